@@ -1,0 +1,112 @@
+"""From an open file to decoded frames, in this process. The sandbox runs exactly this on the other side of a socket.
+
+Foreign exceptions end here: whatever a decoder raises on hostile bytes becomes one typed error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+from oddpixel.errors import CorruptFile, DecodingStopped, OddPixelError, UnreadableInput, UnsupportedFormat
+
+from .formats import Format, Frame, Header, Opened, formats, known_suffixes
+from .limits import Limits
+from .text import technical_text
+
+
+class Decoding:
+    """One file being decoded.
+
+    Arguments:
+        file: open for reading, at its beginning.
+        name: only its suffix is used, to refuse a file that lies about its content.
+        key: hashes what names a patient.
+        any_suffix: take the content as it is, whatever the name says.
+
+    Raises: UnreadableInput.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, limits: Limits, key: bytes, *, any_suffix: bool = False) -> None:
+        self.limits, self.key = limits, key
+        limits.check_bytes(os.fstat(file.fileno()).st_size)
+        with _typed_errors():
+            head = file.read(512)
+            file.seek(0)
+            self.format_name, kind = identify(head, name, any_suffix=any_suffix)
+            self.opened: Opened = kind.open(file, limits)
+        self.header: Header = self.opened.header
+
+    def frame(self, index: int) -> Frame:
+        """Decode one frame. Raises: UnreadableInput."""
+        with _typed_errors():
+            frame = self.opened.frame(index)
+            channels, height, width = frame.shape
+            self.limits.check_size(width, height)
+            if channels not in (1, 3):
+                raise CorruptFile(f"{channels} samples per pixel; images have 1 or 3")
+            return frame
+
+    @property
+    def group(self) -> str | None:
+        """Keyed hash of the patient or study, or None where the file names neither."""
+        with _typed_errors():
+            identity = self.opened.identity
+        return None if identity is None else keyed_hash(self.key, identity)
+
+    def series_place(self) -> dict[str, Any] | None:
+        """Where a slice lies in its series, the series named by its keyed hash; None for other files."""
+        find = getattr(self.opened, "series_place", None)
+        if find is None:
+            return None
+        with _typed_errors():
+            place: dict[str, Any] | None = find()
+        return place and place | {"series": keyed_hash(self.key, place["series"])}
+
+
+def identify(head: bytes, name: str, *, any_suffix: bool = False) -> tuple[str, Format]:
+    """The format by content. Raises: UnsupportedFormat, also where the suffix promises another one."""
+    suffix = PurePosixPath(name.replace("\\", "/")).suffix.lower()
+    promised = known_suffixes().get(suffix)
+    if not head:
+        raise CorruptFile("the file is empty")
+    for kind in formats():
+        if (found := kind.recognise(head)) is not None:
+            if promised not in (None, found) and not any_suffix:
+                raise UnsupportedFormat(
+                    f"named {suffix} but its content is {found}; rename it, or read it with any_suffix (--any-suffix)"
+                )
+            return found, kind
+    known = ", ".join(sorted(set(known_suffixes().values())))
+    promise = f"named {suffix} but its content is not {promised}: " if promised else "of no known image format: "
+    raise UnsupportedFormat(f"{promise}it begins with {head[:8].hex(' ')}; known are {known}")
+
+
+def keyed_hash(key: bytes, text: str) -> str:
+    """HMAC-SHA-256, shortened to 64 bits: equal for equal text, and nothing to look up without the key."""
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+class _typed_errors:
+    """Whatever happens inside leaves as an `UnreadableInput`.
+
+    pydicom alone raises AttributeError, NotImplementedError, OSError, ValueError, TypeError and its own on mutated
+    files, so `Exception` is the honest class to catch at this border.
+    """
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if error is None or isinstance(error, OddPixelError) or not isinstance(error, Exception):
+            return
+        if isinstance(error, MemoryError):
+            raise DecodingStopped("decoding needs more memory than the limit allows") from error
+        raise _corrupt(error) from error
+
+
+def _corrupt(error: Exception) -> UnreadableInput:
+    text = str(technical_text(str(error))) or "no further word from the decoder"
+    return CorruptFile(f"cannot be decoded: {text} ({type(error).__name__})")

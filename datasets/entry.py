@@ -1,0 +1,100 @@
+"""One file of a source, before it is opened: its name, where its bytes are, and what is known about it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from oddpixel.errors import CorruptFile, MissingFile, TooLarge, UnreadableInput, UnsafePath
+
+from .limits import Limits
+
+# An archive member that inflates more than this is a bomb; deflate itself ends at about 1,030.
+MAX_INFLATION = 1_100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A file that a source lists.
+
+    Arguments:
+        name: unique in its source and stable: a path relative to the source's root, `archive.zip/member` in archives.
+        path: the file to open (the archive, for a member).
+        member: the archive member's name, or None.
+        group, label, mask: what a manifest or a layout says; None where nothing does.
+        series: what is known of the DICOM series it lies in.
+        error: why it cannot be read, where that was already seen while listing.
+    """
+
+    name: str
+    path: Path
+    member: str | None = None
+    group: str | None = None
+    label: str | None = None
+    mask: str | None = None
+    series: dict[str, Any] | None = None
+    error: UnreadableInput | None = None
+
+    def open(self, limits: Limits) -> BinaryIO:
+        """The file's bytes, as a real file. Raises: UnreadableInput."""
+        if self.error is not None:
+            raise self.error
+        return open_regular(self.path) if self.member is None else self._open_member(limits)
+
+    def _open_member(self, limits: Limits) -> BinaryIO:
+        """Inflate an archive member into anonymous memory, never into the file system."""
+        try:
+            with open_regular(self.path) as file, zipfile.ZipFile(file) as archive:
+                info = archive.getinfo(str(self.member))
+                if info.flag_bits & 1:
+                    raise CorruptFile("the archive member is encrypted; unpack it first")
+                limits.check_bytes(info.file_size)
+                if info.file_size > MAX_INFLATION * max(info.compress_size, 1):
+                    raise TooLarge(f"inflates {info.file_size} bytes from {info.compress_size}: an archive bomb")
+                with archive.open(info) as member:
+                    return _to_memory(member, info.file_size)
+        except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError, KeyError) as error:
+            raise CorruptFile(f"the archive member cannot be read: {error}") from error
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file. Never waits on a pipe, never follows a link put there since it was listed.
+
+    Raises: MissingFile, UnsafePath.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError as error:
+        raise MissingFile("no such file") from error
+    except OSError as error:
+        if path.is_symlink():
+            raise UnsafePath("a link, put there after the folder was listed") from error
+        raise MissingFile(f"cannot be opened: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnsafePath("not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _to_memory(member: Any, size: int) -> BinaryIO:
+    memory: Any = (
+        os.fdopen(os.memfd_create("member", os.MFD_CLOEXEC), "w+b")
+        if hasattr(os, "memfd_create")
+        else tempfile.TemporaryFile()  # noqa: SIM115 -- the caller closes it
+    )
+    written = 0
+    while block := member.read(2**20):
+        written += len(block)
+        if written > size:  # the directory lied about the size
+            memory.close()
+            raise TooLarge(f"inflates beyond the {size} bytes that the archive declares")
+        memory.write(block)
+    memory.seek(0)
+    opened: BinaryIO = memory
+    return opened

@@ -1,0 +1,101 @@
+"""File formats: one file each, found by walking this folder. A format turns an open file into frames.
+
+A frame keeps the *stored* samples and the affine map to the image's unit, `value = scale * stored + offset`; it writes
+float32 straight into the memory it is given, so a sandboxed decoder can fill memory shared with its parent.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, BinaryIO, ClassVar, Protocol
+
+import numpy as np
+from jaxtyping import Float32, Shaped
+
+from oddpixel.datasets.limits import Limits
+from oddpixel.image import Unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What is known before any pixel is decoded."""
+
+    format: str
+    width: int
+    height: int
+    frames: int
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """One decoded frame or page, `stored` being `[h, w]` or `[h, w, c]`."""
+
+    stored: Shaped[np.ndarray, "h w *c"]
+    scale: float
+    offset: float = 0.0
+    bits: int
+    unit: Unit
+    spacing_mm: tuple[float, float] | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(c, h, w) of the image to come."""
+        height, width = self.stored.shape[:2]
+        return (self.stored.shape[2] if self.stored.ndim == 3 else 1, height, width)
+
+    def write(self, out: Float32[np.ndarray, "c h w"]) -> None:
+        """Fill `out` with scale * stored + offset. One plane after another: 3 x faster than a transposing multiply."""
+        planes = self.stored[None] if self.stored.ndim == 2 else np.moveaxis(self.stored, 2, 0)
+        for plane, target in zip(planes, out, strict=True):
+            np.multiply(plane, np.float32(self.scale), out=target, casting="unsafe", dtype=np.float32)
+            if self.offset:
+                target += np.float32(self.offset)
+
+
+class Opened(Protocol):
+    """An open file of some format."""
+
+    header: Header
+
+    @property
+    def identity(self) -> str | None:
+        """What names the patient or study behind it. Hashed with a key by the caller, never stored or shown."""
+
+    def frame(self, index: int) -> Frame: ...
+
+
+class Format(Protocol):
+    """How one family of formats is recognised and opened.
+
+    `suffixes` maps a file suffix to the name the content must have; a file called `.png` that holds something else
+    is refused.
+    """
+
+    suffixes: ClassVar[dict[str, str]]
+
+    def recognise(self, head: bytes) -> str | None:
+        """The name of the format that these first 512 bytes begin, or None."""
+
+    def open(self, file: BinaryIO, limits: Limits) -> Opened:
+        """Parse the header. Raises: TooLarge before anything large is allocated; anything else on bad content."""
+
+
+@cache
+def formats() -> Sequence[Format]:
+    """Every format in this folder, in the order of their file names.
+
+    A module here offers its class under the name `FORMAT`; its heavy imports wait until a file is opened.
+    """
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(importlib.import_module(f"{__name__}.{name}").FORMAT() for name in names)
+
+
+def known_suffixes() -> dict[str, str]:
+    """Suffix -> format name over all formats."""
+    return {suffix: name for each in formats() for suffix, name in each.suffixes.items()}

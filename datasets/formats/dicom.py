@@ -1,0 +1,247 @@
+"""DICOM: stored values -> modality LUT -> the values we score (HU for CT); VOI LUT and inversion for display only.
+
+Order of the transformations: PS3.3 C.11.1 (modality), C.11.2 (VOI), C.7.6.3.1.2 (MONOCHROME1 is shown inverted, its
+values stay). Only the technical attributes of `TECHNICAL` leave this module; what names a patient is used once, as
+`identity`, for a keyed hash.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, BinaryIO, ClassVar
+
+import numpy as np
+
+from oddpixel.errors import CorruptFile, NoPixels, UnsupportedEncoding
+from oddpixel.image import Unit
+
+from ..limits import Limits
+from ..text import technical_text
+from . import Frame, Header
+
+TECHNICAL = {
+    "modality": "Modality",
+    "manufacturer": "Manufacturer",
+    "model": "ManufacturerModelName",
+    "body_part": "BodyPartExamined",
+    "kernel": "ConvolutionKernel",
+    "kvp": "KVP",
+    "slice_thickness_mm": "SliceThickness",
+    "field_strength_t": "MagneticFieldStrength",
+    "photometric": "PhotometricInterpretation",
+    "burned_in_annotation": "BurnedInAnnotation",
+    "lossy": "LossyImageCompression",
+}
+# Pictures of a screen: a name may be burned into the pixels (PS3.15 E.3.1).
+SCREEN_MODALITIES = ("US", "SC", "XC", "OT", "ES", "GM")
+
+
+class Dicom:
+    suffixes: ClassVar[dict[str, str]] = {".dcm": "DICOM", ".dicom": "DICOM", ".ima": "DICOM"}
+
+    def recognise(self, head: bytes) -> str | None:
+        if head[128:132] == b"DICM":
+            return "DICOM"
+        # Without a preamble (retired but common): a first element of group 0002 or 0008, little- or big-endian.
+        group = head[:4] in (b"\x02\0\0\0", b"\x02\0\x02\0", b"\x02\0\x10\0", b"\x08\0\0\0", b"\x08\0\x01\0")
+        other = head[:2] == b"\x08\0" and head[2:4] in (b"\x05\0", b"\x08\0", b"\x12\0", b"\x16\0", b"\x20\0")
+        return "DICOM" if group or other or head[:4] in (b"\0\x08\0\0", b"\0\x08\0\x05", b"\0\x08\0\x08") else None
+
+    def open(self, file: BinaryIO, limits: Limits) -> OpenedDicom:
+        return OpenedDicom(file, limits)
+
+
+FORMAT = Dicom
+
+
+class OpenedDicom:
+    def __init__(self, file: BinaryIO, limits: Limits) -> None:
+        import pydicom
+
+        from .. import jpeg12
+
+        jpeg12.register()
+        with warnings.catch_warnings():  # pydicom warns about every oddity of real files; the errors are what counts
+            warnings.simplefilter("ignore")
+            self.dataset = pydicom.dcmread(file, force=True)
+            self.header = self._read_header(limits)
+        self.limits = limits
+
+    @property
+    def identity(self) -> str | None:
+        """Patient, else study, else series: the first that is filled in."""
+        for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID"):
+            if value := str(self.dataset.get(keyword, "") or "").strip():
+                issuer = self.dataset.get("IssuerOfPatientID", "") if keyword == "PatientID" else ""
+                return f"{keyword}\0{issuer}\0{value}"
+        return None
+
+    def _read_header(self, limits: Limits) -> Header:
+        data = self.dataset
+        if not any(name in data for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+            kind = technical_text(data.get("Modality", "") or "no modality")
+            raise NoPixels(f"a DICOM object without pixel data ({kind})")
+        rows, columns = int(data.get("Rows", 0) or 0), int(data.get("Columns", 0) or 0)
+        frames = max(int(data.get("NumberOfFrames", 1) or 1), 1)
+        if rows < 1 or columns < 1:
+            raise CorruptFile(f"Rows x Columns is {rows} x {columns}")
+        limits.check_size(columns, rows, frames)
+        meta = {name: technical_text(data[key].value) for name, key in TECHNICAL.items() if data.get(key) not in (None, "")}
+        if syntax := data.file_meta.get("TransferSyntaxUID") if hasattr(data, "file_meta") else None:
+            meta["transfer_syntax"] = technical_text(syntax.name)
+        if meta.get("burned_in_annotation") == "YES" or meta.get("modality") in SCREEN_MODALITIES:
+            meta["text_in_pixels"] = "possible"
+        return Header(format="DICOM", width=columns, height=rows, frames=frames, meta=meta)
+
+    def series_place(self) -> dict[str, Any] | None:
+        """Series identity (to be hashed), position and normal of a single-frame slice; None where it has none."""
+        series = str(self.dataset.get("SeriesInstanceUID", "") or "")
+        position, orientation = self.dataset.get("ImagePositionPatient"), self.dataset.get("ImageOrientationPatient")
+        if not series or self.header.frames != 1:
+            return None
+        place: dict[str, Any] = {"series": series, "instance": int(self.dataset.get("InstanceNumber", 0) or 0)}
+        if position is not None and orientation is not None and len(position) == 3 and len(orientation) == 6:
+            place |= {"position": [float(v) for v in position], "orientation": [float(v) for v in orientation]}
+        return place
+
+    def frame(self, index: int) -> Frame:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return self._frame(index)
+
+    def _frame(self, index: int) -> Frame:
+        from pydicom.pixels import pixel_array
+
+        data, modality = self.dataset, self.header.meta.get("modality")
+        self._check_codec()
+        samples = pixel_array(data, index=index)
+        photometric = str(data.get("PhotometricInterpretation", "MONOCHROME2"))
+        bits = int(data.get("BitsStored", data.get("BitsAllocated", 8)) or 8)
+        spacing, spacing_kind = self._spacing(index)
+        meta: dict[str, Any] = {} if spacing_kind is None else {"spacing": spacing_kind}
+        if samples.ndim == 3 or photometric == "PALETTE COLOR":
+            if photometric == "PALETTE COLOR":
+                samples, bits = _look_up_palette(samples, data)
+            return Frame(
+                stored=samples, scale=1 / (2**bits - 1), bits=bits, unit="display", spacing_mm=spacing, meta=meta
+            )
+        samples, padding = _without_padding(samples, data)
+        scale, offset, samples = self._modality_lut(samples, index)
+        if padding:
+            meta["padding_fraction"] = round(padding, 6)
+        rescale_type = str(self._functional(index, "PixelValueTransformationSequence").get("RescaleType", ""))
+        unit: Unit = "HU" if rescale_type == "HU" or (modality == "CT" and rescale_type in ("", "HU")) else "modality"
+        frame = Frame(
+            stored=samples, scale=scale, offset=offset, bits=bits, unit=unit, spacing_mm=spacing, meta=meta
+        )
+        meta |= {"slope": scale, "display": self._display_knots(frame, photometric == "MONOCHROME1", index)}
+        return frame
+
+    def _check_codec(self) -> None:
+        from pydicom.pixels import get_decoder
+
+        file_meta = getattr(self.dataset, "file_meta", None)
+        syntax = file_meta.get("TransferSyntaxUID") if file_meta is not None else None
+        if syntax is None:
+            raise CorruptFile("no transfer syntax: how the pixels are encoded is not said")
+        try:
+            decoder = get_decoder(syntax)
+        except NotImplementedError as error:
+            raise UnsupportedEncoding(f"transfer syntax {technical_text(syntax.name)} has no decoder") from error
+        if not decoder.is_available:
+            needs = "; ".join(decoder.missing_dependencies)
+            raise UnsupportedEncoding(f"transfer syntax {technical_text(syntax.name)} needs a codec: {needs}")
+
+    def _functional(self, index: int, sequence: str) -> Any:
+        """The item of an enhanced object's functional group for this frame, else the data set itself (C.7.6.16)."""
+        groups = []
+        per_frame = self.dataset.get("PerFrameFunctionalGroupsSequence")
+        if per_frame is not None and index < len(per_frame):
+            groups.append(per_frame[index])
+        groups += list(self.dataset.get("SharedFunctionalGroupsSequence") or [])
+        return next((group[sequence][0] for group in groups if group.get(sequence)), self.dataset)
+
+    def _modality_lut(self, samples: np.ndarray, index: int) -> tuple[float, float, np.ndarray]:
+        from pydicom.pixels import apply_modality_lut
+
+        if self.dataset.get("ModalityLUTSequence"):
+            return 1.0, 0.0, np.asarray(apply_modality_lut(samples, self.dataset))
+        values = self._functional(index, "PixelValueTransformationSequence")
+        slope, intercept = values.get("RescaleSlope"), values.get("RescaleIntercept")
+        if slope is None or intercept is None or not np.isfinite([float(slope), float(intercept)]).all():
+            return 1.0, 0.0, samples
+        return float(slope), float(intercept), samples
+
+    def _spacing(self, index: int) -> tuple[tuple[float, float] | None, str | None]:
+        """Row and column distance, and at which plane: the patient's or the detector's (C.7.6.3, C.8.11.4)."""
+        for keyword, kind in (
+            ("PixelSpacing", "patient"),
+            ("ImagerPixelSpacing", "detector"),
+            ("NominalScannedPixelSpacing", "scanned film"),
+        ):
+            value = self._functional(index, "PixelMeasuresSequence").get(keyword) or self.dataset.get(keyword)
+            if value is not None and not isinstance(value, str) and len(value) == 2:
+                row, column = float(value[0]), float(value[1])
+                if row > 0 and column > 0:
+                    return (row, column), kind
+        return None, None
+
+    def _display_knots(self, frame: Frame, inverted: bool, index: int) -> dict[str, list[float]] | None:
+        """VOI LUT and inversion as the knots of a piecewise-linear map from modality values to grey 0..1.
+
+        A linear window needs 2 knots; for a sigmoid or a table, pydicom evaluates the map at 256 values.
+        """
+        from pydicom.pixels import apply_voi_lut
+
+        voi = self._functional(index, "FrameVOILUTSequence")
+        low, high = (frame.scale * float(v) + frame.offset for v in (frame.stored.min(), frame.stored.max()))
+        if voi.get("VOILUTSequence"):
+            first = int(voi.VOILUTSequence[0].LUTDescriptor[1])
+            values = np.unique(np.linspace(min(low, first), high, 256).round())
+            grey = np.asarray(apply_voi_lut(values.astype(np.int64), voi), float)
+        elif voi.get("WindowCenter") is not None and voi.get("WindowWidth") is not None:
+            centre, width = (float(np.ravel(voi[k].value)[0]) for k in ("WindowCenter", "WindowWidth"))
+            kind = str(voi.get("VOILUTFunction", "LINEAR") or "LINEAR")
+            values, grey = _window(centre, max(width, 1e-6), kind)
+        elif inverted:
+            values, grey = np.array([low, max(high, low + 1e-6)]), np.array([0.0, 1.0])
+        else:
+            return None
+        span = max(float(grey.max() - grey.min()), 1e-12)
+        grey = (grey - grey.min()) / span
+        return {"value": values.tolist(), "grey": (1 - grey if inverted else grey).tolist()}
+
+
+def _window(centre: float, width: float, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """PS3.3 C.11.2.1.2: LINEAR (half a value off), LINEAR_EXACT, SIGMOID."""
+    if kind == "SIGMOID":
+        values = np.linspace(centre - 2 * width, centre + 2 * width, 256)
+        return values, 1 / (1 + np.exp(-4 * (values - centre) / width))
+    if kind == "LINEAR" and width > 1:
+        centre, width = centre - 0.5, width - 1
+    return np.array([centre - width / 2, centre + width / 2]), np.array([0.0, 1.0])
+
+
+def _look_up_palette(samples: np.ndarray, dataset: Any) -> tuple[np.ndarray, int]:
+    from pydicom.pixels import apply_color_lut
+
+    colours = np.asarray(apply_color_lut(samples, dataset))
+    return colours, 8 * colours.dtype.itemsize
+
+
+def _without_padding(samples: np.ndarray, dataset: Any) -> tuple[np.ndarray, float]:
+    """Padding pixels (C.7.5.1.1.2) take the lowest true value of the frame; also their share of the frame."""
+    first = dataset.get("PixelPaddingValue")
+    if first is None:
+        return samples, 0.0
+    last = dataset.get("PixelPaddingRangeLimit", first)
+    try:
+        low, high = sorted((int(first), int(last)))
+    except (TypeError, ValueError):
+        return samples, 0.0
+    padded = (samples >= low) & (samples <= high)
+    if not padded.any() or padded.all():
+        return samples, float(padded.all())
+    return np.where(padded, samples[~padded].min(), samples), float(padded.mean())
+
+

@@ -1,0 +1,163 @@
+"""Entries -> images, in order, decoded ahead by several workers, with flat memory.
+
+One thread per decoder takes the next entry, and puts its frames into that entry's own short queue; the reader drains
+the queues in the order of the entries. So at most `2 * num_workers` decoded frames wait at any time, however long the
+source or the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from oddpixel.errors import CorruptFile, UnreadableInput
+from oddpixel.image import Image, Unreadable
+
+from .entry import Entry
+from .limits import Limits
+from .sandbox import Decoder, DirectDecoder, FileFacts, SandboxedDecoder
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How files are read: caps, workers, and the key for group ids."""
+
+    limits: Limits
+    key: bytes
+    num_workers: int = 2
+    sandboxed: bool = True
+    any_suffix: bool = False
+
+    def decoder(self) -> Decoder:
+        kind = SandboxedDecoder if self.sandboxed else DirectDecoder
+        return kind(self.limits, self.key, any_suffix=self.any_suffix)
+
+    def read(self, entries: Sequence[Entry]) -> Iterator[Image | Unreadable]:
+        """Every image of every entry, in order; an `Unreadable` where one could not be had."""
+        return _in_order(entries, self, read_entry)
+
+    def facts(self, entries: Sequence[Entry]) -> Iterator[FileFacts | UnreadableInput]:
+        """The headers alone, one answer an entry, in order."""
+        return _in_order(entries, self, _read_facts)
+
+
+def read_entry(entry: Entry, decoder: Decoder, limits: Limits) -> Iterator[Image | Unreadable]:
+    """The images of one file. A multi-frame file whose k-th frame is bad yields one `Unreadable` for that frame."""
+    sha256, group = None, entry.group or entry.name
+    try:
+        with entry.open(limits) as file:
+            limits.check_bytes(size := _size(file))
+            sha256 = _digest(file)
+            facts = decoder.open(file, entry.member or entry.path.name)
+            group = entry.group or facts.group or entry.name
+            for index in range(facts.header.frames):
+                yield _read_frame(entry, decoder, facts, index, sha256, group, size)
+    except UnreadableInput as error:
+        yield Unreadable(entry.name, sha256, group, error)
+    except OSError as error:
+        yield Unreadable(entry.name, sha256, group, CorruptFile(f"cannot be read: {error}"))
+
+
+def _read_frame(
+    entry: Entry, decoder: Decoder, facts: FileFacts, index: int, sha256: str, group: str, size: int
+) -> Image | Unreadable:
+    source = entry.name if facts.header.frames == 1 else f"{entry.name}#{index}"
+    try:
+        pixels = decoder.frame(index)
+    except UnreadableInput as error:
+        if facts.header.frames == 1:
+            raise
+        return Unreadable(source, sha256, group, error)
+    meta = {"format": facts.header.format, "bytes": size, **facts.header.meta, **pixels.meta}
+    if facts.header.frames > 1:
+        meta |= {"frame": index, "frames": facts.header.frames}
+    for name, value in (("label", entry.label), ("mask", entry.mask), ("series", entry.series)):
+        if value is not None:
+            meta[name] = value
+    return Image(pixels.array, pixels.bits, pixels.unit, pixels.spacing_mm, source, sha256, group, meta)  # type: ignore[arg-type]
+
+
+def _read_facts(entry: Entry, decoder: Decoder, limits: Limits) -> Iterator[FileFacts | UnreadableInput]:
+    try:
+        with entry.open(limits) as file:
+            yield decoder.open(file, entry.member or entry.path.name)
+    except UnreadableInput as error:
+        yield error
+    except OSError as error:
+        yield CorruptFile(f"cannot be read: {error}")
+
+
+def _size(file: BinaryIO) -> int:
+    size = file.seek(0, 2)
+    file.seek(0)
+    return size
+
+
+def _digest(file: BinaryIO) -> str:
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    return digest
+
+
+END = object()
+
+
+def _in_order(entries, reader, produce):  # type: ignore[no-untyped-def]
+    """Run `produce(entry, decoder, limits)` over several decoders; its answers in the order of the entries."""
+    num_workers = max(1, min(reader.num_workers, len(entries)))
+    window = threading.Semaphore(num_workers + 1)  # entries begun but not yet drained
+    boxes = [queue.Queue(maxsize=2) for _ in range(num_workers + 2)]
+    todo = iter(range(len(entries)))
+    lock, stop = threading.Lock(), threading.Event()
+
+    def put(box, answer):  # type: ignore[no-untyped-def]
+        while not stop.is_set():
+            try:
+                return box.put(answer, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        decoder = reader.decoder()
+        try:
+            while not stop.is_set():
+                window.acquire()
+                with lock:
+                    index = next(todo, None)
+                if index is None or stop.is_set():
+                    window.release()
+                    return
+                box = boxes[index % len(boxes)]
+                try:
+                    for answer in produce(entries[index], decoder, reader.limits):
+                        put(box, answer)
+                        if stop.is_set():
+                            return
+                    put(box, END)
+                except BaseException as error:  # a defect of ours: raise it where the reader stands
+                    put(box, error)
+                    return
+        finally:
+            decoder.close()
+
+    threads = [threading.Thread(target=work, daemon=True, name="oddpixel-decode") for _ in range(num_workers)]
+    for thread in threads:
+        thread.start()
+    try:
+        for index in range(len(entries)):
+            box = boxes[index % len(boxes)]
+            while (answer := box.get()) is not END:
+                if isinstance(answer, BaseException) and not isinstance(answer, UnreadableInput):
+                    raise answer
+                yield answer
+            window.release()
+    finally:
+        stop.set()
+        for _ in threads:
+            window.release()
+        for thread in threads:
+            thread.join()

@@ -1,0 +1,41 @@
+"""A DICOMDIR: the files it references, as far as they lie beside or below it (PS3.10 8.6)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oddpixel.errors import UnsafePath, UsageError
+
+from ..entry import Entry
+from ..reading import Reader
+
+
+class DicomDir:
+    def accepts(self, place: str) -> bool:
+        return Path(place).name.upper().startswith("DICOMDIR") and Path(place).is_file()
+
+    def entries(self, place: str, reader: Reader) -> list[Entry]:
+        root = Path(place).resolve().parent
+        entries = []
+        for parts in _referenced(place):
+            path = root.joinpath(*parts)
+            name = "/".join(parts)
+            safe = path.resolve().is_relative_to(root) and not Path(name).is_absolute()
+            error = None if safe else UnsafePath(f"the DICOMDIR references {name[:80]!r}, outside its own folder")
+            entries.append(Entry(name=name, path=path.resolve() if safe else path, error=error))
+        return entries
+
+
+LISTER = DicomDir
+
+
+def _referenced(place: str) -> list[list[str]]:
+    import pydicom
+
+    try:
+        directory = pydicom.dcmread(place)
+        records = directory.DirectoryRecordSequence
+        found = [record.ReferencedFileID for record in records if record.get("ReferencedFileID")]
+        return [[str(part) for part in ([name] if isinstance(name, str) else name)] for name in found]
+    except Exception as error:
+        raise UsageError(f"{place}: not a readable DICOMDIR: {error}") from error

@@ -1,0 +1,1 @@
+"""Audit suspected manipulations: facts, tests with error rates, a bounded verdict."""

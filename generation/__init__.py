@@ -1,0 +1,1 @@
+"""Make images: the UltraPixel cascade."""

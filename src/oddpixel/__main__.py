@@ -1,0 +1,3 @@
+from oddpixel.cli import main
+
+main()

@@ -1,0 +1,119 @@
+"""The command line: parse, call one library function, print.
+
+Results go to stdout (`--json` for machines), talk and progress to stderr. Exit 0 fine, 1 something was flagged and
+`--fail-on` asked for it, 2 usage, 3 nothing was readable. Everything heavy is imported inside the commands.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from oddpixel import __version__
+from oddpixel.errors import OddPixelError, UnreadableInput
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
+
+Places = Annotated[list[str], typer.Argument(help="Files, folders, globs, CSV/Parquet manifests, zip archives, DICOMDIRs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Workers = Annotated[int, typer.Option(help="Decoding processes.", min=1)]
+AnySuffix = Annotated[bool, typer.Option("--any-suffix", help="Read a file by its content whatever its name promises.")]
+MaxPixels = Annotated[float, typer.Option(help="Cap on width x height, in megapixels.", min=0.01)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved options and stop.")]
+
+
+def main() -> None:
+    """Entry point: what OddPixel raises on purpose becomes one line on stderr and an exit code."""
+    try:
+        app()
+    except UnreadableInput as error:
+        _fail(error, 3)
+    except OddPixelError as error:
+        _fail(error, 2)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone (`| head`); that is no error
+        raise SystemExit(0) from None
+
+
+def _fail(error: OddPixelError, code: int) -> None:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    raise SystemExit(code) from error
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"oddpixel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """How odd an image is, where, and how sure."""
+
+
+@app.command()
+def inspect(
+    files: Places,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write a run: table, thumbnails, contact sheet.")] = None,
+    json: AsJson = False,
+    workers: Workers = 2,
+    any_suffix: AnySuffix = False,
+    max_megapixels: MaxPixels = 150.0,
+    dry_run: DryRun = False,
+) -> None:
+    """Read images safely and say what they are: format, size, bits, hashes, technical metadata."""
+    from oddpixel.console import print_inspection, print_options, progress
+    from oddpixel.datasets.limits import Limits
+    from oddpixel.datasets.source import open_source
+    from oddpixel.envelope import envelope
+    from oddpixel.forensics.inspect import inspect_source
+
+    options = {"files": files, "workers": workers, "any_suffix": any_suffix, "max_megapixels": max_megapixels}
+    if dry_run:
+        return print_options("inspect", options)
+    limits = Limits(max_pixels=int(max_megapixels * 1e6))
+    source = open_source(*files, limits=limits, num_workers=workers, any_suffix=any_suffix)
+    with progress("reading", len(source)) as advance:
+        items = inspect_source(source, out, options, on_item=advance)
+    print(envelope("inspect", items=items)) if json else print_inspection(items, out)
+    _exit_if_nothing_readable(items)
+    return None
+
+
+@app.command()
+def doctor(json: AsJson = False) -> None:
+    """What is installed here, what is missing, and how to get it."""
+    from oddpixel.console import print_doctor
+    from oddpixel.doctor import examine
+    from oddpixel.envelope import envelope
+
+    findings = examine()
+    print(envelope("doctor", **findings)) if json else print_doctor(findings)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="Which benchmark; `all` for every one that needs no argument.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the JSON.")] = Path("benchmarks"),
+    fixtures: Annotated[Path | None, typer.Option(help="parity: a folder with a manifest.json.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Measure: prints a table and writes JSON with machine, versions and seed."""
+    from oddpixel.bench import run
+    from oddpixel.envelope import envelope
+
+    results = run(name, out, {"fixtures": fixtures} if fixtures else {}, quiet=json)
+    if json:
+        print(envelope("bench", results=results))
+    if not all(result["passed"] for result in results):
+        raise typer.Exit(1)
+
+
+def _exit_if_nothing_readable(items: list[dict[str, Any]]) -> None:
+    if items and all(item["error"] for item in items):
+        raise typer.Exit(3)

@@ -1,0 +1,95 @@
+"""What the commands print for people: tables on stdout, progress on stderr and only on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from oddpixel.envelope import envelope
+
+
+def console() -> Console:
+    """stdout; where it is not a terminal, wide enough for every table."""
+    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, emoji=False)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar with the time left; silent where stderr is not a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def print_options(command: str, options: dict[str, Any]) -> None:
+    print(envelope("options", command=command, options=options))
+
+
+def print_inspection(items: list[dict[str, Any]], out: Path | None) -> None:
+    table = Table("item", "format", "size", "bits", "unit", "spacing mm", "sha256", "notes", box=None, pad_edge=False)
+    for item in items:
+        sha256 = (item["sha256"] or "")[:12]
+        if item["error"]:
+            said = f"{item['error']['type']}: {item['error']['message']}"
+            table.add_row(escape(item["item"]), "-", "-", "-", "-", "-", sha256, f"[red]{escape(said)}[/red]")
+            continue
+        size = f"{item['width']} x {item['height']}" + (f" x {item['channels']}" if item["channels"] > 1 else "")
+        spacing = " x ".join(f"{mm:g}" for mm in item["spacing_mm"] or ())
+        cells = (item["item"], item["meta"]["format"], size, str(item["bits"]), item["unit"], spacing, sha256)
+        table.add_row(*(escape(cell) for cell in cells), escape(_notes(item["meta"])))
+    console().print(table)
+    bad = sum(1 for item in items if item["error"])
+    print(f"\n{len(items) - bad} read, {bad} not readable" + (f"; contact sheet: {out / 'index.html'}" if out else ""))
+
+
+def _notes(meta: dict[str, Any]) -> str:
+    """What a reader should know about these pixels, in a few words."""
+    notes = [str(meta[name]) for name in ("modality", "model", "transfer_syntax") if name in meta]
+    notes += [f"{name} {meta[name]}" for name in ("alpha", "converted_from") if name in meta]
+    series = meta.get("series", {})
+    notes += [f"{series[name]} {name.replace('_', ' ')}" for name in ("missing_slices",) if series.get(name)]
+    if "gantry_tilt_deg" in series:
+        notes.append(f"gantry tilt {series['gantry_tilt_deg']} degrees")
+    if meta.get("text_in_pixels"):
+        notes.append("text in the pixels possible")
+    return ", ".join(notes)
+
+
+def print_doctor(findings: dict[str, Any]) -> None:
+    for section in ("versions", "codecs", "sandbox", "devices"):
+        table = Table(section, "", "", box=None, pad_edge=False, min_width=60)
+        for row in findings[section]:
+            mark = {"ok": "[green]ok[/green]", "optional": "[yellow]optional[/yellow]"}.get(row["state"], "[red]missing[/red]")
+            table.add_row(row["name"], mark, escape(row["detail"]))
+        console().print(table, "")
+    print(findings["summary"])
+
+
+def print_rows(title: str, rows: list[dict[str, Any]]) -> None:
+    """A benchmark's table: one column for every key."""
+    if not rows:
+        return
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(escape(_cell(row.get(column))) for column in columns))
+    console().print(table, "")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)

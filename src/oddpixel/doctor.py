@@ -1,0 +1,103 @@
+"""`oddpixel doctor`: versions, codecs, confinement and devices; what is missing and how to get it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Any
+
+from oddpixel import __version__
+
+# Code under licences that OddPixel does not depend on, so it stays opt-in.
+OPTIONAL = {"pylibjpeg-libjpeg": "a GPL-3.0 codec, not needed: pip install 'oddpixel[gpl-codecs]'"}
+MODULE_OF = {"opencv-python-headless": "cv2", "pillow": "PIL", "scikit-learn": "sklearn", "python-gdcm": "gdcm"}
+
+
+def examine() -> dict[str, Any]:
+    """Sections of rows `{name, state: ok | optional | missing, detail}`, and a summary line."""
+    sections = {"versions": _versions(), "codecs": _codecs(), "sandbox": _sandbox(), "devices": _devices()}
+    missing = [row["name"] for rows in sections.values() for row in rows if row["state"] == "missing"]
+    summary = f"missing: {', '.join(missing)}" if missing else "everything OddPixel needs is here"
+    return {**sections, "summary": summary}
+
+
+def _row(name: str, ok: bool, detail: str, *, optional: bool = False) -> dict[str, str]:
+    return {"name": name, "state": "ok" if ok else ("optional" if optional else "missing"), "detail": detail}
+
+
+def _versions() -> list[dict[str, str]]:
+    rows = [
+        _row("oddpixel", True, __version__),
+        _row("python", sys.version_info >= (3, 11), platform.python_version()),
+        _row("platform", True, platform.platform()),
+    ]
+    for requirement in requires("oddpixel") or []:
+        if "extra ==" not in requirement:
+            name = requirement.split(">")[0].split("<")[0].split("=")[0].strip()
+            rows.append(_package(name))
+    return rows
+
+
+def _package(name: str) -> dict[str, str]:
+    try:
+        return _row(name, True, version(name))
+    except PackageNotFoundError:
+        return _row(name, False, f"pip install {name}")
+
+
+def _codecs() -> list[dict[str, str]]:
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import AllTransferSyntaxes
+
+    from oddpixel.datasets import jpeg12
+
+    jpeg12.register()
+    rows = []
+    for syntax in AllTransferSyntaxes:
+        try:
+            decoder = get_decoder(syntax)
+        except NotImplementedError:
+            continue
+        detail = ", ".join(decoder.available_plugins) or (
+            "built in" if decoder.is_available else "; ".join(decoder.missing_dependencies)
+        )
+        rows.append(_row(f"DICOM {syntax.name.split(':')[0]}", decoder.is_available, detail, optional=True))
+    rows.append(_row("HEIC", importlib.util.find_spec("pi_heif") is not None, "pip install pi-heif"))
+    for name, hint in OPTIONAL.items():
+        try:
+            rows.append(_row(name, True, version(name)))
+        except PackageNotFoundError:
+            rows.append(_row(name, False, hint, optional=True))
+    return rows
+
+
+def _sandbox() -> list[dict[str, str]]:
+    from oddpixel.datasets.limits import Limits
+    from oddpixel.datasets.sandbox import SandboxedDecoder
+
+    decoder = SandboxedDecoder(Limits(), b"doctor")
+    try:
+        held = decoder.start()
+    finally:
+        decoder.close()
+    explain = {
+        "no_new_privileges": "a decoder cannot gain privileges",
+        "no_network": "a decoder has no network; needs root or user namespaces",
+        "no_file_writes": "a decoder cannot touch the file system; needs Linux 5.13 with Landlock",
+    }
+    limits = _row("resource limits", True, "memory, processor time, no file growth, few open files")
+    return [limits, *(_row(name, ok, explain[name], optional=True) for name, ok in held.items())]
+
+
+def _devices() -> list[dict[str, str]]:
+    import torch
+
+    rows = [_row("cpu", True, f"{os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads")]
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    rows += [_row(f"cuda:{i}", True, torch.cuda.get_device_name(i)) for i in range(count)]
+    if not count:
+        rows.append(_row("cuda", False, "no GPU seen; everything runs on the CPU", optional=True))
+    return rows

@@ -1,0 +1,111 @@
+"""What can go wrong, as one tree. Every message names the thing, the value and the way out.
+
+OddPixelError
+├── UsageError                  the request makes no sense as it stands (exit 2)
+├── UnreadableInput             an image could not be had (a row with its error; exit 3 if nothing was readable)
+│   ├── MissingFile             no such file, or no permission
+│   ├── UnsupportedFormat       content of no known image format, or a file name that lies about it
+│   ├── UnsupportedEncoding     a known container whose pixels need a codec that is not installed
+│   ├── CorruptFile             truncated or malformed
+│   ├── NoPixels                a well-formed file without an image in it
+│   ├── TooLarge                over a cap on pixels, bytes or frames, found before decoding
+│   ├── UnsafePath              a link, an archive member or a reference that leads out of the given tree
+│   └── DecodingStopped         the decoder ran out of time or memory, or died
+├── InvalidImage                pixels that a model cannot take (channels, size, NaN)
+├── ModelError                  weights that cannot be used
+│   ├── MissingWeights
+│   ├── UnsafeWeights           a pickle that holds more than tensors
+│   ├── CorruptWeights          truncated or malformed
+│   └── WrongArchitecture       names or shapes that do not fit
+├── CalibrationTooSmall         a guarantee that so few normals cannot give
+└── RunError                    a run folder that cannot be written or read
+"""
+
+from __future__ import annotations
+
+
+class OddPixelError(Exception):
+    """Base of every error that OddPixel raises on purpose."""
+
+
+class UsageError(OddPixelError):
+    """The request makes no sense as it stands."""
+
+
+class UnreadableInput(OddPixelError):
+    """An image could not be had from this input."""
+
+
+class MissingFile(UnreadableInput):
+    """No such file, or no permission to read it."""
+
+
+class UnsupportedFormat(UnreadableInput):
+    """The content is of no known image format, or the file name lies about it."""
+
+
+class UnsupportedEncoding(UnreadableInput):
+    """The container is known, but its pixels need a codec that is not installed."""
+
+
+class CorruptFile(UnreadableInput):
+    """The file is truncated or malformed."""
+
+
+class NoPixels(UnreadableInput):
+    """The file is well-formed but holds no image."""
+
+
+class TooLarge(UnreadableInput):
+    """Over a cap on pixels, bytes or frames; found from the header, before decoding."""
+
+
+class UnsafePath(UnreadableInput):
+    """A link, an archive member or a reference leads out of the given tree."""
+
+
+class DecodingStopped(UnreadableInput):
+    """The decoder ran out of time or memory, or died."""
+
+
+class InvalidImage(OddPixelError):
+    """The pixels cannot be given to this model (channels, size, NaN)."""
+
+
+class ModelError(OddPixelError):
+    """A model or its weights cannot be used."""
+
+
+class MissingWeights(ModelError):
+    """No weights where they were looked for."""
+
+
+class UnsafeWeights(ModelError):
+    """A pickle that holds more than tensors: it could run code, so it is not loaded."""
+
+
+class CorruptWeights(ModelError):
+    """The weight file is truncated or malformed."""
+
+
+class WrongArchitecture(ModelError):
+    """The names or shapes of the weights do not fit the model."""
+
+
+class CalibrationTooSmall(OddPixelError):
+    """So few normals cannot give the guarantee that was asked for."""
+
+
+class RunError(OddPixelError):
+    """A run folder cannot be written or read."""
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """`{type, message}` as it stands in JSON and in a run's `error` column."""
+    return {"type": type(error).__name__, "message": str(error)}
+
+
+def by_name(kind: str) -> type[OddPixelError]:
+    """The class of that name in the tree; `UnreadableInput` for a name that is not in it."""
+    found = globals().get(kind)
+    return found if isinstance(found, type) and issubclass(found, OddPixelError) else UnreadableInput

@@ -1,0 +1,84 @@
+"""One image as every part of OddPixel sees it, and the placeholder for one that could not be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from oddpixel.errors import UnreadableInput
+
+Unit = Literal["display", "HU", "modality"]
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """An image in its unit's own range. Never mutated: the pixel array is read-only.
+
+    Arguments:
+        pixels: float32 `[c, h, w]`. `display` images lie in 0..1 (sRGB), `HU` in Hounsfield units, `modality` in
+            whatever the scanner's modality LUT yields (PS3.3 C.11.1).
+        bits: stored bits per sample; what dequantisation needs.
+        unit: which range `pixels` is in.
+        spacing_mm: distance between rows and between columns, or None where unknown.
+        source: where it came from: a path relative to the source's root, `#k` appended for frame or page k.
+        sha256: of the file's bytes.
+        group: what is exchangeable: patient, study, source video, original file.
+        meta: technical facts only. Patient identifiers never enter it.
+    """
+
+    pixels: Float32[np.ndarray, "c h w"]
+    bits: int
+    unit: Unit
+    spacing_mm: tuple[float, float] | None
+    source: str
+    sha256: str
+    group: str
+    meta: MappingProxyType[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        self.pixels.flags.writeable = False
+        if not isinstance(self.meta, MappingProxyType):
+            object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
+
+    @property
+    def quantum(self) -> float:
+        """Distance between two neighbouring stored values, in the image's unit."""
+        if self.unit == "display":
+            return 1.0 / (2**self.bits - 1)
+        return float(self.meta.get("slope", 1.0))
+
+    def to_display(self) -> UInt8[np.ndarray, "h w c"]:
+        """The picture a person would be shown: window or VOI LUT applied, MONOCHROME1 inverted; 0..255.
+
+        `meta["display"]` holds the knots of a piecewise-linear map from pixel values to grey 0..1 (PS3.3 C.11.2).
+        Never the input of a score.
+        """
+        picture = self.pixels
+        if (knots := self.meta.get("display")) is not None:
+            picture = np.interp(picture, knots["value"], knots["grey"])
+        elif self.unit != "display":
+            low, high = np.nanpercentile(picture, (0.5, 99.5))
+            picture = (picture - low) / max(high - low, 1e-12)
+        return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Unreadable:
+    """Stands in a batch where an image could not be read, so that one bad file is a row and not the end.
+
+    Touching what only an image has (`pixels`, `bits`, ...) raises the error.
+    """
+
+    source: str
+    sha256: str | None
+    group: str
+    error: UnreadableInput
+
+    def _raise(self) -> NoReturn:
+        raise self.error
+
+    pixels = bits = unit = spacing_mm = meta = property(_raise)
