@@ -86,6 +86,36 @@ def inspect(
 
 
 @app.command()
+def train(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The model folder; a training in it is resumed.")],
+    source: Annotated[list[str] | None, typer.Argument(help="Images to train on; none where the recipe names a corpus.")] = None,
+    recipe: Annotated[str, typer.Option(help="digits, cifar10, celeba64, or a TOML file.")] = "digits",
+    steps: Annotated[int | None, typer.Option(help="Train to this step instead of the recipe's.", min=1)] = None,
+    start_from: Annotated[Path | None, typer.Option(help="Begin with this model's weights.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1)] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Train a density model. Ctrl-C saves; the same command goes on. Several GPUs: accelerate launch -m oddpixel train ..."""
+    from oddpixel.console import print_options, training_progress
+    from oddpixel.forensics.density.recipe import prepare, read_recipe
+
+    resolved = read_recipe(recipe)
+    if steps is not None:
+        resolved["training"]["steps"] = steps
+    if dry_run:
+        return print_options("train", {"source": source or [], "out": out, "recipe": resolved})
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    trainer = prepare(resolved, source or [], out, start_from)
+    with training_progress(trainer.options.steps, trainer.step) as on_step:
+        trainer.run(on_step)
+    print(f"{out}: step {trainer.step} of {trainer.options.steps}")
+    return None
+
+
+@app.command()
 def doctor(json: AsJson = False) -> None:
     """What is installed here, what is missing, and how to get it."""
     from oddpixel.console import print_doctor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,30 @@ def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
+
+
+@contextmanager
+def training_progress(steps: int, done: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
+    """Loss and time left: a live bar on a terminal, else a line on stderr now and then."""
+    started = time.monotonic()
+    if not sys.stderr.isatty():
+
+        def say(step: int, losses: dict[str, float]) -> None:
+            if step % 500 == 0:
+                left = (time.monotonic() - started) / max(step - done, 1) * (steps - step)
+                shown = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
+                print(f"step {step} of {steps}: {shown}; {left / 60:.0f} min left", file=sys.stderr)
+
+        yield say
+        return
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[losses]}"))
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("training", total=steps, completed=done, losses="")
+        yield lambda step, losses: bar.update(
+            task, completed=step, losses=", ".join(f"{name} {value:.4f}" for name, value in losses.items())
+        )
 
 
 def print_options(command: str, options: dict[str, Any]) -> None:

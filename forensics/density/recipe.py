@@ -1,0 +1,72 @@
+"""A recipe: everything that fixes a training, in one TOML file (`[data]`, `[model]`, `[training]`)."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tomllib
+from collections.abc import Sequence
+from dataclasses import fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from oddpixel.errors import UsageError
+from oddpixel.training import Trainer, TrainingOptions
+
+from .examples import from_cifar10, from_corpus, from_images
+from .store import build, find_model, load_weights, read_weights
+from .task import DensityTask, Examples
+
+LOSS_OPTIONS = ("ce_weight", "mse_weight", "null_probability", "flip", "num_validated")
+
+
+def read_recipe(name: str | Path) -> dict[str, Any]:
+    """A recipe by path, or a bundled one by name. Raises: UsageError."""
+    bundled = files(__package__ or "").joinpath("recipes")
+    for text in (Path(name), bundled.joinpath(f"{name}.toml")):
+        if text.is_file():
+            try:
+                return tomllib.loads(text.read_text())
+            except tomllib.TOMLDecodeError as error:
+                raise UsageError(f"the recipe {name} is not valid TOML: {error}") from error
+    names = ", ".join(sorted(item.name.removesuffix(".toml") for item in bundled.iterdir() if item.name.endswith(".toml")))
+    raise UsageError(f"no recipe {str(name)!r}: neither a file nor one of {names}")
+
+
+def prepare(recipe: dict[str, Any], places: Sequence[str], folder: Path, start_from: Path | None = None) -> Trainer:
+    """Data, model and trainer of a recipe.
+
+    Arguments:
+        places: where the images are, for recipes that do not name a packaged corpus.
+        start_from: a model folder or checkpoint of the same architecture whose weights to begin with.
+
+    Raises: UsageError, UnreadableInput, ModelError.
+    """
+    options = dict(recipe["training"])
+    unknown = options.keys() - {f.name for f in fields(TrainingOptions)} - set(LOSS_OPTIONS)
+    if unknown:
+        raise UsageError(f"the recipe's [training] has unknown options: {', '.join(sorted(unknown))}")
+    loss = {name: options.pop(name) for name in LOSS_OPTIONS if name in options}
+    train, validation = _examples(recipe, places)
+    model = build(recipe["model"])
+    if start_from is not None:
+        path = start_from if start_from.is_file() else find_model(start_from) / "model.safetensors"
+        load_weights(model.network, read_weights(path))
+    machine = f"{os.cpu_count()} cores, {platform.machine()}"
+    task = DensityTask(model, train, validation, title=recipe.get("title", ""), machine=machine, **loss)
+    return Trainer(task, TrainingOptions(**options), folder)
+
+
+def _examples(recipe: dict[str, Any], places: Sequence[str]) -> tuple[Examples, Examples]:
+    from oddpixel.datasets.source import open_source
+
+    data, network = recipe.get("data", {}), recipe["model"]["network"]
+    if "corpus" in data and not places:
+        return from_corpus(data["corpus"])
+    if not places:
+        raise UsageError("this recipe trains on your own images: name where they are")
+    if data.get("layout") == "cifar10-binary" and any(Path(places[0]).glob("*.bin")):
+        return from_cifar10(Path(places[0]))
+    title = ", ".join(Path(place).name for place in places)
+    return from_images(open_source(*places), network["image_size"], network["in_channels"], title)

@@ -1,0 +1,154 @@
+"""A model folder: `model.json` (what it is), `model.safetensors` (weights), `README.md` (the card). Never a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from oddpixel.envelope import plain
+from oddpixel.errors import CorruptWeights, MissingWeights, UnsafeWeights, WrongArchitecture
+
+from .card import write_card
+from .flat import Flat
+from .quanta import Quanta
+from .schedules import describe_schedule, schedule_from
+from .unet import UNet, UNetOptions
+
+SCHEMA = "oddpixel/model/1"
+
+
+def build(options: dict[str, Any]) -> Flat:
+    """The model that `{kind, schedule, network, quanta}` describes, with fresh weights. Raises: WrongArchitecture."""
+    if options.get("kind") != "flat":
+        raise WrongArchitecture(f"no density model is of kind {options.get('kind')!r}; there is flat")
+    schedule = schedule_from(options["schedule"])
+    try:
+        network = UNet(UNetOptions(**options["network"]), schedule.num_levels)
+        quanta = Quanta(**options.get("quanta", {}))
+    except (TypeError, ValueError) as error:
+        raise WrongArchitecture(f"the model's options do not fit together: {error}") from error
+    return Flat(network, schedule, quanta)
+
+
+def describe(model: Flat) -> dict[str, Any]:
+    """The options that `build` makes the same model from."""
+    assert isinstance(model.network, UNet)
+    return {
+        "kind": "flat",
+        "schedule": describe_schedule(model.schedule),
+        "network": asdict(model.network.options),
+        "quanta": model.quanta.as_json(),
+    }
+
+
+def save_model(folder: Path, model: Flat, record: dict[str, Any]) -> None:
+    """Write the three files. `record` holds what the card tells: data, training, figures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.network.state_dict().items()}
+    temporary = folder / ".model.safetensors.tmp"
+    save_file(weights, temporary)
+    temporary.replace(folder / "model.safetensors")
+    content = {
+        "schema": SCHEMA,
+        **describe(model),
+        "weights_sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
+        "record": record,
+    }
+    (folder / "model.json").write_text(json.dumps(plain(content), indent=2, allow_nan=False) + "\n")
+    write_card(folder / "README.md", plain(content))
+
+
+def load_model(name: str | Path) -> Flat:
+    """A model by folder, or by the name of a bundled one, in evaluation mode.
+
+    Raises: MissingWeights, CorruptWeights, UnsafeWeights, WrongArchitecture.
+    """
+    folder = find_model(name)
+    try:
+        options = json.loads((folder / "model.json").read_text())
+    except (OSError, ValueError) as error:
+        raise CorruptWeights(f"{folder / 'model.json'} cannot be read: {error}") from error
+    model = build(options)
+    load_weights(model.network, read_weights(folder / "model.safetensors"))
+    return model.eval()
+
+
+def find_model(name: str | Path) -> Path:
+    """Raises: MissingWeights, naming the bundled models."""
+    bundled = files("oddpixel.forensics").joinpath("weights")
+    for folder in (Path(name), Path(str(bundled)) / str(name)):
+        if (folder / "model.json").is_file():
+            return folder
+    names = sorted(item.name for item in bundled.iterdir() if item.is_dir()) if bundled.is_dir() else []
+    raise MissingWeights(f"no model {str(name)!r}: neither a folder with a model.json nor one of {', '.join(names) or 'none'}")
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors from safetensors, or from a PyTorch file as far as it holds tensors only.
+
+    The reference's checkpoints keep several state dicts; its averaged one is taken.
+
+    Raises: MissingWeights, CorruptWeights, UnsafeWeights.
+    """
+    if not path.is_file():
+        raise MissingWeights(f"no such file: {path}")
+    with path.open("rb") as file:
+        head = file.read(10)
+    if head[:2] == b"PK" or head[:1] == b"\x80":
+        return _read_pytorch(path)
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CorruptWeights(f"{path} is truncated or no safetensors file: {error}") from error
+
+
+def _read_pytorch(path: Path) -> dict[str, Tensor]:
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UnsafeWeights(
+            f"{path} is a pickle that holds more than tensors, so loading it could run code; "
+            f"ask its author for safetensors"
+        ) from error
+    except Exception as error:
+        raise CorruptWeights(f"{path} is truncated or no PyTorch file: {error}") from error
+    for name in ("ema_model_state_dict", "model_state_dict", "state_dict"):
+        if isinstance(content, dict) and isinstance(content.get(name), dict):
+            content = content[name]
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise UnsafeWeights(f"{path} holds something other than a table of tensors")
+    return {name.removeprefix("module."): value for name, value in content.items()}
+
+
+def load_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Load by name. Raises: WrongArchitecture, naming the first differences."""
+    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    given = {name: tuple(value.shape) for name, value in weights.items()}
+    if wanted != given:
+        differences = [f"lacks {name}" for name in sorted(wanted.keys() - given.keys())]
+        differences += [f"has {name} besides" for name in sorted(given.keys() - wanted.keys())]
+        differences += [
+            f"{name} is {given[name]}, wanted {wanted[name]}"
+            for name in sorted(wanted.keys() & given.keys())
+            if wanted[name] != given[name]
+        ]
+        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
+        raise WrongArchitecture(f"the weights are of another architecture: {'; '.join(differences[:3])}{more}")
+    network.load_state_dict(weights)
+
+
+def load_official(path: Path, options: dict[str, Any]) -> Flat:
+    """A checkpoint of the reference implementation into the model that `options` describes. Raises: ModelError."""
+    model = build(options)
+    load_weights(model.network, read_weights(path))
+    return model.eval()

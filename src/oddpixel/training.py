@@ -1,0 +1,287 @@
+"""Training, for every model of OddPixel: warm-up and decay, EMA, validation, exact resume, one process or many.
+
+All randomness of step s (order of the data, noise, levels, dropout) is drawn from a generator seeded by (seed, s), for
+the whole batch; each process then takes its share. So resuming needs no saved random state, a killed run continues to
+the very numbers of an uninterrupted one, and two processes compute the gradients of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from accelerate import Accelerator
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from oddpixel.errors import CorruptWeights, UsageError, WrongArchitecture
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """How to train. `batch_size` counts all processes together.
+
+    Arguments:
+        warm_up_steps, decay_every, decay_factor: learning rate = base * min((s + 1) / warm_up, 1) * factor^(s // every).
+        ema_decay, ema_start: the average is a copy until `ema_start`, then old * decay + new * (1 - decay).
+        mixed_precision: `no`, `bf16` or `fp16`.
+        max_gradient_norm: clip above it; None leaves gradients alone, as published.
+    """
+
+    steps: int
+    batch_size: int = 128
+    learning_rate: float = 2e-4
+    warm_up_steps: int = 5_000
+    decay_every: int = 200_000
+    decay_factor: float = 0.1
+    ema_decay: float = 0.9999
+    ema_start: int = 5_000
+    seed: int = 0
+    validate_every: int = 5_000
+    checkpoint_every: int = 1_000
+    log_every: int = 50
+    mixed_precision: str = "no"
+    max_gradient_norm: float | None = None
+
+    def rate_factor(self, step: int) -> float:
+        return min((step + 1) / max(self.warm_up_steps, 1), 1.0) * self.decay_factor ** (step // self.decay_every)
+
+
+class Task(Protocol):
+    """What a model brings to be trained."""
+
+    objective: nn.Module  # called with a batch; returns a record of losses with `total`
+    num_examples: int
+
+    def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """The whole batch of these examples, with everything random in it."""
+
+    def validate(self) -> dict[str, float]:
+        """Figures on held-out data; called with the averaged weights in place."""
+
+    def save(self, folder: Path, record: dict[str, Any]) -> None:
+        """Write the model folder; called with the averaged weights in place."""
+
+
+class Trainer:
+    """Trains `task` into `folder`: the model itself, and below `training/` all that resuming needs.
+
+    Raises: UsageError where the folder holds a training with other options.
+    """
+
+    def __init__(self, task: Task, options: TrainingOptions, folder: Path) -> None:
+        self.task, self.options, self.folder = task, options, folder
+        self.accelerator = Accelerator(mixed_precision=options.mixed_precision)
+        if options.batch_size % self.accelerator.num_processes:
+            raise UsageError(f"batch_size {options.batch_size} cannot be shared by {self.accelerator.num_processes} processes")
+        optimizer = torch.optim.Adam(task.objective.parameters(), lr=options.learning_rate)
+        self.objective, self.optimizer = self.accelerator.prepare(task.objective, optimizer)
+        self.parameters = dict(task.objective.named_parameters())
+        self.ema = {name: value.detach().clone() for name, value in self.parameters.items()}
+        self.step, self.seconds = 0, 0.0
+        if self.state_path.exists():
+            self._resume()
+
+    @property
+    def state_path(self) -> Path:
+        return self.folder / "training" / "state.safetensors"
+
+    @property
+    def curve_path(self) -> Path:
+        return self.folder / "training" / "curve.jsonl"
+
+    def run(self, on_step: Callable[[int, dict[str, float]], None] = lambda step, losses: None) -> None:
+        """Train to the last step. Ctrl-C or SIGTERM saves and returns; running again goes on from there."""
+        with _deferred_interrupts() as interrupted:
+            while self.step < self.options.steps:
+                started = time.perf_counter()
+                losses = self._step()
+                self.step += 1
+                self.seconds += time.perf_counter() - started
+                last = self.step == self.options.steps
+                if self.step % self.options.log_every == 0 or last:
+                    figures = {name: float(value) for name, value in losses.items()}
+                    self._log({"step": self.step, "seconds": round(self.seconds, 2), **figures})
+                    on_step(self.step, figures)
+                if self.step % self.options.validate_every == 0 or last:
+                    self._log({"step": self.step, "seconds": round(self.seconds, 2), **self._validate()})
+                if self.step % self.options.checkpoint_every == 0 or last or interrupted:
+                    self.save()
+                if interrupted:
+                    return
+
+    def save(self) -> None:
+        """The averaged model and the state to resume from, each whole or not at all."""
+        if self.accelerator.is_main_process:
+            tensors = {f"model.{name}": value.detach() for name, value in self.parameters.items()}
+            tensors |= {f"ema.{name}": value for name, value in self.ema.items()}
+            tensors |= self._optimizer_tensors()
+            metadata = {"step": str(self.step), "seconds": str(self.seconds), "options": self._fingerprint()}
+            with _replacing(self.state_path) as temporary:
+                save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, metadata)
+            with self.averaged_weights():
+                self.task.save(self.folder, {"options": asdict(self.options), "step": self.step, "seconds": self.seconds})
+        self.accelerator.wait_for_everyone()
+
+    @contextlib.contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """The EMA in place of the weights, and the model in evaluation mode."""
+        kept = {name: value.detach().clone() for name, value in self.parameters.items()}
+        training = self.task.objective.training
+        self._put(self.ema)
+        self.task.objective.eval()
+        try:
+            yield
+        finally:
+            self._put(kept)
+            self.task.objective.train(training)
+
+    def _step(self) -> dict[str, Tensor]:
+        indices, generator = self._plan(self.step)
+        share = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
+        batch = {name: value[share].to(self.accelerator.device) for name, value in self.task.batch(indices, generator).items()}
+        torch.manual_seed(_seed(self.options.seed, self.step, 1 + self.accelerator.process_index))  # dropout
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.learning_rate * self.options.rate_factor(self.step)
+        self.objective.train()
+        self.optimizer.zero_grad()
+        losses = self.objective(**batch)
+        self.accelerator.backward(losses.total)
+        if self.options.max_gradient_norm is not None:
+            self.accelerator.clip_grad_norm_(self.objective.parameters(), self.options.max_gradient_norm)
+        self.optimizer.step()
+        self._average()
+        return {name: value.detach() for name, value in vars(losses).items()}
+
+    def _plan(self, step: int) -> tuple[Tensor, torch.Generator]:
+        """Which examples step `step` sees (each epoch is a fresh permutation) and the source of its randomness."""
+        size, count = min(self.options.batch_size, self.task.num_examples), self.task.num_examples
+        per_epoch = count // size
+        epoch, position = divmod(step, per_epoch)
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(_seed(self.options.seed, epoch, 101)))
+        generator = torch.Generator().manual_seed(_seed(self.options.seed, step, 0))
+        return order[position * size : (position + 1) * size], generator
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = self.options.ema_decay if self.step >= self.options.ema_start else 0.0
+        for name, value in self.parameters.items():
+            self.ema[name].lerp_(value.detach(), 1 - decay)
+
+    @torch.no_grad()
+    def _put(self, weights: dict[str, Tensor]) -> None:
+        for name, value in self.parameters.items():
+            value.copy_(weights[name])
+
+    def _validate(self) -> dict[str, float]:
+        with self.averaged_weights():
+            return self.task.validate() if self.accelerator.is_main_process else {}
+
+    def _log(self, figures: dict[str, float]) -> None:
+        if self.accelerator.is_main_process:
+            self.curve_path.parent.mkdir(parents=True, exist_ok=True)
+            with self.curve_path.open("a") as file:
+                file.write(json.dumps(figures) + "\n")
+
+    def _optimizer_tensors(self) -> dict[str, Tensor]:
+        state = self.optimizer.optimizer.state if hasattr(self.optimizer, "optimizer") else self.optimizer.state
+        return {
+            f"adam.{slot}.{name}": state[parameter][slot]
+            for name, parameter in self.parameters.items()
+            if parameter in state
+            for slot in ("exp_avg", "exp_avg_sq", "step")
+        }
+
+    def _fingerprint(self) -> str:
+        """The options that fix the numbers of a run; more steps or another rhythm of logging do not."""
+        free = ("steps", "validate_every", "checkpoint_every", "log_every")
+        return json.dumps({name: value for name, value in asdict(self.options).items() if name not in free}, sort_keys=True)
+
+    @torch.no_grad()
+    def _resume(self) -> None:
+        try:
+            with safe_open(self.state_path, "pt") as state:
+                metadata = state.metadata() or {}
+                tensors = {name: state.get_tensor(name) for name in state.keys()}  # noqa: SIM118 -- not a dict
+        except (SafetensorError, OSError) as error:
+            raise CorruptWeights(f"{self.state_path} cannot be read ({error}); delete it to begin anew") from error
+        if metadata.get("options") != self._fingerprint():
+            raise UsageError(
+                f"{self.folder} holds a training with other options ({metadata.get('options')}); "
+                f"name another folder, or the same options to go on"
+            )
+        expected = {f"model.{name}" for name in self.parameters}
+        if not expected <= tensors.keys():
+            raise WrongArchitecture(f"{self.state_path} is of another model: it lacks {sorted(expected - tensors.keys())[:3]}")
+        self._put({name: tensors[f"model.{name}"] for name in self.parameters})
+        optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
+        for name, parameter in self.parameters.items():
+            self.ema[name].copy_(tensors[f"ema.{name}"])
+            if f"adam.step.{name}" in tensors:
+                slots = ("exp_avg", "exp_avg_sq", "step")
+                optimizer.state[parameter] = {slot: tensors[f"adam.{slot}.{name}"].clone() for slot in slots}
+                for slot in ("exp_avg", "exp_avg_sq"):
+                    optimizer.state[parameter][slot] = optimizer.state[parameter][slot].to(parameter.device)
+        self.step, self.seconds = int(metadata["step"]), float(metadata["seconds"])
+        self._forget_later_figures()
+
+    def _forget_later_figures(self) -> None:
+        """Drop what a killed run logged after its last checkpoint: those steps are done again."""
+        if self.curve_path.exists() and self.accelerator.is_main_process:
+            lines = [line for line in self.curve_path.read_text().splitlines() if json.loads(line)["step"] <= self.step]
+            with _replacing(self.curve_path) as temporary:
+                temporary.write_text("".join(line + "\n" for line in lines))
+
+
+def _seed(*parts: int) -> int:
+    """One 63-bit seed from several numbers, by the hash of a tuple of ints (stable across runs and machines)."""
+    mixed = 0xCBF29CE484222325
+    for part in parts:
+        mixed = ((mixed ^ (part + 1)) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+        mixed ^= mixed >> 29
+    return mixed >> 1
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its name once it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    os.close(descriptor)
+    try:
+        yield Path(name)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _deferred_interrupts() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying in the middle of a step; a second one kills as usual."""
+    seen: list[int] = []
+    before: dict[int, Any] = {}
+
+    def remember(number: int, frame: Any) -> None:
+        seen.append(number)
+        signal.signal(number, before[number])
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, remember)
+    except ValueError:  # not in the main thread: whoever called us handles signals
+        pass
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
