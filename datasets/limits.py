@@ -44,7 +44,9 @@ class Limits:
                 f"{self.max_pixels / 1e6:.0f}; raise max_pixels if you trust this file"
             )
         if frames > self.max_frames:
-            raise TooLarge(f"{frames} frames, over the cap of {self.max_frames}; raise max_frames if you trust this file")
+            raise TooLarge(
+                f"{frames} frames, over the cap of {self.max_frames}; raise max_frames if you trust this file"
+            )
 
     def check_bytes(self, size: int) -> None:
         """Raises: TooLarge."""

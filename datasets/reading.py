@@ -7,12 +7,13 @@ source or the file.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from oddpixel.errors import CorruptFile, UnreadableInput
 from oddpixel.image import Image, Unreadable
@@ -52,7 +53,7 @@ def read_entry(entry: Entry, decoder: Decoder, limits: Limits) -> Iterator[Image
         with entry.open(limits) as file:
             limits.check_bytes(size := _size(file))
             sha256 = _digest(file)
-            facts = decoder.open(file, entry.member or entry.path.name)
+            facts = decoder.open(file, entry.member or entry.path.name, ahead=True)
             group = entry.group or facts.group or entry.name
             for index in range(facts.header.frames):
                 yield _read_frame(entry, decoder, facts, index, sha256, group, size)
@@ -78,7 +79,7 @@ def _read_frame(
     for name, value in (("label", entry.label), ("mask", entry.mask), ("series", entry.series)):
         if value is not None:
             meta[name] = value
-    return Image(pixels.array, pixels.bits, pixels.unit, pixels.spacing_mm, source, sha256, group, meta)  # type: ignore[arg-type]
+    return Image(pixels.array, pixels.bits, pixels.unit, pixels.spacing_mm, source, sha256, group, meta)
 
 
 def _read_facts(entry: Entry, decoder: Decoder, limits: Limits) -> Iterator[FileFacts | UnreadableInput]:
@@ -97,29 +98,29 @@ def _size(file: BinaryIO) -> int:
     return size
 
 
-def _digest(file: BinaryIO) -> str:
+def _digest(file: Any) -> str:
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     file.seek(0)
     return digest
 
 
 END = object()
+Answer = TypeVar("Answer")
 
 
-def _in_order(entries, reader, produce):  # type: ignore[no-untyped-def]
+def _in_order(entries: Sequence[Entry], reader: Reader, produce: Callable[..., Iterator[Answer]]) -> Iterator[Answer]:
     """Run `produce(entry, decoder, limits)` over several decoders; its answers in the order of the entries."""
     num_workers = max(1, min(reader.num_workers, len(entries)))
     window = threading.Semaphore(num_workers + 1)  # entries begun but not yet drained
-    boxes = [queue.Queue(maxsize=2) for _ in range(num_workers + 2)]
+    boxes: list[queue.Queue[Any]] = [queue.Queue(maxsize=2) for _ in range(num_workers + 2)]
     todo = iter(range(len(entries)))
     lock, stop = threading.Lock(), threading.Event()
 
-    def put(box, answer):  # type: ignore[no-untyped-def]
+    def put(box: queue.Queue[Any], answer: Any) -> None:
         while not stop.is_set():
-            try:
-                return box.put(answer, timeout=0.1)
-            except queue.Full:
-                continue
+            with contextlib.suppress(queue.Full):
+                box.put(answer, timeout=0.1)
+                return
 
     def work() -> None:
         decoder = reader.decoder()

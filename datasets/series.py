@@ -56,7 +56,9 @@ def _sort_series(series: str, slices: list[tuple[int, dict[str, Any]]], entries:
         position = np.array([place["position"] for _, place in placed])
         normal = slice_normal(placed[0][1]["orientation"])
         along = position @ normal
-        order = sorted(range(len(placed)), key=lambda k: (along[k], placed[k][1]["instance"], entries[placed[k][0]].name))
+        order = sorted(
+            range(len(placed)), key=lambda k: (along[k], placed[k][1]["instance"], entries[placed[k][0]].name)
+        )
         ordered = [placed[k] for k in order]
         notes = {"sorted_by": "position", **geometry(position[order], normal)}
     return [

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from oddpixel.errors import UsageError
 from oddpixel.image import Image, Unreadable
@@ -24,6 +24,7 @@ from .series import arrange
 from .sources import listers
 
 
+@runtime_checkable
 class Source(Protocol):
     """A lazy sequence of images. `len` counts files; a file may hold several images (pages, frames)."""
 

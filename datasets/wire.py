@@ -12,30 +12,37 @@ import struct
 from typing import Any
 
 MAX_MESSAGE = 4 * 2**20
+HEAD = struct.Struct("<I")
 
 
 def send(channel: socket.socket, message: dict[str, Any], files: tuple[int, ...] = ()) -> None:
     payload = json.dumps(message).encode()
-    packet = struct.pack("<I", len(payload)) + payload
+    packet = HEAD.pack(len(payload)) + payload
     sent = socket.send_fds(channel, [packet], files) if files else channel.send(packet)
     channel.sendall(packet[sent:])
 
 
 def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """The next message and the files that came with it.
+    """The next message and the files that came with it. Nobody speaks out of turn, so no second message can follow.
 
     Raises: EOFError where the other side is gone; ValueError on a malformed message; TimeoutError.
     """
-    head, files, _, _ = socket.recv_fds(channel, 4, 4)
+    packet, files, _, _ = socket.recv_fds(channel, 2**16, 4)
     try:
-        while 0 < len(head) < 4:
-            head += channel.recv(4 - len(head))
-        if not head:
-            raise EOFError
-        (length,) = struct.unpack("<I", head)
-        if length > MAX_MESSAGE:
-            raise ValueError(f"a message of {length} bytes")
-        message = json.loads(_receive_exactly(channel, length))
+        length = HEAD.size
+        while True:
+            if not packet:
+                raise EOFError
+            if len(packet) >= HEAD.size:
+                length = HEAD.size + HEAD.unpack_from(packet)[0]
+            if length > MAX_MESSAGE or len(packet) > length:
+                raise ValueError(f"a message of {max(length, len(packet))} bytes")
+            if len(packet) == length:
+                break
+            if not (more := channel.recv(length - len(packet))):
+                raise EOFError
+            packet += more
+        message = json.loads(packet[HEAD.size :])
         if not isinstance(message, dict):
             raise ValueError("a message that is not an object")
     except BaseException:
@@ -43,14 +50,3 @@ def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
             os.close(file)
         raise
     return message, files
-
-
-def _receive_exactly(channel: socket.socket, length: int) -> bytes:
-    parts, missing = [], length
-    while missing:
-        part = channel.recv(min(missing, 2**16))
-        if not part:
-            raise EOFError
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)

@@ -1,11 +1,11 @@
 """The inside of the sandbox: `python -I -m oddpixel.datasets.worker FD`. Decodes what it is handed, until told to stop.
 
-It gets open files, never paths, and answers with plain facts; pixels go into shared memory that the parent made.
+It gets open files, never paths, and answers with plain facts. Stored samples go into shared memory that the reader made;
+the reader turns them into float32 itself, so the sandbox costs one copy of the narrow samples and nothing more.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import mmap
 import os
 import socket
@@ -22,58 +22,73 @@ from .limits import Limits
 from .wire import receive, send
 
 
-def main(channel: socket.socket) -> None:
-    setup, _ = receive(channel)
-    limits, key = Limits(**setup["limits"]), bytes.fromhex(setup["key"])
-    _import_codecs()
-    send(channel, {"confined": confine(limits.memory_bytes)})
-    decoding: Decoding | None = None
-    while True:
-        try:
-            request, files = receive(channel)
-        except EOFError:
-            return
-        limit_cpu(limits.cpu_seconds)
+class Worker:
+    """One decoder behind a socket."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self.channel = channel
+        self.arena: mmap.mmap | None = None
+        self.decoding: Decoding | None = None
+
+    def run(self) -> None:
+        setup, _ = receive(self.channel)
+        self.limits, self.key = Limits(**setup["limits"]), bytes.fromhex(setup["key"])
+        _import_codecs()
+        send(self.channel, {"confined": confine(self.limits.memory_bytes)})
+        while True:
+            try:
+                request, files = receive(self.channel)
+            except EOFError:
+                return
+            limit_cpu(self.limits.cpu_seconds)
+            send(self.channel, self._answer(request, files))
+
+    def _answer(self, request: dict[str, Any], files: list[int]) -> dict[str, Any]:
         try:
             if request["op"] == "open":
-                decoding = None  # frees the previous file before the next is parsed
-                with os.fdopen(files[0], "rb") as file:
-                    kept = os.fdopen(os.dup(file.fileno()), "rb")
-                decoding = Decoding(kept, request["name"], limits, key, any_suffix=request["any_suffix"])
-                send(channel, _facts(decoding))
-            elif decoding is not None:
-                _answer_frame(channel, decoding, request["index"])
+                return self._open(request, files[0])
+            return self._frame(request["index"])
         except MemoryError:
-            decoding = None
-            send(channel, {"error": describe(DecodingStopped("decoding needs more memory than the limit allows"))})
+            self.decoding = None
+            return {"error": describe(DecodingStopped("decoding needs more memory than the limit allows"))}
         except OddPixelError as error:
-            send(channel, {"error": describe(error)})
+            return {"error": describe(error)}
 
+    def _open(self, request: dict[str, Any], descriptor: int) -> dict[str, Any]:
+        self.decoding = None  # frees the previous file before the next is parsed
+        file = os.fdopen(descriptor, "rb")
+        self.decoding = Decoding(file, request["name"], self.limits, self.key, any_suffix=request["any_suffix"])
+        answer = {
+            "header": vars(self.decoding.header),
+            "group": self.decoding.group,
+            "place": self.decoding.series_place(),
+        }
+        return answer | ({"frame": self._answer({"op": "frame", "index": 0}, [])} if request["ahead"] else {})
 
-def _facts(decoding: Decoding) -> dict[str, Any]:
-    return {
-        "header": dataclasses.asdict(decoding.header),
-        "group": decoding.group,
-        "place": decoding.series_place(),
-    }
+    def _frame(self, index: int) -> dict[str, Any]:
+        if self.decoding is None:
+            raise UnreadableInput("no file is open")
+        frame = self.decoding.frame(index)
+        arena = self._reserve(frame.stored.nbytes)
+        shared = np.frombuffer(arena, frame.stored.dtype, frame.stored.size).reshape(frame.stored.shape)
+        shared[...] = frame.stored
+        record = {name: getattr(frame, name) for name in ("scale", "offset", "bits", "unit", "spacing_mm", "meta")}
+        return {"shape": frame.stored.shape, "dtype": frame.stored.dtype.str, **record}
 
-
-def _answer_frame(channel: socket.socket, decoding: Decoding, index: int) -> None:
-    frame = decoding.frame(index)
-    record = {"bits": frame.bits, "unit": frame.unit, "spacing_mm": frame.spacing_mm, "meta": frame.meta}
-    send(channel, {"shape": frame.shape, **record})
-    _, files = receive(channel)  # shared memory of just that size
-    try:
-        size = 4 * int(np.prod(frame.shape))
-        with mmap.mmap(files[0], size) as memory:
-            out = np.frombuffer(memory, np.float32).reshape(frame.shape)
-            frame.write(out)
-            del out
-    except (OSError, ValueError) as error:
-        raise UnreadableInput(f"the pixels could not be handed over: {error}") from error
-    finally:
-        os.close(files[0])
-    send(channel, {"done": True})
+    def _reserve(self, size: int) -> mmap.mmap:
+        """Shared memory of at least this size: kept from frame to frame, asked for when it is too small."""
+        if self.arena is not None and len(self.arena) >= size:
+            return self.arena
+        send(self.channel, {"reserve": size})
+        answer, (descriptor,) = receive(self.channel)
+        try:
+            self.arena = mmap.mmap(descriptor, answer["size"])
+            return self.arena
+        except (OSError, ValueError) as error:
+            self.arena = None
+            raise UnreadableInput(f"the pixels could not be handed over: {error}") from error
+        finally:
+            os.close(descriptor)
 
 
 def _import_codecs() -> None:
@@ -85,4 +100,4 @@ def _import_codecs() -> None:
 
 
 if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])))
+    Worker(socket.socket(fileno=int(sys.argv[1]))).run()

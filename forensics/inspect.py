@@ -57,6 +57,6 @@ def describe_image(image: Image | Unreadable) -> dict[str, Any]:
         "range": [float(image.pixels.min()), float(image.pixels.max())],
         "spacing_mm": image.spacing_mm,
         # Of the decoded samples: equal for the same picture in two containers.
-        "pixels_sha256": hashlib.sha256(memoryview(image.pixels).cast("B")).hexdigest(),
+        "pixels_sha256": hashlib.sha256(image.pixels.tobytes()).hexdigest(),
         "meta": {name: value for name, value in image.meta.items() if name != "display"},
     }

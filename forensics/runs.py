@@ -130,7 +130,9 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror or error}; what was written before is whole") from error
+        raise RunError(
+            f"{path} cannot be written: {error.strerror or error}; what was written before is whole"
+        ) from error
 
 
 def _cell(value: Any) -> Any:

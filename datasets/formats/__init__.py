@@ -11,7 +11,7 @@ import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, BinaryIO, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Shaped
@@ -51,13 +51,14 @@ class Frame:
 
     def write(self, out: Float32[np.ndarray, "c h w"]) -> None:
         """Fill `out` with scale * stored + offset. One plane after another: 3 x faster than a transposing multiply."""
-        planes = self.stored[None] if self.stored.ndim == 2 else np.moveaxis(self.stored, 2, 0)
+        planes = self.stored[None] if self.stored.ndim == 2 else self.stored.transpose(2, 0, 1)
         for plane, target in zip(planes, out, strict=True):
             np.multiply(plane, np.float32(self.scale), out=target, casting="unsafe", dtype=np.float32)
             if self.offset:
                 target += np.float32(self.offset)
 
 
+@runtime_checkable
 class Opened(Protocol):
     """An open file of some format."""
 
@@ -70,6 +71,7 @@ class Opened(Protocol):
     def frame(self, index: int) -> Frame: ...
 
 
+@runtime_checkable
 class Format(Protocol):
     """How one family of formats is recognised and opened.
 

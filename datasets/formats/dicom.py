@@ -86,7 +86,9 @@ class OpenedDicom:
         if rows < 1 or columns < 1:
             raise CorruptFile(f"Rows x Columns is {rows} x {columns}")
         limits.check_size(columns, rows, frames)
-        meta = {name: technical_text(data[key].value) for name, key in TECHNICAL.items() if data.get(key) not in (None, "")}
+        meta = {
+            name: technical_text(data[key].value) for name, key in TECHNICAL.items() if data.get(key) not in (None, "")
+        }
         if syntax := data.file_meta.get("TransferSyntaxUID") if hasattr(data, "file_meta") else None:
             meta["transfer_syntax"] = technical_text(syntax.name)
         if meta.get("burned_in_annotation") == "YES" or meta.get("modality") in SCREEN_MODALITIES:
@@ -131,9 +133,7 @@ class OpenedDicom:
             meta["padding_fraction"] = round(padding, 6)
         rescale_type = str(self._functional(index, "PixelValueTransformationSequence").get("RescaleType", ""))
         unit: Unit = "HU" if rescale_type == "HU" or (modality == "CT" and rescale_type in ("", "HU")) else "modality"
-        frame = Frame(
-            stored=samples, scale=scale, offset=offset, bits=bits, unit=unit, spacing_mm=spacing, meta=meta
-        )
+        frame = Frame(stored=samples, scale=scale, offset=offset, bits=bits, unit=unit, spacing_mm=spacing, meta=meta)
         meta |= {"slope": scale, "display": self._display_knots(frame, photometric == "MONOCHROME1", index)}
         return frame
 
@@ -243,5 +243,3 @@ def _without_padding(samples: np.ndarray, dataset: Any) -> tuple[np.ndarray, flo
     if not padded.any() or padded.all():
         return samples, float(padded.all())
     return np.where(padded, samples[~padded].min(), samples), float(padded.mean())
-
-

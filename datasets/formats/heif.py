@@ -40,7 +40,9 @@ class OpenedHeif:
         self.heif: Any = pi_heif.open_heif(file, convert_hdr_to_8bit=False, bgr_mode=False)
         width, height = self.heif.size
         limits.check_size(width, height, len(self.heif))
-        self.header = Header(format="HEIF", width=width, height=height, frames=len(self.heif), meta={"mode": self.heif.mode})
+        self.header = Header(
+            format="HEIF", width=width, height=height, frames=len(self.heif), meta={"mode": self.heif.mode}
+        )
 
     def frame(self, index: int) -> Frame:
         # libheif has already applied the rotation that the container asks for.

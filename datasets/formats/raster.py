@@ -70,11 +70,11 @@ class OpenedRaster:
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
         from PIL import Image as Pillow
-        from PIL import MpoImagePlugin, WebPImagePlugin  # noqa: F401 -- registers the two that Pillow loads late
+        from PIL import WebPImagePlugin  # noqa: F401 -- Pillow registers it late
 
         Pillow.MAX_IMAGE_PIXELS = None  # our own cap, checked below, comes first and names its figure
         self.file, self.limits = file, limits
-        self.picture = Pillow.open(file, formats=["PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "PPM"])
+        self.picture = Pillow.open(file, formats=["PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM"])
         width, height = self.picture.size
         # MPO is a JPEG followed by previews of itself: the first is the photograph.
         frames = 1 if self.picture.format == "MPO" else getattr(self.picture, "n_frames", 1)
@@ -92,7 +92,16 @@ class OpenedRaster:
             self.picture.seek(index)
         if self._is_deep_colour_png():
             return self._deep_colour_png()
+        if self.header.format == "PPM" and self.picture.mode == "I":
+            return self._deep_pgm()
         return frame_from_pillow(self.picture)
+
+    def _deep_pgm(self) -> Frame:
+        """Pillow stretches values to 65535; this undoes it exactly (both roundings are to nearest)."""
+        self.file.seek(0)
+        maxval = _pgm_maxval(self.file.read(4096))
+        samples = np.rint(np.asarray(self.picture) * (maxval / 65535)).astype(np.uint16)
+        return Frame(stored=samples, scale=1 / maxval, bits=maxval.bit_length(), unit="display")
 
     def _is_deep_colour_png(self) -> bool:
         if self.header.format != "PNG":
@@ -125,7 +134,8 @@ def frame_from_pillow(picture: Any) -> Frame:
     if picture.mode == "1":
         return Frame(stored=np.asarray(picture).astype(np.uint8), scale=1.0, bits=1, unit="display", meta=notes)
     if picture.mode in ("I", "I;16", "I;16B", "I;16L"):
-        return _deep_grey(picture, notes)
+        deep = np.asarray(picture).astype(np.uint16)
+        return Frame(stored=deep, scale=1 / 65535, bits=16, unit="display", meta=notes)
     if picture.mode == "F":
         unit: Unit = "modality"
         return Frame(stored=np.asarray(picture), scale=1.0, bits=32, unit=unit, meta=notes)
@@ -173,25 +183,12 @@ def exif_facts(picture: Any) -> dict[str, Any]:
     return {name: technical_text(value) for name, value in found.items()}
 
 
-def _deep_grey(picture: Any, notes: dict[str, Any]) -> Frame:
-    samples = np.asarray(picture)
-    maxval = 65535
-    if picture.format == "PPM":
-        maxval = _ppm_maxval(picture)
-        # Pillow stretches P5 values to 65535; this undoes it exactly (both roundings are to nearest).
-        samples = np.rint(samples * (maxval / 65535))
-    bits = int(maxval).bit_length()
-    return Frame(stored=samples.astype(np.uint16), scale=1 / maxval, bits=bits, unit="display", meta=notes)
-
-
-def _ppm_maxval(picture: Any) -> int:
-    picture.fp.seek(0)
-    fields: list[bytes] = []
-    for line in io.BytesIO(picture.fp.read(4096)):
-        fields += line.split(b"#")[0].split()
-        if len(fields) >= 4:
-            return int(fields[3])
-    raise CorruptFile("the PGM header has no maximum value")
+def _pgm_maxval(head: bytes) -> int:
+    """The fourth field of the header, comments left out (netpbm's pgm(5))."""
+    fields = b" ".join(line.split(b"#")[0] for line in head.splitlines()).split()
+    if len(fields) < 4 or not fields[3].isdigit() or not 0 < int(fields[3]) < 65536:
+        raise CorruptFile("the PGM header has no maximum value from 1 to 65535")
+    return int(fields[3])
 
 
 def _to_srgb(picture: Any, profile: bytes, notes: dict[str, Any]) -> Any:
@@ -204,7 +201,11 @@ def _to_srgb(picture: Any, profile: bytes, notes: dict[str, Any]) -> Any:
         if picture.mode == "L" or "sRGB" in str(name):
             return picture
         converted = ImageCms.profileToProfile(
-            picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB", renderingIntent=1
+            picture,
+            source,
+            ImageCms.createProfile("sRGB"),
+            outputMode="RGB",
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
         )
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
         notes["icc_profile"] = f"ignored: {technical_text(error)}"

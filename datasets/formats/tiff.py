@@ -47,8 +47,8 @@ class OpenedTiff:
             height=first.imagelength,
             frames=len(self.pages),
             meta={
-                "compression": technical_text(first.compression.name),
-                "photometric": technical_text(first.photometric.name),
+                "compression": _name(first.compression),
+                "photometric": _name(first.photometric),
                 **{
                     name.lower(): technical_text(first.tags[name].value)
                     for name in ("Make", "Model", "Software")
@@ -60,14 +60,16 @@ class OpenedTiff:
     def frame(self, index: int) -> Frame:
         page: Any = self.pages[index]
         self.limits.check_size(page.imagewidth, page.imagelength)
-        kind = page.photometric.name
+        kind = _name(page.photometric)
         if kind in ("YCBCR", "SEPARATED", "CIELAB", "ICCLAB"):
             return self._through_pillow(index)
         samples = np.asarray(page.asarray())
-        if page.planarconfig.name == "SEPARATE" and samples.ndim == 3:
+        if int(page.planarconfig or 1) == 2 and samples.ndim == 3:
             samples = np.moveaxis(samples, 0, 2)
         if samples.ndim not in (2, 3):
-            raise UnsupportedEncoding(f"a TIFF page of shape {samples.shape}; only [h, w] and [h, w, c] pages are images")
+            raise UnsupportedEncoding(
+                f"a TIFF page of shape {samples.shape}; only [h, w] and [h, w, c] pages are images"
+            )
         meta: dict[str, Any] = {}
         if samples.dtype.kind == "f":
             return Frame(stored=samples, scale=1.0, bits=8 * samples.itemsize, unit="modality", meta=meta)
@@ -83,7 +85,10 @@ class OpenedTiff:
             samples, meta = over_white(samples, top)
         orientation = page.tags.get("Orientation")
         if orientation is not None and orientation.value != 1:
-            samples, meta = upright(samples, int(orientation.value)), meta | {"orientation_applied": int(orientation.value)}
+            samples, meta = (
+                upright(samples, int(orientation.value)),
+                meta | {"orientation_applied": int(orientation.value)},
+            )
         return Frame(stored=samples, scale=1 / top, bits=bits, unit="display", meta=meta)
 
     def _through_pillow(self, index: int) -> Frame:
@@ -94,6 +99,11 @@ class OpenedTiff:
         picture = Pillow.open(self.file, formats=["TIFF"])
         picture.seek(index)
         return frame_from_pillow(picture)
+
+
+def _name(code: Any) -> str:
+    """tifffile gives a known code as an enum, an unknown one as a plain number."""
+    return str(getattr(code, "name", code))
 
 
 def upright(samples: np.ndarray, orientation: int) -> np.ndarray:

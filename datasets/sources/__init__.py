@@ -6,12 +6,13 @@ import importlib
 import pkgutil
 from collections.abc import Sequence
 from functools import cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..entry import Entry
 from ..reading import Reader
 
 
+@runtime_checkable
 class Lister(Protocol):
     """How one kind of place is listed: quickly, in a stable order, without decoding anything."""
 

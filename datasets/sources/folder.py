@@ -48,7 +48,8 @@ def _entry(path: Path, root: Path) -> Entry | None:
         path = target
     if path.suffix.lower() in known_suffixes():
         return Entry(name=name, path=path)
-    return Entry(name=name, path=path) if not path.suffix or path.suffix[1:].isdigit() and _is_image(path) else None
+    unnamed = not path.suffix or path.suffix[1:].isdigit()
+    return Entry(name=name, path=path) if unnamed and path.name != "DICOMDIR" and _is_image(path) else None
 
 
 def _is_image(path: Path) -> bool:

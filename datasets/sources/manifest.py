@@ -26,7 +26,9 @@ class Manifest:
         except Exception as error:
             raise UsageError(f"{place}: not a readable table: {error}") from error
         if "path" not in table.columns:
-            raise UsageError(f"{place}: a manifest needs a column `path`; its columns are {', '.join(map(str, table.columns))}")
+            raise UsageError(
+                f"{place}: a manifest needs a column `path`; its columns are {', '.join(map(str, table.columns))}"
+            )
         root = Path(place).parent
         return [_entry(row, root, place, line) for line, row in enumerate(table.to_dict("records"), start=2)]
 
@@ -38,8 +40,8 @@ def _entry(row: dict[Any, Any], root: Path, place: str, line: int) -> Entry:
     path = _text(row["path"])
     if path is None:
         raise UsageError(f"{place}: row {line} has no path")
-    given = {name: _text(row.get(name)) for name in ("group", "label", "mask")}
-    return Entry(name=Path(path).as_posix(), path=(root / path).resolve(), **given)
+    group, label, mask = (_text(row.get(name)) for name in ("group", "label", "mask"))
+    return Entry(name=Path(path).as_posix(), path=(root / path).resolve(), group=group, label=label, mask=mask)
 
 
 def _text(value: Any) -> str | None:

@@ -47,7 +47,11 @@ def _figures(figures: dict[str, Any]) -> list[str]:
     if not figures:
         return ["Not measured yet."]
     lines = ["| held-out figure | value |", "|---|---|"]
-    lines += [f"| {name.replace('_', ' ')} | {value:.4g} |" for name, value in figures.items() if isinstance(value, int | float)]
+    lines += [
+        f"| {name.replace('_', ' ')} | {value:.4g} |"
+        for name, value in figures.items()
+        if isinstance(value, int | float)
+    ]
     one_pass, identity = figures.get("bits_per_dim"), figures.get("identity_bits_per_dim")
     if one_pass is None or identity is None:
         return lines
@@ -58,7 +62,9 @@ def _figures(figures: dict[str, Any]) -> list[str]:
         else f"One pass minus identity: {gap:+.3f} bits/dim. Compare with codecs by the larger of the two."
     )
     cut = figures.get("looseness_of_cut_bits_per_dim")
-    return [*lines, "", verdict] + ([f"Cutting the identity at the top level costs at most {cut:.4f} bits/dim."] if cut else [])
+    return [*lines, "", verdict] + (
+        [f"Cutting the identity at the top level costs at most {cut:.4f} bits/dim."] if cut else []
+    )
 
 
 def _options(options: dict[str, Any]) -> str:

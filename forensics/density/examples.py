@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,9 @@ def from_cifar10(folder: Path) -> tuple[Examples, Examples]:
     return train, validation
 
 
-def from_images(images: Iterable[Image | Unreadable], size: int, channels: int, title: str) -> tuple[Examples, Examples]:
+def from_images(
+    images: Iterable[Image | Unreadable], size: int, channels: int, title: str
+) -> tuple[Examples, Examples]:
     """Every readable image, cropped to its central square and reduced to `size`; split by group.
 
     Raises: InvalidImage where nothing usable is left.
@@ -94,5 +97,5 @@ def _is_held_out(group: str) -> bool:
     return int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) / 2**32 < VALIDATION_SHARE
 
 
-def _examples(values: np.ndarray, labels: np.ndarray | None, about: dict[str, str | int]) -> Examples:
+def _examples(values: np.ndarray, labels: np.ndarray | None, about: Mapping[str, Any]) -> Examples:
     return Examples(torch.from_numpy(values), None if labels is None else torch.from_numpy(labels), dict(about))

@@ -81,7 +81,9 @@ class Flat(nn.Module):
             return self._noise_and_logits(x_k, k, labels, create_graph=False)[0].detach()
         assert self.num_classes is not None, "guidance needs a model with classes"
         null = torch.full_like(labels, self.num_classes)
-        both, _ = self._noise_and_logits(x_k.repeat(2, 1, 1, 1), k.repeat(2), torch.cat([labels, null]), create_graph=False)
+        both, _ = self._noise_and_logits(
+            x_k.repeat(2, 1, 1, 1), k.repeat(2), torch.cat([labels, null]), create_graph=False
+        )
         conditional, unconditional = both.detach().chunk(2)
         return (1 + guidance) * conditional - guidance * unconditional
 
@@ -98,11 +100,13 @@ class Flat(nn.Module):
             x_k = x_k.detach().requires_grad_()
             logits = self.logits(x_k, labels)
             chosen = logits.gather(1, k[:, None])[:, 0]
-            (gradient,) = torch.autograd.grad((logits[:, self.schedule.noise] - chosen).sum(), x_k, create_graph=create_graph)
+            (gradient,) = torch.autograd.grad(
+                (logits[:, self.schedule.noise] - chosen).sum(), x_k, create_graph=create_graph
+            )
         return self.sigma[k][:, None, None, None] * (x_k + gradient), logits
 
 
-def log_normal(x: Float[Tensor, "b *d"]) -> Float[Tensor, "b"]:
+def log_normal(x: Float[Tensor, b * d]) -> Float[Tensor, "b"]:
     """log N(x; 0, I) in nats."""
     flat = x.flatten(1)
     return -0.5 * (flat.square().sum(1) + flat.shape[1] * math.log(2 * math.pi))

@@ -44,7 +44,9 @@ class DensityRatioLoss(nn.Module):
         return Losses(self.ce_weight * ce + self.mse_weight * mse, ce, mse)
 
 
-def drop_labels(labels: Int[Tensor, "b"], null: int, probability: float, generator: torch.Generator) -> Int[Tensor, "b"]:
+def drop_labels(
+    labels: Int[Tensor, "b"], null: int, probability: float, generator: torch.Generator
+) -> Int[Tensor, "b"]:
     """Replace labels by the null class, so that guidance has an unconditional model to lean on (the reference forgets to)."""
     dropped = torch.rand(labels.shape, generator=generator) < probability
     return torch.where(dropped.to(labels.device), torch.full_like(labels, null), labels)

@@ -28,7 +28,9 @@ class Quanta:
         for name in ("mean", "std"):
             object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
 
-    def to_model(self, values: Integer[Tensor, "b c h w"], generator: torch.Generator | None = None) -> Float[Tensor, "b c h w"]:
+    def to_model(
+        self, values: Integer[Tensor, "b c h w"], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "b c h w"]:
         """Dequantised and standardised model values."""
         noise = torch.rand(values.shape, generator=generator, dtype=torch.float32).to(values.device)
         return (values.float() + noise - self._per_channel(self.mean, values)) / self._per_channel(self.std, values)

@@ -30,7 +30,9 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
                 return tomllib.loads(text.read_text())
             except tomllib.TOMLDecodeError as error:
                 raise UsageError(f"the recipe {name} is not valid TOML: {error}") from error
-    names = ", ".join(sorted(item.name.removesuffix(".toml") for item in bundled.iterdir() if item.name.endswith(".toml")))
+    names = ", ".join(
+        sorted(item.name.removesuffix(".toml") for item in bundled.iterdir() if item.name.endswith(".toml"))
+    )
     raise UsageError(f"no recipe {str(name)!r}: neither a file nor one of {names}")
 
 

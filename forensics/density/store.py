@@ -90,7 +90,9 @@ def find_model(name: str | Path) -> Path:
         if (folder / "model.json").is_file():
             return folder
     names = sorted(item.name for item in bundled.iterdir() if item.is_dir()) if bundled.is_dir() else []
-    raise MissingWeights(f"no model {str(name)!r}: neither a folder with a model.json nor one of {', '.join(names) or 'none'}")
+    raise MissingWeights(
+        f"no model {str(name)!r}: neither a folder with a model.json nor one of {', '.join(names) or 'none'}"
+    )
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -36,10 +36,10 @@ class Examples:
 
 class DensityTask:
     """Arguments:
-        ce_weight, mse_weight: of the loss.
-        null_probability: how often a label is replaced by the null class.
-        flip: mirror images at random, as the published recipe does.
-        validation: held-out examples; at most `num_validated` are used, always the same with the same noise.
+    ce_weight, mse_weight: of the loss.
+    null_probability: how often a label is replaced by the null class.
+    flip: mirror images at random, as the published recipe does.
+    validation: held-out examples; at most `num_validated` are used, always the same with the same noise.
     """
 
     def __init__(

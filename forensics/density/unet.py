@@ -101,12 +101,14 @@ class UNet(nn.Module):
         self._check(x)
         embedding = None if labels is None else self._embed(labels)
         skips = [self.conv_in(x)]
+        stage: Any
         for stage in self.down:
             for block, attend in stage.steps():
                 skips.append(attend(block(skips[-1], embedding)))
             if hasattr(stage, "downsample"):
                 skips.append(stage.downsample(skips[-1]))
-        h = self.mid.block_2(self.mid.attn_1(self.mid.block_1(skips[-1], embedding)), embedding)
+        mid: Any = self.mid
+        h = mid.block_2(mid.attn_1(mid.block_1(skips[-1], embedding)), embedding)
         for stage in reversed(self.up):
             for block, attend in stage.steps():
                 h = attend(block(torch.cat([h, skips.pop()], 1), embedding))
@@ -119,7 +121,8 @@ class UNet(nn.Module):
     def _embed(self, labels: Tensor) -> Tensor:
         if self.options.num_classes is None:
             raise InvalidImage("labels were given to a model without classes")
-        first, second = self.temb.dense
+        dense: Any = self.temb.dense
+        first, second = dense
         embedding: Tensor = second(F.silu(first(self.label_emb(labels))))
         return embedding
 

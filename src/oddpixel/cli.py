@@ -17,7 +17,9 @@ from oddpixel.errors import OddPixelError, UnreadableInput
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
 
-Places = Annotated[list[str], typer.Argument(help="Files, folders, globs, CSV/Parquet manifests, zip archives, DICOMDIRs.")]
+Places = Annotated[
+    list[str], typer.Argument(help="Files, folders, globs, CSV/Parquet manifests, zip archives, DICOMDIRs.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Workers = Annotated[int, typer.Option(help="Decoding processes.", min=1)]
 AnySuffix = Annotated[bool, typer.Option("--any-suffix", help="Read a file by its content whatever its name promises.")]
@@ -51,7 +53,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """How odd an image is, where, and how sure."""
 
@@ -59,7 +63,9 @@ def _root(
 @app.command()
 def inspect(
     files: Places,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write a run: table, thumbnails, contact sheet.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write a run: table, thumbnails, contact sheet.")
+    ] = None,
     json: AsJson = False,
     workers: Workers = 2,
     any_suffix: AnySuffix = False,
@@ -88,7 +94,9 @@ def inspect(
 @app.command()
 def train(
     out: Annotated[Path, typer.Option("-o", "--out", help="The model folder; a training in it is resumed.")],
-    source: Annotated[list[str] | None, typer.Argument(help="Images to train on; none where the recipe names a corpus.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Argument(help="Images to train on; none where the recipe names a corpus.")
+    ] = None,
     recipe: Annotated[str, typer.Option(help="digits, cifar10, celeba64, or a TOML file.")] = "digits",
     steps: Annotated[int | None, typer.Option(help="Train to this step instead of the recipe's.", min=1)] = None,
     start_from: Annotated[Path | None, typer.Option(help="Begin with this model's weights.")] = None,
@@ -113,6 +121,16 @@ def train(
         trainer.run(on_step)
     print(f"{out}: step {trainer.step} of {trainer.options.steps}")
     return None
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")] = Path("demo"),
+) -> None:
+    """Run on real images that installed packages ship, and say where the report is."""
+    from oddpixel.demo import demo_files
+
+    inspect(demo_files(), out=out)
 
 
 @app.command()

@@ -51,7 +51,12 @@ def training_progress(steps: int, done: int) -> Iterator[Callable[[int, dict[str
         return
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[losses]}"))
+    columns = (
+        *Progress.get_default_columns()[:2],
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[losses]}"),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("training", total=steps, completed=done, losses="")
         yield lambda step, losses: bar.update(
@@ -97,7 +102,9 @@ def print_doctor(findings: dict[str, Any]) -> None:
     for section in ("versions", "codecs", "sandbox", "devices"):
         table = Table(section, "", "", box=None, pad_edge=False, min_width=60)
         for row in findings[section]:
-            mark = {"ok": "[green]ok[/green]", "optional": "[yellow]optional[/yellow]"}.get(row["state"], "[red]missing[/red]")
+            mark = {"ok": "[green]ok[/green]", "optional": "[yellow]optional[/yellow]"}.get(
+                row["state"], "[red]missing[/red]"
+            )
             table.add_row(row["name"], mark, escape(row["detail"]))
         console().print(table, "")
     print(findings["summary"])

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from accelerate import Accelerator
@@ -57,10 +57,14 @@ class TrainingOptions:
         return min((step + 1) / max(self.warm_up_steps, 1), 1.0) * self.decay_factor ** (step // self.decay_every)
 
 
+@runtime_checkable
 class Task(Protocol):
     """What a model brings to be trained."""
 
-    objective: nn.Module  # called with a batch; returns a record of losses with `total`
+    @property
+    def objective(self) -> nn.Module:
+        """Called with a batch; returns a record of losses with `total`."""
+
     num_examples: int
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
@@ -83,7 +87,9 @@ class Trainer:
         self.task, self.options, self.folder = task, options, folder
         self.accelerator = Accelerator(mixed_precision=options.mixed_precision)
         if options.batch_size % self.accelerator.num_processes:
-            raise UsageError(f"batch_size {options.batch_size} cannot be shared by {self.accelerator.num_processes} processes")
+            raise UsageError(
+                f"batch_size {options.batch_size} cannot be shared by {self.accelerator.num_processes} processes"
+            )
         optimizer = torch.optim.Adam(task.objective.parameters(), lr=options.learning_rate)
         self.objective, self.optimizer = self.accelerator.prepare(task.objective, optimizer)
         self.parameters = dict(task.objective.named_parameters())
@@ -130,7 +136,9 @@ class Trainer:
             with _replacing(self.state_path) as temporary:
                 save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, metadata)
             with self.averaged_weights():
-                self.task.save(self.folder, {"options": asdict(self.options), "step": self.step, "seconds": self.seconds})
+                self.task.save(
+                    self.folder, {"options": asdict(self.options), "step": self.step, "seconds": self.seconds}
+                )
         self.accelerator.wait_for_everyone()
 
     @contextlib.contextmanager
@@ -149,7 +157,10 @@ class Trainer:
     def _step(self) -> dict[str, Tensor]:
         indices, generator = self._plan(self.step)
         share = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
-        batch = {name: value[share].to(self.accelerator.device) for name, value in self.task.batch(indices, generator).items()}
+        batch = {
+            name: value[share].to(self.accelerator.device)
+            for name, value in self.task.batch(indices, generator).items()
+        }
         torch.manual_seed(_seed(self.options.seed, self.step, 1 + self.accelerator.process_index))  # dropout
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.learning_rate * self.options.rate_factor(self.step)
@@ -205,7 +216,9 @@ class Trainer:
     def _fingerprint(self) -> str:
         """The options that fix the numbers of a run; more steps or another rhythm of logging do not."""
         free = ("steps", "validate_every", "checkpoint_every", "log_every")
-        return json.dumps({name: value for name, value in asdict(self.options).items() if name not in free}, sort_keys=True)
+        return json.dumps(
+            {name: value for name, value in asdict(self.options).items() if name not in free}, sort_keys=True
+        )
 
     @torch.no_grad()
     def _resume(self) -> None:
@@ -222,7 +235,9 @@ class Trainer:
             )
         expected = {f"model.{name}" for name in self.parameters}
         if not expected <= tensors.keys():
-            raise WrongArchitecture(f"{self.state_path} is of another model: it lacks {sorted(expected - tensors.keys())[:3]}")
+            raise WrongArchitecture(
+                f"{self.state_path} is of another model: it lacks {sorted(expected - tensors.keys())[:3]}"
+            )
         self._put({name: tensors[f"model.{name}"] for name in self.parameters})
         optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
         for name, parameter in self.parameters.items():
@@ -276,12 +291,12 @@ def _deferred_interrupts() -> Iterator[list[int]]:
         signal.signal(number, before[number])
 
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (int(signal.SIGINT), int(signal.SIGTERM)):
             before[number] = signal.signal(number, remember)
     except ValueError:  # not in the main thread: whoever called us handles signals
         pass
     try:
         yield seen
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in before:
+            signal.signal(number, before[number])

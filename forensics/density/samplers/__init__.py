@@ -20,7 +20,9 @@ from ..schedules import Schedule
 
 PredictNoise = Callable[[Float[Tensor, "b c h w"], int], Float[Tensor, "b c h w"]]
 DrawNoise = Callable[[], Float[Tensor, "b c h w"]]
-Sampler = Callable[[PredictNoise, Schedule, Float[Tensor, "b c h w"], int, DrawNoise], Iterator[Float[Tensor, "b c h w"]]]
+Sampler = Callable[
+    [PredictNoise, Schedule, Float[Tensor, "b c h w"], int, DrawNoise], Iterator[Float[Tensor, "b c h w"]]
+]
 
 
 @cache
@@ -34,7 +36,7 @@ def samplers() -> dict[str, Sampler]:
 def samplers_for(schedule: Schedule) -> list[str]:
     """Names of the samplers that fit the schedule: those for flow matching, or those for diffusion."""
     flow = schedule.noise == 0
-    return [name for name, sample in samplers().items() if importlib.import_module(sample.__module__).FLOW == flow]
+    return [name for name, sample in samplers().items() if flow == importlib.import_module(sample.__module__).FLOW]
 
 
 def sampler_for(name: str | None, schedule: Schedule) -> Sampler:

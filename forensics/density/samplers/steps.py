@@ -22,9 +22,9 @@ def steps(schedule: Schedule, num_steps: int) -> list[Step]:
     """With n not dividing K there are a few steps more than asked for, the reference's habit too."""
     num_noisy = schedule.num_levels - 2
     visited = list(range(1, num_noisy + 1, max(num_noisy // num_steps, 1)))[::-1]
-    nexts: list[int | None] = [*visited[1:], None]
-    befores = [schedule.noise, *visited[:-1]]
-    return [Step(*levels) for levels in zip(visited, nexts, befores, strict=True)]
+    following: list[int | None] = [*visited[1:], None]
+    previous = [schedule.noise, *visited[:-1]]
+    return [Step(*levels) for levels in zip(visited, following, previous, strict=True)]
 
 
 def predicted_clean(x: Tensor, e_hat: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from dataclasses import asdict
 from functools import cache
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float64
@@ -19,6 +19,7 @@ from torch import Tensor
 from oddpixel.errors import WrongArchitecture
 
 
+@runtime_checkable
 class Schedule(Protocol):
     """alpha_k and sigma_k of every level the classifier tells apart."""
 

@@ -34,7 +34,9 @@ class VariancePreserving:
         return self.num_steps + 1
 
     def alpha_sigma(self) -> tuple[Tensor, Tensor]:
-        alpha_bar = torch.cat([torch.ones(1, dtype=torch.float64), self.alpha_bar(), torch.zeros(1, dtype=torch.float64)])
+        alpha_bar = torch.cat(
+            [torch.ones(1, dtype=torch.float64), self.alpha_bar(), torch.zeros(1, dtype=torch.float64)]
+        )
         return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
 
 

@@ -1,0 +1,47 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Everything else is a part of them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: setup demo test check bench docs format clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "OddPixel needs Python 3.11 or newer: make setup PYTHON=python3.11"; exit 2; }
+	@started=$$SECONDS; \
+	$(PYTHON) -m venv $(VENV); \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+	touch $(READY); \
+	echo "setup took $$((SECONDS - started)) s"
+
+demo: setup
+	@started=$$SECONDS; $(BIN)/python -m oddpixel demo -o demo; echo "demo took $$((SECONDS - started)) s"
+
+test: setup
+	@started=$$SECONDS; $(BIN)/python -m pytest -n 2 --dist worksteal; echo "tests took $$((SECONDS - started)) s"
+
+check: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/typos
+
+bench: setup
+	$(BIN)/python -m oddpixel bench all
+
+docs: setup
+	$(BIN)/python -m oddpixel.bench.reference docs/cli.md
+	$(BIN)/python -m pytest -q tests/test_docs.py
+
+format: setup
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format --quiet
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache demo

@@ -1,0 +1,93 @@
+"""`oddpixel bench NAME`: each benchmark prints a table and writes JSON with machine, versions and seed.
+
+One file each, found by walking this folder; a benchmark is a function `run(**options) -> Report`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from oddpixel.envelope import plain
+from oddpixel.errors import UsageError
+
+NAMES = ("parity", "reading", "density")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a benchmark found.
+
+    Arguments:
+        tables: titled rows, for people and for the JSON alike.
+        passed: False where a hard requirement was missed.
+        seed: of everything random in it.
+    """
+
+    tables: dict[str, list[dict[str, Any]]]
+    passed: bool = True
+    seed: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def run(name: str, out: Path | None, options: dict[str, Any], *, quiet: bool = False) -> list[dict[str, Any]]:
+    """Run one benchmark, or `all` that need no option; write `OUT/NAME.json`. Raises: UsageError."""
+    if name != "all" and name not in NAMES:
+        raise UsageError(f"no benchmark {name!r}; there are {', '.join(NAMES)}, all")
+    names = [each for each in NAMES if each != "parity" or "fixtures" in options] if name == "all" else [name]
+    return [_run_one(each, out, options, quiet) for each in names]
+
+
+def _run_one(name: str, out: Path | None, options: dict[str, Any], quiet: bool) -> dict[str, Any]:
+    from oddpixel.console import print_rows
+
+    benchmark: Callable[..., Report] = importlib.import_module(f"{__name__}.{name}").run
+    started, used = time.perf_counter(), _cpu_seconds()
+    report = benchmark(**options)
+    result = {
+        "benchmark": name,
+        "passed": report.passed,
+        "seed": report.seed,
+        "wall_s": round(time.perf_counter() - started, 1),
+        "cpu_s": round(_cpu_seconds() - used, 1),
+        "machine": machine(),
+        "versions": {package: version(package) for package in ("oddpixel", "torch", "numpy", "pillow", "pydicom")},
+        "notes": report.notes,
+        "tables": report.tables,
+    }
+    if not quiet:
+        for title, rows in report.tables.items():
+            print_rows(title, rows)
+        for note in report.notes:
+            print(note)
+    if out is not None and name != "parity":
+        out.mkdir(parents=True, exist_ok=True)
+        (out / f"{name}.json").write_text(json.dumps(plain(result), indent=2) + "\n")
+    return result
+
+
+def machine() -> dict[str, Any]:
+    """Its size, never its name."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    return {
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory / 2**30),
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+    }
+
+
+def _cpu_seconds() -> float:
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    )

@@ -1,0 +1,228 @@
+"""DICOM: golden pixels, the LUT chain, geometry, series, and that no patient leaves the decoder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from oddpixel import Image, open_source
+from oddpixel.errors import UnreadableInput
+from oddpixel.image import Unreadable
+from tests.conftest import ROOT
+from tests.datasets.dicom_maker import make_slice, make_stack
+
+GOLDEN = json.loads((ROOT / "tests/fixtures/dicom_golden.json").read_text())
+
+
+def read(path: Path) -> Image:
+    (image,) = open_source(path, sandboxed=False)
+    assert isinstance(image, Image), image.error
+    return image
+
+
+@pytest.mark.parametrize("name", sorted(GOLDEN))
+def test_golden_pixels(name: str, pydicom_files: list[str]) -> None:
+    """Values that pydicom's own decoders and a hand-written rescale gave (tests/fixtures/dicom_golden.json)."""
+    (path,) = (path for path in pydicom_files if Path(path).name == name)
+    image = read(Path(path))
+    golden = GOLDEN[name]
+    values = image.pixels * (2**image.bits - 1) if image.unit == "display" else image.pixels
+    assert list(values.shape[1:]) == golden["shape"][:2]
+    for row, column, expected in golden["points"]:
+        np.testing.assert_allclose(values[:, row, column], expected, rtol=1e-6, atol=1e-3)
+    np.testing.assert_allclose([values.min(), values.max()], [golden["min"], golden["max"]], rtol=1e-6)
+    np.testing.assert_allclose(values.astype(float).mean(), golden["mean"], rtol=1e-5, atol=1e-4)
+
+
+def test_pydicoms_own_files(pydicom_files: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """Of the 95 with pixel data at least 89 decode; every other file is a typed error, and nobody sees a traceback."""
+    with_pixels = []
+    for path in pydicom_files:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                data = pydicom.dcmread(path, force=True)
+            except Exception:
+                continue
+        if any(name in data for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+            with_pixels.append(path)
+    assert len(with_pixels) == 95
+    failed = {str(image.source) for image in open_source(*with_pixels) if isinstance(image, Unreadable)}
+    assert len(with_pixels) - len({name.split("#")[0] for name in failed}) >= 89
+    files = {path for path in pydicom_files if Path(path).is_file() and not Path(path).name.startswith("DICOMDIR")}
+    others = sorted(files - set(with_pixels))
+    assert len(others) > 50
+    for image in open_source(*others):
+        assert isinstance(image, Unreadable), image.source
+        assert isinstance(image.error, UnreadableInput)
+        assert str(image.error)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    bits=st.integers(8, 16),
+    signed=st.booleans(),
+    slope=st.sampled_from([1.0, 0.5, 2.0, 0.0123]),
+    intercept=st.sampled_from([-1024.0, 0.0, 7.25]),
+    data=st.data(),
+)
+def test_write_and_read_round_trip(
+    bits: int,
+    signed: bool,
+    slope: float,
+    intercept: float,
+    data: st.DataObject,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    values = data.draw(st.lists(st.integers(low, high), min_size=12, max_size=12))
+    stored = np.array(values, np.int16 if signed else np.uint16).reshape(3, 4)
+    path = make_slice(
+        tmp_path_factory.mktemp("d") / "x.dcm",
+        stored,
+        BitsStored=bits,
+        HighBit=bits - 1,
+        RescaleSlope=slope,
+        RescaleIntercept=intercept,
+    )
+    image = read(path)
+    np.testing.assert_allclose(image.pixels[0], stored * slope + intercept, rtol=1e-5, atol=1e-3)
+    assert (image.bits, image.unit, image.spacing_mm) == (bits, "HU", (0.5, 0.75))
+    assert image.quantum == pytest.approx(slope)
+
+
+def test_bits_above_the_stored_ones_are_ignored(tmp_path: Path) -> None:
+    """Overlay bits in the high nibble of a 12-bit image are no pixel values (PS3.5 8.1.1)."""
+    stored = np.array([[0x0FFF, 0xF001], [0x0000, 0x8234]], np.uint16)
+    image = read(make_slice(tmp_path / "x.dcm", stored, BitsStored=12, HighBit=11, RescaleIntercept=0))
+    np.testing.assert_array_equal(image.pixels[0], [[0xFFF, 0x001], [0, 0x234]])
+
+
+def test_monochrome1_is_inverted_for_display_only(tmp_path: Path) -> None:
+    stored = np.array([[0, 100], [200, 255]], np.uint8)
+    dark, bright = (
+        read(
+            make_slice(
+                tmp_path / f"{kind}.dcm",
+                stored,
+                Modality="CR",
+                RescaleSlope=None,
+                RescaleIntercept=None,
+                PhotometricInterpretation=kind,
+            )
+        )
+        for kind in ("MONOCHROME1", "MONOCHROME2")
+    )
+    np.testing.assert_array_equal(dark.pixels, bright.pixels)
+    np.testing.assert_array_equal(dark.to_display()[..., 0], 255 - stored)
+    assert dark.unit == "modality"
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+def test_the_window_is_for_display_only(function: str, tmp_path: Path) -> None:
+    stored = np.array([[824, 1064], [1264, 2000]], np.int16)  # -200, 40, 240, 976 HU
+    path = make_slice(tmp_path / "x.dcm", stored, WindowCenter=40, WindowWidth=400, VOILUTFunction=function)
+    image = read(path)
+    np.testing.assert_array_equal(image.pixels[0], stored.astype(float) - 1024)
+    shown = image.to_display()[..., 0] / 255
+    hu = image.pixels[0].astype(float)
+    expected = {  # PS3.3 C.11.2.1.2 and C.11.2.1.3
+        "LINEAR": np.clip((hu - 39.5) / 399 + 0.5, 0, 1),
+        "LINEAR_EXACT": np.clip((hu - 40) / 400 + 0.5, 0, 1),
+        "SIGMOID": 1 / (1 + np.exp(-4 * (hu - 40) / 400)),
+    }[function]
+    np.testing.assert_allclose(shown, expected, atol=0.005)
+
+
+def test_padding_is_not_a_pixel_value(tmp_path: Path) -> None:
+    stored = np.array([[-2000, 0], [1000, 2000]], np.int16)
+    image = read(make_slice(tmp_path / "x.dcm", stored, PixelPaddingValue=-2000))
+    np.testing.assert_array_equal(image.pixels[0], [[-1024, -1024], [-24, 976]])
+    assert image.meta["padding_fraction"] == 0.25
+
+
+def test_enhanced_frames_have_their_own_geometry_and_rescale(tmp_path: Path) -> None:
+    def group(slope: float, spacing: float) -> Dataset:
+        frame, rescale, measures = Dataset(), Dataset(), Dataset()
+        rescale.RescaleSlope, rescale.RescaleIntercept, rescale.RescaleType = slope, 0, "US"
+        measures.PixelSpacing = [spacing, spacing]
+        frame.PixelValueTransformationSequence = Sequence([rescale])
+        frame.PixelMeasuresSequence = Sequence([measures])
+        return frame
+
+    stored = np.arange(2 * 4 * 4, dtype=np.uint16).reshape(2, 4, 4)
+    path = make_slice(
+        tmp_path / "x.dcm",
+        stored,
+        Modality="MR",
+        NumberOfFrames=2,
+        PixelSpacing=None,
+        RescaleSlope=None,
+        RescaleIntercept=None,
+        PerFrameFunctionalGroupsSequence=Sequence([group(1, 0.5), group(3, 0.25)]),
+    )
+    first, second = open_source(path, sandboxed=False)
+    np.testing.assert_array_equal(second.pixels[0], stored[1] * 3.0)
+    assert (first.spacing_mm, second.spacing_mm) == ((0.5, 0.5), (0.25, 0.25))
+    assert first.group == second.group
+
+
+def test_slices_are_sorted_along_the_normal_not_by_number(tmp_path: Path) -> None:
+    make_stack(tmp_path, [0.0, 2.0, 4.0, 6.0])
+    images = list(open_source(tmp_path, sandboxed=False))
+    assert [image.pixels[0, 0, 0] for image in images] == [-1024, -1023, -1022, -1021]
+    series = images[0].meta["series"]
+    assert (series["num_slices"], series["missing_slices"], series["slice_distance_mm"]) == (4, 0, 2.0)
+    assert "gantry_tilt_deg" not in series
+
+
+def test_missing_slices_and_gantry_tilt_are_flagged(tmp_path: Path) -> None:
+    make_stack(tmp_path / "a", [0.0, 2.0, 4.0, 10.0, 12.0])
+    assert next(iter(open_source(tmp_path / "a", sandboxed=False))).meta["series"]["missing_slices"] == 2
+    make_stack(tmp_path / "b", [0.0, 2.0, 4.0], tilt=0.2)
+    tilt = next(iter(open_source(tmp_path / "b", sandboxed=False))).meta["series"]["gantry_tilt_deg"]
+    assert tilt == pytest.approx(np.degrees(np.arctan(0.2)), abs=0.01)
+    make_stack(tmp_path / "c", [0.0, 2.0, 2.0, 4.0])
+    assert next(iter(open_source(tmp_path / "c", sandboxed=False))).meta["series"]["doubled_positions"] == 1
+
+
+def test_a_dicomdir_lists_its_files_and_none_outside(pydicom_files: list[str]) -> None:
+    (path,) = (p for p in pydicom_files if p.endswith("dicomdirtests/DICOMDIR"))
+    source = open_source(path)
+    assert len(source) > 20
+    assert all(entry.error is None for entry in source.entries)
+
+
+def test_patients_never_leave_the_decoder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    from oddpixel.forensics.inspect import inspect_source
+
+    caplog.set_level(logging.DEBUG)
+    one = make_slice(tmp_path / "a" / "x.dcm", np.zeros((8, 8), np.int16))
+    other = make_slice(tmp_path / "b" / "y.dcm", np.zeros((8, 8), np.int16))
+    third = make_slice(tmp_path / "c" / "z.dcm", np.zeros((8, 8), np.int16), PatientID="OTHER")
+    out = tmp_path / "run"
+    items = inspect_source(open_source(one, other, third), out)
+    assert items[0]["group"] == items[1]["group"] != items[2]["group"]
+    written = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
+    for secret in (b"Doe", b"Jane", b"SECRET", b"19700101", b"Elsewhere"):
+        assert not any(secret in content for content in [*written, json.dumps(items).encode(), caplog.text.encode()])
+
+
+def test_a_picture_of_a_screen_gets_no_thumbnail(tmp_path: Path) -> None:
+    from oddpixel.forensics.inspect import inspect_source
+
+    path = make_slice(tmp_path / "x.dcm", np.zeros((8, 8), np.uint8), Modality="US")
+    (item,) = inspect_source(open_source(path), tmp_path / "run")
+    assert "thumbnail" not in item
+    assert not (tmp_path / "run/thumbnails").exists()

@@ -1,0 +1,147 @@
+"""Imports point down only (DESIGN section 2), and Hugging Face's `datasets` stays what `import datasets` finds."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+BASE = {"image", "errors", "envelope", "training", "encoder", "provenance"}
+ALLOWED = {
+    "base": BASE,
+    "datasets": BASE | {"datasets"},
+    "forensics": BASE | {"datasets", "forensics"},
+    "generation": BASE | {"datasets", "generation"},
+    "top": BASE | {"datasets", "forensics", "generation", "bench", "dashboards", "console", "doctor", "demo", "cli"},
+}
+
+
+def layer(path: Path) -> str:
+    parts = path.relative_to(ROOT).parts
+    if parts[0] in ("datasets", "forensics", "generation"):
+        return parts[0]
+    return "base" if path.stem in BASE else "top"
+
+
+def violations(source: str, path: Path) -> list[str]:
+    """Absolute imports of `oddpixel.X` that the layer of `path` may not make, and relative ones that leave its folder."""
+    found = []
+    depth = len(path.relative_to(ROOT).parts) - 1
+    for node in ast.walk(ast.parse(source)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            if node.level > depth:
+                found.append(f"{path}:{node.lineno} leaves its folder by a relative import")
+            if node.level == 0 and node.module == "oddpixel":
+                names = [f"oddpixel.{alias.name}" for alias in node.names]
+            elif node.level == 0 and node.module:
+                names = [node.module]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] in ("forensics", "generation", "dashboards"):  # would load a second copy of everything
+                found.append(f"{path}:{node.lineno} imports {name} bare; import oddpixel.{name}")
+            if parts[0] == "oddpixel" and len(parts) > 1 and parts[1] not in ALLOWED[layer(path)] | {"__version__"}:
+                found.append(f"{path}:{node.lineno} imports {name}")
+    return found
+
+
+def modules() -> list[Path]:
+    folders = ("datasets", "forensics", "generation", "dashboards")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    return paths + [path for path in (ROOT / "src/oddpixel").rglob("*.py") if not path.is_symlink()]
+
+
+def test_imports_point_down() -> None:
+    own = [path for path in modules() if not any(parent.is_symlink() for parent in path.parents)]
+    assert len(own) > 20
+    assert [line for path in own for line in violations(path.read_text(), path)] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("datasets/x.py", "from oddpixel.forensics.score import Score"),
+        ("forensics/x.py", "import oddpixel.generation.stages"),
+        ("generation/x.py", "from oddpixel import forensics"),
+        ("src/oddpixel/image.py", "from oddpixel.datasets.source import Source"),
+        ("tests/x.py", "from forensics.score import Score"),
+        ("forensics/density/x.py", "from ...datasets.source import Source"),
+    ],
+)
+def test_a_planted_upward_import_is_caught(path: str, source: str) -> None:
+    assert violations(source, ROOT / path)
+
+
+def test_datasets_is_no_package_and_there_is_no_pages_folder() -> None:
+    assert not (ROOT / "datasets/__init__.py").exists()
+    assert not (ROOT / "dashboards/pages").exists()
+    for name in ("datasets", "forensics", "generation", "dashboards"):
+        assert (ROOT / "src/oddpixel" / name).is_symlink()
+
+
+SHOW = "import datasets, oddpixel.datasets.source; print('found', 'load_dataset' in dir(datasets))"
+
+
+@pytest.mark.parametrize("how", ["python -c", "python -m pytest", "python -m streamlit run"])
+def test_hugging_face_datasets_is_found_from_the_root(how: str, tmp_path: Path) -> None:
+    pytest.importorskip("streamlit")
+    if how == "python -c":
+        command = [sys.executable, "-c", SHOW]
+    elif how == "python -m pytest":
+        (tmp_path / "test_it.py").write_text(f"def test_it():\n    {SHOW}\n")
+        command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", str(tmp_path / "test_it.py")]
+    else:
+        return _streamlit(tmp_path)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert "found True" in result.stdout, result.stdout + result.stderr
+    return None
+
+
+def _streamlit(tmp_path: Path) -> None:
+    """A real server, and a real websocket client so that the script really runs."""
+    import socket
+    import time
+
+    script = tmp_path / "app.py"
+    script.write_text(f"import sys\n{SHOW.replace('print(', 'print(', 1)}\nsys.stdout.flush()\n")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = [
+        f"--server.port={port}",
+        "--server.headless=true",
+        "--browser.gatherUsageStats=false",
+        "--server.address=127.0.0.1",
+    ]
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        command = [sys.executable, "-u", "-m", "streamlit", "run", str(script), *options]
+        server = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        from websockets.sync.client import connect
+
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and "found" not in log.read_text():
+            try:
+                with connect(f"ws://127.0.0.1:{port}/_stcore/stream", open_timeout=5) as channel:
+                    _rerun(channel)
+                    time.sleep(2)
+            except OSError:
+                time.sleep(0.5)
+        assert "found True" in log.read_text(), log.read_text()
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _rerun(channel: object) -> None:
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    message = BackMsg()
+    message.rerun_script.query_string = ""
+    channel.send(message.SerializeToString())  # type: ignore[attr-defined]

@@ -1,0 +1,130 @@
+"""The command line: exit codes, exact messages, JSON, and how fast it answers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from oddpixel import __version__
+
+Save = Callable[..., Path]
+TILE = np.arange(64, dtype=np.uint8).reshape(8, 8)
+
+
+def oddpixel(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "oddpixel", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_help_answers_at_once() -> None:
+    """Under half a second of processor time: no torch, no numpy."""
+    import resource
+
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = oddpixel("--help")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert result.returncode == 0
+    assert (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime) < 0.5
+    listed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, oddpixel.cli; print(sorted({'torch', 'numpy', 'pandas'} & set(sys.modules)))",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert listed.stdout.strip() == "[]"
+
+
+def test_version() -> None:
+    assert oddpixel("--version").stdout == f"oddpixel {__version__}\n"
+
+
+def test_inspect_prints_one_json_object(save: Save, tmp_path: Path) -> None:
+    save(TILE, "a/1.png")
+    (tmp_path / "a/2.png").write_bytes(b"no")
+    result = oddpixel("inspect", tmp_path / "a", "--json")
+    assert result.returncode == 0
+    content = json.loads(result.stdout)
+    assert content["schema"] == "oddpixel/inspect/1"
+    good, bad = content["items"]
+    assert (good["item"], good["error"], good["width"], good["bits"]) == ("1.png", None, 8, 8)
+    assert len(good["sha256"]) == len(good["pixels_sha256"]) == 64
+    assert bad["error"]["type"] == "UnsupportedFormat"
+    assert "Traceback" not in result.stderr
+
+
+def test_inspect_writes_a_run(save: Save, tmp_path: Path) -> None:
+    save(TILE, "a/1.png")
+    (tmp_path / "a/2<script>.png").write_bytes(b"no")
+    out = tmp_path / "run"
+    result = oddpixel("inspect", tmp_path / "a", "-o", out)
+    assert result.returncode == 0
+    assert f"contact sheet: {out / 'index.html'}" in result.stdout
+    record = json.loads((out / "run.json").read_text())
+    assert record["schema"] == "oddpixel/run/1"
+    assert record["finished"]
+    table = pd.read_parquet(out / "scores")
+    assert list(table["item"]) == ["1.png", "2<script>.png"]
+    assert (out / table["thumbnail"][0]).is_file()
+    page = (out / "index.html").read_text()
+    assert "2&lt;script&gt;.png" in page
+    assert "<script>" not in page
+
+
+def test_exit_3_only_if_nothing_was_readable(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"no")
+    result = oddpixel("inspect", tmp_path / "x.png")
+    assert result.returncode == 3
+    assert "UnsupportedFormat" in result.stdout
+
+
+def test_exit_2_and_one_line_on_bad_usage(tmp_path: Path) -> None:
+    result = oddpixel("inspect", tmp_path / "nothing.png")
+    assert result.returncode == 2
+    assert (
+        result.stderr
+        == f"UsageError: {tmp_path}/nothing.png: no such file or folder, and no pattern that matches anything\n"
+    )
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("precious")
+    (tmp_path / "x.png").write_bytes(b"no")
+    result = oddpixel("inspect", tmp_path / "x.png", "-o", tmp_path / "mine")
+    assert result.returncode == 2
+    assert "holds files but no run.json" in result.stderr
+
+
+def test_dry_run_prints_the_resolved_options(tmp_path: Path) -> None:
+    content = json.loads(oddpixel("inspect", "x.png", "--dry-run", "--workers", 3).stdout)
+    assert content["options"]["workers"] == 3
+
+
+def test_doctor_says_what_is_here() -> None:
+    content = json.loads(oddpixel("doctor", "--json").stdout)
+    assert {row["name"] for row in content["versions"]} >= {"oddpixel", "torch", "pydicom"}
+    assert any(row["name"].startswith("DICOM JPEG 2000") and row["state"] == "ok" for row in content["codecs"])
+
+
+def test_demo_runs_on_real_images(tmp_path: Path) -> None:
+    started = time.monotonic()
+    result = oddpixel("demo", "-o", tmp_path / "demo")
+    assert result.returncode == 0, result.stderr
+    assert "astronaut.png" in result.stdout
+    assert "china.jpg" in result.stdout
+    assert (tmp_path / "demo/index.html").is_file()
+    assert time.monotonic() - started < 120
+
+
+@pytest.mark.parametrize("arguments", [["inspect"], ["nonsense"], ["inspect", "--workers", "0", "x"]])
+def test_usage_errors_exit_2(arguments: list[str]) -> None:
+    assert oddpixel(*arguments).returncode == 2
