@@ -8,6 +8,7 @@ the code length of v. mean = std = 2^(bits - 1) is the reference's range [-1, 1]
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,8 +22,8 @@ class Quanta:
     """Arguments in units of one stored step (grey level); one value for all channels or one each."""
 
     bits: int = 8
-    mean: tuple[float, ...] = (128.0,)
-    std: tuple[float, ...] = (128.0,)
+    mean: Sequence[float] = (128.0,)
+    std: Sequence[float] = (128.0,)
 
     def __post_init__(self) -> None:
         for name in ("mean", "std"):
@@ -54,5 +55,5 @@ class Quanta:
         return asdict(self)
 
     @staticmethod
-    def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
+    def _per_channel(values: Sequence[float], like: Tensor) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=like.device)[None, :, None, None]

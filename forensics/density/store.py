@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import warnings
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -116,7 +117,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _read_pytorch(path: Path) -> dict[str, Tensor]:
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file, warnings.catch_warnings():  # by content: given a path, torch.load goes by its suffix
+            warnings.simplefilter("ignore")  # about old pickle protocols; what counts is whether it holds tensors only
+            content: Any = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UnsafeWeights(
             f"{path} is a pickle that holds more than tensors, so loading it could run code; "

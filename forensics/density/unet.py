@@ -7,7 +7,7 @@ block.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +24,13 @@ class UNetOptions:
     """The reference's options under the reference's meaning; `num_classes` counts the null class, the last index."""
 
     channels: int = 128
-    ch_mult: tuple[int, ...] = (1, 2, 2, 2)
+    ch_mult: Sequence[int] = (1, 2, 2, 2)
     num_res_blocks: int = 2
-    attn_resolutions: tuple[int, ...] = (16,)
+    attn_resolutions: Sequence[int] = (16,)
     image_size: int = 32
     in_channels: int = 3
     dropout: float = 0.1
+    resamp_with_conv: bool = True
     num_classes: int | None = None
 
     def __post_init__(self) -> None:
@@ -67,7 +68,7 @@ class UNet(nn.Module):
                 stage.attn.extend(attention(channels, size))
                 skips.append(channels)
             if level != last:
-                stage.downsample = Downsample(channels)
+                stage.downsample = Downsample(channels, options.resamp_with_conv)
                 size //= 2
                 skips.append(channels)
             self.down.append(stage)
@@ -87,7 +88,7 @@ class UNet(nn.Module):
                 channels = width * factor
                 stage.attn.extend(attention(channels, size))
             if level != 0:
-                stage.upsample = Upsample(channels)
+                stage.upsample = Upsample(channels, options.resamp_with_conv)
                 size *= 2
             stages.append(stage)
         self.up = nn.ModuleList(reversed(stages))
@@ -188,22 +189,23 @@ class Attention(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Halve the size; the padding is on the far sides only, as in the reference."""
+    """Halve the size; the convolution's padding is on the far sides only, as in the reference."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, with_conv: bool) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+        if with_conv:
+            self.conv = nn.Conv2d(channels, channels, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        halved: Tensor = self.conv(F.pad(x, (0, 1, 0, 1)))
-        return halved
+        return self.conv(F.pad(x, (0, 1, 0, 1))) if hasattr(self, "conv") else F.avg_pool2d(x, 2)
 
 
 class Upsample(nn.Module):
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, with_conv: bool) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        if with_conv:
+            self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        doubled: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
-        return doubled
+        doubled = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        return self.conv(doubled) if hasattr(self, "conv") else doubled

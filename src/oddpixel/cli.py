@@ -124,6 +124,53 @@ def train(
 
 
 @app.command()
+def density(
+    files: Places,
+    model: Annotated[str, typer.Option("--model", help="A model folder, or the name of a bundled model.")],
+    identity: Annotated[
+        bool, typer.Option("--identity", help="Cross-check with the model's own denoiser (slow).")
+    ] = False,
+    json: AsJson = False,
+    workers: Workers = 2,
+    any_suffix: AnySuffix = False,
+) -> None:
+    """The likelihood of each image under a density model, in bits per dimension: one forward pass."""
+    from oddpixel.console import print_density, progress
+    from oddpixel.datasets.source import open_source
+    from oddpixel.envelope import envelope
+    from oddpixel.forensics.density.measure import measure_source
+    from oddpixel.forensics.density.store import load_model
+
+    loaded = load_model(model)
+    source = open_source(*files, num_workers=workers, any_suffix=any_suffix)
+    with progress("measuring", len(source)) as advance:
+        items = measure_source(source, loaded, identity=identity, on_item=advance)
+    print(envelope("density", model=model, items=items)) if json else print_density(items)
+    _exit_if_nothing_readable(items)
+
+
+@app.command()
+def sample(
+    model: Annotated[str, typer.Option("--model", help="A model folder, or the name of a bundled model.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the images and their sheet.")],
+    number: Annotated[int, typer.Option("-n", help="How many images.", min=1)] = 16,
+    sampler: Annotated[str | None, typer.Option(help="ddim, ddpm, dpm-solver-2 or flow-euler.")] = None,
+    steps: Annotated[int, typer.Option(help="Denoising steps.", min=1)] = 50,
+    seed: int = 0,
+    label: Annotated[int | None, typer.Option(help="A class, for models that have them.")] = None,
+    guidance: Annotated[float, typer.Option(help="Weight of classifier-free guidance.")] = 1.25,
+) -> None:
+    """Draw images from a density model. Every one is marked as synthetic in its metadata."""
+    from oddpixel.forensics.density.sampling import sample_values, write_samples
+    from oddpixel.forensics.density.store import load_model
+
+    loaded = load_model(model)
+    values = sample_values(loaded, number, sampler=sampler, num_steps=steps, seed=seed, label=label, guidance=guidance)
+    made_by = f"model {Path(model).name}, sampler {sampler or 'default'}, {steps} steps, seed {seed}"
+    print(write_samples(out, values, loaded.quanta.bits, made_by))
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")] = Path("demo"),
 ) -> None:

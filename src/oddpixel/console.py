@@ -98,6 +98,21 @@ def _notes(meta: dict[str, Any]) -> str:
     return ", ".join(notes)
 
 
+def print_density(items: list[dict[str, Any]]) -> None:
+    table = Table("item", "bits/dim", "by identity", "nats", "dims", "notes", box=None, pad_edge=False)
+    for item in items:
+        if item["error"]:
+            said = f"{item['error']['type']}: {item['error']['message']}"
+            table.add_row(escape(item["item"]), "-", "-", "-", "-", f"[red]{escape(said)}[/red]")
+            continue
+        identity = item["identity_bits_per_dim"]
+        shown = "-" if identity is None else f"{identity:.3f}"
+        table.add_row(
+            escape(item["item"]), f"{item['bits_per_dim']:.3f}", shown, f"{item['nats']:.1f}", str(item["dims"]), ""
+        )
+    console().print(table)
+
+
 def print_doctor(findings: dict[str, Any]) -> None:
     for section in ("versions", "codecs", "sandbox", "devices"):
         table = Table(section, "", "", box=None, pad_edge=False, min_width=60)

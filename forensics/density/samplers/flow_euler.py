@@ -20,5 +20,10 @@ def sample(
     step = tau[stride] - tau[0]
     for t in range(1, schedule.num_levels, stride):
         yield x
-        x = x + step / tau[t] * (x - predict_noise(x, t))
+        x = euler_step(x, predict_noise(x, t), step, tau[t])
     yield x
+
+
+def euler_step(x: Tensor, e_hat: Tensor, step: Tensor, tau: Tensor) -> Tensor:
+    """x + (d tau / tau) (x - e_hat)."""
+    return x + step / tau * (x - e_hat)

@@ -1,0 +1,72 @@
+"""The likelihood of an image under a model, as `oddpixel density` reports it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from oddpixel.errors import InvalidImage, OddPixelError, describe
+from oddpixel.image import Image, Unreadable
+
+from .flat import Flat
+from .identity import identity_log_likelihood
+
+
+def measure_source(
+    source: Iterable[Image | Unreadable],
+    model: Flat,
+    *,
+    identity: bool = False,
+    on_item: Callable[[], None] = lambda: None,
+) -> list[dict[str, Any]]:
+    """One record an image; one that the model cannot take is a record with its error."""
+    items = []
+    for image in source:
+        common = {"item": image.source, "sha256": image.sha256}
+        try:
+            items.append({**common, "error": None, **measure(image, model, identity=identity)})
+        except OddPixelError as error:
+            items.append({**common, "error": describe(error)})
+        on_item()
+    return items
+
+
+def measure(image: Image | Unreadable, model: Flat, *, identity: bool = False) -> dict[str, Any]:
+    """`bits_per_dim`, `identity_bits_per_dim` (None unless asked for), `nats`, `dims`, `scales`.
+
+    Dequantisation and the identity's noise are seeded by the file's hash, so the figures of a file are its own.
+
+    Raises: InvalidImage, or the error of an unreadable image.
+    """
+    values = stored_values(image, model.quanta.bits)
+    generator = torch.Generator().manual_seed(int(str(image.sha256)[:15], 16))
+    device = model.alpha.device
+    x = model.quanta.to_model(values[None], generator).to(device)
+    with torch.no_grad():
+        nats = model.log_likelihood(x)
+    dims = values.numel()
+    bits = float(model.quanta.bits_per_dim(nats, dims))
+    by_identity = None
+    if identity:
+        by_identity = float(model.quanta.bits_per_dim(identity_log_likelihood(model, x, generator=generator), dims))
+    return {
+        "bits_per_dim": bits,
+        "identity_bits_per_dim": by_identity,
+        "nats": -bits * dims * float(np.log(2)),
+        "dims": dims,
+        "scales": [{"size": list(values.shape[1:]), "bits_per_dim": bits}],
+    }
+
+
+def stored_values(image: Image | Unreadable, bits: int) -> Tensor:
+    """The whole numbers that the file stores, `[c, h, w]`. Raises: InvalidImage."""
+    pixels = image.pixels
+    if not np.isfinite(pixels).all():
+        raise InvalidImage("the image holds NaN or infinite values; mask or replace them first")
+    if image.unit != "display" or image.bits != bits:
+        raise InvalidImage(f"this model takes {bits}-bit display images, got {image.bits} bits in unit {image.unit}")
+    return torch.from_numpy(np.rint(pixels * (2**bits - 1)).astype(np.int64))

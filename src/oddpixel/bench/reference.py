@@ -1,0 +1,26 @@
+"""The command reference, `docs/cli.md`, made from the commands themselves: `python -m oddpixel.bench.reference FILE`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+from typer.testing import CliRunner
+
+from oddpixel.cli import app
+
+
+def reference() -> str:
+    """Markdown with the help text of every command."""
+    root = typer.main.get_command(app)
+    names = sorted(getattr(root, "commands", {}))
+    parts = ["# Commands", "", "Made by `make docs` from the commands themselves.", ""]
+    for name in ([], *[[name] for name in names]):
+        text = CliRunner().invoke(app, [*name, "--help"], prog_name="oddpixel", env={"COLUMNS": "100"}).stdout
+        parts += [f"## oddpixel {' '.join(name)}".rstrip(), "", "```", text.strip(), "```", ""]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(reference())

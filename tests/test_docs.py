@@ -1,0 +1,61 @@
+"""The documentation cannot rot: the README's commands and Python run, and every command is described."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oddpixel.bench.reference import reference
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_readmes_python_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    result = doctest.testfile(str(ROOT / "README.md"), module_relative=False, optionflags=doctest.ELLIPSIS)
+    assert result.attempted >= 4
+    assert result.failed == 0
+
+
+def test_the_command_reference_is_up_to_date() -> None:
+    assert (ROOT / "docs/cli.md").read_text() == reference(), "run make docs"
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    targets = set(re.findall(r"`?make ([a-z]+)", README))
+    makefile = (ROOT / "Makefile").read_text()
+    assert {"demo", "test"} <= targets
+    assert all(f"\n{target}:" in makefile for target in targets)
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    commands = set(re.findall(r"^\$? ?oddpixel ([a-z]+)", README, re.MULTILINE))
+    assert {"inspect", "density", "train"} <= commands
+    for command in commands:
+        result = subprocess.run([sys.executable, "-m", "oddpixel", command, "--help"], capture_output=True, text=True, check=False)
+        assert result.returncode == 0
+        assert len(result.stdout) > 100
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / Path(target)).exists(), f"{page.name} links to {target}"
+
+
+def test_figures_in_the_readme_are_the_benchmarks() -> None:
+    """Every `bench:NAME:TABLE:ROW:COLUMN` comment stands behind the number it comes from."""
+    import json
+
+    found = re.findall(r"([\d.]+)<!-- bench:([a-z_]+):([^:]+):(\d+):([a-z_0-9]+) -->", README)
+    assert found
+    for shown, name, table, row, column in found:
+        value = json.loads((ROOT / f"benchmarks/{name}.json").read_text())["tables"][table][int(row)][column]
+        digits = len(shown.partition(".")[2])
+        assert f"{value:.{digits}f}" == shown, f"{name} {table} {column}: README says {shown}, measured {value}"
