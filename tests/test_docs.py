@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from oddpixel.bench.reference import reference
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -23,12 +22,15 @@ def test_the_readmes_python_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.failed == 0
 
 
-def test_the_command_reference_is_up_to_date() -> None:
-    assert (ROOT / "docs/cli.md").read_text() == reference(), "run make docs"
+def test_the_command_reference_is_up_to_date(tmp_path: Path) -> None:
+    """In a process of its own: the tests' run-time type checks would change what typer reads of the commands."""
+    command = [sys.executable, "-m", "oddpixel.bench.reference", str(tmp_path / "cli.md")]
+    subprocess.run(command, check=True, timeout=120)
+    assert (ROOT / "docs/cli.md").read_text() == (tmp_path / "cli.md").read_text(), "run make docs"
 
 
 def test_every_make_target_of_the_readme_exists() -> None:
-    targets = set(re.findall(r"`?make ([a-z]+)", README))
+    targets = set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))
     makefile = (ROOT / "Makefile").read_text()
     assert {"demo", "test"} <= targets
     assert all(f"\n{target}:" in makefile for target in targets)
@@ -38,7 +40,9 @@ def test_every_command_of_the_readme_exists() -> None:
     commands = set(re.findall(r"^\$? ?oddpixel ([a-z]+)", README, re.MULTILINE))
     assert {"inspect", "density", "train"} <= commands
     for command in commands:
-        result = subprocess.run([sys.executable, "-m", "oddpixel", command, "--help"], capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            [sys.executable, "-m", "oddpixel", command, "--help"], capture_output=True, text=True, check=False
+        )
         assert result.returncode == 0
         assert len(result.stdout) > 100
 

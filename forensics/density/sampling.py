@@ -69,10 +69,12 @@ def write_samples(folder: Path, values: Int64[Tensor, "n c h w"], bits: int, mad
     return folder / "sheet.png"
 
 
-def sheet(pictures: UInt8[np.ndarray, "n h w c"], gap: int = 2) -> UInt8[np.ndarray, "H W c"]:
-    """All pictures on one grid, as square as it gets."""
+def sheet(
+    pictures: UInt8[np.ndarray, "n h w c"], gap: int = 2, columns: int | None = None
+) -> UInt8[np.ndarray, "H W c"]:
+    """All pictures on one grid, as square as it gets unless the columns are given."""
     count, height, width, channels = pictures.shape
-    columns = math.ceil(math.sqrt(count))
+    columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     grid = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 128, np.uint8)
     for index, picture in enumerate(pictures):

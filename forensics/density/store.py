@@ -117,7 +117,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _read_pytorch(path: Path) -> dict[str, Tensor]:
     try:
-        with path.open("rb") as file, warnings.catch_warnings():  # by content: given a path, torch.load goes by its suffix
+        with (
+            path.open("rb") as file,
+            warnings.catch_warnings(),
+        ):  # by content: given a path, torch.load goes by its suffix
             warnings.simplefilter("ignore")  # about old pickle protocols; what counts is whether it holds tensors only
             content: Any = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -132,11 +132,12 @@ def print_rows(title: str, rows: list[dict[str, Any]]) -> None:
     columns = list(dict.fromkeys(key for row in rows for key in row))
     table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(escape(_cell(row.get(column))) for column in columns))
+        table.add_row(*(escape(cell(row.get(column))) for column in columns))
     console().print(table, "")
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value as tables show it: four digits, nothing for None."""
     if isinstance(value, float):
         return f"{value:.4g}"
     return "" if value is None else str(value)

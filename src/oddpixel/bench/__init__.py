@@ -17,10 +17,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from oddpixel.console import cell, print_rows
 from oddpixel.envelope import plain
 from oddpixel.errors import UsageError
 
-NAMES = ("parity", "reading", "density")
+NAMES = ("parity", "reading", "density", "digits")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,6 @@ def run(name: str, out: Path | None, options: dict[str, Any], *, quiet: bool = F
 
 
 def _run_one(name: str, out: Path | None, options: dict[str, Any], quiet: bool) -> dict[str, Any]:
-    from oddpixel.console import print_rows
-
     benchmark: Callable[..., Report] = importlib.import_module(f"{__name__}.{name}").run
     started, used = time.perf_counter(), _cpu_seconds()
     report = benchmark(**options)
@@ -72,7 +71,36 @@ def _run_one(name: str, out: Path | None, options: dict[str, Any], quiet: bool) 
     if out is not None and name != "parity":
         out.mkdir(parents=True, exist_ok=True)
         (out / f"{name}.json").write_text(json.dumps(plain(result), indent=2) + "\n")
+        write_page(out)
     return result
+
+
+def write_page(folder: Path) -> None:
+    """`README.md` beside the JSON files: every table that was last printed, for people."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "What `oddpixel bench` last printed here; made by it from the JSON files beside this page.",
+        "",
+    ]
+    for path in sorted(folder.glob("*.json")):
+        result = json.loads(path.read_text())
+        size = result["machine"]
+        lines += [
+            f"## {result['benchmark']}",
+            "",
+            f"{size['cores']} cores ({size['architecture']}), {size['memory_gib']} GiB, Python {size['python']}, "
+            f"torch {result['versions']['torch']}; seed {result['seed']}; "
+            f"{result['wall_s']:.0f} s ({result['cpu_s']:.0f} s of processor time).",
+            "",
+        ]
+        for title, rows in result["tables"].items():
+            columns = list(dict.fromkeys(key for row in rows for key in row))
+            lines += [f"**{title}**", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+            lines += ["| " + " | ".join(cell(row.get(column)) for column in columns) + " |" for row in rows]
+            lines.append("")
+        lines += [f"* {note}" for note in result["notes"]] + [""] * bool(result["notes"])
+    (folder / "README.md").write_text("\n".join(lines))
 
 
 def machine() -> dict[str, Any]:

@@ -17,8 +17,10 @@ def reference() -> str:
     names = sorted(getattr(root, "commands", {}))
     parts = ["# Commands", "", "Made by `make docs` from the commands themselves.", ""]
     for name in ([], *[[name] for name in names]):
-        text = CliRunner().invoke(app, [*name, "--help"], prog_name="oddpixel", env={"COLUMNS": "100"}).stdout
-        parts += [f"## oddpixel {' '.join(name)}".rstrip(), "", "```", text.strip(), "```", ""]
+        result = CliRunner().invoke(
+            app, [*name, "--help"], prog_name="oddpixel", env={"COLUMNS": "100"}, catch_exceptions=False
+        )
+        parts += [f"## oddpixel {' '.join(name)}".rstrip(), "", "```", result.stdout.strip(), "```", ""]
     return "\n".join(parts)
 
 
