@@ -30,6 +30,7 @@ from .wire import receive, send
 
 NONSENSE = "the decoder answered nonsense"
 SMALLEST_ARENA = 2**20
+START_SECONDS = 60.0  # a worker imports numpy and Pillow first, on a machine that may be busy
 LARGEST_PIXEL = 3 * 8  # bytes: three channels of float64
 # The environment a worker keeps: how its numerical libraries pick their kernels, and nothing else.
 KEPT_ENVIRONMENT = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "SYSTEMROOT")
@@ -169,9 +170,10 @@ class SandboxedDecoder:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-        ours.settimeout(self.limits.wall_seconds)
+        ours.settimeout(START_SECONDS)
         self.channel, self.jobs = ours, 0
         held: dict[str, bool] = self._ask({"limits": self.limits.as_json(), "key": self.key.hex()})["confined"]
+        ours.settimeout(self.limits.wall_seconds)
         return held
 
     def _ask(self, message: dict[str, Any], files: tuple[int, ...] = ()) -> dict[str, Any]:
