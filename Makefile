@@ -5,7 +5,6 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: setup demo test check bench docs format clean
 

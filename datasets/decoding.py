@@ -11,7 +11,7 @@ import os
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from oddpixel.errors import CorruptFile, DecodingStopped, OddPixelError, UnreadableInput, UnsupportedFormat
+from oddpixel.errors import CorruptFile, DecodingStopped, OddPixelError, TooLarge, UnreadableInput, UnsupportedFormat
 
 from .formats import Format, Frame, Header, Opened, formats, known_suffixes
 from .limits import Limits
@@ -65,6 +65,18 @@ class Decoding:
         with _typed_errors():
             place: dict[str, Any] | None = find()
         return place and place | {"series": keyed_hash(self.key, place["series"])}
+
+
+def references(file: BinaryIO, limits: Limits) -> list[list[str]]:
+    """The files that a DICOMDIR names. Raises: UnreadableInput."""
+    from .formats.dicom import referenced_files
+
+    limits.check_bytes(os.fstat(file.fileno()).st_size)
+    with _typed_errors():
+        found = referenced_files(file)
+        if len(found) > limits.max_frames:
+            raise TooLarge(f"{len(found)} files, over the cap of {limits.max_frames}")
+        return found
 
 
 def identify(head: bytes, name: str, *, any_suffix: bool = False) -> tuple[str, Format]:

@@ -23,7 +23,7 @@ from jaxtyping import Float32
 from oddpixel.errors import DecodingStopped, UnreadableInput, by_name
 from oddpixel.image import Unit
 
-from .decoding import Decoding
+from .decoding import Decoding, references
 from .formats import Frame, Header
 from .limits import Limits
 from .wire import receive, send
@@ -75,6 +75,9 @@ class Decoder(Protocol):
     def frame(self, index: int) -> Pixels:
         """Raises: UnreadableInput."""
 
+    def references(self, file: BinaryIO) -> list[list[str]]:
+        """The files that a DICOMDIR names, as parts of relative paths. Raises: UnreadableInput."""
+
     def close(self) -> None: ...
 
 
@@ -93,6 +96,9 @@ class DirectDecoder:
         assert self.decoding is not None, "open a file first"
         return _pixels(self.decoding.frame(index))
 
+    def references(self, file: BinaryIO) -> list[list[str]]:
+        return references(file, self.limits)
+
     def close(self) -> None:
         self.decoding = None
 
@@ -109,9 +115,7 @@ class SandboxedDecoder:
         self.jobs = 0
 
     def open(self, file: BinaryIO, name: str, *, ahead: bool = False) -> FileFacts:
-        if self.process is None or self.jobs >= self.limits.jobs_per_worker:
-            self.start()
-        self.jobs += 1
+        self._take_job()
         request = {"op": "open", "name": name, "any_suffix": self.any_suffix, "ahead": ahead}
         answer = self._ask(request, (file.fileno(),))
         self.first = answer.get("frame")
@@ -128,6 +132,19 @@ class SandboxedDecoder:
             return _pixels(self._shared_frame(answer))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._stopped(NONSENSE) from error
+
+    def references(self, file: BinaryIO) -> list[list[str]]:
+        self._take_job()
+        answer = self._ask({"op": "references"}, (file.fileno(),))
+        try:
+            return [[str(part) for part in parts] for parts in answer["references"]]
+        except (KeyError, TypeError) as error:
+            raise self._stopped(NONSENSE) from error
+
+    def _take_job(self) -> None:
+        if self.process is None or self.jobs >= self.limits.jobs_per_worker:
+            self.start()
+        self.jobs += 1
 
     def _shared_frame(self, answer: dict[str, Any]) -> Frame:
         """The samples in the arena, as the answer describes them; nothing of it is believed unchecked."""

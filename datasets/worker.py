@@ -17,7 +17,7 @@ import numpy as np
 from oddpixel.errors import DecodingStopped, OddPixelError, UnreadableInput, describe
 
 from .confinement import confine, limit_cpu
-from .decoding import Decoding
+from .decoding import Decoding, references
 from .limits import Limits
 from .wire import receive, send
 
@@ -47,6 +47,9 @@ class Worker:
         try:
             if request["op"] == "open":
                 return self._open(request, files[0])
+            if request["op"] == "references":
+                with os.fdopen(files[0], "rb") as file:
+                    return {"references": references(file, self.limits)}
             return self._frame(request["index"])
         except MemoryError:
             self.decoding = None

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from oddpixel.errors import describe
 from oddpixel.image import Image, Unreadable
 
@@ -57,6 +59,6 @@ def describe_image(image: Image | Unreadable) -> dict[str, Any]:
         "range": [float(image.pixels.min()), float(image.pixels.max())],
         "spacing_mm": image.spacing_mm,
         # Of the decoded samples: equal for the same picture in two containers.
-        "pixels_sha256": hashlib.sha256(image.pixels.tobytes()).hexdigest(),
+        "pixels_sha256": hashlib.sha256(np.ascontiguousarray(image.pixels).data).hexdigest(),
         "meta": {name: value for name, value in image.meta.items() if name != "display"},
     }

@@ -91,7 +91,7 @@ class Run:
         """A small WebP of the image as it would be shown; its path relative to the run. Raises: RunError."""
         from PIL import Image as Pillow
 
-        picture = image.to_display()
+        picture = image.to_display(at_least=4 * THUMBNAIL_PIXELS)
         thumbnail = Pillow.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
         thumbnail.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
         frame = image.meta.get("frame")

@@ -1,4 +1,4 @@
-"""Imports point down only (DESIGN section 2), and Hugging Face's `datasets` stays what `import datasets` finds."""
+"""Imports point down only, and Hugging Face's `datasets` stays what `import datasets` finds."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ def test_datasets_is_no_package_and_there_is_no_pages_folder() -> None:
         assert (ROOT / "src/oddpixel" / name).is_symlink()
 
 
-SHOW = "import datasets, oddpixel.datasets.source; print('found', 'load_dataset' in dir(datasets))"
+# One string, so that it stays whole where several script runs print at once.
+SHOW = """import datasets, oddpixel.datasets.source; print(f"found {'load_dataset' in dir(datasets)}")"""
 
 
 @pytest.mark.parametrize("how", ["python -c", "python -m pytest", "python -m streamlit run"])
@@ -108,7 +109,7 @@ def _streamlit(tmp_path: Path) -> None:
     import time
 
     script = tmp_path / "app.py"
-    script.write_text(f"import sys\n{SHOW.replace('print(', 'print(', 1)}\nsys.stdout.flush()\n")
+    script.write_text(f"{SHOW}\n")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

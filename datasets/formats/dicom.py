@@ -243,3 +243,14 @@ def _without_padding(samples: np.ndarray, dataset: Any) -> tuple[np.ndarray, flo
     if not padded.any() or padded.all():
         return samples, float(padded.all())
     return np.where(padded, samples[~padded].min(), samples), float(padded.mean())
+
+
+def referenced_files(file: BinaryIO) -> list[list[str]]:
+    """The file ids of a DICOMDIR's records, each as the parts of a relative path (PS3.3 F.3.2.2)."""
+    import pydicom
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        records = pydicom.dcmread(file).DirectoryRecordSequence
+        found = [record.ReferencedFileID for record in records if record.get("ReferencedFileID")]
+    return [[str(part) for part in ([name] if isinstance(name, str) else name)] for name in found]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from oddpixel.errors import UnsafePath, UsageError
+from oddpixel.errors import UnreadableInput, UnsafePath, UsageError
 
-from ..entry import Entry
+from ..entry import Entry, open_regular
 from ..reading import Reader
 
 
@@ -17,7 +17,7 @@ class DicomDir:
     def entries(self, place: str, reader: Reader) -> list[Entry]:
         root = Path(place).resolve().parent
         entries = []
-        for parts in _referenced(place):
+        for parts in self._references(place, reader):
             path = root.joinpath(*parts)
             name = "/".join(parts)
             safe = path.resolve().is_relative_to(root) and not Path(name).is_absolute()
@@ -25,17 +25,16 @@ class DicomDir:
             entries.append(Entry(name=name, path=path.resolve() if safe else path, error=error))
         return entries
 
+    def _references(self, place: str, reader: Reader) -> list[list[str]]:
+        """Parsed where everything untrusted is: in the reader's decoder."""
+        decoder = reader.decoder()
+        try:
+            with open_regular(Path(place).resolve()) as file:
+                return decoder.references(file)
+        except UnreadableInput as error:
+            raise UsageError(f"{place}: not a readable DICOMDIR: {error}") from error
+        finally:
+            decoder.close()
+
 
 LISTER = DicomDir
-
-
-def _referenced(place: str) -> list[list[str]]:
-    import pydicom
-
-    try:
-        directory = pydicom.dcmread(place)
-        records = directory.DirectoryRecordSequence
-        found = [record.ReferencedFileID for record in records if record.get("ReferencedFileID")]
-        return [[str(part) for part in ([name] if isinstance(name, str) else name)] for name in found]
-    except Exception as error:
-        raise UsageError(f"{place}: not a readable DICOMDIR: {error}") from error

@@ -1,4 +1,4 @@
-"""Stored pixel values and the model's values: dequantise, standardise, and count bits (DESIGN 4.2).
+"""Stored pixel values and the model's values: dequantise, standardise, and count bits (docs/method.md).
 
 A density fitted to whole numbers is meaningless, so uniform noise of one quantum is always added:
 x = (v + u - mean) / std with u in [0, 1). Then -log2 p(x) + log2(std), per dimension, is on average an upper bound on

@@ -21,11 +21,7 @@ from oddpixel.errors import InvalidImage
 
 @dataclass(frozen=True, kw_only=True)
 class UNetOptions:
-    """The reference's options under the reference's meaning; `num_classes` counts the null class, the last index.
-
-    Ours: `patch` folds patch x patch pixels into channels first. Likelihoods do not change under a permutation of the
-    values, and a network at a quarter of the positions costs a quarter.
-    """
+    """The reference's options under the reference's meaning; `num_classes` counts the null class, the last index."""
 
     channels: int = 128
     ch_mult: Sequence[int] = (1, 2, 2, 2)
@@ -35,15 +31,14 @@ class UNetOptions:
     in_channels: int = 3
     dropout: float = 0.1
     resamp_with_conv: bool = True
-    patch: int = 1
     num_classes: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("ch_mult", "attn_resolutions"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        coarsest = self.patch * 2 ** (len(self.ch_mult) - 1)
+        coarsest = 2 ** (len(self.ch_mult) - 1)
         if self.image_size % coarsest:
-            raise ValueError(f"image_size {self.image_size} is not a multiple of {coarsest}, as patch and ch_mult need")
+            raise ValueError(f"image_size {self.image_size} is not a multiple of {coarsest}, as ch_mult needs")
 
 
 class UNet(nn.Module):
@@ -65,9 +60,9 @@ class UNet(nn.Module):
         def attention(channels: int, size: int) -> list[nn.Module]:
             return [Attention(channels)] if size in options.attn_resolutions else []
 
-        self.conv_in = nn.Conv2d(options.in_channels * options.patch**2, width, 3, padding=1)
+        self.conv_in = nn.Conv2d(options.in_channels, width, 3, padding=1)
         self.down = nn.ModuleList()
-        channels, size, skips = width, options.image_size // options.patch, [width]
+        channels, size, skips = width, options.image_size, [width]
         for level, factor in enumerate(options.ch_mult):
             stage = Stage()
             for _ in range(options.num_res_blocks):
@@ -109,7 +104,7 @@ class UNet(nn.Module):
         """Raises: InvalidImage on any other number of channels or size than it was built for."""
         self._check(x)
         embedding = None if labels is None else self._embed(labels)
-        skips = [self.conv_in(F.pixel_unshuffle(x, self.options.patch))]
+        skips = [self.conv_in(x)]
         stage: Any
         for stage in self.down:
             for block, attend in stage.steps():

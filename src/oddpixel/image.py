@@ -51,13 +51,17 @@ class Image:
             return 1.0 / (2**self.bits - 1)
         return float(self.meta.get("slope", 1.0))
 
-    def to_display(self) -> UInt8[np.ndarray, "h w c"]:
+    def to_display(self, at_least: int | None = None) -> UInt8[np.ndarray, "h w c"]:
         """The picture a person would be shown: window or VOI LUT applied, MONOCHROME1 inverted; 0..255.
 
         `meta["display"]` holds the knots of a piecewise-linear map from pixel values to grey 0..1 (PS3.3 C.11.2).
         Never the input of a score.
+
+        Arguments:
+            at_least: rows and columns may be skipped as long as the longer side keeps this many; None keeps all.
         """
-        picture = self.pixels
+        step = max(1, max(self.pixels.shape[1:]) // at_least) if at_least else 1
+        picture = self.pixels[:, ::step, ::step]
         if (knots := self.meta.get("display")) is not None:
             picture = np.interp(picture, knots["value"], knots["grey"])
         elif self.unit != "display":

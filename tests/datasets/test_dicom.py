@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from oddpixel import Image, open_source
-from oddpixel.errors import UnreadableInput
+from oddpixel.errors import UnreadableInput, UsageError
 from oddpixel.image import Unreadable
 from tests.conftest import ROOT
 from tests.datasets.dicom_maker import make_slice, make_stack
@@ -197,11 +197,24 @@ def test_missing_slices_and_gantry_tilt_are_flagged(tmp_path: Path) -> None:
     assert next(iter(open_source(tmp_path / "c", sandboxed=False))).meta["series"]["doubled_positions"] == 1
 
 
-def test_a_dicomdir_lists_its_files_and_none_outside(pydicom_files: list[str]) -> None:
+def test_a_dicomdir_lists_its_files_and_none_outside(pydicom_files: list[str], tmp_path: Path) -> None:
     (path,) = (p for p in pydicom_files if p.endswith("dicomdirtests/DICOMDIR"))
     source = open_source(path)
-    assert len(source) > 20
+    assert len(source) == 31
     assert all(entry.error is None for entry in source.entries)
+    assert [entry.name for entry in source.entries] == [
+        entry.name for entry in open_source(path, sandboxed=False).entries
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom says that ".." is no valid file id: that is the point
+        data = pydicom.dcmread(path)
+        data.DirectoryRecordSequence[3].ReferencedFileID = ["..", "..", "secret"]
+        data.save_as(tmp_path / "DICOMDIR")
+    outside = [entry for entry in open_source(tmp_path / "DICOMDIR").entries if entry.name == "../../secret"]
+    assert [type(entry.error).__name__ for entry in outside] == ["UnsafePath"]
+    (tmp_path / "DICOMDIR").write_bytes(b"no")
+    with pytest.raises(UsageError, match="not a readable DICOMDIR"):
+        open_source(tmp_path / "DICOMDIR")
 
 
 def test_patients_never_leave_the_decoder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

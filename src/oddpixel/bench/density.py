@@ -24,7 +24,7 @@ from oddpixel.training import Trainer, TrainingOptions
 from . import Report
 from .gaussian_field import GaussianField
 
-# What DESIGN asks of the model on data of known entropy.
+# What is asked of the model on data of known entropy.
 TRUTH_BITS_PER_DIM = 0.03
 MODEL = {
     "kind": "flat",

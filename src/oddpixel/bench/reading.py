@@ -20,7 +20,7 @@ from oddpixel.datasets.source import open_source
 
 from . import Report
 
-# The cost that DESIGN section 9 measured and aims at.
+# What the sandbox may cost.
 AIM_RATIO = 1.2
 STREAMED = 10_000
 
