@@ -6,6 +6,7 @@ beta rises linearly, alpha_bar_k = prod (1 - beta_i).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,13 +14,14 @@ import torch
 from torch import Tensor
 
 
-class VariancePreserving:
+class VariancePreserving(ABC):
     """Levels 0 (clean), 1..K, K + 1 (noise); a subclass gives alpha_bar_1..K, strictly falling."""
 
     num_steps: int
 
+    @abstractmethod
     def alpha_bar(self) -> Tensor:
-        raise NotImplementedError
+        """alpha_bar_1 .. alpha_bar_K."""
 
     @property
     def num_levels(self) -> int:
