@@ -15,12 +15,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
-from oddpixel.errors import CorruptFile, UnreadableInput
+from oddpixel.errors import CorruptFile, DecodingStopped, UnreadableInput
 from oddpixel.image import Image, Unreadable
 
 from .entry import Entry
 from .limits import Limits
 from .sandbox import Decoder, DirectDecoder, FileFacts, SandboxedDecoder
+
+# Frames of one file that may each cost a worker before the file is given up.
+MAX_RESTARTS = 3
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,18 @@ def read_entry(entry: Entry, decoder: Decoder, limits: Limits) -> Iterator[Image
             sha256 = _digest(file)
             facts = decoder.open(file, entry.member or entry.path.name, ahead=True)
             group = entry.group or facts.group or entry.name
+            restarts = 0
             for index in range(facts.header.frames):
-                yield _read_frame(entry, decoder, facts, index, sha256, group, size)
+                image = _read_frame(entry, decoder, facts, index, sha256, group, size)
+                yield image
+                if isinstance(image, Unreadable) and isinstance(image.error, DecodingStopped):
+                    # The worker went down with this frame; the file's other frames need a new one.
+                    if (restarts := restarts + 1) > MAX_RESTARTS:
+                        raise DecodingStopped(
+                            f"{restarts} frames stopped the decoder; the rest of the file is left unread"
+                        )
+                    file.seek(0)
+                    decoder.open(file, entry.member or entry.path.name)
     except UnreadableInput as error:
         yield Unreadable(entry.name, sha256, group, error)
     except OSError as error:

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from oddpixel import Image, open_source
+from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
+from oddpixel.datasets.reading import read_entry
 from oddpixel.datasets.sandbox import SandboxedDecoder
 from oddpixel.errors import DecodingStopped, TooLarge, UnreadableInput
 from oddpixel.image import Unreadable
@@ -136,6 +138,26 @@ def test_a_worker_that_hangs_or_dies_is_replaced(tmp_path: Path, save: Save, mon
         with path.open("rb") as file:
             worker.open(file, "x.png")
         assert worker.frame(0).array.shape == (1, 8, 8)
+    finally:
+        worker.close()
+
+
+def test_a_frame_that_kills_the_worker_costs_no_other_frame(tmp_path: Path) -> None:
+    pages = np.zeros((6, 8, 8), np.uint8)
+    tifffile.imwrite(tmp_path / "x.tif", pages, photometric="minisblack")
+    entry, limits = Entry(name="x.tif", path=tmp_path / "x.tif"), Limits()
+    worker = SandboxedDecoder(limits, KEY)
+    try:
+        reading = read_entry(entry, worker, limits)
+        assert isinstance(next(reading), Image)
+        assert worker.process is not None
+        worker.process.kill()
+        stopped = next(reading)
+        assert isinstance(stopped, Unreadable)
+        assert (stopped.source, type(stopped.error)) == ("x.tif#1", DecodingStopped)
+        rest = list(reading)
+        assert [image.source for image in rest] == [f"x.tif#{k}" for k in range(2, 6)]
+        assert all(isinstance(image, Image) for image in rest)
     finally:
         worker.close()
 
