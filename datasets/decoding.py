@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from oddpixel.errors import CorruptFile, DecodingStopped, OddPixelError, TooLarge, UnreadableInput, UnsupportedFormat
 
-from .formats import Format, Frame, Header, Opened, formats, known_suffixes
+from .formats import Format, Frame, Header, Opened, formats, known_suffixes, promised_format
 from .limits import Limits
 from .text import technical_text
 
@@ -57,6 +57,15 @@ class Decoding:
             identity = self.opened.identity
         return None if identity is None else keyed_hash(self.key, identity)
 
+    def shots(self) -> list[int] | None:
+        """The middle frame of every shot of a video; None for a format that has no shots."""
+        find = getattr(self.opened, "shots", None)
+        if find is None:
+            return None
+        with _typed_errors():
+            found: list[int] = find()
+        return found
+
     def series_place(self) -> dict[str, Any] | None:
         """Where a slice lies in its series, the series named by its keyed hash; None for other files."""
         find = getattr(self.opened, "series_place", None)
@@ -81,8 +90,7 @@ def references(file: BinaryIO, limits: Limits) -> list[list[str]]:
 
 def identify(head: bytes, name: str, *, any_suffix: bool = False) -> tuple[str, Format]:
     """The format by content. Raises: UnsupportedFormat, also where the suffix promises another one."""
-    suffix = PurePosixPath(name.replace("\\", "/")).suffix.lower()
-    promised = known_suffixes().get(suffix)
+    promised, suffix = promised_format(name), PurePosixPath(name.replace("\\", "/")).suffix.lower()
     if not head:
         raise CorruptFile("the file is empty")
     for kind in formats():

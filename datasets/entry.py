@@ -26,7 +26,9 @@ class Entry:
         name: unique in its source and stable: a path relative to the source's root, `archive.zip/member` in archives.
         path: the file to open (the archive, for a member).
         member: the archive member's name, or None.
-        group, label, mask: what a manifest or a layout says; None where nothing does.
+        group, label: what a manifest, a corpus or a layout says; None where nothing does.
+        mask: the file with the mask of what is odd in it.
+        role: `train`, `validation` or `test`, where the source was split by its makers.
         series: what is known of the DICOM series it lies in.
         error: why it cannot be read, where that was already seen while listing.
     """
@@ -37,6 +39,7 @@ class Entry:
     group: str | None = None
     label: str | None = None
     mask: str | None = None
+    role: str | None = None
     series: dict[str, Any] | None = None
     error: UnreadableInput | None = None
 

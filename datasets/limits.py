@@ -10,6 +10,9 @@ from typing import Any
 
 from oddpixel.errors import TooLarge
 
+# Finding the shots of a video decodes all of it: that many times the allowance of one frame.
+SHOTS_FACTOR = 10
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:

@@ -13,6 +13,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO, TypeVar
 
 from oddpixel.errors import CorruptFile, DecodingStopped, UnreadableInput
@@ -28,13 +29,20 @@ MAX_RESTARTS = 3
 
 @dataclass(frozen=True)
 class Reader:
-    """How files are read: caps, workers, and the key for group ids."""
+    """How files are read: caps, workers, the key for group ids, and which frames of a file are wanted.
+
+    Arguments:
+        every: of a file with several frames, only every so many-th.
+        by_shot: of a video, the middle frame of every shot; other files are read as ever.
+    """
 
     limits: Limits
     key: bytes
     num_workers: int = 2
     sandboxed: bool = True
     any_suffix: bool = False
+    every: int = 1
+    by_shot: bool = False
 
     def decoder(self) -> Decoder:
         kind = SandboxedDecoder if self.sandboxed else DirectDecoder
@@ -42,14 +50,16 @@ class Reader:
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Image | Unreadable]:
         """Every image of every entry, in order; an `Unreadable` where one could not be had."""
-        return _in_order(entries, self, read_entry)
+        return _in_order(entries, self, partial(read_entry, every=self.every, by_shot=self.by_shot))
 
     def facts(self, entries: Sequence[Entry]) -> Iterator[FileFacts | UnreadableInput]:
         """The headers alone, one answer an entry, in order."""
         return _in_order(entries, self, _read_facts)
 
 
-def read_entry(entry: Entry, decoder: Decoder, limits: Limits) -> Iterator[Image | Unreadable]:
+def read_entry(
+    entry: Entry, decoder: Decoder, limits: Limits, *, every: int = 1, by_shot: bool = False
+) -> Iterator[Image | Unreadable]:
     """The images of one file. A multi-frame file whose k-th frame is bad yields one `Unreadable` for that frame."""
     sha256, group = None, entry.group or entry.name
     try:
@@ -59,7 +69,7 @@ def read_entry(entry: Entry, decoder: Decoder, limits: Limits) -> Iterator[Image
             facts = decoder.open(file, entry.member or entry.path.name, ahead=True)
             group = entry.group or facts.group or entry.name
             restarts = 0
-            for index in range(facts.header.frames):
+            for index in (decoder.shots() if by_shot else None) or range(0, facts.header.frames, every):
                 image = _read_frame(entry, decoder, facts, index, sha256, group, size)
                 yield image
                 if isinstance(image, Unreadable) and isinstance(image.error, DecodingStopped):
@@ -89,7 +99,7 @@ def _read_frame(
     meta = {"format": facts.header.format, "bytes": size, **facts.header.meta, **pixels.meta}
     if facts.header.frames > 1:
         meta |= {"frame": index, "frames": facts.header.frames}
-    for name, value in (("label", entry.label), ("mask", entry.mask), ("series", entry.series)):
+    for name, value in (("label", entry.label), ("mask", entry.mask), ("role", entry.role), ("series", entry.series)):
         if value is not None:
             meta[name] = value
     return Image(pixels.array, pixels.bits, pixels.unit, pixels.spacing_mm, source, sha256, group, meta)

@@ -25,7 +25,7 @@ from oddpixel.image import Unit
 
 from .decoding import Decoding, references
 from .formats import Frame, Header
-from .limits import Limits
+from .limits import SHOTS_FACTOR, Limits
 from .wire import receive, send
 
 NONSENSE = "the decoder answered nonsense"
@@ -75,6 +75,9 @@ class Decoder(Protocol):
     def frame(self, index: int) -> Pixels:
         """Raises: UnreadableInput."""
 
+    def shots(self) -> list[int] | None:
+        """The middle frame of every shot, where the file is a video. Raises: UnreadableInput."""
+
     def references(self, file: BinaryIO) -> list[list[str]]:
         """The files that a DICOMDIR names, as parts of relative paths. Raises: UnreadableInput."""
 
@@ -95,6 +98,10 @@ class DirectDecoder:
     def frame(self, index: int) -> Pixels:
         assert self.decoding is not None, "open a file first"
         return _pixels(self.decoding.frame(index))
+
+    def shots(self) -> list[int] | None:
+        assert self.decoding is not None, "open a file first"
+        return self.decoding.shots()
 
     def references(self, file: BinaryIO) -> list[list[str]]:
         return references(file, self.limits)
@@ -131,6 +138,16 @@ class SandboxedDecoder:
         try:
             return _pixels(self._shared_frame(answer))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._stopped(NONSENSE) from error
+
+    def shots(self) -> list[int] | None:
+        assert self.channel is not None, "open a file first"
+        self.channel.settimeout(self.limits.wall_seconds * SHOTS_FACTOR)
+        answer = self._ask({"op": "shots"})
+        self.channel.settimeout(self.limits.wall_seconds)
+        try:
+            return None if answer["shots"] is None else [int(index) for index in answer["shots"]]
+        except (KeyError, TypeError, ValueError) as error:
             raise self._stopped(NONSENSE) from error
 
     def references(self, file: BinaryIO) -> list[list[str]]:

@@ -64,21 +64,30 @@ def open_source(
     num_workers: int = 2,
     sandboxed: bool = True,
     any_suffix: bool = False,
+    every: int = 1,
+    by_shot: bool = False,
 ) -> FileSource:
     """The images at these places: files, folders, globs, manifests (CSV, Parquet), zip archives, DICOMDIRs.
+
+    A prefix names a layout (`mvtec:ROOT`, `imagefolder:ROOT`, `faceforensics:ROOT`) or a packaged corpus
+    (`corpus:NAME`, `corpus:NAME/test`).
 
     Arguments:
         limits: caps on what one file may cost.
         num_workers: decoding processes.
         sandboxed: decode in confined worker processes; False only for files you made yourself.
         any_suffix: read a file by its content even where its suffix promises another format.
+        every: of files with several frames (video, volumes, pages), only every so many-th.
+        by_shot: of a video, only the middle frame of every shot.
 
     Raises: UsageError where nothing is to be found at a place.
 
     DICOM slices are grouped by series and sorted along the slice normal; everything else keeps the order of its path.
     """
     limits = limits or Limits()
-    reader = Reader(limits, group_key(), num_workers=num_workers, sandboxed=sandboxed, any_suffix=any_suffix)
+    if every < 1:
+        raise UsageError(f"every {every}-th frame: give a number from 1 on")
+    reader = Reader(limits, group_key(), num_workers, sandboxed, any_suffix, every, by_shot)
     entries = [entry for place in places for entry in _list(place, reader)]
     return FileSource(tuple(arrange(_with_unique_names(entries), reader)), reader)
 

@@ -18,7 +18,7 @@ from oddpixel.errors import DecodingStopped, OddPixelError, UnreadableInput, des
 
 from .confinement import confine, limit_cpu
 from .decoding import Decoding, references
-from .limits import Limits
+from .limits import SHOTS_FACTOR, Limits
 from .wire import receive, send
 
 
@@ -40,7 +40,7 @@ class Worker:
                 request, files = receive(self.channel)
             except EOFError:
                 return
-            limit_cpu(self.limits.cpu_seconds)
+            limit_cpu(self.limits.cpu_seconds * (SHOTS_FACTOR if request["op"] == "shots" else 1))
             send(self.channel, self._answer(request, files))
 
     def _answer(self, request: dict[str, Any], files: list[int]) -> dict[str, Any]:
@@ -50,6 +50,8 @@ class Worker:
             if request["op"] == "references":
                 with os.fdopen(files[0], "rb") as file:
                     return {"references": references(file, self.limits)}
+            if request["op"] == "shots":
+                return {"shots": None if self.decoding is None else self.decoding.shots()}
             return self._frame(request["index"])
         except MemoryError:
             self.decoding = None

@@ -46,7 +46,7 @@ def test_the_wheel_holds_everything_and_only_oddpixel(wheel: Path) -> None:
     assert {root for root in roots if not root.endswith(".dist-info")} == {"oddpixel"}
     for wanted in (
         "oddpixel/datasets/source.py",
-        "oddpixel/datasets/corpora/digits.toml",
+        "oddpixel/datasets/corpora/cards/digits.toml",
         "oddpixel/forensics/contact_sheet.html",
         "oddpixel/forensics/density/recipes/digits.toml",
         "oddpixel/py.typed",

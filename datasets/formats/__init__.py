@@ -98,6 +98,13 @@ def formats() -> Sequence[Format]:
     return tuple(importlib.import_module(f"{__name__}.{name}").FORMAT() for name in names)
 
 
+@cache
 def known_suffixes() -> dict[str, str]:
     """Suffix -> format name over all formats."""
     return {suffix: name for each in formats() for suffix, name in each.suffixes.items()}
+
+
+def promised_format(name: str) -> str | None:
+    """What a file's suffix promises: the format, or None for a suffix that no format here claims."""
+    fitting = [suffix for suffix in known_suffixes() if name.lower().endswith(suffix)]
+    return known_suffixes()[max(fitting, key=len)] if fitting else None

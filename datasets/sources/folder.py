@@ -10,7 +10,7 @@ from oddpixel.errors import MissingFile, UnsafePath, UnsupportedFormat
 
 from ..decoding import identify
 from ..entry import Entry, open_regular
-from ..formats import known_suffixes
+from ..formats import promised_format
 from ..reading import Reader
 
 
@@ -46,7 +46,7 @@ def _entry(path: Path, root: Path) -> Entry | None:
         if not target.is_file():
             return None  # a link to a folder of this tree, which is walked anyway, or to nothing
         path = target
-    if path.suffix.lower() in known_suffixes():
+    if promised_format(path.name) is not None:
         return Entry(name=name, path=path)
     unnamed = not path.suffix or path.suffix[1:].isdigit()
     return Entry(name=name, path=path) if unnamed and path.name != "DICOMDIR" and _is_image(path) else None

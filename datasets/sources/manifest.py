@@ -41,7 +41,8 @@ def _entry(row: dict[Any, Any], root: Path, place: str, line: int) -> Entry:
     if path is None:
         raise UsageError(f"{place}: row {line} has no path")
     group, label, mask = (_text(row.get(name)) for name in ("group", "label", "mask"))
-    return Entry(name=Path(path).as_posix(), path=(root / path).resolve(), group=group, label=label, mask=mask)
+    opened = None if mask is None else str(root / mask)
+    return Entry(name=Path(path).as_posix(), path=(root / path).resolve(), group=group, label=label, mask=opened)
 
 
 def _text(value: Any) -> str | None:

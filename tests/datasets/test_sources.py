@@ -72,7 +72,7 @@ def test_a_manifest_gives_groups_labels_and_masks(kind: str, save: Save, tmp_pat
     table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
     first, second, missing = open_source(path, sandboxed=False)
     assert (first.group, first.meta["label"], "mask" in first.meta) == ("p1", "good", False)
-    assert (second.group, second.meta["mask"]) == ("p1", "m.png")
+    assert (second.group, second.meta["mask"]) == ("p1", str(tmp_path / "m.png"))
     assert isinstance(missing.error, MissingFile)
     assert missing.group == "x/3.png"
 

@@ -1,0 +1,156 @@
+"""Video frames through PyAV (FFmpeg), in the order in which they are shown; shots through PySceneDetect.
+
+Both come with the extra `video`: PyAV's wheels carry GPL encoders (x264, x265), which nobody should get unasked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, BinaryIO, ClassVar
+
+import numpy as np
+
+from oddpixel.errors import CorruptFile, NoPixels, UnsupportedEncoding
+
+from ..limits import Limits
+from . import Frame, Header
+
+# ISO media files say by their brand whether they are pictures (HEIF) or films.
+BRANDS = (
+    b"isom",
+    b"iso2",
+    b"iso4",
+    b"iso5",
+    b"iso6",
+    b"mp41",
+    b"mp42",
+    b"avc1",
+    b"M4V ",
+    b"M4VH",
+    b"qt  ",
+    b"dash",
+    b"MSNV",
+)
+SIDE_FOR_SHOTS = 256  # pixels; PySceneDetect's own advice for speed
+
+
+class Video:
+    suffixes: ClassVar[dict[str, str]] = dict.fromkeys(
+        (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv"), "video"
+    )
+
+    def recognise(self, head: bytes) -> str | None:
+        known = (
+            (head[4:8] == b"ftyp" and head[8:12] in BRANDS)
+            or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
+            or head[:4] in (b"\x1a\x45\xdf\xa3", b"OggS", b"\0\0\x01\xba", b"\0\0\x01\xb3")
+        )
+        return "video" if known else None
+
+    def open(self, file: BinaryIO, limits: Limits) -> OpenedVideo:
+        return OpenedVideo(file, limits)
+
+
+FORMAT = Video
+
+
+class OpenedVideo:
+    identity = None
+
+    def __init__(self, file: BinaryIO, limits: Limits) -> None:
+        try:
+            import av
+        except ImportError as error:
+            raise UnsupportedEncoding("video needs PyAV: pip install 'oddpixel[video]'") from error
+
+        self.av: Any = av
+        self.file = file
+        with self.av.open(file) as container:
+            if not container.streams.video:
+                raise NoPixels("no video stream in it")
+            stream = container.streams.video[0]
+            limits.check_size(stream.width, stream.height)
+            # Containers are often silent, or wrong, about how many frames they hold; counting packets decodes nothing.
+            num_frames = 0
+            for packet in container.demux(stream):
+                num_frames += packet.size > 0
+                limits.check_size(stream.width, stream.height, num_frames)
+            self.header = Header(
+                format="video",
+                width=stream.width,
+                height=stream.height,
+                frames=num_frames,
+                meta={
+                    "container": container.format.name,
+                    "codec": stream.codec_context.name,
+                    "pixel_format": str(stream.codec_context.pix_fmt),
+                    "frames_per_second": float(stream.average_rate or 0),
+                },
+            )
+        if num_frames == 0:
+            raise NoPixels("a video without frames")
+        self.frames: Iterator[Any] = iter(())
+        self.next_index = -1
+
+    def frame(self, index: int) -> Frame:
+        if self.next_index < 0 or index < self.next_index:
+            self.frames, self.next_index = self._decode(), 0
+        for frame in self.frames:
+            self.next_index += 1
+            if self.next_index == index + 1:
+                return self._converted(frame)
+        raise CorruptFile(f"frame {index} is missing: only {self.next_index} of {self.header.frames} could be decoded")
+
+    def shots(self) -> list[int]:
+        """The middle frame of every shot, cuts found by PySceneDetect's adaptive detector (its default settings)."""
+        try:
+            import cv2
+            from scenedetect import FrameTimecode
+            from scenedetect.detectors import AdaptiveDetector
+        except ImportError as error:
+            raise UnsupportedEncoding("finding shots needs PySceneDetect: pip install 'oddpixel[video]'") from error
+
+        self.next_index = -1  # both would read from the one file
+        detector = AdaptiveDetector()
+        rate = self.header.meta["frames_per_second"] or 25.0
+        cuts, count = [0], 0
+        for count, frame in enumerate(self._decode(), start=1):
+            picture = frame.to_ndarray(format="bgr24")
+            shrunk = SIDE_FOR_SHOTS / max(picture.shape[:2])
+            if shrunk < 1:
+                picture = cv2.resize(picture, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA)
+            found = detector.process_frame(FrameTimecode(count - 1, fps=rate), picture)
+            cuts += [int(cut.frame_num) for cut in found]
+        found = detector.post_process(FrameTimecode(max(count - 1, 0), fps=rate))
+        cuts = sorted({*cuts, *(int(cut.frame_num) for cut in found), count})
+        return [(first + after) // 2 for first, after in pairwise(cuts)]
+
+    def _decode(self) -> Iterator[Any]:
+        self.file.seek(0)
+        with self.av.open(self.file) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "NONE"
+            yield from container.decode(stream)
+
+    def _converted(self, frame: Any) -> Frame:
+        components = frame.format.components
+        deep = max(component.bits for component in components) > 8
+        grey = len(components) == 1 and not frame.format.is_rgb and "pal" not in frame.format.name
+        name = {(True, True): "gray16le", (True, False): "gray", (False, True): "rgb48le", (False, False): "rgb24"}
+        samples = frame.to_ndarray(format=name[grey, deep])
+        turns = round(getattr(frame, "rotation", 0) / 90) % 4
+        meta: dict[str, Any] = {
+            "time_s": frame.time,
+            "key_frame": bool(frame.key_frame),
+            "picture_type": str(frame.pict_type),
+        }
+        if turns:
+            samples, meta["rotation_applied"] = np.rot90(samples, turns), 90 * turns
+        return Frame(
+            stored=np.ascontiguousarray(samples),
+            scale=1 / (65535 if deep else 255),
+            bits=16 if deep else 8,
+            unit="display",
+            meta=meta,
+        )

@@ -1,0 +1,32 @@
+"""A packaged corpus by name: `corpus:animals`, or one role of it: `corpus:animals/test`. Only what is in the cache."""
+
+from __future__ import annotations
+
+from oddpixel.errors import UsageError
+
+from ..corpora import ROLES, cached
+from ..entry import Entry
+from ..reading import Reader
+
+PREFIX = "corpus:"
+
+
+class PackagedCorpus:
+    def accepts(self, place: str) -> bool:
+        return place.startswith(PREFIX)
+
+    def entries(self, place: str, reader: Reader) -> list[Entry]:
+        name, _, role = place.removeprefix(PREFIX).partition("/")
+        corpus = cached(name)
+        if corpus.card.kind == "weights":
+            raise UsageError(f"{place}: {name} holds weights, not images")
+        if role and role not in ROLES:
+            raise UsageError(f"{place}: no role {role!r}; there are {', '.join(ROLES)}")
+        return [
+            Entry(name=f"{name}/{file.path.name}", path=file.path, group=file.group, role=file.role)
+            for file in corpus.files()
+            if role in ("", file.role)
+        ]
+
+
+LISTER = PackagedCorpus

@@ -1,0 +1,33 @@
+"""MVTec AD, VisA in its form, and whatever else is laid out so (Bergmann et al. 2019).
+
+[CATEGORY/]train/good, [CATEGORY/]test/DEFECT, and the masks under [CATEGORY/]ground_truth/DEFECT/NAME_mask.png.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..layout import Layout
+
+
+class MVTec(Layout):
+    prefix, expected = "mvtec", "[CATEGORY/]train/good/NAME.png or [CATEGORY/]test/DEFECT/NAME.png"
+
+    def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:
+        masks = {"/".join(name) for name in names if "ground_truth" in name}
+        return [_facts(root, name, masks) for name in names]
+
+
+LISTER = MVTec
+
+
+def _facts(root: Path, name: tuple[str, ...], masks: set[str]) -> dict[str, Any] | None:
+    if len(name) < 3 or name[-3] not in ("train", "validation", "test"):
+        return None
+    *category, role, defect, file = name
+    stem = PurePosixPath(file).stem
+    candidates = ("/".join((*category, "ground_truth", defect, f"{stem}{end}")) for end in ("_mask.png", ".png"))
+    mask = next((root / found for found in candidates if found in masks), None)
+    return {"role": role, "label": defect, "mask": None if mask is None else str(mask)}

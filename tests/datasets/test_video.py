@@ -1,0 +1,85 @@
+"""Video: frames to the bit in a lossless codec, skipping, shots, and damage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from oddpixel import Image, open_source
+from oddpixel.image import Unreadable
+
+LENGTHS = (20, 35, 25)  # frames of the three shots
+
+
+def film(path: Path, codec: str = "ffv1", pixels: str = "bgr0") -> list[np.ndarray]:
+    """Three shots of moving noise: the frames that were written."""
+    random = np.random.default_rng(0)
+    frames = []
+    with av.open(path, "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        for length in LENGTHS:
+            scene = random.integers(0, 255, (6, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+            for k in range(length):
+                frames.append(np.roll(scene, k // 4, 1))
+                for packet in stream.encode(av.VideoFrame.from_ndarray(frames[-1], "rgb24")):
+                    container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return frames
+
+
+def test_every_nth_frame_to_the_bit(tmp_path: Path) -> None:
+    frames = film(tmp_path / "a.mkv")
+    images = list(open_source(tmp_path, every=7))
+    assert [image.meta["frame"] for image in images] == list(range(0, sum(LENGTHS), 7))
+    for image in images:
+        written = frames[image.meta["frame"]]
+        np.testing.assert_array_equal(np.rint(image.pixels * 255).transpose(1, 2, 0), written)
+        assert image.meta["time_s"] == pytest.approx(image.meta["frame"] / 25, abs=0.002)
+        assert image.group == "a.mkv"
+
+
+@pytest.mark.parametrize("sandboxed", [True, False])
+def test_one_frame_for_every_shot(sandboxed: bool, tmp_path: Path) -> None:
+    film(tmp_path / "a.mkv")
+    images = list(open_source(tmp_path, by_shot=True, sandboxed=sandboxed))
+    assert [image.meta["frame"] for image in images] == [10, 37, 67]
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "mpeg4"), ("a.avi", "mjpeg"), ("a.webm", "libvpx")])
+def test_usual_containers(name: str, codec: str, tmp_path: Path) -> None:
+    frames = film(tmp_path / name, codec, "yuvj420p" if codec == "mjpeg" else "yuv420p")
+    images = list(open_source(tmp_path, every=30))
+    assert len(images) == 3
+    difference = np.abs(images[1].pixels.transpose(1, 2, 0) * 255 - frames[30]).mean()
+    assert difference < 40, "chroma is halved and the codec loses, but it is the same picture"
+
+
+def test_a_video_cut_short_yields_what_it_holds(tmp_path: Path) -> None:
+    film(tmp_path / "a.mkv")
+    content = (tmp_path / "a.mkv").read_bytes()
+    (tmp_path / "a.mkv").write_bytes(content[: len(content) // 2])
+    images = list(open_source(tmp_path))
+    assert sum(isinstance(image, Image) for image in images) > 20
+    (tmp_path / "a.mkv").write_bytes(content[:100])
+    (only,) = open_source(tmp_path)
+    assert isinstance(only, Unreadable)
+
+
+def test_mutated_videos_end_in_images_or_typed_errors(tmp_path: Path) -> None:
+    film(tmp_path / "whole.mp4", "mpeg4", "yuv420p")
+    content = (tmp_path / "whole.mp4").read_bytes()
+    (tmp_path / "whole.mp4").unlink()
+    random = np.random.default_rng(1)
+    for index in range(60):
+        damaged = np.frombuffer(content, np.uint8).copy()
+        where = random.integers(0, len(damaged), random.integers(1, 60))
+        damaged[where] = random.integers(0, 255, len(where))
+        (tmp_path / f"{index:02}.mp4").write_bytes(damaged.tobytes())
+    outcomes = {type(image) for image in open_source(tmp_path, every=20)}
+    assert outcomes <= {Image, Unreadable}
+    assert Image in outcomes

@@ -1,0 +1,102 @@
+"""NIfTI: every voxel lands where anatomy says, however the file stores it."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oddpixel import Image, open_source
+from oddpixel.errors import CorruptFile, TooLarge, UnsupportedEncoding
+from oddpixel.image import Unreadable
+
+# right, left, anterior, ... in patient coordinates: x to the right, y to anterior, z upwards (RAS+), asymmetric on purpose.
+WORLD = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
+
+
+def write(path: Path, order: tuple[int, ...] = (0, 1, 2), flips: tuple[int, ...] = (1, 1, 1), **options: Any) -> Path:
+    """WORLD stored with its axes in any order and direction, and the affine that says so."""
+    spacing = np.array([0.8, 1.1, 2.5])
+    stored, affine = WORLD, np.diag([*spacing, 1.0])
+    for axis, flip in enumerate(flips):
+        if flip < 0:
+            stored = np.flip(stored, axis)
+            affine[:3, 3] += affine[:3, axis] * (WORLD.shape[axis] - 1)
+            affine[:3, axis] *= -1
+    kind = options.get("kind", nib.Nifti1Image)
+    image = kind(stored.transpose(order).astype(options.get("dtype", np.int16)), affine[:, [*order, 3]])
+    image.header.set_slope_inter(*options.get("scaling", (1, 0)))
+    path.write_bytes(gzip.compress(image.to_bytes()) if path.suffix == ".gz" else image.to_bytes())
+    return path
+
+
+@settings(max_examples=30, deadline=None)
+@given(order=st.permutations((0, 1, 2)), flips=st.tuples(*[st.sampled_from((1, -1))] * 3))
+def test_slices_are_shown_from_below_whatever_the_storage(
+    order: list[int], flips: tuple[int, ...], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = write(tmp_path_factory.mktemp("nifti") / "a.nii", tuple(order), flips)
+    slices = list(open_source(path, sandboxed=False))
+    assert len(slices) == 6
+    for k, image in enumerate(slices):
+        # Rows run to posterior, columns to the patient's left.
+        np.testing.assert_array_equal(image.pixels[0], WORLD[::-1, ::-1, k].T)
+        assert image.spacing_mm == pytest.approx((1.1, 0.8))
+        assert image.meta["slice_spacing_mm"] == pytest.approx(2.5)
+        assert image.unit == "modality"
+
+
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_plain_and_gzipped_versions_1_and_2_with_scaling(kind: Any, name: str, tmp_path: Path) -> None:
+    (*_, last) = open_source(write(tmp_path / name, kind=kind, scaling=(0.5, -10)))
+    np.testing.assert_allclose(last.pixels[0], WORLD[::-1, ::-1, 5].T * 0.5 - 10)
+    assert last.quantum == 0.5
+    assert last.source == f"{name}#5"
+
+
+def test_a_fourth_axis_counts_on_and_slices_can_be_skipped(tmp_path: Path) -> None:
+    series = np.stack([WORLD, WORLD + 1000], -1)
+    nib.save(nib.Nifti1Image(series, np.eye(4)), tmp_path / "a.nii.gz")
+    images = list(open_source(tmp_path, every=5))
+    assert [image.source for image in images] == ["a.nii.gz#0", "a.nii.gz#5", "a.nii.gz#10"]
+    np.testing.assert_array_equal(images[2].pixels[0], WORLD[::-1, ::-1, 4].T + 1000)
+
+
+def test_names_in_the_header_go_nowhere(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(WORLD, np.eye(4))
+    image.header["descrip"] = b"Doe^Jane 1970"
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"Doe^Jane"))
+    nib.save(image, tmp_path / "a.nii")
+    read = list(open_source(tmp_path))
+    assert len(read) == 6
+    assert "Doe" not in repr([(each.meta, each.group) for each in read])
+    np.testing.assert_array_equal(read[0].pixels[0], WORLD[::-1, ::-1, 0].T)
+
+
+def test_bad_volumes_say_why(tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.nii").read_bytes()
+    (tmp_path / "cut.nii").write_bytes(whole[:-20])
+    (tmp_path / "cut.nii.gz").write_bytes(gzip.compress(whole)[:-30])
+    colours = np.zeros((4, 4, 4), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nib.save(nib.Nifti1Image(colours, np.eye(4)), tmp_path / "rgb.nii")
+    huge = nib.Nifti1Image(WORLD, np.eye(4)).header
+    huge.set_data_shape((10_000, 10_000, 30_000))
+    (tmp_path / "bomb.nii.gz").write_bytes(gzip.compress(huge.binaryblock + bytes(4)))
+    errors = {each.source: each.error for each in open_source(tmp_path) if isinstance(each, Unreadable)}
+    assert isinstance(errors["cut.nii"], CorruptFile)
+    assert isinstance(errors["cut.nii.gz"], CorruptFile)
+    assert isinstance(errors["rgb.nii"], UnsupportedEncoding)
+    assert isinstance(errors["bomb.nii.gz"], TooLarge)
+
+
+def test_a_volume_in_a_folder_is_found_by_its_double_suffix(tmp_path: Path) -> None:
+    write(tmp_path / "a.nii.gz")
+    (tmp_path / "notes.txt.gz").write_bytes(gzip.compress(b"no image"))
+    assert {type(image) for image in open_source(tmp_path)} == {Image}
