@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .planting import Canvas, Kind, Mask, Pixels, changed
+from .planting import Canvas, Kind, Mask, bounded, changed
 from .tamper import filled
 
 
-def scratch(canvas: Canvas) -> tuple[Pixels, Mask]:
+def scratch(canvas: Canvas) -> tuple[np.ndarray, Mask]:
     """A thin curved line, brighter or darker than what it runs over."""
     import cv2
 
@@ -29,12 +29,12 @@ def scratch(canvas: Canvas) -> tuple[Pixels, Mask]:
     return pixels, changed(canvas, pixels)
 
 
-def stain(canvas: Canvas) -> tuple[Pixels, Mask]:
+def stain(canvas: Canvas) -> tuple[np.ndarray, Mask]:
     """A soft patch that darkens and tints what lies under it."""
     from scipy.ndimage import gaussian_filter
 
     shape = canvas.blob(canvas.random.uniform(0.2, 0.4))
-    cover = gaussian_filter(shape.astype(np.float32), np.sqrt(shape.sum()) / 12)
+    cover = bounded(gaussian_filter(shape.astype(np.float32), np.sqrt(shape.sum()) / 12))
     tint = canvas.random.uniform(0.3, 1.0, (len(canvas.image.pixels), 1, 1))
     low = float(canvas.image.pixels.min())
     pixels = canvas.image.pixels - 0.8 * canvas.strength * tint * cover * (canvas.image.pixels - low)
@@ -42,7 +42,7 @@ def stain(canvas: Canvas) -> tuple[Pixels, Mask]:
     return pixels, changed(canvas, pixels)
 
 
-def missing_part(canvas: Canvas) -> tuple[Pixels, Mask]:
+def missing_part(canvas: Canvas) -> tuple[np.ndarray, Mask]:
     """A piece of the object gone, background in its place: from 5 to 30 % of the shorter side."""
     mask = canvas.blob(0.05 + 0.25 * canvas.strength, canvas.body())
     frame = np.concatenate([canvas.image.pixels[:, row, :] for row in (0, -1)], 1)

@@ -1,6 +1,6 @@
 """Lesions in slices of bodies: blobs, foreign texture, missing and doubled structures, streaks.
 
-`strength` scales the contrast of blobs and streaks (in units of the slice's own span), the size of `texture-swap`, and
+`strength` scales the contrast of blobs and streaks (in units of the body's own span), the size of `texture-swap`, and
 how far a structure is removed or doubled. Synthetic, and to be called so: they show that a detector sees changes of
 this kind, not that it finds disease.
 """
@@ -11,23 +11,23 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .planting import Canvas, Kind, Mask, Pixels, changed
+from .planting import Canvas, Kind, Mask, Pixels, bounded, changed
 from .tamper import filled
 
 CONTRAST = 0.5  # of the span, at strength 1
 
 
-def bright_blob(canvas: Canvas) -> tuple[Pixels, Mask]:
+def bright_blob(canvas: Canvas) -> tuple[np.ndarray, Mask]:
     """A smooth hump inside the body, like a dense nodule."""
     return _blob(canvas, +1)
 
 
-def dark_blob(canvas: Canvas) -> tuple[Pixels, Mask]:
+def dark_blob(canvas: Canvas) -> tuple[np.ndarray, Mask]:
     """A smooth hollow inside the body, like a cyst."""
     return _blob(canvas, -1)
 
 
-def texture_swap(canvas: Canvas) -> tuple[Pixels, Mask]:
+def texture_swap(canvas: Canvas) -> tuple[np.ndarray, Mask]:
     """A region's detail replaced by detail from elsewhere in the body, its brightness kept."""
     from scipy.ndimage import gaussian_filter
 
@@ -42,7 +42,7 @@ def texture_swap(canvas: Canvas) -> tuple[Pixels, Mask]:
     return pixels, mask
 
 
-def missing_organ(canvas: Canvas) -> tuple[Pixels, Mask]:
+def missing_organ(canvas: Canvas) -> tuple[np.ndarray, Mask]:
     """The given structure, or a blob where none is given, filled from its surroundings, with their noise on top."""
     from scipy.ndimage import binary_dilation, gaussian_filter
 
@@ -52,14 +52,17 @@ def missing_organ(canvas: Canvas) -> tuple[Pixels, Mask]:
     residue = (canvas.image.pixels - gaussian_filter(canvas.image.pixels, (0, 2, 2)))[:, around]
     pixels = canvas.copy()
     if residue.shape[1]:
-        residue -= residue.mean(1, keepdims=True)  # next to a bright organ the smooth image is too bright
+        # Next to a bright organ the smooth image is too bright, and its edge is no grain.
+        residue -= np.median(residue, 1, keepdims=True)
+        grain = 2.5 * 1.4826 * np.median(np.abs(residue), 1, keepdims=True)
+        residue = np.clip(residue, -grain, grain)
         drawn = residue[:, canvas.random.integers(residue.shape[1], size=int(mask.sum()))]
         smooth[:, mask] += drawn
     pixels[:, mask] += canvas.strength * (smooth - pixels)[:, mask]
     return pixels, mask
 
 
-def duplicated_structure(canvas: Canvas) -> tuple[Pixels, Mask]:
+def duplicated_structure(canvas: Canvas) -> tuple[np.ndarray, Mask]:
     """The given structure, or a blob, shown a second time elsewhere in the body; the mask is the copy."""
     mask = _structure(canvas)
     rows, columns = np.nonzero(mask)
@@ -73,18 +76,20 @@ def duplicated_structure(canvas: Canvas) -> tuple[Pixels, Mask]:
     return pixels, copy
 
 
-def streak(canvas: Canvas) -> tuple[Pixels, Mask]:
+def streak(canvas: Canvas) -> tuple[np.ndarray, Mask]:
     """Bright and dark rays from a point in the body, as metal makes them in CT."""
-    row, column = np.argwhere(body)[canvas.random.integers(body.sum())] if (body := canvas.body()).any() else (0, 0)
+    body = canvas.body()
+    row, column = np.argwhere(body)[canvas.random.integers(body.sum())]
     rows, columns = np.mgrid[: canvas.height, : canvas.width].astype(np.float32)
     distance = np.hypot(rows - row, columns - column)
     angle = np.arctan2(rows - row, columns - column)
-    num_rays = int(canvas.random.integers(3, 6))
-    phase = canvas.random.uniform(0, 2 * np.pi)
-    rays = np.sin(2 * num_rays * angle + phase) * np.abs(np.cos(num_rays * angle)) ** 6
-    reach = 0.1 * min(canvas.height, canvas.width)
-    amplitude = CONTRAST * canvas.strength * canvas.span
-    pixels = (canvas.image.pixels + amplitude * rays * np.exp(-((distance / reach) ** 1.5))).astype(np.float32)
+    rays = np.zeros_like(distance)
+    for k in range(int(canvas.random.integers(10, 17))):
+        away = (angle - canvas.random.uniform(0, 2 * np.pi) + np.pi) % (2 * np.pi) - np.pi
+        rays += (-1) ** k * np.exp(-((away / canvas.random.uniform(0.01, 0.04)) ** 2) / 2)
+    reach = canvas.random.uniform(0.1, 0.2) * min(canvas.height, canvas.width)
+    amplitude = CONTRAST * canvas.strength * canvas.span_of(body)
+    pixels = canvas.image.pixels + amplitude * bounded(rays * np.exp(-distance / reach))
     return pixels, changed(canvas, pixels)
 
 
@@ -98,15 +103,15 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def _blob(canvas: Canvas, sign: int) -> tuple[Pixels, Mask]:
+def _blob(canvas: Canvas, sign: int) -> tuple[np.ndarray, Mask]:
     from scipy.ndimage import gaussian_filter
 
     shape = canvas.blob(canvas.random.uniform(0.08, 0.16), canvas.body())
     width = np.sqrt(shape.sum() / np.pi) / 4
     profile = gaussian_filter(shape.astype(np.float32), width)
     profile /= max(profile.max(), 1e-6)
-    amplitude = sign * CONTRAST * canvas.strength * canvas.span
-    pixels = (canvas.image.pixels + amplitude * profile).astype(np.float32)
+    amplitude = sign * CONTRAST * canvas.strength * canvas.span_of(canvas.body())
+    pixels = canvas.image.pixels + amplitude * bounded(profile)
     return pixels, changed(canvas, pixels)
 
 

@@ -15,7 +15,7 @@ from functools import cache
 from importlib import import_module
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float, Float32
 
 from oddpixel.errors import InvalidImage, UsageError
 from oddpixel.image import Image
@@ -70,7 +70,11 @@ class Canvas:
     @property
     def span(self) -> float:
         """From the 1st to the 99th percentile: the unit for contrasts, whatever the image's own unit."""
-        low, high = np.percentile(self.image.pixels, (1, 99))
+        return self.span_of(np.ones((self.height, self.width), bool))
+
+    def span_of(self, where: Mask) -> float:
+        """The same of a part, at least one stored step."""
+        low, high = np.percentile(self.image.pixels[:, where], (1, 99))
         return float(max(high - low, self.image.quantum))
 
     def copy(self) -> Pixels:
@@ -86,9 +90,9 @@ class Canvas:
         row, column = self._centre(radius, within)
         rows, columns = np.mgrid[: self.height, : self.width].astype(np.float32)
         angle = np.arctan2(rows - row, columns - column)
-        waves = [(k, self.random.uniform(0, 0.16 / k), self.random.uniform(0, 2 * np.pi)) for k in (1, 2, 3, 5)]
+        waves = [(k, self.random.uniform(0, 0.3 / k), self.random.uniform(0, 2 * np.pi)) for k in (1, 2, 3, 5)]
         edge = 1 + sum(height * np.cos(k * angle + phase) for k, height, phase in waves)
-        shape: Mask = np.hypot(rows - row, columns - column) <= 0.75 * radius * edge
+        shape: Mask = np.hypot(rows - row, columns - column) <= 0.62 * radius * edge
         return shape
 
     def _centre(self, radius: float, within: Mask | None) -> tuple[float, float]:
@@ -114,7 +118,7 @@ class Canvas:
         return shrunk if shrunk.any() else found
 
 
-Kind = Callable[[Canvas], tuple[Pixels, Mask]]
+Kind = Callable[[Canvas], tuple[np.ndarray, Mask]]
 
 
 @cache
@@ -160,14 +164,19 @@ def plant(
     return Planted(_renamed(image, pixels, kind, strength, seed), mask, kind, strength, seed)
 
 
-def changed(canvas: Canvas, pixels: Pixels) -> Mask:
+def bounded(effect: Float[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+    """Without the faint tails of a soft-edged effect: a mask is to show what can be seen, not a grey level far away."""
+    return np.where(np.abs(effect) < 0.05 * np.abs(effect).max(), 0, effect).astype(np.float32)
+
+
+def changed(canvas: Canvas, pixels: np.ndarray) -> Mask:
     """Where a soft-edged change is still there after rounding to the stored grid."""
     difference = np.abs(_stored(pixels, canvas.image) - canvas.image.pixels).max(0)
     mask: Mask = difference > canvas.image.quantum / 2
     return mask
 
 
-def _stored(pixels: Pixels, image: Image) -> Pixels:
+def _stored(pixels: np.ndarray, image: Image) -> Pixels:
     """On the grid of stored values; a sample that rounds to where it was stays exactly what it was."""
     step = np.float32(image.quantum)
     moved = np.rint((pixels - image.pixels) / step)

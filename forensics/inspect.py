@@ -3,43 +3,71 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from oddpixel.datasets.source import FileSource
 from oddpixel.errors import describe
 from oddpixel.image import Image, Unreadable
 
 from .contact_sheet import write_contact_sheet
-from .runs import Run
+from .runs import SHARD_SIZE, Run
 
 
 def inspect_source(
-    source: Iterable[Image | Unreadable],
-    out: Path | None = None,
-    options: dict[str, Any] | None = None,
-    on_item: Callable[[], None] = lambda: None,
+    source: Iterable[Image | Unreadable], on_item: Callable[[], None] = lambda: None
 ) -> list[dict[str, Any]]:
-    """One record an image, in the source's order; with `out`, also a run folder with thumbnails and a contact sheet.
-
-    Raises: RunError where `out` cannot be written.
-    """
-    run = None if out is None else Run.create(out, "inspect", options or {})
+    """One record an image, in the source's order."""
     items = []
     for image in source:
-        item = describe_image(image)
-        # A name may be burned into pictures of a screen, and a thumbnail would carry it along.
-        if run is not None and isinstance(image, Image) and "text_in_pixels" not in image.meta:
-            item["thumbnail"] = run.write_thumbnail(image)
-        items.append(item)
+        items.append(describe_image(image))
         on_item()
-    if run is not None:
-        run.write_part(0, items)
-        run.finish()
-        write_contact_sheet(run.path / "index.html", "inspect", items)
     return items
+
+
+def inspect_into(
+    out: Path,
+    source: FileSource,
+    options: dict[str, Any] | None = None,
+    on_item: Callable[[], None] = lambda: None,
+    *,
+    places: Sequence[str] = (),
+    overwrite: bool = False,
+    shard_size: int = SHARD_SIZE,
+) -> list[dict[str, Any]]:
+    """The same as a run folder, with thumbnails and a contact sheet; killed, it is taken up where it was.
+
+    Raises: RunError where `out` cannot be written or holds another run.
+    """
+    names = [entry.name for entry in source.entries]
+    run = Run.begin(out, "inspect", options or {}, names, shard_size=shard_size, places=places, overwrite=overwrite)
+    num_shards = run.record["num_shards"]
+    with run.writing_alone():
+        for shard in run.missing_shards():
+            rows = [_row(run, image, on_item) for image in source[shard * shard_size : (shard + 1) * shard_size]]
+            run.write_json(_details(shard), {"items": rows})
+            run.write_part(shard, rows)  # last: it is what says that the shard is done
+        items = [item for k in range(num_shards) for item in json.loads((out / _details(k)).read_text())["items"]]
+        write_contact_sheet(run.path / "index.html", "inspect", items)
+        run.finish()
+    return items
+
+
+def _details(shard: int) -> str:
+    return f"details/part-{shard:05d}.json"
+
+
+def _row(run: Run, image: Image | Unreadable, on_item: Callable[[], None]) -> dict[str, Any]:
+    item = describe_image(image)
+    # A name may be burned into pictures of a screen, and a thumbnail would carry it along.
+    if isinstance(image, Image) and "text_in_pixels" not in image.meta:
+        item["thumbnail"] = run.write_thumbnail(image)
+    on_item()
+    return item
 
 
 def describe_image(image: Image | Unreadable) -> dict[str, Any]:

@@ -1,20 +1,31 @@
-"""A run: the folder that a command writes and others read back (`run.json`, `scores/part-*.parquet`, `thumbnails/`).
+"""A run: the folder that a command writes and others read back.
 
-Every file is written under a temporary name and renamed, so a killed writer leaves whole files or none.
+    run.json                  options, versions, hashes; when it began and when it was finished
+    scores/part-00000.parquet one part a shard of items; `COLUMNS` below
+    thumbnails/ maps/         made while scoring
+    verdicts.sqlite           what people decided, apart from what the machine said (`verdicts`)
+
+The unit of work is a shard. A part appears under its name whole or not at all, so a shard is done exactly if its part
+is there: killed, repeated or doubled work changes nothing. Reading back: `run_table`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
 
 from oddpixel import __version__
 from oddpixel.envelope import SCHEMA_VERSION, plain
@@ -22,6 +33,7 @@ from oddpixel.errors import RunError
 from oddpixel.image import Image
 
 THUMBNAIL_PIXELS = 192
+SHARD_SIZE = 256  # files; a kill costs at most so much work
 # The columns of scores/part-*.parquet and their pandas types; what a command has no value for stays null.
 COLUMNS = {
     "item": "string",
@@ -44,31 +56,56 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder that is being written."""
+    """A run folder: read it, or write it inside `with run.writing_alone():`."""
 
     path: Path
+    _lock: FileLock = field(repr=False, compare=False)
 
     @classmethod
-    def create(cls, path: Path, kind: str, options: Mapping[str, Any]) -> Run:
-        """Begin a run in a new or empty folder, or over an earlier run.
+    def begin(
+        cls,
+        path: Path,
+        kind: str,
+        options: Mapping[str, Any],
+        items: Sequence[str],
+        *,
+        shard_size: int = SHARD_SIZE,
+        places: Sequence[str] = (),
+        overwrite: bool = False,
+    ) -> Run:
+        """A new run in a new or empty folder, or the same run taken up where it was left.
 
-        Raises: RunError where the folder holds something else, or cannot be written.
+        Arguments:
+            kind: the command that writes it.
+            options: resolved; with `items` they make the run what it is.
+            items: the names of all inputs, in order; shard k holds items k * shard_size on.
+            places: where the items came from, for the record only.
+            overwrite: remove an earlier run in the folder first; what people decided about it is kept.
+
+        Raises: RunError where the folder holds something else, another or a finished run, or cannot be written.
         """
-        run = cls(path)
+        run = cls(path, FileLock(path / ".writing.lock"))
+        spec = {"kind": kind, "options": plain(dict(options)), "shard_size": shard_size, "items": _digest(items)}
         with _explained(path):
             if path.exists() and not path.is_dir():
                 raise RunError(f"{path} is a file; name a folder for the run")
-            if path.exists() and any(path.iterdir()) and not (path / "run.json").exists():
-                raise RunError(f"{path} holds files but no run.json; name an empty or new folder")
-            (path / "scores").mkdir(parents=True, exist_ok=True)
-            for part in (path / "scores").glob("part-*.parquet"):
-                part.unlink()
+            path.mkdir(parents=True, exist_ok=True)
+            if (path / "run.json").exists():
+                if not overwrite:
+                    run._refuse_unless_same(spec)
+                    return run
+                run._clear()
+            elif strangers := sorted(item.name for item in path.iterdir() if not _ours(item.name)):
+                raise RunError(f"{path} holds {strangers[0]} but no run.json; name an empty or new folder")
         run.write_json(
             "run.json",
             {
                 "schema": f"oddpixel/run/{SCHEMA_VERSION}",
-                "kind": kind,
-                "options": dict(options),
+                "id": uuid.uuid4().hex,
+                **spec,
+                "places": list(places),
+                "num_items": len(items),
+                "num_shards": -(-len(items) // shard_size),
                 "versions": {"oddpixel": __version__, "python": sys.version.split()[0]},
                 "started": _now(),
                 "finished": None,
@@ -76,15 +113,103 @@ class Run:
         )
         return run
 
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """A run to be read. Raises: RunError."""
+        run = cls(path, FileLock(path / ".writing.lock"))
+        _ = run.record
+        return run
+
+    @classmethod
+    def merge(cls, path: Path, parts: Sequence[Run]) -> Run:
+        """One run out of several that were written with the same options over different items.
+
+        Raises: RunError where options differ, an item is in two of them, or one is unfinished.
+        """
+        import pandas as pd
+
+        specs = {json.dumps([run.record["kind"], run.record["options"]], sort_keys=True) for run in parts}
+        if len(specs) != 1:
+            raise RunError("only runs of the same command with the same options can be merged")
+        if unfinished := [run.path.name for run in parts if run.record["finished"] is None]:
+            raise RunError(f"{', '.join(unfinished)} is not finished; run its command again to finish it")
+        # Read as they will be: merging reads tables that OddPixel wrote itself.
+        tables = [pd.read_parquet(part) for run in parts for part in run.parts()]
+        names = [name for table in tables for name in table["item"]]
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise RunError(f"{twice} is in more than one of these runs; which row counts is not ours to choose")
+        first = parts[0].record
+        merged = cls.begin(
+            path,
+            first["kind"],
+            first["options"],
+            names,
+            shard_size=first["shard_size"],
+            places=[run.path.name for run in parts],
+        )
+        with merged.writing_alone():
+            for shard, table in enumerate(tables):
+                merged._write_table(shard, table)
+            for run in parts:
+                for folder in ("thumbnails", "maps"):
+                    if (run.path / folder).is_dir():
+                        shutil.copytree(run.path / folder, path / folder, dirs_exist_ok=True)
+            merged.finish(num_shards=len(tables), merged_from=[run.record["id"] for run in parts])
+        return merged
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What run.json says. Raises: RunError."""
+        try:
+            content: dict[str, Any] = json.loads((self.path / "run.json").read_text())
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.path} is not a run: run.json is missing or damaged ({error})") from error
+        return content
+
+    @property
+    def verdicts_path(self) -> Path:
+        return self.path / "verdicts.sqlite"
+
+    def parts(self) -> list[Path]:
+        """The parts that are done, by shard."""
+        return sorted((self.path / "scores").glob("part-*.parquet"))
+
+    def missing_shards(self) -> list[int]:
+        done = {int(part.stem.removeprefix("part-")) for part in self.parts()}
+        return [shard for shard in range(self.record["num_shards"]) if shard not in done]
+
+    @contextlib.contextmanager
+    def writing_alone(self) -> Iterator[None]:
+        """No other process writes this run meanwhile. The system frees the lock of a process that dies.
+
+        Raises: RunError where another one is at it.
+        """
+        with _explained(self.path):
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout as error:
+                raise RunError(
+                    f"another process is writing {self.path}; wait for it, or name another folder. Nothing was changed"
+                ) from error
+        try:
+            for left_over in self.path.glob("**/.*.tmp"):
+                left_over.unlink(missing_ok=True)
+            yield
+        finally:
+            self._lock.release()
+
     def write_part(self, shard: int, items: Sequence[Mapping[str, Any]]) -> Path:
         """The rows of one shard as Parquet. Raises: RunError."""
         import pandas as pd
 
         rows = [{name: _cell(item.get(name)) for name in COLUMNS} | {"shard": shard} for item in items]
-        table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+        return self._write_table(shard, pd.DataFrame(rows, columns=list(COLUMNS)))
+
+    def _write_table(self, shard: int, table: Any) -> Path:
         path = self.path / "scores" / f"part-{shard:05d}.parquet"
         with self.writing(path) as file:
-            table.to_parquet(file, index=False, compression="zstd")
+            table.assign(shard=shard).astype(COLUMNS).to_parquet(file, index=False, compression="zstd")
         return path
 
     def write_thumbnail(self, image: Image) -> str:
@@ -104,25 +229,45 @@ class Run:
         with self.writing(self.path / name) as file:
             file.write(json.dumps(plain(content), indent=2, allow_nan=False).encode())
 
-    def finish(self) -> None:
+    def finish(self, **more: Any) -> None:
         """Note in run.json that everything was written."""
-        record = json.loads((self.path / "run.json").read_text())
-        self.write_json("run.json", record | {"finished": _now()})
+        self.write_json("run.json", self.record | more | {"finished": _now()})
 
     @contextlib.contextmanager
     def writing(self, path: Path) -> Iterator[BinaryIO]:
-        """A file that appears whole under its name, or not at all. Raises: RunError."""
+        """A file that appears whole under its name, on the disk, or not at all. Raises: RunError."""
         with _explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     yield file
+                    file.flush()
+                    os.fsync(file.fileno())
                 os.chmod(temporary, 0o644)
                 os.replace(temporary, path)
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
                 raise
+
+    def _clear(self) -> None:
+        with self.writing_alone():
+            (self.path / "run.json").unlink()
+            for folder in ("scores", "details", "thumbnails", "maps"):
+                shutil.rmtree(self.path / folder, ignore_errors=True)
+
+    def _refuse_unless_same(self, spec: Mapping[str, Any]) -> None:
+        record = self.record
+        for name, what in (("kind", "command"), ("options", "options"), ("shard_size", "shards")):
+            if record.get(name) != spec[name]:
+                raise RunError(
+                    f"{self.path} holds a run of another {what} ({name} {record.get(name)}, now {spec[name]}); "
+                    "name another folder, or repeat that command to finish it"
+                )
+        if record["items"] != spec["items"]:
+            raise RunError(f"the inputs are not those with which {self.path} was begun; name another folder")
+        if record["finished"] is not None:
+            raise RunError(f"{self.path} holds this very run, finished {record['finished']}; name another folder")
 
 
 @contextlib.contextmanager
@@ -131,8 +276,18 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunError(
-            f"{path} cannot be written: {error.strerror or error}; what was written before is whole"
+            f"{path} cannot be written: {error.strerror or error}; what was written before is whole, and the same "
+            "command goes on from there"
         ) from error
+
+
+def _ours(name: str) -> bool:
+    """What a run may leave in a folder without its run.json: killed at its first step, or cleared."""
+    return name.startswith((".", "verdicts.sqlite")) or name == "index.html"
+
+
+def _digest(items: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(items).encode()).hexdigest()
 
 
 def _cell(value: Any) -> Any:

@@ -101,7 +101,7 @@ def test_exit_2_and_one_line_on_bad_usage(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"no")
     result = oddpixel("inspect", tmp_path / "x.png", "-o", tmp_path / "mine")
     assert result.returncode == 2
-    assert "holds files but no run.json" in result.stderr
+    assert "holds thesis.txt but no run.json" in result.stderr
 
 
 def test_dry_run_prints_the_resolved_options(tmp_path: Path) -> None:
@@ -128,3 +128,32 @@ def test_demo_runs_on_real_images(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [["inspect"], ["nonsense"], ["inspect", "--workers", "0", "x"]])
 def test_usage_errors_exit_2(arguments: list[str]) -> None:
     assert oddpixel(*arguments).returncode == 2
+
+
+def test_corpora_are_listed_shown_and_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODDPIXEL_CACHE", str(tmp_path))
+    listed = json.loads(oddpixel("data", "list", "--json").stdout)["items"]
+    assert {"photographs", "digits", "ct-series"} <= {item["name"] for item in listed}
+    assert not any(item["cached"] for item in listed)
+    fetched = oddpixel("data", "fetch", "textures", "--json")
+    assert json.loads(fetched.stdout)["items"][0]["files"] == 3
+    shown = json.loads(oddpixel("data", "show", "textures", "--json").stdout)["items"][0]
+    assert shown["cached"]
+    assert [file["role"] for file in shown["files"]] == ["test"] * 3
+    assert oddpixel("data", "show", "nothing").returncode == 2
+
+
+def test_runs_are_shown_merged_and_verified(save: Save, tmp_path: Path) -> None:
+    from oddpixel.forensics.verdicts import Verdicts
+
+    for name in ("one", "two"):
+        save(TILE, f"in/{name}.png")
+        assert oddpixel("inspect", tmp_path / f"in/{name}.png", "-o", tmp_path / name).returncode == 0
+    assert oddpixel("runs", "merge", tmp_path / "one", tmp_path / "two", "-o", tmp_path / "both").returncode == 0
+    assert json.loads(oddpixel("runs", "show", tmp_path / "both", "--json").stdout)["rows"] == 2
+    facts = json.loads(oddpixel("runs", "show", tmp_path / "one", "--json").stdout)
+    assert (facts["rows"], facts["errors"], facts["verdicts"]) == (1, 0, 0)
+    with Verdicts(tmp_path / "one" / "verdicts.sqlite") as verdicts:
+        verdicts.record(facts["id"], "one.png", "odd", author="me")
+    assert "ok" in oddpixel("runs", "verify", tmp_path / "one").stdout
+    assert json.loads(oddpixel("runs", "show", tmp_path / "one", "--json").stdout)["verdicts"] == 1

@@ -19,6 +19,8 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 
 data_app = typer.Typer(no_args_is_help=True, help="Packaged image corpora: what there is, and getting it.")
 app.add_typer(data_app, name="data")
+runs_app = typer.Typer(no_args_is_help=True, help="Run folders: what they hold, merging them, checking their verdicts.")
+app.add_typer(runs_app, name="runs")
 
 Places = Annotated[
     list[str],
@@ -27,12 +29,17 @@ Places = Annotated[
         "mvtec:ROOT, imagefolder:ROOT, faceforensics:ROOT."
     ),
 ]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder.")]
+Store = Annotated[str | None, typer.Option(help="Verdicts: a database URL; the run's own SQLite file where not given.")]
 Every = Annotated[int, typer.Option(help="Of video, volumes and pages, only every so many-th frame.", min=1)]
 ByShot = Annotated[bool, typer.Option("--by-shot", help="Of video, only the middle frame of every shot.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Workers = Annotated[int, typer.Option(help="Decoding processes.", min=1)]
 AnySuffix = Annotated[bool, typer.Option("--any-suffix", help="Read a file by its content whatever its name promises.")]
 MaxPixels = Annotated[float, typer.Option(help="Cap on width x height, in megapixels.", min=0.01)]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a run that is in the folder; human verdicts on it are kept.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved options and stop.")]
 
 
@@ -81,6 +88,7 @@ def inspect(
     every: Every = 1,
     by_shot: ByShot = False,
     max_megapixels: MaxPixels = 150.0,
+    overwrite: Overwrite = False,
     dry_run: DryRun = False,
 ) -> None:
     """Read images safely and say what they are: format, size, bits, hashes, technical metadata."""
@@ -88,18 +96,20 @@ def inspect(
     from oddpixel.datasets.limits import Limits
     from oddpixel.datasets.source import open_source
     from oddpixel.envelope import envelope
-    from oddpixel.forensics.inspect import inspect_source
+    from oddpixel.forensics.inspect import inspect_into, inspect_source
 
-    options = {"files": files, "workers": workers, "any_suffix": any_suffix, "max_megapixels": max_megapixels}
-    options |= {"every": every, "by_shot": by_shot}
+    options = {"any_suffix": any_suffix, "every": every, "by_shot": by_shot, "max_megapixels": max_megapixels}
     if dry_run:
-        return print_options("inspect", options)
+        return print_options("inspect", {"files": files, "workers": workers, **options})
     limits = Limits(max_pixels=int(max_megapixels * 1e6))
     source = open_source(
         *files, limits=limits, num_workers=workers, any_suffix=any_suffix, every=every, by_shot=by_shot
     )
     with progress("reading", len(source)) as advance:
-        items = inspect_source(source, out, options, on_item=advance)
+        if out is None:
+            items = inspect_source(source, advance)
+        else:
+            items = inspect_into(out, source, options, advance, places=files, overwrite=overwrite)
     print(envelope("inspect", items=items)) if json else print_inspection(items, out)
     _exit_if_nothing_readable(items)
     return None
@@ -191,7 +201,7 @@ def demo(
     """Run on real images that installed packages ship, and say where the report is."""
     from oddpixel.demo import demo_files
 
-    inspect(demo_files(), out=out)
+    inspect(demo_files(), out=out, overwrite=True)
 
 
 @data_app.command("list")
@@ -242,6 +252,44 @@ def fetch_corpora(
     print(envelope("data", items=items)) if json else print_rows("corpora", items)
     if any(item["error"] for item in items):
         raise typer.Exit(3)
+
+
+@runs_app.command("show")
+def show_run(run: RunFolder, json: AsJson = False) -> None:
+    """What a run is, how far it got, and what was decided about it."""
+    from oddpixel.console import print_facts
+    from oddpixel.envelope import envelope
+    from oddpixel.forensics.summary import summarise
+
+    facts = summarise(run)
+    print(envelope("run", **facts)) if json else print_facts(facts)
+
+
+@runs_app.command("merge")
+def merge_runs(
+    runs: Annotated[list[Path], typer.Argument(help="Finished runs of one command with the same options.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the merged run.")],
+) -> None:
+    """One run out of several, as array jobs and several machines leave them."""
+    from oddpixel.forensics.runs import Run
+
+    merged = Run.merge(out, [Run.open(run) for run in runs])
+    print(f"{merged.path}: {len(merged.parts())} parts of {len(runs)} runs")
+
+
+@runs_app.command("verify")
+def verify_run(run: RunFolder, store: Store = None, json: AsJson = False) -> None:
+    """Recompute the chain of the audit log: was any verdict changed after it was given? Exit 1 if so."""
+    from oddpixel.console import print_facts
+    from oddpixel.envelope import envelope
+    from oddpixel.forensics.runs import Run
+    from oddpixel.forensics.verdicts import Verdicts
+
+    with Verdicts(store or Run.open(run).verdicts_path) as verdicts:
+        chain = verdicts.verify()
+    print(envelope("verify", **vars(chain))) if json else print_facts(vars(chain))
+    if not chain.ok:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -123,10 +123,15 @@ def print_corpora(items: list[dict[str, Any]]) -> None:
 
 
 def print_corpus(facts: dict[str, Any], files: list[dict[str, Any]]) -> None:
-    for name, value in facts.items():
-        if value and not isinstance(value, Mapping):
-            print(f"{name.replace('_', ' '):17} {value}")
+    print_facts(facts)
     print_rows("files", [{"file": file["path"].name, "role": file["role"], "group": file["group"]} for file in files])
+
+
+def print_facts(facts: dict[str, Any]) -> None:
+    """One line a fact; nothing for what is empty or a table of its own."""
+    for name, value in facts.items():
+        if value not in (None, "", ()) and not isinstance(value, Mapping):
+            print(f"{name.replace('_', ' '):17} {cell(value)}")
 
 
 def print_doctor(findings: dict[str, Any]) -> None:

@@ -218,14 +218,14 @@ def test_a_dicomdir_lists_its_files_and_none_outside(pydicom_files: list[str], t
 
 
 def test_patients_never_leave_the_decoder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    from oddpixel.forensics.inspect import inspect_source
+    from oddpixel.forensics.inspect import inspect_into
 
     caplog.set_level(logging.DEBUG)
     one = make_slice(tmp_path / "a" / "x.dcm", np.zeros((8, 8), np.int16))
     other = make_slice(tmp_path / "b" / "y.dcm", np.zeros((8, 8), np.int16))
     third = make_slice(tmp_path / "c" / "z.dcm", np.zeros((8, 8), np.int16), PatientID="OTHER")
     out = tmp_path / "run"
-    items = inspect_source(open_source(one, other, third), out)
+    items = inspect_into(out, open_source(one, other, third))
     assert items[0]["group"] == items[1]["group"] != items[2]["group"]
     written = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
     for secret in (b"Doe", b"Jane", b"SECRET", b"19700101", b"Elsewhere"):
@@ -233,9 +233,9 @@ def test_patients_never_leave_the_decoder(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_a_picture_of_a_screen_gets_no_thumbnail(tmp_path: Path) -> None:
-    from oddpixel.forensics.inspect import inspect_source
+    from oddpixel.forensics.inspect import inspect_into
 
     path = make_slice(tmp_path / "x.dcm", np.zeros((8, 8), np.uint8), Modality="US")
-    (item,) = inspect_source(open_source(path), tmp_path / "run")
+    (item,) = inspect_into(tmp_path / "run", open_source(path))
     assert "thumbnail" not in item
     assert not (tmp_path / "run/thumbnails").exists()

@@ -27,16 +27,17 @@ Sampler = Callable[
 
 @cache
 def samplers() -> dict[str, Sampler]:
-    """Every sampler in this folder by its name; a module says with FLOW which kind of schedule it is for."""
+    """Every sampler in this folder by its name; a module says with FLOW which kind of schedule it is for (None: any)."""
     names = (m.name for m in pkgutil.iter_modules(__path__) if m.name != "steps")
     modules = (importlib.import_module(f"{__name__}.{name}") for name in names)
     return {module.NAME: module.sample for module in modules}
 
 
 def samplers_for(schedule: Schedule) -> list[str]:
-    """Names of the samplers that fit the schedule: those for flow matching, or those for diffusion."""
+    """Names of the samplers that fit the schedule: those for its family, and those for any."""
     flow = schedule.noise == 0
-    return [name for name, sample in samplers().items() if flow == importlib.import_module(sample.__module__).FLOW]
+    kinds = {name: importlib.import_module(sample.__module__).FLOW for name, sample in samplers().items()}
+    return [name for name, kind in kinds.items() if kind in (None, flow)]
 
 
 def sampler_for(name: str | None, schedule: Schedule) -> Sampler:

