@@ -1,0 +1,193 @@
+"""The pyramid: rotations that lose nothing, maps that sum, tiles that equal the whole, and Gaussian truth at any size."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from oddpixel.errors import InvalidImage
+from oddpixel.forensics.density import haar
+from oddpixel.forensics.density.conditional import Conditional, draw_candidates
+from oddpixel.forensics.density.local import tiles
+from oddpixel.forensics.density.pyramid import Pyramid, PyramidOptions
+
+SIDES = st.integers(1, 23)
+
+
+@settings(deadline=None, max_examples=60)
+@given(height=SIDES, width=SIDES, channels=st.sampled_from((1, 3)))
+def test_haar_inverts_and_is_a_rotation(height: int, width: int, channels: int) -> None:
+    x = torch.randn(2, channels, height, width, dtype=torch.float64)
+    coarse, details = haar.split(x)
+    torch.testing.assert_close(haar.join(coarse, details, (height, width)), x)
+    torch.testing.assert_close(coarse.square().sum() + details.square().sum(), x.square().sum())
+    mask = haar.present((height, width)).repeat_interleave(channels, 0)
+    assert coarse[0].numel() + int(mask.sum()) == x[0].numel(), "as many numbers as before"
+    assert not (details * (1 - mask)).any()
+
+
+def test_brightness_is_what_a_constant_image_becomes() -> None:
+    x = torch.ones(1, 1, 13, 22)
+    for steps in (1, 2, 3):
+        x, details = haar.split(x)
+        torch.testing.assert_close(x[0, 0], haar.brightness((13, 22), steps))
+        if steps == 1:
+            assert not details.any()
+
+
+class WhiteOracle(nn.Module):
+    """Knows that what it judges is white noise of one variance: log N(d; 0, alpha^2 v + sigma^2) - log N(d; 0, 1)."""
+
+    reach = 1
+
+    def __init__(self, lambdas: Tensor, variance: float, present: Tensor | None = None) -> None:
+        super().__init__()
+        alpha2 = torch.cat([torch.ones(1), torch.sigmoid(lambdas)]).double()
+        self.variance = alpha2 * variance + (1 - alpha2)
+        self.present = present
+
+    def forward(self, d: Tensor, c: Tensor) -> Tensor:
+        # The present entries are told apart as the trained networks can: by the mask among what is known.
+        masks = c[:, -3:] if c.shape[1] > 1 else torch.ones_like(d[:, :1])
+        present = masks.repeat_interleave(d.shape[1] // masks.shape[1], 1)
+        v = self.variance[None, :, None, None, None].to(d)
+        one = -0.5 * (d[:, None].square() / v + v.log()) + 0.5 * d[:, None].square()
+        return (one * present[:, None]).sum(2)
+
+
+VARIANCE = 30.0**2
+
+
+@pytest.fixture
+def oracle() -> Pyramid:
+    """White images: every detail and coarse coefficient has the same variance, whatever the size."""
+    options = PyramidOptions(channels=3, detail_std=(25.0,), coarsest_std=40.0, num_levels=60, num_networks=6)
+    pyramid = Pyramid(options)
+    for conditional in pyramid.scales:
+        assert isinstance(conditional, Conditional)
+        conditional.network = WhiteOracle(conditional.lambdas, VARIANCE / 25.0**2)
+    pyramid.coarsest.network = WhiteOracle(pyramid.coarsest.lambdas, VARIANCE / 80.0**2)  # of 16 x 16, split once
+    return pyramid
+
+
+def white(size: tuple[int, int], count: int = 2) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return 128 + math.sqrt(VARIANCE) * torch.randn(count, 3, *size, generator=generator, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (13, 22), (25, 9), (64, 40)])
+def test_the_exact_classifier_gives_the_exact_density(oracle: Pyramid, size: tuple[int, int]) -> None:
+    steps = 0
+    longest = max(size)
+    while longest > 8:
+        longest, steps = -(-longest // 2), steps + 1
+    std = 40.0 * 2**steps
+    oracle.coarsest.network = WhiteOracle(oracle.coarsest.lambdas, VARIANCE / std**2)
+    x = white(size)
+    # White noise about grey: the mean of a coarse coefficient is known exactly too.
+    exact = (-0.5 * ((x - 128).square() / VARIANCE + math.log(2 * math.pi * VARIANCE))).flatten(1).sum(1)
+    torch.testing.assert_close(oracle.log_likelihood(x), exact, rtol=1e-6, atol=1e-3)
+    torch.testing.assert_close(oracle.likelihood_map(x).flatten(1).sum(1), exact, rtol=1e-6, atol=1e-2)
+
+
+@pytest.mark.parametrize("size", [(31, 9), (13, 22), (47, 94)])
+def test_a_flat_image_has_no_details_at_any_size(size: tuple[int, int]) -> None:
+    pyramid = random_pyramid(channels=1)
+    for scale in pyramid.split(torch.full((1, 1, *size), 200.0))[:-1]:
+        assert scale.judged.abs().max() < 1e-4
+        torch.testing.assert_close(scale.known[0, 0], torch.full_like(scale.known[0, 0], (200 - 128) / 64))
+
+
+def test_the_exact_classifier_gives_the_exact_denoiser(oracle: Pyramid) -> None:
+    scale = oracle.split(white((32, 24)))[0]
+    lambda_ = torch.tensor([2.0, -1.0], dtype=torch.float64)
+    noise = torch.randn(scale.judged.shape, dtype=torch.float64)
+    noisy = scale.conditional.add_noise(scale.judged, lambda_, noise, scale.present)
+    e_hat = scale.conditional.predict_noise(noisy, scale.known, lambda_, scale.present)
+    alpha2, sigma2 = torch.sigmoid(lambda_), torch.sigmoid(-lambda_)
+    wanted = noisy * (sigma2.sqrt() / (alpha2 * VARIANCE / 625 + sigma2))[:, None, None, None]
+    torch.testing.assert_close(e_hat, wanted, rtol=2e-2, atol=2e-2)  # between knots it is interpolated
+
+
+def test_the_identity_agrees_with_one_pass(oracle: Pyramid) -> None:
+    x = white((16, 16), count=24)
+    one_pass = oracle.scale_log_likelihoods(x)[:, 0]
+    identity = oracle.identity_log_likelihoods(x, num_knots=80, draws=2, generator=torch.Generator().manual_seed(1))[
+        :, 0
+    ]
+    bits = (identity - one_pass).mean() / (9 * 64) / math.log(2)
+    assert abs(float(bits)) < 0.05
+
+
+def random_pyramid(channels: int = 3) -> Pyramid:
+    torch.manual_seed(0)
+    pyramid = Pyramid(PyramidOptions(channels=channels, width=16, num_blocks=3, num_levels=10, num_networks=2))
+    for name, parameter in pyramid.named_parameters():
+        if "mix.weight" in name:
+            nn.init.normal_(parameter, std=0.2)
+    return pyramid.eval()
+
+
+@pytest.mark.parametrize("size", [(61, 127), (64, 64), (5, 90), (1, 1)])
+def test_the_map_sums_to_the_log_likelihood(size: tuple[int, int]) -> None:
+    pyramid, x = random_pyramid(), white(size).float()
+    total = pyramid.log_likelihood(x)
+    torch.testing.assert_close(pyramid.likelihood_map(x).flatten(1).sum(1), total, rtol=1e-4, atol=0.05)
+    torch.testing.assert_close(pyramid.scale_log_likelihoods(x).sum(1), total, rtol=1e-5, atol=0.01)
+    assert pyramid.likelihood_map(x).shape == (2, *size)
+
+
+@pytest.mark.parametrize("tile", [8, 17, 64])
+def test_tiles_equal_the_whole(tile: int) -> None:
+    pyramid, x = random_pyramid(), white((75, 61)).float()
+    for whole, tiled in zip(pyramid.scale_maps(x), pyramid.scale_maps(x, tile), strict=True):
+        torch.testing.assert_close(tiled, whole, rtol=1e-4, atol=1e-4)
+
+
+def test_a_margin_too_small_would_show() -> None:
+    """The planted violation: with a pixel less of margin, tiles differ from the whole."""
+    pyramid, x = random_pyramid(), white((64, 64)).float()
+    whole = pyramid.scale_maps(x)[0]
+    network = pyramid.scales[0].network
+    assert isinstance(network, nn.Module)
+    network.__class__ = type("Shortsighted", (network.__class__,), {"reach": property(lambda self: 2)})
+    assert (pyramid.scale_maps(x, 8)[0] - whole).abs().max() > 1e-3
+
+
+@settings(deadline=None)
+@given(height=st.integers(1, 40), width=st.integers(1, 40), side=st.integers(1, 16), margin=st.integers(0, 6))
+def test_tiles_cover_every_position_once(height: int, width: int, side: int, margin: int) -> None:
+    seen = torch.zeros(height, width)
+    place = torch.arange(height * width).reshape(height, width)
+    for read, write, inside in tiles(height, width, side, margin):
+        seen[write] += 1
+        assert torch.equal(place[read][inside], place[write])
+    assert (seen == 1).all()
+
+
+def test_candidates_are_exchangeable() -> None:
+    """The true level is as often any place of the set as any other, and both ends are always there."""
+    generator = torch.Generator().manual_seed(0)
+    levels, chosen = draw_candidates(8, random_pyramid().coarsest, 4000, generator)
+    assert (levels[:, 0] == math.inf).all()
+    assert (levels[:, 1] == -math.inf).all()
+    frequency = chosen.float().mean(0)
+    assert ((frequency - 1 / 8).abs() < 0.03).all()
+    assert (chosen.sum(1) == 1).all()
+
+
+def test_the_shapes_of_the_answers_and_what_it_refuses() -> None:
+    pyramid = random_pyramid(channels=1)
+    x = white((40, 33)).float()[:, :1]
+    assert pyramid.log_ratios(x).shape == (2, 4, 11)
+    assert [scale.size for scale in pyramid.split(x)] == [(40, 33), (20, 17), (10, 9), (5, 5)]
+    assert sum(scale.num_dims for scale in pyramid.split(x)) == 40 * 33
+    with pytest.raises(InvalidImage, match="1 channels"):
+        pyramid.log_likelihood(white((16, 16)).float())
+    with pytest.raises(InvalidImage, match="NaN"):
+        pyramid.log_likelihood(torch.full((1, 1, 16, 16), math.nan))
