@@ -22,9 +22,8 @@ def write_card(path: Path, content: dict[str, Any]) -> None:
         "",
         "| | |",
         "|---|---|",
-        f"| input | {network['in_channels']} x {network['image_size']} x {network['image_size']}, "
-        f"{content['quanta']['bits']} bits, dequantised with uniform noise of one quantum |",
-        f"| schedule | {_options(content['schedule'])} |",
+        f"| input | {_input(content)}, dequantised with uniform noise of one quantum |",
+        *([f"| schedule | {_options(content['schedule'])} |"] if "schedule" in content else []),
         f"| network | {_options(network)} |",
         f"| training | {record.get('step', 0):,} steps of {options.get('batch_size')} images, "
         f"{record.get('seconds', 0) / 3600:.2f} h on {record.get('machine', 'an unnamed machine')}, seed {options.get('seed')} |",
@@ -41,6 +40,14 @@ def write_card(path: Path, content: dict[str, Any]) -> None:
         *_figures(figures),
     ]
     path.write_text("\n".join(lines) + "\n")
+
+
+def _input(content: dict[str, Any]) -> str:
+    network = content["network"]
+    if content["kind"] == "pyramid":
+        return f"{network['channels']} x any size, 8 to 16 bits"
+    side = network["image_size"]
+    return f"{network['in_channels']} x {side} x {side}, {content['quanta']['bits']} bits"
 
 
 def _figures(figures: dict[str, Any]) -> list[str]:

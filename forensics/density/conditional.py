@@ -11,10 +11,9 @@ what is present counts: absent details are zero at every level, carry no noise a
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 
@@ -73,9 +72,8 @@ class Conditional(nn.Module):
         with torch.enable_grad():
             d = d.detach().requires_grad_()
             g = self.log_ratio_map(d, c)
-            create = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in self.parameters())
             chosen = self.ratios(g, lambda_[:, None]).sum()
-            (gradient,) = torch.autograd.grad(chosen, d, create_graph=create and self.training)
+            (gradient,) = torch.autograd.grad(chosen, d, create_graph=self.training)
         _, sigma = alpha_sigma(lambda_)
         e_hat = sigma[:, None, None, None] * (d - gradient)
         return e_hat, None if candidates is None else self.ratios(g, candidates)
@@ -97,9 +95,9 @@ def log_normal_map(d: Float[Tensor, "b c h w"], present: Tensor) -> Float[Tensor
 
 
 def draw_candidates(
-    count: int, conditional: Any, batch: int, generator: torch.Generator
-) -> tuple[Float[Tensor, "b n"], Bool[Tensor, "b n"]]:
-    """Levels among which the classifier is to tell the true one, and which one that is.
+    count: int, conditional: Conditional, batch: int, generator: torch.Generator
+) -> tuple[Float[Tensor, "b n"], Int64[Tensor, "b"]]:
+    """Levels among which the classifier is to tell the true one, and which one that is (its index).
 
     An exchangeable set, or the classifier learns the habits of the draw: first the set (clean and pure noise always in it,
     half of the rest uniform, half close together), then the true one uniformly among them.
@@ -111,5 +109,4 @@ def draw_candidates(
     spread = torch.cat([uniform, close], 1) * (conditional.top - conditional.bottom) + conditional.bottom
     ends = torch.tensor([[math.inf, -math.inf]]).expand(batch, 2)
     levels = torch.cat([ends, spread], 1)
-    chosen = torch.randint(count, (batch,), generator=generator)
-    return levels, torch.nn.functional.one_hot(chosen, count).bool()
+    return levels, torch.randint(count, (batch,), generator=generator)

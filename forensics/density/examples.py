@@ -66,7 +66,7 @@ def from_images(
         if isinstance(image, Unreadable) or image.unit != "display" or min(image.pixels.shape[1:]) < size:
             skipped += 1
             continue
-        held[_is_held_out(image.group)].append(square(image, size, channels))
+        held[is_held_out(image.group)].append(square(image, size, channels))
     if not held[False]:
         raise InvalidImage(f"no image of at least {size} x {size} display pixels ({skipped} were skipped)")
     if not held[True]:
@@ -91,7 +91,8 @@ def square(image: Image, size: int, channels: int) -> np.ndarray:
     return np.rint(reduced * 255).clip(0, 255).astype(np.uint8).transpose(2, 0, 1)
 
 
-def _is_held_out(group: str) -> bool:
+def is_held_out(group: str) -> bool:
+    """Whether a group of a user's own images is kept for validation: decided by its name, so always alike."""
     import hashlib
 
     return int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) / 2**32 < VALIDATION_SHARE

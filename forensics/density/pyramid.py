@@ -51,6 +51,9 @@ class PyramidOptions:
     detail_std: Sequence[float] = (4.0, 9.0, 18.0, 34.0, 60.0, 100.0)
     coarsest_std: float = 55.0
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail_std", tuple(float(value) for value in self.detail_std))
+
 
 @dataclass(frozen=True, eq=False)
 class Scale:
@@ -153,8 +156,8 @@ class Pyramid(nn.Module):
         return torch.stack([_identity(scale, num_knots, draws, generator) for scale in self.split(x)], 1)
 
     def bits_per_dim(
-        self, log_likelihood: Float[Tensor, "b *n"], num_dims: int, quantum: float = 1.0
-    ) -> Float[Tensor, "b *n"]:
+        self, log_likelihood: Float[Tensor, "*n"], num_dims: int, quantum: float = 1.0
+    ) -> Float[Tensor, "*n"]:
         """Nats of grey levels -> bits per stored sample, whose quantum is so many grey levels (1 at 8 bits)."""
         return -log_likelihood / (num_dims * math.log(2)) - math.log2(quantum)
 

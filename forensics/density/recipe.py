@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from oddpixel.errors import UsageError
+from oddpixel.image import Image
 from oddpixel.training import Trainer, TrainingOptions
 
-from .examples import from_cifar10, from_corpus, from_images
-from .store import build, find_model, load_weights, read_weights
+from .crops import Photographs, photographs
+from .examples import from_cifar10, from_corpus, from_images, is_held_out
+from .pyramid import Pyramid
+from .pyramid_task import PyramidTask
+from .store import build, find_model, load_weights, parameters_of, read_weights
 from .task import DensityTask, Examples
 
-LOSS_OPTIONS = ("ce_weight", "mse_weight", "null_probability", "flip", "num_validated")
+LOSS_OPTIONS = ("ce_weight", "mse_weight", "null_probability", "flip", "groups", "num_validated")
 
 
 def read_recipe(name: str | Path) -> dict[str, Any]:
@@ -50,14 +54,50 @@ def prepare(recipe: dict[str, Any], places: Sequence[str], folder: Path, start_f
     if unknown:
         raise UsageError(f"the recipe's [training] has unknown options: {', '.join(sorted(unknown))}")
     loss = {name: options.pop(name) for name in LOSS_OPTIONS if name in options}
-    train, validation = _examples(recipe, places)
     model = build(recipe["model"])
     if start_from is not None:
         path = start_from if start_from.is_file() else find_model(start_from) / "model.safetensors"
-        load_weights(model.network, read_weights(path))
-    machine = f"{os.cpu_count()} cores, {platform.machine()}"
-    task = DensityTask(model, train, validation, title=recipe.get("title", ""), machine=machine, **loss)
+        load_weights(parameters_of(model), read_weights(path))
+    about = {"title": recipe.get("title", ""), "machine": f"{os.cpu_count()} cores, {platform.machine()}", **loss}
+    task: DensityTask | PyramidTask
+    if isinstance(model, Pyramid):
+        task = PyramidTask(model, *_photographs(recipe, places, model.options.channels), **about)
+    else:
+        task = DensityTask(model, *_examples(recipe, places), **about)
     return Trainer(task, TrainingOptions(**options), folder)
+
+
+def _photographs(recipe: dict[str, Any], places: Sequence[str], channels: int) -> tuple[Photographs, Photographs]:
+    """Training and validation photographs: of packaged corpora by their roles, of other places by the hash of the group."""
+    from oddpixel.datasets.corpora import card, fetch
+    from oddpixel.datasets.source import open_source
+
+    data = recipe.get("data", {})
+    reduce = data.get("reduce", 1)
+    if places:
+        held_out: dict[bool, list[Image]] = {False: [], True: []}
+        for image in open_source(*places):
+            if isinstance(image, Image):
+                held_out[is_held_out(image.group)].append(image)
+        title = {"title": ", ".join(Path(place).name for place in places)}
+        train, validation = (photographs(held_out[held], channels, reduce, title) for held in (False, True))
+        return train, validation
+    if not (names := data.get("corpora")):
+        raise UsageError("this recipe trains on your own images: name where they are")
+    cards = [card(name) for name in names]
+    for name in names:
+        fetch(name)
+    about = {
+        "title": "; ".join(each.title for each in cards),
+        "licence": "; ".join(each.licence for each in cards),
+        "attribution": "; ".join(each.attribution for each in cards),
+        "weights_may_ship": all(each.weights_may_ship for each in cards),
+    }
+    train, validation = (
+        photographs(open_source(*(f"corpus:{name}/{role}" for name in names)), channels, reduce, about)
+        for role in ("train", "validation")
+    )
+    return train, validation
 
 
 def _examples(recipe: dict[str, Any], places: Sequence[str]) -> tuple[Examples, Examples]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import pickle
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +22,7 @@ from oddpixel.errors import CorruptWeights, MissingWeights, UnsafeWeights, Wrong
 
 from .card import write_card
 from .flat import Flat
+from .pyramid import Pyramid, PyramidOptions
 from .quanta import Quanta
 from .schedules import describe_schedule, schedule_from
 from .unet import UNet, UNetOptions
@@ -28,21 +30,36 @@ from .unet import UNet, UNetOptions
 SCHEMA = "oddpixel/model/1"
 
 
-def build(options: dict[str, Any]) -> Flat:
-    """The model that `{kind, schedule, network, quanta}` describes, with fresh weights. Raises: WrongArchitecture."""
-    if options.get("kind") != "flat":
-        raise WrongArchitecture(f"no density model is of kind {options.get('kind')!r}; there is flat")
-    schedule = schedule_from(options["schedule"])
+DensityModel = Flat | Pyramid
+
+
+def build(options: dict[str, Any]) -> DensityModel:
+    """The model that `{kind, ...}` describes, with fresh weights. Raises: WrongArchitecture."""
+    builders: dict[str, Callable[[dict[str, Any]], DensityModel]] = {"flat": build_flat, "pyramid": _pyramid}
+    kind = str(options.get("kind"))
+    if kind not in builders:
+        raise WrongArchitecture(f"no density model is of kind {kind!r}; there are {', '.join(builders)}")
     try:
-        network = UNet(UNetOptions(**options["network"]), schedule.num_levels)
-        quanta = Quanta(**options.get("quanta", {}))
-    except (TypeError, ValueError) as error:
+        return builders[kind](options)
+    except (TypeError, ValueError, KeyError) as error:
         raise WrongArchitecture(f"the model's options do not fit together: {error}") from error
-    return Flat(network, schedule, quanta)
 
 
-def describe(model: Flat) -> dict[str, Any]:
+def build_flat(options: dict[str, Any]) -> Flat:
+    """The published model. Raises: WrongArchitecture; TypeError, ValueError or KeyError where options do not fit."""
+    schedule = schedule_from(options["schedule"])
+    network = UNet(UNetOptions(**options["network"]), schedule.num_levels)
+    return Flat(network, schedule, Quanta(**options.get("quanta", {})))
+
+
+def _pyramid(options: dict[str, Any]) -> Pyramid:
+    return Pyramid(PyramidOptions(**options["network"]))
+
+
+def describe(model: DensityModel) -> dict[str, Any]:
     """The options that `build` makes the same model from."""
+    if isinstance(model, Pyramid):
+        return {"kind": "pyramid", "network": asdict(model.options)}
     assert isinstance(model.network, UNet)
     return {
         "kind": "flat",
@@ -52,10 +69,15 @@ def describe(model: Flat) -> dict[str, Any]:
     }
 
 
-def save_model(folder: Path, model: Flat, record: dict[str, Any]) -> None:
+def parameters_of(model: DensityModel) -> nn.Module:
+    """What holds the weights under the names they are stored by: the reference's own names for `flat`."""
+    return model if isinstance(model, Pyramid) else model.network
+
+
+def save_model(folder: Path, model: DensityModel, record: dict[str, Any]) -> None:
     """Write the three files. `record` holds what the card tells: data, training, figures."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.network.state_dict().items()}
+    weights = {name: value.detach().cpu().contiguous() for name, value in parameters_of(model).state_dict().items()}
     temporary = folder / ".model.safetensors.tmp"
     save_file(weights, temporary)
     temporary.replace(folder / "model.safetensors")
@@ -69,7 +91,7 @@ def save_model(folder: Path, model: Flat, record: dict[str, Any]) -> None:
     write_card(folder / "README.md", plain(content))
 
 
-def load_model(name: str | Path) -> Flat:
+def load_model(name: str | Path) -> DensityModel:
     """A model by folder, or by the name of a bundled one, in evaluation mode.
 
     Raises: MissingWeights, CorruptWeights, UnsafeWeights, WrongArchitecture.
@@ -80,7 +102,7 @@ def load_model(name: str | Path) -> Flat:
     except (OSError, ValueError) as error:
         raise CorruptWeights(f"{folder / 'model.json'} cannot be read: {error}") from error
     model = build(options)
-    load_weights(model.network, read_weights(folder / "model.safetensors"))
+    load_weights(parameters_of(model), read_weights(folder / "model.safetensors"))
     return model.eval()
 
 
@@ -155,8 +177,16 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
     network.load_state_dict(weights)
 
 
+def load_flat(name: str | Path) -> Flat:
+    """A model by name or folder that must be a flat one. Raises: WrongArchitecture."""
+    model = load_model(name)
+    if not isinstance(model, Flat):
+        raise WrongArchitecture(f"{name} is a pyramid; this needs a flat model")
+    return model
+
+
 def load_official(path: Path, options: dict[str, Any]) -> Flat:
     """A checkpoint of the reference implementation into the model that `options` describes. Raises: ModelError."""
-    model = build(options)
+    model = build_flat(options)
     load_weights(model.network, read_weights(path))
     return model.eval()

@@ -186,9 +186,9 @@ def sample(
 ) -> None:
     """Draw images from a density model. Every one is marked as synthetic in its metadata."""
     from oddpixel.forensics.density.sampling import sample_values, write_samples
-    from oddpixel.forensics.density.store import load_model
+    from oddpixel.forensics.density.store import load_flat
 
-    loaded = load_model(model)
+    loaded = load_flat(model)
     values = sample_values(loaded, number, sampler=sampler, num_steps=steps, seed=seed, label=label, guidance=guidance)
     made_by = f"model {Path(model).name}, sampler {sampler or 'default'}, {steps} steps, seed {seed}"
     print(write_samples(out, values, loaded.quanta.bits, made_by))

@@ -176,9 +176,8 @@ def test_candidates_are_exchangeable() -> None:
     levels, chosen = draw_candidates(8, random_pyramid().coarsest, 4000, generator)
     assert (levels[:, 0] == math.inf).all()
     assert (levels[:, 1] == -math.inf).all()
-    frequency = chosen.float().mean(0)
+    frequency = torch.bincount(chosen, minlength=8) / 4000
     assert ((frequency - 1 / 8).abs() < 0.03).all()
-    assert (chosen.sum(1) == 1).all()
 
 
 def test_the_shapes_of_the_answers_and_what_it_refuses() -> None:

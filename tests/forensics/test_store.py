@@ -16,14 +16,14 @@ from oddpixel.forensics.density.flat import Flat
 from oddpixel.forensics.density.measure import measure
 from oddpixel.forensics.density.quanta import Quanta
 from oddpixel.forensics.density.sampling import sample_values, write_samples
-from oddpixel.forensics.density.store import build, load_model, load_official, save_model
+from oddpixel.forensics.density.store import build, build_flat, load_model, load_official, save_model
 from tests.forensics.test_training import TINY
 
 
 @pytest.fixture
 def model() -> Flat:
     torch.manual_seed(0)
-    return build(TINY).eval()
+    return build_flat(TINY).eval()
 
 
 @pytest.fixture

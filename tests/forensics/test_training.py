@@ -17,7 +17,7 @@ import torch
 from oddpixel.errors import CorruptWeights, UsageError
 from oddpixel.forensics.density.loss import drop_labels
 from oddpixel.forensics.density.recipe import prepare, read_recipe
-from oddpixel.forensics.density.store import build, load_model
+from oddpixel.forensics.density.store import build_flat, load_model
 from oddpixel.forensics.density.task import DensityTask, Examples
 from oddpixel.training import Trainer, TrainingOptions
 from tests.conftest import ROOT
@@ -54,7 +54,7 @@ def examples(count: int = 16) -> Examples:
 
 def trainer(folder: Path, **changes: object) -> Trainer:
     torch.manual_seed(7)
-    task = DensityTask(build(TINY), examples(), examples(), num_validated=2)
+    task = DensityTask(build_flat(TINY), examples(), examples(), num_validated=2)
     return Trainer(task, TrainingOptions(**(OPTIONS | changes)), folder)  # type: ignore[arg-type]
 
 
@@ -134,12 +134,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from tests.forensics.test_training import TINY, examples
-from oddpixel.forensics.density.store import build
+from oddpixel.forensics.density.store import build_flat
 from oddpixel.forensics.density.task import DensityTask
 from oddpixel.training import Trainer, TrainingOptions
 torch.manual_seed(7)
 quiet = TINY | {"network": TINY["network"] | {"dropout": 0.0}}
-task = DensityTask(build(quiet), examples(), examples(), num_validated=2)
+task = DensityTask(build_flat(quiet), examples(), examples(), num_validated=2)
 t = Trainer(task, TrainingOptions(steps=1, batch_size=8, warm_up_steps=1, seed=3), Path(sys.argv[1]) / "m")
 t._step()
 if t.accelerator.is_main_process:

@@ -21,7 +21,7 @@ from oddpixel.forensics.density.flat import Flat
 from oddpixel.forensics.density.identity import identity_log_likelihood, looseness_of_cut
 from oddpixel.forensics.density.samplers import samplers_for
 from oddpixel.forensics.density.sampling import sample_values, sheet
-from oddpixel.forensics.density.store import load_model
+from oddpixel.forensics.density.store import load_flat
 from oddpixel.provenance import save_synthetic
 
 from . import Report
@@ -33,7 +33,7 @@ SAMPLES_PER_ROW = 16
 def run(
     model: str = "digits", num_identity: int = 200, seed: int = 0, sheet_path: Path | None = Path("docs/digits.png")
 ) -> Report:
-    loaded = load_model(model)
+    loaded = load_flat(model)
     values, _ = load_digits("test")
     digits = torch.from_numpy(values)
     one_pass = bits_per_dim(loaded, digits, seed)

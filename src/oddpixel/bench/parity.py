@@ -25,7 +25,7 @@ from oddpixel.forensics.density.samplers import DrawNoise, PredictNoise, sampler
 from oddpixel.forensics.density.samplers.flow_euler import euler_step
 from oddpixel.forensics.density.samplers.steps import steps
 from oddpixel.forensics.density.schedules import Schedule, describe_schedule, schedule_from
-from oddpixel.forensics.density.store import build, load_weights
+from oddpixel.forensics.density.store import build_flat, load_weights
 
 from . import Report
 
@@ -268,7 +268,7 @@ def _model(fixture: Fixture, schedule: Schedule, other: Callable[[str], Fixture]
     """The network of the fixture's configuration, with its own weights over those of the fixture it builds on."""
     config = fixture.config
     network = {name: config[name] for name in NETWORK if name in config}
-    model = build({"kind": "flat", "schedule": describe_schedule(schedule), "network": network}).eval()
+    model = build_flat({"kind": "flat", "schedule": describe_schedule(schedule), "network": network}).eval()
     weights = fixture.weights()
     if len(weights) < len(model.network.state_dict()):
         weights = other(BASE).weights() | weights

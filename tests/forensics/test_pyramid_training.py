@@ -1,0 +1,142 @@
+"""Training a pyramid: crops, the loss, and that what is saved is what was trained."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddpixel import Image
+from oddpixel.errors import InvalidImage, UsageError, WrongArchitecture
+from oddpixel.forensics.density.crops import Photographs, photographs, reduced
+from oddpixel.forensics.density.measure import measure
+from oddpixel.forensics.density.pyramid import Pyramid, PyramidOptions
+from oddpixel.forensics.density.pyramid_task import PyramidTask
+from oddpixel.forensics.density.recipe import prepare, read_recipe
+from oddpixel.forensics.density.store import load_flat, load_model
+from oddpixel.training import Trainer, TrainingOptions
+
+SMALL = PyramidOptions(
+    channels=1, width=16, num_blocks=2, num_levels=12, top=12.0, num_networks=2, detail_std=(6.0, 12.0)
+)
+
+
+def field(seed: int, height: int = 200, width: int = 260) -> np.ndarray:
+    """A smooth random texture, `[1, h, w]` grey levels."""
+    from scipy.ndimage import gaussian_filter
+
+    noise = gaussian_filter(np.random.default_rng(seed).normal(0, 1, (height, width)), 1.5)
+    return np.rint(128 + 40 * noise / noise.std()).clip(0, 255).astype(np.uint8)[None]
+
+
+def task() -> PyramidTask:
+    torch.manual_seed(0)
+    train, held_out = Photographs([field(1), field(2)], {"title": "fields"}), Photographs([field(3)])
+    return PyramidTask(Pyramid(SMALL), train, held_out, groups=2, num_validated=2)
+
+
+@given(start=st.integers(-300, 600), side=st.integers(1, 200), length=st.integers(40, 400))
+def test_crops_stay_inside_the_photograph(start: int, side: int, length: int) -> None:
+    picture = np.arange(length, dtype=np.uint8)[None, :, None].repeat(40, 2)
+    held = Photographs([picture])
+    crop = held.crop((0, start, 0), min(side, 2 * length), (0.0, 0.0))
+    assert crop.shape == (1, min(side, 2 * length), min(side, 2 * length))
+    if side <= length:
+        assert len({int(value) for value in crop[0, :, 0]}) == min(side, 256)
+
+
+def test_every_cell_is_seen_once_an_epoch() -> None:
+    cells = Photographs([field(0)]).cells
+    assert len(cells) == len(set(cells)) == 12
+    assert Photographs([field(0)]).megapixels == pytest.approx(0.052)
+
+
+def test_reducing_averages_and_rounds_to_stored_levels() -> None:
+    pixels = np.array([[0, 1], [2, 5]], np.float32).repeat(70, 0).repeat(70, 1)[None] / 255
+    image = Image(pixels, 8, "display", None, "a", "0" * 64, "a")
+    assert reduced(image, 3, 140).tolist() == [[[2]], [[2]], [[2]]]
+    with pytest.raises(InvalidImage, match="1 were skipped"):
+        photographs([image], 3, 4)
+
+
+def test_halves_of_a_batch_have_the_gradients_of_the_whole() -> None:
+    """What makes two processes compute the gradients of one."""
+
+    def gradients(parts: list[slice]) -> dict[str, torch.Tensor]:
+        model = task()
+        model.objective.train()
+        batch = model.batch(torch.arange(8), torch.Generator().manual_seed(5))
+        for part in parts:
+            losses = model.objective(**{name: value[part] for name, value in batch.items()})
+            (losses.total / len(parts)).backward()
+        return {name: p.grad for name, p in model.objective.named_parameters() if p.grad is not None}
+
+    whole, halves = gradients([slice(None)]), gradients([slice(0, None, 2), slice(1, None, 2)])
+    largest = max(float(value.abs().max()) for value in whole.values())
+    for name, value in whole.items():
+        torch.testing.assert_close(halves[name], value, rtol=1e-4, atol=1e-5 * largest)
+
+
+def test_training_lowers_the_bits_and_what_is_saved_is_what_was_trained(tmp_path: Path) -> None:
+    trained = task()
+    before = trained.validate()
+    options = TrainingOptions(
+        steps=60, batch_size=8, learning_rate=3e-3, warm_up_steps=5, ema_decay=0.9, ema_start=5, validate_every=60
+    )
+    Trainer(trained, options, tmp_path).run()
+    after = trained.figures
+    assert after["identity_bits_per_dim"] < before["identity_bits_per_dim"] - 0.3
+    assert after["bits_per_dim"] < before["bits_per_dim"]
+    loaded = load_model(tmp_path)
+    assert isinstance(loaded, Pyramid)
+    assert loaded.options == SMALL
+    card = (tmp_path / "README.md").read_text()
+    assert "1 x any size" in card
+    assert "fields" in card
+    with pytest.raises(WrongArchitecture, match="pyramid"):
+        load_flat(tmp_path)
+
+
+def test_bits_of_a_file_at_any_size_and_depth() -> None:
+    torch.manual_seed(0)
+    model = Pyramid(SMALL).eval()
+    values = field(4, 61, 127)
+    eight = Image((values / 255).astype(np.float32), 8, "display", None, "a", "0" * 64, "a")
+    found = measure(eight, model, identity=True)
+    assert found["dims"] == 61 * 127 == sum(scale["dims"] for scale in found["scales"])
+    total = sum(scale["dims"] * scale["bits_per_dim"] for scale in found["scales"]) / found["dims"]
+    assert total == pytest.approx(found["bits_per_dim"], abs=1e-4)
+    assert math.isfinite(found["identity_bits_per_dim"])
+    assert measure(eight, model)["bits_per_dim"] == found["bits_per_dim"], "seeded by the file's own hash"
+    deep = Image((values.astype(np.float32) * 257 / 65535), 16, "display", None, "a", "0" * 64, "a")
+    assert measure(deep, model)["bits_per_dim"] == pytest.approx(found["bits_per_dim"] + 8, abs=0.1)
+
+
+def test_a_recipe_for_ones_own_photographs(tmp_path: Path) -> None:
+    from PIL import Image as Pillow
+
+    for k in range(30):
+        Pillow.fromarray(field(k, 80, 90)[0]).save(tmp_path / f"{k}.png")
+    recipe = read_recipe("photo-rgb")
+    assert recipe["data"]["corpora"] == ["photographs", "objects"]
+    recipe["data"] = {"reduce": 1}
+    recipe["model"]["network"] |= {"width": 8, "num_blocks": 1}
+    recipe["training"] |= {"steps": 1, "batch_size": 2, "groups": 1, "num_validated": 1}
+    trainer = prepare(recipe, [str(tmp_path)], tmp_path / "model")
+    trainer.run()
+    assert json.loads((tmp_path / "model/model.json").read_text())["record"]["data"]["num_examples"] > 15
+    with pytest.raises(UsageError, match="your own images"):
+        prepare({**recipe, "data": {}}, [], tmp_path / "other")
+
+
+def test_bundled_recipes_train_only_on_what_may_ship() -> None:
+    from oddpixel.datasets.corpora import card
+
+    for name in read_recipe("photo-rgb")["data"]["corpora"]:
+        assert card(name).weights_may_ship
