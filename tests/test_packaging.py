@@ -49,6 +49,8 @@ def test_the_wheel_holds_everything_and_only_oddpixel(wheel: Path) -> None:
         "oddpixel/datasets/corpora/cards/digits.toml",
         "oddpixel/forensics/contact_sheet.html",
         "oddpixel/forensics/density/recipes/digits.toml",
+        "oddpixel/forensics/weights/digits/model.json",
+        "oddpixel/forensics/weights/digits/model.safetensors",
         "oddpixel/py.typed",
     ):
         assert wanted in names

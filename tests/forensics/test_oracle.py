@@ -12,6 +12,7 @@ from oddpixel.forensics.density.flat import Flat, log_normal
 from oddpixel.forensics.density.identity import identity_log_likelihood
 from oddpixel.forensics.density.samplers import sampler_for, samplers_for
 from oddpixel.forensics.density.schedules import Schedule, kinds, log_snr, schedule_from
+from oddpixel.forensics.density.schedules.log_snr_uniform import LogSnrUniform
 from tests.forensics.oracle import GaussianOracle, draw, oracle
 
 SHAPE = (2, 3, 3)
@@ -162,3 +163,21 @@ def test_every_sampler_draws_from_the_data(model: Flat) -> None:
         error = float((covariance - network.covariance).norm() / network.covariance.norm())
         # 1,500 samples of 18 dimensions leave about 0.1 of sampling error; 50 coarse steps add theirs.
         assert error < 0.35, f"{model.schedule.kind} {name}: {error:.2f}"
+
+
+def test_no_sampler_shrinks_the_image_at_the_finest_levels() -> None:
+    """In float32, where 1 - alpha_bar of a fine level is nothing: white data of unit variance must keep it."""
+    schedule = LogSnrUniform(num_steps=60, top=21.0, bottom=-8.0)
+    sigma = schedule.alpha_sigma()[1]
+    for name in samplers_for(schedule):
+        generator = torch.Generator().manual_seed(0)
+
+        def noise(generator: torch.Generator = generator) -> Tensor:
+            return torch.randn(64, 1, 8, 8, generator=generator)
+
+        def predict(x: Tensor, k: int) -> Tensor:
+            return float(sigma[k]) * x
+
+        *_, x = sampler_for(name, schedule)(predict, schedule, noise(), 60, noise)
+        # Every sampler loses some variance to its coarse steps; the fault this guards against leaves none.
+        assert abs(float(x.std()) - 1) < 0.15, name

@@ -1,11 +1,12 @@
 """Ancestral sampling of DDPM (Ho et al. 2020, eq. 6-7): the mean and variance of q(x_s | x_k, x_0).
 
-With a stride the reference still takes the one-step beta_k, and so do we: its published samples are made that way.
+From level k to a visited level s further down, beta = 1 - alpha_bar_k / alpha_bar_s. The reference takes the one-step
+beta_k even where it skips levels (`as_published`; the two agree when none is skipped).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -20,9 +21,26 @@ NAME, FLOW = "ddpm", False
 def sample(
     predict_noise: PredictNoise, schedule: Schedule, x: Tensor, num_steps: int, draw_noise: DrawNoise
 ) -> Iterator[Tensor]:
+    return _ancestral(predict_noise, schedule, x, num_steps, draw_noise, lambda k, s: (k, s))
+
+
+def as_published(
+    predict_noise: PredictNoise, schedule: Schedule, x: Tensor, num_steps: int, draw_noise: DrawNoise
+) -> Iterator[Tensor]:
+    """With the reference's beta: for comparing with its numbers."""
+    return _ancestral(predict_noise, schedule, x, num_steps, draw_noise, lambda k, s: (k, k - 1))
+
+
+def _ancestral(
+    predict_noise: PredictNoise,
+    schedule: Schedule,
+    x: Tensor,
+    num_steps: int,
+    draw_noise: DrawNoise,
+    levels_of_beta: Callable[[int, int], tuple[int, int]],
+) -> Iterator[Tensor]:
     alpha, sigma = (table.to(x) for table in schedule.alpha_sigma())
-    alpha_bar = alpha.square()
-    beta = torch.cat([alpha_bar.new_zeros(1), 1 - alpha_bar[1:] / alpha_bar[:-1]])
+    variance = sigma.square()
     for step in steps(schedule, num_steps):
         yield x
         k, s = step.k, step.k_next
@@ -30,7 +48,9 @@ def sample(
         if s is None:
             x = x_0
             continue
-        variance_k, variance_s = sigma[k].square(), sigma[s].square()
-        mean = alpha[s] * beta[k] / variance_k * x_0 + (1 - beta[k]).sqrt() * variance_s / variance_k * x
-        x = mean + (variance_s / variance_k * beta[k]).sqrt() * draw_noise()
+        noisier, cleaner = levels_of_beta(k, s)
+        # Not 1 - alpha_bar_k / alpha_bar_s: at high SNR both are 1 in float32, and every step would shrink x.
+        beta = (variance[noisier] - variance[cleaner]) / alpha[cleaner].square()
+        mean = alpha[s] * beta / variance[k] * x_0 + torch.sqrt(1 - beta) * variance[s] / variance[k] * x
+        x = mean + (variance[s] / variance[k] * beta).sqrt() * draw_noise()
     yield x

@@ -21,7 +21,7 @@ from torch import Tensor
 from oddpixel.errors import CorruptFile, MissingFile, UsageError
 from oddpixel.forensics.density.flat import Flat
 from oddpixel.forensics.density.loss import DensityRatioLoss
-from oddpixel.forensics.density.samplers import DrawNoise, PredictNoise, samplers
+from oddpixel.forensics.density.samplers import DrawNoise, PredictNoise, ddpm, samplers
 from oddpixel.forensics.density.samplers.flow_euler import euler_step
 from oddpixel.forensics.density.samplers.steps import steps
 from oddpixel.forensics.density.schedules import Schedule, describe_schedule, schedule_from
@@ -32,7 +32,11 @@ from . import Report
 # Files that store only what they add take every other weight from this one.
 BASE = "cdm_unet.safetensors"
 # The reference's sampler names and ours.
-SAMPLERS = {"ddpm": "ddpm", "ddim": "ddim", "second_order_dpm_solver": "dpm-solver-2"}
+SAMPLERS = {
+    "ddpm": ddpm.as_published,
+    "ddim": samplers()["ddim"],
+    "second_order_dpm_solver": samplers()["dpm-solver-2"],
+}
 NETWORK = (
     "channels",
     "ch_mult",
@@ -235,7 +239,7 @@ def check_samplers(fixture: Fixture, other: Callable[[str], Fixture]) -> None:
         fixture.give(f"{name}.t_next", [step.k_before for step in planned])
         for theirs in fixture.config["samplers"]:
             states = list(
-                samplers()[SAMPLERS[theirs]](
+                SAMPLERS[theirs](
                     _sequence(fixture["eps"]),
                     schedule,
                     fixture["x_init"],
