@@ -1,6 +1,6 @@
 """Packages out of registries, through their ordinary clients, into a cache where their bytes are checked.
 
-A download that was cut off is continued where its client can (apt), begun again where it cannot; an archive enters the
+A download that was cut off is begun again by its client, the packages that came before it are not; an archive enters the
 cache only with the SHA-256 that its card names, so what lies there is whole.
 """
 
