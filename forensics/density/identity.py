@@ -37,9 +37,12 @@ def identity_log_likelihood(
     """
     num_dims = x[0].numel()
     lambdas, gains = zip(*_gains(model, x, labels, max_knots, draws, generator), strict=True)
-    lambda_ = torch.tensor(lambdas, dtype=torch.float64)
-    gain = torch.stack(gains).double()  # [knots, b]
-    integral = torch.trapezoid(gain, lambda_, dim=0)
+    return from_gains(torch.tensor(lambdas, dtype=torch.float64), torch.stack(gains), num_dims)
+
+
+def from_gains(lambda_: Float[Tensor, "knots"], gains: Float[Tensor, "knots b"], num_dims: int) -> Float[Tensor, "b"]:
+    """log p(x) in nats from n sigmoid(lambda) - |e - e_hat|^2 at rising log-SNR."""
+    integral = torch.trapezoid(gains.double(), lambda_.double(), dim=0)
     return (-0.5 * num_dims * math.log(2 * math.pi * math.e) + 0.5 * integral).float()
 
 

@@ -24,6 +24,7 @@ from oddpixel.errors import InvalidImage
 
 from . import haar
 from .conditional import Conditional
+from .identity import from_gains
 from .local import LocalClassifier, LocalOptions, tiles
 
 MIDDLE, HALF = 128.0, 64.0  # grey levels: what brightness is measured from, and in
@@ -206,7 +207,7 @@ class Pyramid(nn.Module):
 
 
 def _identity(scale: Scale, num_knots: int, draws: int, generator: torch.Generator | None) -> Tensor:
-    """-log p = n/2 log(2 pi e) - 1/2 integral of (n sigmoid(lambda) - E|e - e_hat|^2) d lambda, over one scale."""
+    """log p(d | c) of one scale in nats, as its own denoiser can justify it (`identity`)."""
     conditional = scale.conditional
     lambdas = torch.linspace(conditional.bottom, conditional.top, num_knots)
     gains = []
@@ -219,9 +220,7 @@ def _identity(scale: Scale, num_knots: int, draws: int, generator: torch.Generat
             e_hat = conditional.predict_noise(noisy, scale.known, levels, scale.present)
             error += (noise - e_hat).square().flatten(1).sum(1) / draws
         gains.append(scale.num_dims * torch.sigmoid(lambda_) - error)
-    integral = torch.trapezoid(torch.stack(gains).double(), lambdas.double(), dim=0)
-    entropy = 0.5 * scale.num_dims * math.log(2 * math.pi * math.e)
-    return (-entropy + 0.5 * integral).float() - scale.num_dims * scale.log_std
+    return from_gains(lambdas, torch.stack(gains), scale.num_dims) - scale.num_dims * scale.log_std
 
 
 def _spread(part: Float[Tensor, "b p q"], size: tuple[int, int], steps: int) -> Float[Tensor, "b h w"]:
