@@ -1,18 +1,20 @@
-"""Photographs in memory, and crops of them for training a pyramid: every place equally often, at every scale.
+"""Photographs in memory, and crops of them for training a pyramid.
 
-An example is a cell of a grid over one photograph. The crop around it starts at a random offset, and is as large as the
-scale that it trains needs; where a photograph is smaller, the crop ends at its border.
+There are few photographs whose licence lets weights ship, and a network learns their grain by heart: what a crop shows is
+varied as cameras and their owners vary it (`Variation`). For measuring, crops lie on a grid and nothing is varied.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -20,6 +22,45 @@ from oddpixel.errors import InvalidImage
 from oddpixel.image import Image, Unreadable
 
 CELL = 64  # pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variation:
+    """How crops for training are varied.
+
+    Arguments:
+        area_power: a photograph is drawn with its area to this power: 1 is every place equally often.
+        reductions: how often sides are divided by 1, 2, 3, ...
+        tone: whether brightness, contrast, saturation and white balance vary, of reduced crops (others have stored levels).
+        noise: largest standard deviation of added noise in grey levels, in one crop of four.
+    """
+
+    area_power: float = 0.45
+    reductions: Sequence[float] = (0.15, 0.5, 0.2, 0.15)
+    tone: bool = True
+    noise: float = 3.0
+
+    def of(
+        self, window: UInt8[np.ndarray, "c h w"], factor: int, generator: torch.Generator
+    ) -> UInt8[np.ndarray, "c p q"]:
+        """Sides divided by `factor`; turned, mirrored, of another tone, with noise, in whole grey levels."""
+        channels = len(window)
+        x = F.avg_pool2d(torch.from_numpy(window).float(), factor)
+        draw = torch.rand(12, generator=generator).tolist()
+        x = torch.rot90(x, int(4 * draw[0]), (1, 2))
+        x = x.flip(2) if draw[1] < 0.5 else x
+        if self.tone and factor > 1 and draw[2] < 0.7:
+            gamma, gain = math.exp(0.8 * (draw[3] - 0.5)), math.exp(0.6 * (draw[4] - 0.7))
+            x = 255 * gain * (x / 255) ** gamma
+            grey = x.mean(0, keepdim=True)
+            x = grey + (x - grey) * (0.1 + 1.3 * draw[5])
+            x = x * torch.exp(0.3 * (torch.tensor(draw[6 : 6 + channels]) - 0.5))[:, None, None]
+        if draw[9] < 0.25:
+            x = x + self.noise * draw[10] * torch.randn(x.shape, generator=generator)
+        return x.round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+PLAIN = Variation(area_power=1.0, reductions=(1.0,), tone=False, noise=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +82,19 @@ class Photographs:
             for top in range(0, max(picture.shape[1] - CELL // 2, 1), CELL)
             for left in range(0, max(picture.shape[2] - CELL // 2, 1), CELL)
         ]
+
+    def draw(self, side: int, variation: Variation, generator: torch.Generator) -> UInt8[np.ndarray, "c s s"]:
+        """A random square, varied. Raises: InvalidImage where no photograph is that large."""
+        areas = torch.tensor([float(min(p.shape[1:]) >= side) * p[0].size for p in self.pixels], dtype=torch.float64)
+        if not areas.any():
+            raise InvalidImage(f"no photograph has {side} pixels a side; train with fewer groups")
+        picture = self.pixels[int(torch.multinomial(areas**variation.area_power, 1, generator=generator))]
+        factor = 1 + int(torch.multinomial(torch.tensor(variation.reductions), 1, generator=generator))
+        factor = min(factor, min(picture.shape[1:]) // side)
+        top, left = (
+            int(torch.randint(length - side * factor + 1, (), generator=generator)) for length in picture.shape[1:]
+        )
+        return variation.of(picture[:, top : top + side * factor, left : left + side * factor], factor, generator)
 
     @property
     def megapixels(self) -> float:

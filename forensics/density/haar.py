@@ -41,35 +41,42 @@ def join(
     return _join_last(low, high, width)
 
 
-@lru_cache(maxsize=64)
-def present(size: tuple[int, int]) -> Float[Tensor, "3 p q"]:
+Window = tuple[slice, slice]  # rows and columns of the positions that a step leaves
+EVERYTHING: Window = (slice(None), slice(None))
+
+
+def present(size: tuple[int, int], window: Window = EVERYTHING) -> Float[Tensor, "3 p q"]:
     """1 where an image of `size` has a detail of that orientation, 0 where it has none."""
-    height, width = size
-    rows, columns = -(-height // 2), -(-width // 2)
-    mask = torch.ones(ORIENTATIONS, rows, columns)
-    mask[0, :, width // 2 :] = 0
-    mask[1, height // 2 :, :] = 0
-    mask[2, :, width // 2 :] = 0
-    mask[2, height // 2 :, :] = 0
-    return mask
+    rows, columns = (
+        (torch.arange(-(-side // 2)) < side // 2).float()[part] for side, part in zip(size, window, strict=True)
+    )
+    both = rows[:, None] * columns
+    return torch.stack([columns.expand_as(both), rows[:, None].expand_as(both), both])
 
 
-def brightness(size: tuple[int, int], steps: int) -> Float[Tensor, "p q"]:
+def brightness(size: tuple[int, int], steps: int, window: Window = EVERYTHING) -> Float[Tensor, "p q"]:
     """What a constant image of ones becomes after so many steps: 2 a step, less where a sample passed unpaired."""
-    rows, columns = (_brightness(side, steps) for side in size)
-    return rows[:, None] * columns[None, :]
+    rows, columns = (_ones(side, steps)[0][part] for side, part in zip(size, window, strict=True))
+    return rows[:, None] * columns
 
 
-def unevenness(size: tuple[int, int], steps: int) -> Float[Tensor, "3 p q"]:
+def unevenness(size: tuple[int, int], steps: int, window: Window = EVERYTHING) -> Float[Tensor, "3 p q"]:
     """The details of a constant image of ones at the last of so many steps: zero, but where an unpaired sample meets a pair."""
-    return split(brightness(size, steps - 1)[None, None])[1][0]
+    (low_rows, high_rows), (low_columns, high_columns) = (
+        [each[part] for each in _ones(side, steps)] for side, part in zip(size, window, strict=True)
+    )
+    return torch.stack(
+        [low_rows[:, None] * high_columns, high_rows[:, None] * low_columns, high_rows[:, None] * high_columns]
+    )
 
 
-def _brightness(length: int, steps: int) -> Tensor:
-    ones = torch.ones(1, 1, 1, length)
+@lru_cache(maxsize=256)
+def _ones(length: int, steps: int) -> tuple[Tensor, Tensor]:
+    """A row of ones after so many steps, and the last step's details, zero where there is none."""
+    low, high = torch.ones(length), torch.zeros(length)
     for _ in range(steps):
-        ones = _split_last(ones)[0]
-    return ones[0, 0, 0]
+        low, high = _split_last(low)
+    return low, F.pad(high, (0, len(low) - len(high)))
 
 
 def _split_last(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -37,6 +37,7 @@ class LocalClassifier(nn.Module):
     def __init__(self, options: LocalOptions, num_knots: int) -> None:
         super().__init__()
         self.options = options
+        self.in_bf16 = False  # the blocks in bf16
         width = options.width
         self.first = nn.Conv2d(options.judged + options.known, width, 3, padding=1)
         self.blocks = nn.ModuleList(Block(width) for _ in range(options.num_blocks))
@@ -50,11 +51,13 @@ class LocalClassifier(nn.Module):
     def forward(
         self, d: Float[Tensor, "b judged h w"], c: Float[Tensor, "b known h w"]
     ) -> Float[Tensor, "b knots h w"]:
-        h = self.first(torch.cat([d, c], 1))
-        for block in self.blocks:
-            h = block(h)
+        h = self.first(torch.cat([d, c], 1))  # in full: bf16 resolves 1/256 and would not see a quantum
+        with torch.autocast(d.device.type, torch.bfloat16, enabled=self.in_bf16):
+            for block in self.blocks:
+                h = block(h)
+            h = F.silu(h)
+            steps: Tensor = self.last(h).to(d.dtype)
         # As in the published model the outputs are steps between levels; here they add up from the noisy end, where G = 0.
-        steps: Tensor = self.last(F.silu(h))
         return steps.flip(1).cumsum(1).flip(1)
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from oddpixel.errors import InvalidImage, OddPixelError, describe
+from oddpixel.errors import InvalidImage, OddPixelError, UsageError, describe
 from oddpixel.image import Image, Unreadable
 
+from .dequantised import Dequantised
+from .haar import EVERYTHING
 from .identity import identity_log_likelihood
+from .map_picture import write_map
 from .pyramid import Pyramid
 from .store import DensityModel
 
-TILE = 512  # positions a side: what one pass holds in memory
+TILE = 256  # positions a side: what one pass holds in memory
 
 
 def measure_source(
@@ -24,30 +28,46 @@ def measure_source(
     model: DensityModel,
     *,
     identity: bool = False,
+    maps: Path | None = None,
     on_item: Callable[[], None] = lambda: None,
 ) -> list[dict[str, Any]]:
-    """One record an image; one that the model cannot take is a record with its error."""
-    items = []
+    """One record an image; one that the model cannot take is a record with its error.
+
+    Arguments:
+        maps: a folder for pictures of the maps; each record's `map` is its name there.
+    """
+    items: list[dict[str, Any]] = []
     for image in source:
         common = {"item": image.source, "sha256": image.sha256}
         try:
-            items.append({**common, "error": None, **measure(image, model, identity=identity)})
+            name = None if maps is None else f"{str(image.sha256)[:12]}-{len(items)}.png"
+            map_to = None if maps is None or name is None else maps / name
+            found = measure(image, model, identity=identity, map_to=map_to)
+            items.append({**common, "error": None, **found} | ({} if name is None else {"map": name}))
         except OddPixelError as error:
             items.append({**common, "error": describe(error)})
         on_item()
     return items
 
 
-def measure(image: Image | Unreadable, model: DensityModel, *, identity: bool = False) -> dict[str, Any]:
+def measure(
+    image: Image | Unreadable, model: DensityModel, *, identity: bool = False, map_to: Path | None = None
+) -> dict[str, Any]:
     """`bits_per_dim`, `identity_bits_per_dim` (None unless asked for), `nats`, `dims`, `scales`.
+
+    Arguments:
+        map_to: a PNG file for the map of bits by pixel; pyramids only.
 
     Dequantisation and the identity's noise are seeded by the file's hash, so the figures of a file are its own.
 
-    Raises: InvalidImage, or the error of an unreadable image.
+    Raises: InvalidImage, UsageError, or the error of an unreadable image.
     """
     generator = torch.Generator().manual_seed(int(str(image.sha256)[:15], 16))
     if isinstance(model, Pyramid):
-        return _by_pyramid(image, model, identity, generator)
+        image.pixels  # noqa: B018 -- an unreadable image raises its error here
+        return _by_pyramid(image, model, identity, map_to, generator)
+    if map_to is not None:
+        raise UsageError("only a pyramid has a map of where an image is unlikely; use a model like photo-rgb")
     values = stored_values(image, model.quanta.bits)
     device = model.alpha.device
     x = model.quanta.to_model(values[None], generator).to(device)
@@ -63,23 +83,25 @@ def measure(image: Image | Unreadable, model: DensityModel, *, identity: bool = 
 
 
 def _by_pyramid(
-    image: Image | Unreadable, model: Pyramid, identity: bool, generator: torch.Generator
+    image: Image | Unreadable, model: Pyramid, identity: bool, map_to: Path | None, generator: torch.Generator
 ) -> dict[str, Any]:
-    values = stored_values(image, image.bits)
-    quantum = 255 / (2**image.bits - 1)  # grey levels on the model's scale of 0..255
-    x = ((values + torch.rand(values.shape, generator=generator)) * quantum)[None].float()
-    terms = model.scale_log_likelihoods(x, tile=TILE)[0]
-    dims = values.numel()
+    assert isinstance(image, Image)
+    grey = Dequantised(image, model.options.unit, model.options.channels)
+    maps = model.stream(grey.read, grey.size, TILE)
+    dims = model.scale_dims(grey.size)
+    nats = [float(part.double().sum()) for part in maps]
     scales = [
-        {"size": list(scale.judged.shape[2:]), "dims": scale.num_dims, "bits_per_dim": float(bits)}
-        for scale, nats in zip(model.split(x), terms, strict=True)
-        for bits in [model.bits_per_dim(nats, scale.num_dims, quantum)]
+        {"size": list(part.shape[1:]), "dims": count, "bits_per_dim": model.bits_per_dim(each, count, grey.quantum)}
+        for part, count, each in zip(maps, dims, nats, strict=True)
     ]
     by_identity = None
     if identity:
-        justified = model.identity_log_likelihoods(x, generator=generator)[0].sum()
-        by_identity = float(model.bits_per_dim(justified, dims, quantum))
-    return _record(float(model.bits_per_dim(terms.sum(), dims, quantum)), by_identity, dims, scales)
+        justified = model.identity_log_likelihoods(grey.read(EVERYTHING), generator=generator)[0].sum()
+        by_identity = model.bits_per_dim(float(justified), grey.num_dims, grey.quantum)
+    if map_to is not None:
+        bits = model.bits_per_dim(model.spread_maps(maps, grey.size)[0], len(image.pixels), grey.quantum)
+        write_map(map_to, bits)
+    return _record(model.bits_per_dim(sum(nats), grey.num_dims, grey.quantum), by_identity, grey.num_dims, scales)
 
 
 def _record(bits: float, by_identity: float | None, dims: int, scales: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Training a pyramid: each scale on crops large enough for it, with the loss of the flat model (L = 1e-3 CE + MSE).
 
 Group j of a batch holds crops of 64 * 2^j pixels and trains scale j, of which it shows 32 x 32 positions; the last group
-also trains all coarser scales and the coarsest image. A scale half as fine gets half as many crops.
+also trains all coarser scales and the coarsest image.
 """
 
 from __future__ import annotations
@@ -17,30 +17,39 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .conditional import draw_candidates
-from .crops import CELL, Photographs, dequantised
+from .conditional import Conditional, draw_candidates, level_weight
+from .crops import CELL, Photographs, Variation, dequantised
 from .pyramid import Pyramid, Scale
 from .store import save_model
 
 NUM_CANDIDATES = 16
+SHOWN = CELL // 2  # positions a side of the scale that a crop trains
 
 
 @dataclass(frozen=True, eq=False)
 class PyramidLosses:
-    """Means over the scales; `fine_mse` is the finest scale's own."""
+    """Means over the terms; `base` in nats a dimension, `fine_mse` the finest scale's own."""
 
     total: Float[Tensor, ""]
+    base: Float[Tensor, ""]
     ce: Float[Tensor, ""]
     mse: Float[Tensor, ""]
     fine_mse: Float[Tensor, ""]
 
 
 class PyramidLoss(nn.Module):
-    """A module, so that distributed training can wrap the input gradient together with the networks."""
+    """A module, so that distributed training can wrap the input gradient together with the networks.
 
-    def __init__(self, model: Pyramid, ce_weight: float = 1e-3) -> None:
+    Arguments:
+        compiled: fuse the terms of 32 x 32 positions with `torch.compile`; needs a C++ compiler, saves two fifths.
+    """
+
+    def __init__(self, model: Pyramid, ce_weight: float = 1e-3, compiled: bool = False) -> None:
         super().__init__()
         self.model, self.ce_weight = model, ce_weight
+        # Made here, not on import: `torch.compile` takes seconds to load.
+        self.to_normal = torch.compile(Conditional.to_normal) if compiled else Conditional.to_normal
+        self.compare = torch.compile(Conditional.noise_and_ratios) if compiled else Conditional.noise_and_ratios
 
     def forward(self, **batch: Tensor) -> PyramidLosses:
         """`batch` as `PyramidTask.batch` makes it: crops by group, and levels and noise by term."""
@@ -48,20 +57,23 @@ class PyramidLoss(nn.Module):
             self._loss(scale, batch[f"levels{k}"], batch[f"chosen{k}"], batch[f"noise{k}"])
             for k, scale in enumerate(terms_of(self.model, batch))
         ]
-        ce, mse = (torch.stack(part).mean() for part in zip(*terms, strict=True))
-        return PyramidLosses(self.ce_weight * ce + mse, ce, mse, terms[0][1])
+        base, ce, mse = (torch.stack(part).mean() for part in zip(*terms, strict=True))
+        return PyramidLosses(base + self.ce_weight * ce + mse, base, ce, mse, terms[0][2])
 
-    def _loss(self, scale: Scale, levels: Tensor, chosen: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def _loss(self, scale: Scale, levels: Tensor, chosen: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         conditional = scale.conditional
+        fused = scale.present.shape[1:] == (SHOWN, SHOWN)
+        to_normal = self.to_normal if fused else Conditional.to_normal
+        compare = self.compare if fused else Conditional.noise_and_ratios
+        z, log_base = to_normal(conditional, scale.judged, scale.known, scale.present)
+        # The base learns from its own likelihood alone, the classifier from what the base leaves.
+        base, z = -log_base.flatten(1).sum(1).mean() / scale.num_dims, z.detach()
         lambda_ = levels.gather(1, chosen[:, None])[:, 0]
-        noisy = conditional.add_noise(scale.judged, lambda_, noise, scale.present)
-        e_hat, ratios = conditional.noise_and_ratios(noisy, scale.known, lambda_, levels)
-        assert ratios is not None
+        noisy = conditional.add_noise(z, lambda_, noise, scale.present)
+        e_hat, ratios = compare(conditional, noisy, scale.known, lambda_, levels)
         ce = F.cross_entropy(ratios, chosen)
-        # At the clean image there is no noise to tell, at pure noise the estimate is exact whatever the network says.
         error = ((e_hat - noise) * scale.present).square().flatten(1).sum(1) / scale.num_dims
-        share = 1 - 2 / levels.shape[1]
-        return ce, (error * torch.isfinite(lambda_)).mean() / share
+        return base, ce, (error * level_weight(lambda_, conditional)).mean()
 
 
 def terms_of(model: Pyramid, batch: dict[str, Tensor]) -> list[Scale]:
@@ -77,7 +89,9 @@ def terms_of(model: Pyramid, batch: dict[str, Tensor]) -> list[Scale]:
 class PyramidTask:
     """Arguments:
     groups: how many sizes of crops; the last trains everything coarser.
-    flip: mirror crops at random.
+    coarse_share: how many crops of each group but the finest, for each of the finest.
+    variation: of the crops.
+    compiled, bf16: how the objective is computed (`PyramidLoss`, `Pyramid.use_bf16`).
     num_validated: validation crops of 256 pixels, evenly spread, the same every time.
     """
 
@@ -89,25 +103,29 @@ class PyramidTask:
         *,
         ce_weight: float = 1e-3,
         groups: int = 4,
-        flip: bool = True,
+        coarse_share: float = 0.25,
+        variation: Variation | None = None,
+        compiled: bool = False,
+        bf16: bool = False,
         num_validated: int = 16,
         title: str = "",
         machine: str = "",
     ) -> None:
-        self.model, self.train, self.validation = model, train, validation
-        self.objective = PyramidLoss(model, ce_weight)
-        self.groups, self.flip, self.num_validated = groups, flip, num_validated
+        self.model, self.train, self.validation = model.use_bf16(bf16), train, validation
+        self.objective = PyramidLoss(model, ce_weight, compiled)
+        self.groups, self.coarse_share, self.num_validated = groups, coarse_share, num_validated
+        self.variation = variation or Variation()
         self.title, self.machine = title, machine
-        self.cells = train.cells
-        self.num_examples = len(self.cells)
+        self.num_examples = len(train.cells)
         self.figures: dict[str, float] = {}
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         parts: dict[str, Tensor] = {}
         for group in range(self.groups):
             # Never fewer than two, so that two processes have one each.
-            chosen = indices[: max(len(indices) >> group, min(len(indices), 2))]
-            parts[f"crops{group}"] = self._crops(chosen.tolist(), CELL << group, generator)
+            count = len(indices) if group == 0 else max(round(len(indices) * self.coarse_share), min(len(indices), 2))
+            crops = [self.train.draw(CELL << group, self.variation, generator) for _ in range(count)]
+            parts[f"crops{group}"] = dequantised(crops, generator)
         randomness: dict[str, Tensor] = {}
         for k, scale in enumerate(terms_of(self.model, parts)):
             judged = scale.judged
@@ -115,17 +133,6 @@ class PyramidTask:
             noise = torch.randn(judged.shape, generator=generator) * scale.present
             randomness |= {f"levels{k}": levels, f"chosen{k}": chosen, f"noise{k}": noise}
         return parts | randomness
-
-    def _crops(self, indices: list[int], side: int, generator: torch.Generator) -> Tensor:
-        shifts = torch.rand(len(indices), 2, generator=generator).tolist()
-        values = [
-            self.train.crop(self.cells[index], side, (down, right))
-            for index, (down, right) in zip(indices, shifts, strict=True)
-        ]
-        if self.flip:
-            mirrored = (torch.rand(len(values), generator=generator) < 0.5).tolist()
-            values = [value[:, :, ::-1] if turned else value for value, turned in zip(values, mirrored, strict=True)]
-        return dequantised(values, generator)
 
     def validate(self) -> dict[str, float]:
         self.figures = validate(self.model, self.validation, self.num_validated)
@@ -143,7 +150,7 @@ class PyramidTask:
 
 
 def validate(
-    model: Pyramid, photographs: Photographs, count: int, *, side: int = 256, num_knots: int = 40, seed: int = 0
+    model: Pyramid, photographs: Photographs, count: int, *, side: int = 256, num_knots: int = 32, seed: int = 0
 ) -> dict[str, float]:
     """Bits/dim of held-out crops by one pass and by the identity, whole and of each scale's own dimensions."""
     generator = torch.Generator().manual_seed(seed)

@@ -15,14 +15,17 @@ from oddpixel.errors import UsageError
 from oddpixel.image import Image
 from oddpixel.training import Trainer, TrainingOptions
 
-from .crops import Photographs, photographs
+from .crops import Photographs, Variation, photographs
 from .examples import from_cifar10, from_corpus, from_images, is_held_out
 from .pyramid import Pyramid
 from .pyramid_task import PyramidTask
 from .store import build, find_model, load_weights, parameters_of, read_weights
 from .task import DensityTask, Examples
 
-LOSS_OPTIONS = ("ce_weight", "mse_weight", "null_probability", "flip", "groups", "num_validated")
+LOSS_OPTIONS = (
+    *("ce_weight", "mse_weight", "null_probability", "flip"),
+    *("groups", "coarse_share", "compiled", "bf16", "num_validated"),
+)
 
 
 def read_recipe(name: str | Path) -> dict[str, Any]:
@@ -61,7 +64,8 @@ def prepare(recipe: dict[str, Any], places: Sequence[str], folder: Path, start_f
     about = {"title": recipe.get("title", ""), "machine": f"{os.cpu_count()} cores, {platform.machine()}", **loss}
     task: DensityTask | PyramidTask
     if isinstance(model, Pyramid):
-        task = PyramidTask(model, *_photographs(recipe, places, model.options.channels), **about)
+        variation = Variation(**recipe.get("variation", {}))
+        task = PyramidTask(model, *_photographs(recipe, places, model.options.channels), variation=variation, **about)
     else:
         task = DensityTask(model, *_examples(recipe, places), **about)
     return Trainer(task, TrainingOptions(**options), folder)
@@ -80,8 +84,7 @@ def _photographs(recipe: dict[str, Any], places: Sequence[str], channels: int) -
             if isinstance(image, Image):
                 held_out[is_held_out(image.group)].append(image)
         title = {"title": ", ".join(Path(place).name for place in places)}
-        train, validation = (photographs(held_out[held], channels, reduce, title) for held in (False, True))
-        return train, validation
+        return photographs(held_out[False], channels, 1, title), photographs(held_out[True], channels, reduce, title)
     if not (names := data.get("corpora")):
         raise UsageError("this recipe trains on your own images: name where they are")
     cards = [card(name) for name in names]
@@ -94,8 +97,8 @@ def _photographs(recipe: dict[str, Any], places: Sequence[str], channels: int) -
         "weights_may_ship": all(each.weights_may_ship for each in cards),
     }
     train, validation = (
-        photographs(open_source(*(f"corpus:{name}/{role}" for name in names)), channels, reduce, about)
-        for role in ("train", "validation")
+        photographs(open_source(*(f"corpus:{name}/{role}" for name in names)), channels, factor, about)
+        for role, factor in (("train", 1), ("validation", reduce))
     )
     return train, validation
 

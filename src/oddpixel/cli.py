@@ -154,6 +154,10 @@ def density(
     identity: Annotated[
         bool, typer.Option("--identity", help="Cross-check with the model's own denoiser (slow).")
     ] = False,
+    maps: Annotated[
+        Path | None,
+        typer.Option("--map", help="Folder for maps of where each image is unlikely, on an absolute scale."),
+    ] = None,
     json: AsJson = False,
     workers: Workers = 2,
     any_suffix: AnySuffix = False,
@@ -168,7 +172,7 @@ def density(
     loaded = load_model(model)
     source = open_source(*files, num_workers=workers, any_suffix=any_suffix)
     with progress("measuring", len(source)) as advance:
-        items = measure_source(source, loaded, identity=identity, on_item=advance)
+        items = measure_source(source, loaded, identity=identity, maps=maps, on_item=advance)
     print(envelope("density", model=model, items=items)) if json else print_density(items)
     _exit_if_nothing_readable(items)
 

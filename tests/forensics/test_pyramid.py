@@ -53,7 +53,7 @@ class WhiteOracle(nn.Module):
 
     def forward(self, d: Tensor, c: Tensor) -> Tensor:
         # The present entries are told apart as the trained networks can: by the mask among what is known.
-        masks = c[:, -3:] if c.shape[1] > 1 else torch.ones_like(d[:, :1])
+        masks = c[:, -4:-1] if c.shape[1] > 1 else torch.ones_like(d[:, :1])
         present = masks.repeat_interleave(d.shape[1] // masks.shape[1], 1)
         v = self.variance[None, :, None, None, None].to(d)
         one = -0.5 * (d[:, None].square() / v + v.log()) + 0.5 * d[:, None].square()
@@ -66,7 +66,15 @@ VARIANCE = 30.0**2
 @pytest.fixture
 def oracle() -> Pyramid:
     """White images: every detail and coarse coefficient has the same variance, whatever the size."""
-    options = PyramidOptions(channels=3, detail_std=(25.0,), coarsest_std=40.0, num_levels=60, num_networks=6)
+    options = PyramidOptions(
+        channels=3,
+        detail_std=((25.0,) * 3,) * 6,
+        coarsest_std=(40.0,) * 3,
+        num_levels=60,
+        top=14.0,
+        num_networks=1,
+        base_width=0,
+    )
     pyramid = Pyramid(options)
     for conditional in pyramid.scales:
         assert isinstance(conditional, Conditional)
@@ -124,11 +132,36 @@ def test_the_identity_agrees_with_one_pass(oracle: Pyramid) -> None:
     assert abs(float(bits)) < 0.05
 
 
+def test_errors_are_as_large_as_the_exact_model_expects(oracle: Pyramid) -> None:
+    lambdas = torch.tensor([3.0, 0.0, -3.0], dtype=torch.float64)
+    spectrum = oracle.surprise(white((32, 32), 8), lambdas, draws=4, generator=torch.Generator().manual_seed(2))
+    assert spectrum.actual.shape == (8, 3, 3)
+    ratio = spectrum.actual.mean(0) / spectrum.predicted.mean(0)
+    assert ((ratio[:2] - 1).abs() < 0.05).all()
+    rougher = 128 + 1.5 * (white((32, 32), 8) - 128)
+    odd = oracle.surprise(rougher, lambdas, draws=4, generator=torch.Generator().manual_seed(2))
+    assert (odd.surprise[:, 0, 1:].mean(0) > 0.05).all(), "a planted roughness shows"
+
+
+def test_samples_of_the_exact_model_are_white(oracle: Pyramid) -> None:
+    oracle.coarsest.network = WhiteOracle(oracle.coarsest.lambdas, VARIANCE / 160.0**2)
+    x = oracle.sample(6, (32, 29), steps=400, generator=torch.Generator().manual_seed(0))
+    assert x.shape == (6, 3, 32, 29)
+    assert abs(float(x.mean()) - 128) < 1.5
+    assert abs(float(x.std()) - 30) < 1.5
+
+
+def test_denoising_at_no_noise_changes_nothing_and_at_much_noise_keeps_little(oracle: Pyramid) -> None:
+    x = white((32, 32))
+    torch.testing.assert_close(oracle.denoise(x, 13.9), x, rtol=0, atol=0.5)
+    assert (oracle.denoise(x, -7.0) - 128).std() < 5
+
+
 def random_pyramid(channels: int = 3) -> Pyramid:
     torch.manual_seed(0)
     pyramid = Pyramid(PyramidOptions(channels=channels, width=16, num_blocks=3, num_levels=10, num_networks=2))
     for name, parameter in pyramid.named_parameters():
-        if "mix.weight" in name:
+        if "mix.weight" in name or "last.weight" in name:
             nn.init.normal_(parameter, std=0.2)
     return pyramid.eval()
 
@@ -184,6 +217,7 @@ def test_the_shapes_of_the_answers_and_what_it_refuses() -> None:
     pyramid = random_pyramid(channels=1)
     x = white((40, 33)).float()[:, :1]
     assert pyramid.log_ratios(x).shape == (2, 4, 11)
+    assert pyramid.score_norms(x, torch.tensor([4.0, 0.0])).shape == (2, 4, 2)
     assert [scale.size for scale in pyramid.split(x)] == [(40, 33), (20, 17), (10, 9), (5, 5)]
     assert sum(scale.num_dims for scale in pyramid.split(x)) == 40 * 33
     with pytest.raises(InvalidImage, match="1 channels"):

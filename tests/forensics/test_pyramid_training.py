@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from oddpixel import Image
 from oddpixel.errors import InvalidImage, UsageError, WrongArchitecture
-from oddpixel.forensics.density.crops import Photographs, photographs, reduced
+from oddpixel.forensics.density.crops import PLAIN, Photographs, Variation, photographs, reduced
 from oddpixel.forensics.density.measure import measure
 from oddpixel.forensics.density.pyramid import Pyramid, PyramidOptions
 from oddpixel.forensics.density.pyramid_task import PyramidTask
@@ -23,7 +23,14 @@ from oddpixel.forensics.density.store import load_flat, load_model
 from oddpixel.training import Trainer, TrainingOptions
 
 SMALL = PyramidOptions(
-    channels=1, width=16, num_blocks=2, num_levels=12, top=12.0, num_networks=2, detail_std=(6.0, 12.0)
+    channels=1,
+    width=16,
+    num_blocks=2,
+    num_levels=12,
+    top=12.0,
+    num_networks=2,
+    base_width=8,
+    detail_std=((6.0,), (12.0,)),
 )
 
 
@@ -38,7 +45,7 @@ def field(seed: int, height: int = 200, width: int = 260) -> np.ndarray:
 def task() -> PyramidTask:
     torch.manual_seed(0)
     train, held_out = Photographs([field(1), field(2)], {"title": "fields"}), Photographs([field(3)])
-    return PyramidTask(Pyramid(SMALL), train, held_out, groups=2, num_validated=2)
+    return PyramidTask(Pyramid(SMALL), train, held_out, groups=2, coarse_share=0.5, num_validated=2)
 
 
 @given(start=st.integers(-300, 600), side=st.integers(1, 200), length=st.integers(40, 400))
@@ -55,6 +62,24 @@ def test_every_cell_is_seen_once_an_epoch() -> None:
     cells = Photographs([field(0)]).cells
     assert len(cells) == len(set(cells)) == 12
     assert Photographs([field(0)]).megapixels == pytest.approx(0.052)
+
+
+def test_crops_are_varied_within_stored_levels() -> None:
+    held, generator = Photographs([field(0, 400, 500)]), torch.Generator().manual_seed(0)
+    crops = [held.draw(64, Variation(), generator) for _ in range(20)]
+    assert all(crop.shape == (1, 64, 64) and crop.dtype == np.uint8 for crop in crops)
+    assert np.std([crop.mean() for crop in crops]) > 5, "tone"
+    plain = held.draw(64, PLAIN, torch.Generator().manual_seed(1))
+    whole = np.lib.stride_tricks.sliding_window_view(held.pixels[0][0], (64, 64))
+    turned = [np.rot90(plain[0], k)[:, ::mirror] for k in range(4) for mirror in (1, -1)]
+    assert any((whole[:, :, 0, 0] == t[0, 0]).any() and _found(whole, t) for t in turned), "else untouched"
+    with pytest.raises(InvalidImage, match="fewer groups"):
+        held.draw(512, PLAIN, generator)
+
+
+def _found(windows: np.ndarray, crop: np.ndarray) -> bool:
+    places = np.argwhere((windows[:, :, 0, 0] == crop[0, 0]) & (windows[:, :, 0, 1] == crop[0, 1]))
+    return any(np.array_equal(windows[row, column], crop) for row, column in places)
 
 
 def test_reducing_averages_and_rounds_to_stored_levels() -> None:
@@ -126,8 +151,8 @@ def test_a_recipe_for_ones_own_photographs(tmp_path: Path) -> None:
     recipe = read_recipe("photo-rgb")
     assert recipe["data"]["corpora"] == ["photographs", "objects"]
     recipe["data"] = {"reduce": 1}
-    recipe["model"]["network"] |= {"width": 8, "num_blocks": 1}
-    recipe["training"] |= {"steps": 1, "batch_size": 2, "groups": 1, "num_validated": 1}
+    recipe["model"]["network"] |= {"width": 8, "num_blocks": 1, "base_width": 8}
+    recipe["training"] |= {"steps": 1, "batch_size": 2, "groups": 1, "num_validated": 1, "compiled": False}
     trainer = prepare(recipe, [str(tmp_path)], tmp_path / "model")
     trainer.run()
     assert json.loads((tmp_path / "model/model.json").read_text())["record"]["data"]["num_examples"] > 15
