@@ -14,6 +14,7 @@ the same position (PixelCNN++, Salimans et al. 2017, sections 2.1 and 2.2).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -42,6 +43,16 @@ class Base(nn.Module):
         """z, and log base(d | c) by position in nats."""
         raise NotImplementedError
 
+    def log_density_of_a_draw(
+        self,
+        d: Float[Tensor, "b d h w"],
+        c: Float[Tensor, "b k h w"],
+        present: Float[Tensor, "*b d h w"],
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, "b h w"]:
+        """What log base would have been, had each detail been drawn from it after the image's own before it; nats."""
+        raise NotImplementedError
+
     def from_normal(
         self, z: Float[Tensor, "b d h w"], c: Float[Tensor, "b k h w"], present: Float[Tensor, "*b d h w"]
     ) -> Float[Tensor, "b d h w"]:
@@ -56,6 +67,11 @@ class Normal(Base):
 
     def to_normal(self, d: Tensor, c: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         return d, log_normal_map(d, present)
+
+    def log_density_of_a_draw(
+        self, d: Tensor, c: Tensor, present: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        return log_normal_map(torch.randn(d.shape, generator=generator).to(d), present)
 
     def from_normal(self, z: Tensor, c: Tensor, present: Tensor) -> Tensor:
         return z * present
@@ -82,13 +98,25 @@ class Logistics(Base):
 
     def to_normal(self, d: Tensor, c: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         z, log_density = torch.zeros_like(d), torch.zeros_like(d)
+        for group, mine, mixture in self._mixtures(d, c):
+            z[:, group], log_density[:, group] = mixture.normal(mine), mixture.log_density(mine)
+        return z * present, (log_density * present).sum(1)
+
+    def log_density_of_a_draw(
+        self, d: Tensor, c: Tensor, present: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        log_density = torch.zeros_like(d)
+        for group, _, mixture in self._mixtures(d, c):
+            log_density[:, group] = mixture.log_density(mixture.draw(generator))
+        return (log_density * present).sum(1)
+
+    def _mixtures(self, d: Tensor, c: Tensor) -> Iterator[tuple[list[int], Tensor, _Mixture]]:
+        """Of each group: its channels, its details, and what is expected of them after all before."""
         seen = c
         for group, network in zip(self.groups, self.networks, strict=True):
             mine = d[:, group]
-            mixture: _Mixture = network(seen).given(mine)
-            z[:, group], log_density[:, group] = mixture.normal(mine), mixture.log_density(mine)
+            yield group, mine, network(seen).given(mine)
             seen = torch.cat([seen, compressed(mine)], 1)
-        return z * present, (log_density * present).sum(1)
 
     def from_normal(self, z: Tensor, c: Tensor, present: Tensor) -> Tensor:
         d = torch.zeros_like(z)
@@ -147,15 +175,23 @@ class _Mixture:
 
     def log_density(self, d: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n h w"]:
         u = self._u(d)
-        return (self.log_weight + F.logsigmoid(u) + F.logsigmoid(-u) - self.log_scale).logsumexp(2)
+        return (self.log_weight - F.softplus(u) - F.softplus(-u) - self.log_scale).logsumexp(2)
+
+    def draw(self, generator: torch.Generator | None) -> Float[Tensor, "b n h w"]:
+        u = torch.rand(self.mean[:, :, :1].shape, generator=generator).to(self.mean)
+        chosen = (u > self.log_weight.exp().cumsum(2)).sum(2, keepdim=True).clamp(max=COMPONENTS - 1)
+        mean, log_scale = (part.gather(2, chosen)[:, :, 0] for part in (self.mean, self.log_scale))
+        place = torch.rand(mean.shape, generator=generator).to(mean).clamp(1e-7, 1 - 1e-7)
+        return mean + log_scale.exp() * torch.logit(place)
 
     def normal(self, d: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n h w"]:
         """Phi^-1(CDF(d)), by the tail on its own side, where nothing cancels."""
         u = self._u(d)
-        below = (self.log_weight + F.logsigmoid(u)).logsumexp(2)
-        above = (self.log_weight + F.logsigmoid(-u)).logsumexp(2)
+        below = (self.log_weight - F.softplus(-u)).logsumexp(2)
+        above = (self.log_weight - F.softplus(u)).logsumexp(2)
         tail = torch.minimum(below, above).clamp(min=SMALLEST_LOG_TAIL, max=-math.log(2)).exp()
-        return torch.copysign(-torch.special.ndtri(tail), below - above)
+        far = -torch.special.ndtri(tail)
+        return torch.where(below > above, far, -far)
 
     def from_normal(self, z: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n h w"]:
         """By bisection: the CDF of a mixture has no inverse in closed form."""

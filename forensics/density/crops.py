@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt8, UInt16
 from torch import Tensor
 
 from oddpixel.errors import InvalidImage
 from oddpixel.image import Image, Unreadable
 
 CELL = 64  # pixels
+Stored = UInt8[np.ndarray, "c h w"] | UInt16[np.ndarray, "c h w"]
+HIGHEST_HU = 4095  # stored as HU + 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,24 +42,22 @@ class Variation:
     tone: bool = True
     noise: float = 3.0
 
-    def of(
-        self, window: UInt8[np.ndarray, "c h w"], factor: int, generator: torch.Generator
-    ) -> UInt8[np.ndarray, "c p q"]:
+    def of(self, window: Stored, factor: int, highest: int, generator: torch.Generator) -> np.ndarray:
         """Sides divided by `factor`; turned, mirrored, of another tone, with noise, in whole grey levels."""
         channels = len(window)
-        x = F.avg_pool2d(torch.from_numpy(window).float(), factor)
+        x = F.avg_pool2d(torch.from_numpy(window.astype(np.float32)), factor)
         draw = torch.rand(12, generator=generator).tolist()
         x = torch.rot90(x, int(4 * draw[0]), (1, 2))
         x = x.flip(2) if draw[1] < 0.5 else x
         if self.tone and factor > 1 and draw[2] < 0.7:
             gamma, gain = math.exp(0.8 * (draw[3] - 0.5)), math.exp(0.6 * (draw[4] - 0.7))
-            x = 255 * gain * (x / 255) ** gamma
+            x = highest * gain * (x / highest) ** gamma
             grey = x.mean(0, keepdim=True)
             x = grey + (x - grey) * (0.1 + 1.3 * draw[5])
             x = x * torch.exp(0.3 * (torch.tensor(draw[6 : 6 + channels]) - 0.5))[:, None, None]
         if draw[9] < 0.25:
             x = x + self.noise * draw[10] * torch.randn(x.shape, generator=generator)
-        return x.round().clamp(0, 255).to(torch.uint8).numpy()
+        return x.round().clamp(0, highest).numpy().astype(window.dtype)
 
 
 PLAIN = Variation(area_power=1.0, reductions=(1.0,), tone=False, noise=0.0)
@@ -66,12 +66,15 @@ PLAIN = Variation(area_power=1.0, reductions=(1.0,), tone=False, noise=0.0)
 @dataclass(frozen=True, eq=False)
 class Photographs:
     """Arguments:
-    pixels: `[c, h, w]` each, 0..255.
+    pixels: `[c, h, w]` each, stored whole numbers from 0 to `highest`.
+    quantum: grey levels between two of them.
     about: title, licence, attribution: for the card of what is trained on them.
     """
 
-    pixels: Sequence[UInt8[np.ndarray, "c h w"]]
+    pixels: Sequence[Stored]
     about: dict[str, Any] = field(default_factory=dict)
+    highest: int = 255
+    quantum: float = 1.0
 
     @property
     def cells(self) -> list[tuple[int, int, int]]:
@@ -83,7 +86,7 @@ class Photographs:
             for left in range(0, max(picture.shape[2] - CELL // 2, 1), CELL)
         ]
 
-    def draw(self, side: int, variation: Variation, generator: torch.Generator) -> UInt8[np.ndarray, "c s s"]:
+    def draw(self, side: int, variation: Variation, generator: torch.Generator) -> np.ndarray:
         """A random square, varied. Raises: InvalidImage where no photograph is that large."""
         areas = torch.tensor([float(min(p.shape[1:]) >= side) * p[0].size for p in self.pixels], dtype=torch.float64)
         if not areas.any():
@@ -94,7 +97,14 @@ class Photographs:
         top, left = (
             int(torch.randint(length - side * factor + 1, (), generator=generator)) for length in picture.shape[1:]
         )
-        return variation.of(picture[:, top : top + side * factor, left : left + side * factor], factor, generator)
+        return variation.of(
+            picture[:, top : top + side * factor, left : left + side * factor], factor, self.highest, generator
+        )
+
+    def grey(self, values: Sequence[Stored], generator: torch.Generator) -> Float[Tensor, "b c h w"]:
+        """Grey levels with uniform noise of one quantum."""
+        x = torch.from_numpy(np.stack(values).astype(np.float32))
+        return (x + torch.rand(x.shape, generator=generator)) * self.quantum
 
     @property
     def megapixels(self) -> float:
@@ -107,7 +117,7 @@ class Photographs:
             digest.update(picture.tobytes())
         return digest.hexdigest()
 
-    def crop(self, cell: tuple[int, int, int], side: int, shift: tuple[float, float]) -> UInt8[np.ndarray, "c s s"]:
+    def crop(self, cell: tuple[int, int, int], side: int, shift: tuple[float, float]) -> np.ndarray:
         """A square around the cell, moved by up to a cell, mirrored where the photograph ends."""
         index, top, left = cell
         picture = self.pixels[index]
@@ -119,21 +129,32 @@ class Photographs:
 
 
 def photographs(
-    images: Iterable[Image | Unreadable], channels: int, reduce: int, about: dict[str, Any] | None = None
+    images: Iterable[Image | Unreadable],
+    channels: int,
+    reduce: int,
+    about: dict[str, Any] | None = None,
+    unit: str = "display",
 ) -> Photographs:
-    """Every readable display image, reduced by averaging areas and rounded to 8 bits.
+    """Every readable image of that unit: display images reduced by averaging areas, 8 bits; CT as it is stored.
 
     Raises: InvalidImage where none is left.
     """
     kept, skipped = [], 0
     for image in images:
-        if isinstance(image, Unreadable) or image.unit != "display" or min(image.pixels.shape[1:]) < reduce * CELL:
+        if isinstance(image, Unreadable) or image.unit != unit or min(image.pixels.shape[1:]) < reduce * CELL:
             skipped += 1
             continue
-        kept.append(reduced(image, channels, reduce))
+        kept.append(reduced(image, channels, reduce) if unit == "display" else _stored_hu(image))
     if not kept:
-        raise InvalidImage(f"no display image of at least {reduce * CELL} pixels a side ({skipped} were skipped)")
-    return Photographs(kept, {**(about or {}), "skipped": skipped})
+        raise InvalidImage(
+            f"no image in unit {unit} of at least {reduce * CELL} pixels a side ({skipped} were skipped)"
+        )
+    about = {**(about or {}), "skipped": skipped}
+    return Photographs(kept, about) if unit == "display" else Photographs(kept, about, HIGHEST_HU, 1 / 16)
+
+
+def _stored_hu(image: Image) -> UInt16[np.ndarray, "c h w"]:
+    return np.rint(image.pixels + 1024).clip(0, HIGHEST_HU).astype(np.uint16)
 
 
 def reduced(image: Image, channels: int, factor: int) -> UInt8[np.ndarray, "c h w"]:
@@ -147,12 +168,6 @@ def reduced(image: Image, channels: int, factor: int) -> UInt8[np.ndarray, "c h 
     whole = pixels[:, : height * factor, : width * factor]
     small = whole.reshape(channels, height, factor, width, factor).mean((2, 4))
     return np.rint(small * 255).clip(0, 255).astype(np.uint8)
-
-
-def dequantised(values: Sequence[np.ndarray], generator: torch.Generator) -> Float[Tensor, "b c h w"]:
-    """Grey levels with uniform noise of one quantum."""
-    x = torch.from_numpy(np.stack(values)).float()
-    return x + torch.rand(x.shape, generator=generator)
 
 
 def _window(start: int, side: int, length: int) -> np.ndarray:

@@ -246,6 +246,19 @@ class Pyramid(nn.Module):
         """The same terms as the model's own denoiser can justify them (`identity`), finest first, nats."""
         return torch.stack([_identity(scale, num_knots, draws, generator) for scale in self.split(x)], 1)
 
+    @torch.no_grad()
+    def gaps(self, x: Float[Tensor, "b c h w"], generator: torch.Generator | None = None) -> Float[Tensor, "b scales"]:
+        """Nats a dimension by which the base is surprised beyond what it expected for this content; one forward pass.
+
+        Positive is rougher than expected, negative smoother (Cozzolino et al. 2024, "Zero-shot detection", without a coder).
+        """
+        found = []
+        for scale in self.split(x):
+            base, parts = scale.conditional.base, (scale.judged, scale.known, scale.present)
+            excess = base.log_density_of_a_draw(*parts, generator) - base.to_normal(*parts)[1]
+            found.append(excess.flatten(1).sum(1) / scale.num_dims)
+        return torch.stack(found, 1)
+
     def score_norms(
         self, x: Float[Tensor, "b c h w"], lambdas: Float[Tensor, "levels"]
     ) -> Float[Tensor, "b scales levels"]:

@@ -6,7 +6,6 @@ also trains all coarser scales and the coarsest image.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .conditional import Conditional, draw_candidates, level_weight
-from .crops import CELL, Photographs, Variation, dequantised
+from .crops import CELL, Photographs, Variation
 from .pyramid import Pyramid, Scale
 from .store import save_model
 
@@ -125,7 +124,7 @@ class PyramidTask:
             # Never fewer than two, so that two processes have one each.
             count = len(indices) if group == 0 else max(round(len(indices) * self.coarse_share), min(len(indices), 2))
             crops = [self.train.draw(CELL << group, self.variation, generator) for _ in range(count)]
-            parts[f"crops{group}"] = dequantised(crops, generator)
+            parts[f"crops{group}"] = self.train.grey(crops, generator)
         randomness: dict[str, Tensor] = {}
         for k, scale in enumerate(terms_of(self.model, parts)):
             judged = scale.judged
@@ -158,15 +157,15 @@ def validate(
     chosen = [cells[int(index)] for index in np.linspace(0, len(cells) - 1, count)]
     sums: dict[str, float] = {}
     for cell in chosen:
-        x = dequantised([photographs.crop(cell, side, (0.0, 0.0))], generator)
+        x = photographs.grey([photographs.crop(cell, side, (0.0, 0.0))], generator)
         terms = {
             "": model.scale_log_likelihoods(x)[0],
             "identity_": model.identity_log_likelihoods(x, num_knots=num_knots, generator=generator)[0],
         }
         for name, nats in terms.items():
-            figures = {f"{name}bits_per_dim": float(model.bits_per_dim(nats.sum(), x.numel()))}
+            figures = {f"{name}bits_per_dim": float(model.bits_per_dim(nats.sum(), x.numel(), photographs.quantum))}
             for scale, part in zip(model.split(x), nats, strict=True):
-                bits = -float(part) / (scale.num_dims * math.log(2))
+                bits = model.bits_per_dim(float(part), scale.num_dims, photographs.quantum)
                 figures[f"{name}scale_{scale.index}_bits_per_dim"] = bits
             sums = sums | {key: sums.get(key, 0.0) + value / count for key, value in figures.items()}
     return sums

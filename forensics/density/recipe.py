@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from oddpixel.errors import UsageError
-from oddpixel.image import Image
 from oddpixel.training import Trainer, TrainingOptions
 
-from .crops import Photographs, Variation, photographs
-from .examples import from_cifar10, from_corpus, from_images, is_held_out
+from .crops import Variation
+from .examples import from_cifar10, from_corpus, from_images
 from .pyramid import Pyramid
 from .pyramid_task import PyramidTask
+from .recipe_images import training_images, validation_images
 from .store import build, find_model, load_weights, parameters_of, read_weights
 from .task import DensityTask, Examples
 
@@ -65,42 +65,11 @@ def prepare(recipe: dict[str, Any], places: Sequence[str], folder: Path, start_f
     task: DensityTask | PyramidTask
     if isinstance(model, Pyramid):
         variation = Variation(**recipe.get("variation", {}))
-        task = PyramidTask(model, *_photographs(recipe, places, model.options.channels), variation=variation, **about)
+        train, validation = training_images(recipe, places), validation_images(recipe, places)
+        task = PyramidTask(model, train, validation, variation=variation, **about)
     else:
         task = DensityTask(model, *_examples(recipe, places), **about)
     return Trainer(task, TrainingOptions(**options), folder)
-
-
-def _photographs(recipe: dict[str, Any], places: Sequence[str], channels: int) -> tuple[Photographs, Photographs]:
-    """Training and validation photographs: of packaged corpora by their roles, of other places by the hash of the group."""
-    from oddpixel.datasets.corpora import card, fetch
-    from oddpixel.datasets.source import open_source
-
-    data = recipe.get("data", {})
-    reduce = data.get("reduce", 1)
-    if places:
-        held_out: dict[bool, list[Image]] = {False: [], True: []}
-        for image in open_source(*places):
-            if isinstance(image, Image):
-                held_out[is_held_out(image.group)].append(image)
-        title = {"title": ", ".join(Path(place).name for place in places)}
-        return photographs(held_out[False], channels, 1, title), photographs(held_out[True], channels, reduce, title)
-    if not (names := data.get("corpora")):
-        raise UsageError("this recipe trains on your own images: name where they are")
-    cards = [card(name) for name in names]
-    for name in names:
-        fetch(name)
-    about = {
-        "title": "; ".join(each.title for each in cards),
-        "licence": "; ".join(each.licence for each in cards),
-        "attribution": "; ".join(each.attribution for each in cards),
-        "weights_may_ship": all(each.weights_may_ship for each in cards),
-    }
-    train, validation = (
-        photographs(open_source(*(f"corpus:{name}/{role}" for name in names)), channels, factor, about)
-        for role, factor in (("train", 1), ("validation", reduce))
-    )
-    return train, validation
 
 
 def _examples(recipe: dict[str, Any], places: Sequence[str]) -> tuple[Examples, Examples]:

@@ -14,6 +14,7 @@ from oddpixel.errors import UsageError
 from oddpixel.provenance import save_synthetic
 
 from .flat import Flat
+from .pyramid import Pyramid
 from .samplers import sampler_for
 from .unet import UNet
 
@@ -57,6 +58,14 @@ def sample_values(
 
     *_, x = sampler_for(sampler, model.schedule)(predict_noise, model.schedule, draw_noise(), num_steps, draw_noise)
     return model.quanta.to_values(x).cpu()
+
+
+def sample_pyramid(
+    model: Pyramid, count: int, size: tuple[int, int], *, num_steps: int = 100, seed: int = 0
+) -> Int64[Tensor, "n c h w"]:
+    """`count` images of that height and width as 8-bit values; CT as grey levels of 16 HU."""
+    x = model.sample(count, size, steps=num_steps, generator=torch.Generator().manual_seed(seed))
+    return x.floor().clamp(0, 255).long()
 
 
 def write_samples(folder: Path, values: Int64[Tensor, "n c h w"], bits: int, made_by: str) -> Path:

@@ -185,6 +185,14 @@ def load_flat(name: str | Path) -> Flat:
     return model
 
 
+def load_pyramid(name: str | Path) -> Pyramid:
+    """A model by name or folder that must be a pyramid. Raises: WrongArchitecture."""
+    model = load_model(name)
+    if not isinstance(model, Pyramid):
+        raise WrongArchitecture(f"{name} is a flat model; this needs a pyramid")
+    return model
+
+
 def load_official(path: Path, options: dict[str, Any]) -> Flat:
     """A checkpoint of the reference implementation into the model that `options` describes. Raises: ModelError."""
     model = build_flat(options)

@@ -178,6 +178,19 @@ def density(
 
 
 @app.command()
+def export(
+    model: Annotated[str, typer.Option("--model", help="A pyramid's folder, or the name of a bundled one.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the graphs.")],
+) -> None:
+    """Write a pyramid's networks as ONNX, one graph a scale, for runtimes without PyTorch."""
+    from oddpixel.forensics.density.export import export_onnx
+    from oddpixel.forensics.density.store import load_pyramid
+
+    for path in export_onnx(load_pyramid(model), out):
+        print(path)
+
+
+@app.command()
 def sample(
     model: Annotated[str, typer.Option("--model", help="A model folder, or the name of a bundled model.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the images and their sheet.")],
@@ -187,15 +200,24 @@ def sample(
     seed: int = 0,
     label: Annotated[int | None, typer.Option(help="A class, for models that have them.")] = None,
     guidance: Annotated[float, typer.Option(help="Weight of classifier-free guidance.")] = 1.25,
+    size: Annotated[int, typer.Option(help="Pixels a side, for pyramids; flat models have their own.", min=1)] = 128,
 ) -> None:
     """Draw images from a density model. Every one is marked as synthetic in its metadata."""
-    from oddpixel.forensics.density.sampling import sample_values, write_samples
-    from oddpixel.forensics.density.store import load_flat
+    from oddpixel.forensics.density.pyramid import Pyramid
+    from oddpixel.forensics.density.sampling import sample_pyramid, sample_values, write_samples
+    from oddpixel.forensics.density.store import load_model
 
-    loaded = load_flat(model)
-    values = sample_values(loaded, number, sampler=sampler, num_steps=steps, seed=seed, label=label, guidance=guidance)
+    loaded = load_model(model)
+    if isinstance(loaded, Pyramid):
+        sampler, bits = "ancestral", 8
+        values = sample_pyramid(loaded, number, (size, size), num_steps=steps, seed=seed)
+    else:
+        bits = loaded.quanta.bits
+        values = sample_values(
+            loaded, number, sampler=sampler, num_steps=steps, seed=seed, label=label, guidance=guidance
+        )
     made_by = f"model {Path(model).name}, sampler {sampler or 'default'}, {steps} steps, seed {seed}"
-    print(write_samples(out, values, loaded.quanta.bits, made_by))
+    print(write_samples(out, values, bits, made_by))
 
 
 @app.command()

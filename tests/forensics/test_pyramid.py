@@ -217,6 +217,7 @@ def test_the_shapes_of_the_answers_and_what_it_refuses() -> None:
     pyramid = random_pyramid(channels=1)
     x = white((40, 33)).float()[:, :1]
     assert pyramid.log_ratios(x).shape == (2, 4, 11)
+    assert pyramid.gaps(x).shape == (2, 4)
     assert pyramid.score_norms(x, torch.tensor([4.0, 0.0])).shape == (2, 4, 2)
     assert [scale.size for scale in pyramid.split(x)] == [(40, 33), (20, 17), (10, 9), (5, 5)]
     assert sum(scale.num_dims for scale in pyramid.split(x)) == 40 * 33

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from oddpixel import Image
 from oddpixel.errors import InvalidImage, UsageError, WrongArchitecture
 from oddpixel.forensics.density.crops import PLAIN, Photographs, Variation, photographs, reduced
-from oddpixel.forensics.density.measure import measure
+from oddpixel.forensics.density.dequantised import Dequantised
+from oddpixel.forensics.density.measure import measure, measure_source
 from oddpixel.forensics.density.pyramid import Pyramid, PyramidOptions
 from oddpixel.forensics.density.pyramid_task import PyramidTask
 from oddpixel.forensics.density.recipe import prepare, read_recipe
@@ -143,6 +144,46 @@ def test_bits_of_a_file_at_any_size_and_depth() -> None:
     assert measure(deep, model)["bits_per_dim"] == pytest.approx(found["bits_per_dim"] + 8, abs=0.1)
 
 
+def test_windows_see_the_same_dequantised_image() -> None:
+    values = (field(4, 61, 127) / 255).astype(np.float32)
+    grey = Dequantised(Image(values, 8, "display", None, "a", "f" * 64, "a"), "display", 1)
+    whole = grey.read((slice(None), slice(None)))
+    assert torch.equal(grey.read((slice(7, 40), slice(90, 127))), whole[:, :, 7:40, 90:127])
+    noise = whole[0].numpy() - np.rint(values * 255)
+    assert 0 <= noise.min() < 0.01
+    assert 0.99 < noise.max() <= 1
+    assert abs(noise.mean() - 0.5) < 0.01
+    assert abs(np.corrcoef(noise[0, :, 1:].ravel(), noise[0, :, :-1].ravel())[0, 1]) < 0.04
+    other = Dequantised(Image(values, 8, "display", None, "b", "0" * 64, "b"), "display", 1)
+    assert not torch.equal(other.read((slice(None), slice(None))), whole)
+
+
+def test_ct_is_read_in_hounsfield_units_and_nothing_else_is() -> None:
+    hounsfield = np.array([[-1024.0, 0.0, 3056.0]], np.float32)[None]
+    ct = Image(hounsfield, 12, "HU", None, "a", "0" * 64, "a")
+    grey = Dequantised(ct, "HU", 1)
+    assert grey.quantum == 1 / 16
+    torch.testing.assert_close(
+        grey.read((slice(None), slice(None)))[0, 0, 0], torch.tensor([0.0, 64.0, 255.0]), rtol=0, atol=1 / 16
+    )
+    with pytest.raises(InvalidImage, match="unit display"):
+        Dequantised(ct, "display", 1)
+
+
+def test_maps_are_pictures_on_an_absolute_scale(tmp_path: Path) -> None:
+    from PIL import Image as Pillow
+
+    torch.manual_seed(0)
+    image = Image((field(4, 61, 127) / 255).astype(np.float32), 8, "display", None, "a", "f" * 64, "a")
+    (item,) = measure_source([image], Pyramid(SMALL).eval(), maps=tmp_path)
+    with Pillow.open(tmp_path / item["map"]) as picture:
+        assert picture.size == (127, 61)
+        assert "bits a sample" in picture.text["Description"]
+    flat = load_model("digits")
+    (refused,) = measure_source([image], flat, maps=tmp_path)
+    assert "pyramid" in refused["error"]["message"]
+
+
 def test_a_recipe_for_ones_own_photographs(tmp_path: Path) -> None:
     from PIL import Image as Pillow
 
@@ -160,8 +201,9 @@ def test_a_recipe_for_ones_own_photographs(tmp_path: Path) -> None:
         prepare({**recipe, "data": {}}, [], tmp_path / "other")
 
 
-def test_bundled_recipes_train_only_on_what_may_ship() -> None:
+@pytest.mark.parametrize("recipe", ["photo-rgb", "photo-grey", "ct"])
+def test_bundled_recipes_train_only_on_what_may_ship(recipe: str) -> None:
     from oddpixel.datasets.corpora import card
 
-    for name in read_recipe("photo-rgb")["data"]["corpora"]:
+    for name in read_recipe(recipe)["data"]["corpora"]:
         assert card(name).weights_may_ship

@@ -1,0 +1,105 @@
+"""What a likelihood costs: megapixels a second and memory of one pass, and how many passes other ways take."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import time
+from typing import Any
+
+import torch
+
+from oddpixel.forensics.density.dequantised import Dequantised
+from oddpixel.forensics.density.haar import EVERYTHING
+from oddpixel.forensics.density.pyramid import Pyramid
+
+from .held_out import Photograph
+
+MEGAPIXELS = (1, 10, 100)
+SIDE = 192
+STANDARD_ERROR = 0.005
+_ONE_PASS = """
+import json, resource, sys, time
+import numpy as np, torch
+from oddpixel.forensics.density.measure import TILE
+from oddpixel.forensics.density.dequantised import Dequantised
+from oddpixel.forensics.density.store import load_model
+from oddpixel.image import Image
+side, bf16 = int(sys.argv[1]), sys.argv[2] == "bf16"
+model = load_model("photo-rgb").use_bf16(bf16)
+pixels = np.empty((3, side, side), np.float32)
+tile = np.random.default_rng(0).integers(0, 256, (3, 64, 64)).astype(np.float32) / 255
+for top in range(0, side, 64):
+    for left in range(0, side, 64):
+        part = pixels[:, top : top + 64, left : left + 64]
+        part[:] = tile[:, : part.shape[1], : part.shape[2]]
+decoded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+grey = Dequantised(Image(pixels, 8, "display", None, "a", "0" * 64, "a"), "display", 3)
+started, used = time.perf_counter(), time.process_time()
+nats = sum(float(part.double().sum()) for part in model.stream(grey.read, grey.size, TILE))
+wall, cpu = time.perf_counter() - started, time.process_time() - used
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"wall_s": wall, "cpu_s": cpu, "decoded_mib": decoded, "peak_mib": peak, "nats": nats}))
+"""
+
+
+def cost(model: Pyramid) -> list[dict[str, Any]]:
+    """One pass of photo-rgb in a process of its own for each size and precision."""
+    rows = []
+    for precision in ("float32", "bf16"):
+        for megapixels in MEGAPIXELS:
+            side = round(math.sqrt(megapixels * 1e6))
+            command = [sys.executable, "-c", _ONE_PASS, str(side), precision]
+            found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            rows.append(
+                {
+                    "precision": precision,
+                    "megapixels": megapixels,
+                    "threads": torch.get_num_threads(),
+                    "megapixels_per_s": megapixels / found["wall_s"],
+                    "cpu_s_per_megapixel": found["cpu_s"] / megapixels,
+                    "decoded_mib": found["decoded_mib"],
+                    "peak_mib": found["peak_mib"],
+                }
+            )
+    return rows
+
+
+def identity_cost(model: Pyramid, photograph: Photograph, seed: int) -> list[dict[str, Any]]:
+    """CPU seconds for one window by one pass, and by the identity with as few evaluations as give 0.5 % standard error."""
+    height, width = photograph.values.shape[1:]
+    top, left = (height - SIDE) // 2, (width - SIDE) // 2
+    window = photograph.values[:, top : top + SIDE, left : left + SIDE]
+    x = Dequantised(photograph.as_image(window), "display", 3).read(EVERYTHING)
+    model.log_likelihood(x)
+    one_pass, _ = _timed(lambda: model.log_likelihood(x), 5)
+    rows: list[dict[str, Any]] = [{"way": "one pass", "evaluations": 1, "cpu_s": one_pass, "ratio": 1.0}]
+    generator = torch.Generator().manual_seed(seed)
+    reference = float(model.identity_log_likelihoods(x, num_knots=64, draws=2, generator=generator).sum())
+    for num_knots in (4, 6, 8, 12, 16, 24, 32):
+        seconds, found = _timed(
+            lambda n=num_knots: float(model.identity_log_likelihoods(x, num_knots=n, generator=generator).sum()), 4
+        )
+        errors = [abs(value - reference) / abs(reference) for value in found]
+        spread = math.sqrt(sum(error**2 for error in errors) / len(errors))
+        if spread <= STANDARD_ERROR:
+            rows.append(
+                {
+                    "way": "identity",
+                    "evaluations": num_knots,
+                    "cpu_s": seconds,
+                    "ratio": seconds / one_pass,
+                    "error": spread,
+                }
+            )
+            break
+    return rows
+
+
+def _timed(work: Any, repeats: int) -> tuple[float, list[Any]]:
+    started, found = time.process_time(), []
+    for _ in range(repeats):
+        found.append(work())
+    return (time.process_time() - started) / repeats, found

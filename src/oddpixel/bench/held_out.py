@@ -1,0 +1,62 @@
+"""Photographs that no model has seen: the test roles of packages, reduced twice by averaging, and what codecs need for them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import imagecodecs
+import numpy as np
+from jaxtyping import UInt8
+
+from oddpixel.datasets.source import open_source
+from oddpixel.forensics.density.crops import reduced
+from oddpixel.image import Image
+
+PACKAGES = ("photographs", "interiors", "nature", "photographs-share-alike", "animals")
+LARGEST = 4.2e6  # pixels, once reduced
+
+
+@dataclass(frozen=True, eq=False)
+class Photograph:
+    """Arguments:
+    values: uint8 `[c, h, w]`.
+    """
+
+    package: str
+    name: str
+    values: UInt8[np.ndarray, "c h w"]
+
+    def as_image(self, window: UInt8[np.ndarray, "c p q"] | None = None) -> Image:
+        values = self.values if window is None else window
+        sha256 = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+        return Image(values.astype(np.float32) / 255, 8, "display", None, self.name, sha256, self.name)
+
+
+def photographs(role: str, channels: int = 3, at_most: int = 6, reduce: int = 2) -> Iterator[Photograph]:
+    """At most so many of each package, the first by name. Raises: MissingFile where a corpus was not fetched."""
+    for package in PACKAGES:
+        found = 0
+        for image in open_source(f"corpus:{package}/{role}"):
+            if found == at_most or not isinstance(image, Image) or min(image.pixels.shape[1:]) < reduce * 200:
+                continue
+            values = reduced(image, channels, reduce)
+            if values[0].size <= LARGEST:
+                found += 1
+                yield Photograph(package, image.source, values)
+
+
+def codec_bits(values: UInt8[np.ndarray, "c h w"]) -> dict[str, float]:
+    """Bits a sample that lossless codecs need, headers included."""
+    pixels = np.ascontiguousarray(values.transpose(1, 2, 0))
+    colour = (
+        pixels if pixels.shape[2] == 3 else pixels.repeat(3, 2)
+    )  # WebP knows no grey; equal channels cost it nothing
+    flat = pixels if pixels.shape[2] == 3 else pixels[..., 0]
+    sizes = {
+        "png": len(imagecodecs.png_encode(flat, level=9)),
+        "webp": len(imagecodecs.webp_encode(colour, lossless=True, level=6)),
+        "jpeg_xl": len(imagecodecs.jpegxl_encode(flat, lossless=True, effort=7)),
+    }
+    return {name: 8 * size / values.size for name, size in sizes.items()}
