@@ -23,8 +23,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 COMPONENTS = 3
-# A tail of probability e^-80 is where z stands still; float32 ends soon after.
-SMALLEST_LOG_TAIL = -80.0
+# Beyond this tail probability z stands still; float32 ends soon after.
+SMALLEST_TAIL = 1e-35
 NARROWEST = -9.0  # log-scale
 
 
@@ -186,11 +186,9 @@ class _Mixture:
 
     def normal(self, d: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n h w"]:
         """Phi^-1(CDF(d)), by the tail on its own side, where nothing cancels."""
-        u = self._u(d)
-        below = (self.log_weight - F.softplus(-u)).logsumexp(2)
-        above = (self.log_weight - F.softplus(u)).logsumexp(2)
-        tail = torch.minimum(below, above).clamp(min=SMALLEST_LOG_TAIL, max=-math.log(2)).exp()
-        far = -torch.special.ndtri(tail)
+        u, weight = self._u(d), self.log_weight.exp()
+        below, above = (weight * torch.sigmoid(u)).sum(2), (weight * torch.sigmoid(-u)).sum(2)
+        far = -torch.special.ndtri(torch.minimum(below, above).clamp(min=SMALLEST_TAIL, max=0.5))
         return torch.where(below > above, far, -far)
 
     def from_normal(self, z: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n h w"]:

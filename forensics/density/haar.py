@@ -70,6 +70,18 @@ def unevenness(size: tuple[int, int], steps: int, window: Window = EVERYTHING) -
     )
 
 
+def smooth_details(shown: Float[Tensor, "b c p q"], steps: int) -> Float[Tensor, "b d p q"]:
+    """The last step's details of an image that rises evenly from each mean to the next; `shown` are the means after it.
+
+    What a 3 x 3 neighbourhood tells of slopes (the S + P transform's predictor, Said and Pearlman 1996, in two dimensions).
+    """
+    s = F.pad(shown, (1, 1, 1, 1), mode="replicate")
+    horizontal = (s[:, :, 1:-1, :-2] - s[:, :, 1:-1, 2:]) / 4
+    vertical = (s[:, :, :-2, 1:-1] - s[:, :, 2:, 1:-1]) / 4
+    diagonal = (s[:, :, :-2, :-2] - s[:, :, :-2, 2:] - s[:, :, 2:, :-2] + s[:, :, 2:, 2:]) / 32
+    return torch.cat([horizontal, vertical, diagonal], 1) * 2.0 ** (steps - 1)
+
+
 @lru_cache(maxsize=256)
 def _ones(length: int, steps: int) -> tuple[Tensor, Tensor]:
     """A row of ones after so many steps, and the last step's details, zero where there is none."""

@@ -76,7 +76,7 @@ class Scale:
     Arguments:
         judged: standardised, zero where nothing is present.
         std: by which it was, for each channel.
-        uneven: the details that a flat image of this brightness has, taken off before.
+        expected: the details that a smooth image with this coarse image has, taken off before.
         size: of the image that was split (of the coarsest itself).
     """
 
@@ -85,7 +85,7 @@ class Scale:
     known: Float[Tensor, "b k p q"]
     present: Float[Tensor, "d p q"]
     std: Float[Tensor, "d"]
-    uneven: Float[Tensor, "*b d p q"]
+    expected: Float[Tensor, "*b d p q"]
     size: tuple[int, int]
     conditional: Conditional
 
@@ -105,7 +105,7 @@ class Scale:
 
     def restored(self, judged: Float[Tensor, "b d p q"]) -> Float[Tensor, "b d p q"]:
         """Details (or the coarsest image) in grey levels."""
-        return judged * self.std[:, None, None] + self.uneven
+        return judged * self.std[:, None, None] + self.expected
 
 
 class Pyramid(nn.Module):
@@ -115,10 +115,9 @@ class Pyramid(nn.Module):
         super().__init__()
         self.options = options
         channels, details = options.channels, haar.ORIENTATIONS * options.channels
-        # Known: the coarse image, which orientations are present (all zero beyond the border), and the scale.
-        self.scales = nn.ModuleList(
-            self._conditional(details, channels + haar.ORIENTATIONS + 1) for _ in range(options.num_networks)
-        )
+        # Known: the coarse image, its slopes, which orientations are present (none beyond the border), and the scale.
+        known = channels + details + haar.ORIENTATIONS + 1
+        self.scales = nn.ModuleList(self._conditional(details, known) for _ in range(options.num_networks))
         self.coarsest = self._conditional(channels, 1)
 
     def _conditional(self, judged: int, known: int) -> Conditional:
@@ -132,7 +131,7 @@ class Pyramid(nn.Module):
         for module in self.modules():
             if isinstance(module, LocalClassifier | Predictor):
                 module.in_bf16 = use
-        return self
+        return self.to(memory_format=torch.channels_last if use else torch.contiguous_format)
 
     def split(self, x: Float[Tensor, "b c h w"]) -> list[Scale]:
         """All terms, finest first. Raises: InvalidImage."""
@@ -193,7 +192,7 @@ class Pyramid(nn.Module):
 
     def _reach(self, index: int) -> int:
         network: Conditional = self.scales[min(index, len(self.scales) - 1)]  # type: ignore[assignment]
-        return network.reach
+        return network.reach + 1  # for the slopes
 
     def likelihood_map(self, x: Tensor, tile: int | None = None) -> Float[Tensor, "b h w"]:
         """Nats a pixel, summing to the log-likelihood: every scale's value spread evenly over the pixels it stands for."""
@@ -348,15 +347,18 @@ class Pyramid(nn.Module):
         size = list(_sizes(full, index + 1))[-1]
         mask = haar.present(size, window).to(coarse)
         shown = coarse / haar.brightness(full, index + 1, window).to(coarse)
-        # What a flat image of this brightness would have for details is known: a shear, which preserves volume.
+        # What a smooth image with this coarse one would have for details is known: a shear, which preserves volume.
         uneven = (haar.unevenness(full, index + 1, window).to(coarse)[None, :, None] * shown[:, None]).flatten(1, 2)
+        present = mask.repeat_interleave(channels, 0)
+        slopes = haar.smooth_details(shown, index + 1) * present
         std = self._std(index).to(coarse).repeat(haar.ORIENTATIONS)
-        judged = torch.zeros_like(uneven) if details is None else (details - uneven) / std[:, None, None]
+        expected = uneven + slopes
+        judged = torch.zeros_like(expected) if details is None else (details - expected) / std[:, None, None]
         grey, spread = (part(channels).to(coarse)[:, None, None] for part in (colour.middle, colour.spread))
         planes = torch.cat([mask, torch.full_like(mask[:1], index / 8)]).expand(len(coarse), -1, -1, -1)
-        known = torch.cat([(shown - grey) / spread, planes], 1)
+        known = torch.cat([(shown - grey) / spread, slopes / std[:, None, None], planes], 1)
         network: Conditional = self.scales[min(index, len(self.scales) - 1)]  # type: ignore[assignment]
-        return Scale(index, judged, known, mask.repeat_interleave(channels, 0), std, uneven, size, network)
+        return Scale(index, judged, known, present, std, expected, size, network)
 
     def _std(self, index: int) -> Tensor:
         """Measured, or twice that of the scale before: natural images are alike at all scales."""

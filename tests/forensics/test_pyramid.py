@@ -41,14 +41,15 @@ def test_brightness_is_what_a_constant_image_becomes() -> None:
 
 
 class WhiteOracle(nn.Module):
-    """Knows that what it judges is white noise of one variance: log N(d; 0, alpha^2 v + sigma^2) - log N(d; 0, 1)."""
+    """Knows that what it judges is white noise of one variance less the slopes: log N(d; -alpha slopes, alpha^2 v + sigma^2)
+    - log N(d; 0, 1)."""
 
     reach = 1
 
     def __init__(self, lambdas: Tensor, variance: float, present: Tensor | None = None) -> None:
         super().__init__()
         alpha2 = torch.cat([torch.ones(1), torch.sigmoid(lambdas)]).double()
-        self.variance = alpha2 * variance + (1 - alpha2)
+        self.variance, self.alpha = alpha2 * variance + (1 - alpha2), alpha2.sqrt()
         self.present = present
 
     def forward(self, d: Tensor, c: Tensor) -> Tensor:
@@ -56,7 +57,9 @@ class WhiteOracle(nn.Module):
         masks = c[:, -4:-1] if c.shape[1] > 1 else torch.ones_like(d[:, :1])
         present = masks.repeat_interleave(d.shape[1] // masks.shape[1], 1)
         v = self.variance[None, :, None, None, None].to(d)
-        one = -0.5 * (d[:, None].square() / v + v.log()) + 0.5 * d[:, None].square()
+        slopes = c[:, d.shape[1] // 3 : -4] if c.shape[1] > 1 else torch.zeros_like(d)
+        mean = -self.alpha[None, :, None, None, None].to(d) * slopes[:, None]
+        one = -0.5 * ((d[:, None] - mean).square() / v + v.log()) + 0.5 * d[:, None].square()
         return (one * present[:, None]).sum(2)
 
 
@@ -118,7 +121,9 @@ def test_the_exact_classifier_gives_the_exact_denoiser(oracle: Pyramid) -> None:
     noisy = scale.conditional.add_noise(scale.judged, lambda_, noise, scale.present)
     e_hat = scale.conditional.predict_noise(noisy, scale.known, lambda_, scale.present)
     alpha2, sigma2 = torch.sigmoid(lambda_), torch.sigmoid(-lambda_)
-    wanted = noisy * (sigma2.sqrt() / (alpha2 * VARIANCE / 625 + sigma2))[:, None, None, None]
+    slopes = scale.known[:, 3:12]
+    centred = noisy + alpha2.sqrt()[:, None, None, None] * slopes
+    wanted = centred * (sigma2.sqrt() / (alpha2 * VARIANCE / 625 + sigma2))[:, None, None, None]
     torch.testing.assert_close(e_hat, wanted, rtol=2e-2, atol=2e-2)  # between knots it is interpolated
 
 

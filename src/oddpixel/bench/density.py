@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import spearmanr
 
 from oddpixel.errors import MissingWeights
 from oddpixel.forensics.density.dequantised import Dequantised
@@ -43,6 +44,7 @@ def run(model: str = "photo-rgb", seed: int = 0, sheets: Path | None = Path("doc
         "held-out photographs": rows,
         "held-out photographs by scale": _by_scale(pyramid, tested),
     }
+    tables["bf16 against float32"] = [_precision(pyramid, tested)]
     for name in BUNDLED:
         if _is_bundled(name):
             tables[f"self-consistency of {name}"] = consistency(name, load_pyramid(name), seed)
@@ -88,14 +90,31 @@ def _against_codecs(model: Pyramid, photograph: Photograph, seed: int) -> dict[s
 
 def _crop_bits(model: Pyramid, photograph: Photograph, seed: int) -> tuple[float, float]:
     """One pass and identity on the middle of the photograph, bits/dim."""
-    height, width = photograph.values.shape[1:]
-    top, left = (max((side - CROP) // 2, 0) for side in (height, width))
-    grey = Dequantised(photograph.as_image(photograph.values[:, top : top + CROP, left : left + CROP]), "display", 3)
+    grey = Dequantised(photograph.as_image(_middle(photograph, CROP)), "display", 3)
     x = grey.read(EVERYTHING)
     generator = torch.Generator().manual_seed(seed)
     one_pass = float(model.log_likelihood(x))
     identity = float(model.identity_log_likelihoods(x, num_knots=32, generator=generator).sum())
     return model.bits_per_dim(one_pass, grey.num_dims), model.bits_per_dim(identity, grey.num_dims)
+
+
+def _precision(model: Pyramid, tested: list[Photograph]) -> dict[str, float]:
+    """Whether bf16 keeps bits/dim and their order, on the middles of the photographs."""
+    middles = [photograph.as_image(_middle(photograph, CROP)) for photograph in tested]
+    full, half = ([measure(each, model.use_bf16(use))["bits_per_dim"] for each in middles] for use in (False, True))
+    model.use_bf16(False)
+    differences = np.array(half) - np.array(full)
+    return {
+        "photographs": len(tested),
+        "mean_difference_bits": float(differences.mean()),
+        "largest_difference_bits": float(np.abs(differences).max()),
+        "spearman": float(spearmanr(full, half).statistic),
+    }
+
+
+def _middle(photograph: Photograph, side: int) -> np.ndarray:
+    top, left = (max((length - side) // 2, 0) for length in photograph.values.shape[1:])
+    return photograph.values[:, top : top + side, left : left + side]
 
 
 def _summary(rows: list[dict[str, Any]], seed: int) -> dict[str, Any]:
@@ -113,10 +132,7 @@ def _by_scale(model: Pyramid, tested: list[Photograph]) -> list[dict[str, Any]]:
     """Of each scale's own dimensions, finest first, on the middles of the photographs."""
     sums: dict[int, list[float]] = {}
     for photograph in tested:
-        height, width = photograph.values.shape[1:]
-        top, left = (max((side - 2 * CROP) // 2, 0) for side in (height, width))
-        window = photograph.values[:, top : top + 2 * CROP, left : left + 2 * CROP]
-        for index, scale in enumerate(measure(photograph.as_image(window), model)["scales"]):
+        for index, scale in enumerate(measure(photograph.as_image(_middle(photograph, 2 * CROP)), model)["scales"]):
             sums.setdefault(index, []).append(scale["bits_per_dim"])
     return [
         {"scale": index, "share_of_dims": 0.75 * math.pow(4, -index), "bits_per_dim": float(np.mean(values))}

@@ -25,7 +25,7 @@ from .held_out import Photograph, photographs
 SCALES = 3  # the finest ones: coarser ones of a 96-pixel crop are some hundred numbers
 LEVELS = (4.0, 1.0, -2.0)
 SURPRISE_SIDE = 96
-SIZES = {"96 px crops": (96, 4), "512 px, whole image": (512, 2)}
+SIZES = {"96 px crops": (96, 3), "512 px, whole image": (512, 1)}
 Values = np.ndarray
 
 
