@@ -131,7 +131,8 @@ class Pyramid(nn.Module):
         for module in self.modules():
             if isinstance(module, LocalClassifier | Predictor):
                 module.in_bf16 = use
-        return self.to(memory_format=torch.channels_last if use else torch.contiguous_format)
+        layout = torch.channels_last if use else torch.contiguous_format
+        return self.to(memory_format=layout)  # type: ignore[call-overload] # nn.Module's stubs lack it
 
     def split(self, x: Float[Tensor, "b c h w"]) -> list[Scale]:
         """All terms, finest first. Raises: InvalidImage."""
