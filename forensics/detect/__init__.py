@@ -1,0 +1,1 @@
+"""From likelihood to a decision: features, scores, calibration, maps."""

@@ -1,0 +1,73 @@
+"""Conformal p-values: how often a normal group would look at least this odd (Vovk et al. 2005; Bates et al. 2023).
+
+    p(s) = (1 + #{calibration scores >= s}) / (n + 1)
+
+If the incoming group and the n calibration groups are exchangeable, P(p <= alpha) <= alpha for every alpha, whatever the score.
+Higher scores are odder. The unit is the group (patient, study, source video, original file): its score is the largest of its
+members', because members of one group resemble each other and would count one normal many times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from oddpixel.errors import UsageError
+
+Scores = Float[np.ndarray, "n"]
+
+
+def p_values(scores: Float[np.ndarray, "m"], calibration: Scores) -> Float[np.ndarray, "m"]:
+    """In 1/(n+1) .. 1; ties count against oddness. Raises: UsageError where a score is NaN or nothing is calibrated."""
+    if not len(calibration):
+        raise UsageError("a p-value needs calibration scores, got none")
+    if np.isnan(scores).any() or np.isnan(calibration).any():
+        raise UsageError("a score is NaN; leave out images that could not be scored")
+    ordered = np.sort(calibration)
+    as_odd = len(ordered) - np.searchsorted(ordered, scores, side="left")
+    return (1.0 + as_odd) / (len(ordered) + 1.0)
+
+
+def smallest_p_value(num_calibration: int) -> float:
+    return 1.0 / (num_calibration + 1.0)
+
+
+def group_maxima(scores: Scores, groups: Sequence[str]) -> tuple[list[str], Float[np.ndarray, "g"]]:
+    """Each group's largest score, groups in order of first appearance. Raises: UsageError."""
+    if len(scores) != len(groups):
+        raise UsageError(f"{len(scores)} scores but {len(groups)} groups")
+    names = list(dict.fromkeys(groups))
+    place = {name: index for index, name in enumerate(names)}
+    maxima = np.full(len(names), -np.inf)
+    np.maximum.at(maxima, [place[name] for name in groups], scores)
+    return names, maxima
+
+
+def q_values(p: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
+    """Benjamini-Hochberg: the smallest false discovery rate at which each would be flagged, in 0 .. 1.
+
+    Valid for conformal p-values that share one calibration set (positively dependent; Bates et al. 2023, theorem 2).
+    """
+    order = np.argsort(p, kind="stable")[::-1]
+    ranks = np.arange(len(p), 0, -1)
+    adjusted = np.minimum.accumulate(p[order] * len(p) / ranks)
+    q = np.empty_like(p)
+    q[order] = np.minimum(adjusted, 1.0)
+    return q
+
+
+def smoothed_ranks(
+    scores: Float[np.ndarray, "m"], calibration: Scores, generator: np.random.Generator
+) -> Float[np.ndarray, "m"]:
+    """Each score's rank among calibration and all earlier incoming scores, ties broken at random: independent and uniform in
+    0 .. 1 while everything is exchangeable. (Ranks among calibration alone are not independent.)"""
+    seen = np.sort(calibration)
+    ranks = np.empty(len(scores))
+    for index, score in enumerate(scores):
+        left, right = np.searchsorted(seen, score, side="left"), np.searchsorted(seen, score, side="right")
+        above, tied = len(seen) - right, right - left + 1
+        ranks[index] = (above + generator.random() * tied) / (len(seen) + 1)
+        seen = np.insert(seen, left, score)
+    return ranks

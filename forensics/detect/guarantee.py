@@ -1,0 +1,90 @@
+"""What a threshold on p-values guarantees, and how many normals that takes.
+
+*Marginal* (`alpha`): over draws of calibration and incoming groups together, P(false alarm) <= alpha; flag where p <= alpha.
+
+*Training-conditional* (`alpha`, `confidence`): for this very calibration set, with that confidence over its draw, the rate of
+false alarms is at most alpha. Flagging above the k-th largest of n calibration scores has rate ~ Beta(k, n + 1 - k) (order
+statistics; Vovk 2012), so k is the largest with P(Beta(k, n + 1 - k) <= alpha) >= confidence, and the threshold is
+p <= k / (n + 1).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy.stats import beta
+
+from oddpixel.errors import CalibrationTooSmall, UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guarantee:
+    """Arguments:
+    alpha: the rate of false alarms.
+    confidence: None is marginal.
+    num_calibration: groups that it rests on.
+    threshold: flag where p is at most this.
+    """
+
+    alpha: float
+    confidence: float | None
+    num_calibration: int
+    threshold: float
+
+    @property
+    def kind(self) -> str:
+        return "marginal" if self.confidence is None else "training-conditional"
+
+    def __str__(self) -> str:
+        rate = f"at most {self.alpha:g} of normal groups are flagged"
+        if self.confidence is None:
+            return f"{rate}, on average over calibration sets of {self.num_calibration} groups"
+        return f"with confidence {self.confidence:g}, {rate} by this calibration of {self.num_calibration} groups"
+
+
+def guarantee(num_calibration: int, alpha: float, confidence: float | None = None) -> Guarantee:
+    """The threshold on p that so many calibration groups allow.
+
+    Raises: CalibrationTooSmall, with the number needed; UsageError.
+    """
+    _check(alpha, confidence)
+    needed = groups_needed(alpha, confidence)
+    if num_calibration < needed:
+        sure = "" if confidence is None else f" at {confidence:g} confidence"
+        raise CalibrationTooSmall(
+            f"a false-alarm rate of {alpha:g}{sure} needs at least {needed} normal groups, got {num_calibration}; "
+            f"use a larger --alpha or add normals"
+        )
+    if confidence is None:
+        return Guarantee(alpha=alpha, confidence=None, num_calibration=num_calibration, threshold=alpha)
+    k = _largest_count(num_calibration, alpha, confidence)
+    threshold = k / (num_calibration + 1)
+    return Guarantee(alpha=alpha, confidence=confidence, num_calibration=num_calibration, threshold=threshold)
+
+
+def groups_needed(alpha: float, confidence: float | None = None) -> int:
+    """The fewest calibration groups with which anything can be flagged."""
+    _check(alpha, confidence)
+    if confidence is None:
+        return math.ceil(1 / alpha - 1e-9) - 1
+    return math.ceil(math.log1p(-confidence) / math.log1p(-alpha) - 1e-9)
+
+
+def _largest_count(n: int, alpha: float, confidence: float) -> int:
+    """Largest k with P(Beta(k, n + 1 - k) <= alpha) >= confidence: that probability falls with k."""
+    low, high = 1, n
+    while low < high:
+        middle = (low + high + 1) // 2
+        if beta.cdf(alpha, middle, n + 1 - middle) >= confidence:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _check(alpha: float, confidence: float | None) -> None:
+    if not 0 < alpha < 1:
+        raise UsageError(f"alpha must lie between 0 and 1, got {alpha:g}")
+    if confidence is not None and not 0 < confidence < 1:
+        raise UsageError(f"confidence must lie between 0 and 1, got {confidence:g}")

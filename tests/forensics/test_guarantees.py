@@ -1,0 +1,141 @@
+"""False-alarm guarantees: exact on exchangeable scores, refused where they cannot hold, and broken by planted violations."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import beta, binomtest, kstest
+
+from oddpixel.errors import CalibrationTooSmall, UsageError
+from oddpixel.forensics.detect.calibration import Calibration
+from oddpixel.forensics.detect.conformal import group_maxima, p_values, q_values, smoothed_ranks
+from oddpixel.forensics.detect.drift import drift
+from oddpixel.forensics.detect.guarantee import groups_needed, guarantee
+
+RUNS = 4000
+
+
+def rate_is_at_most(flagged: int, total: int, nominal: float) -> bool:
+    """No significant excess over the nominal rate (one-sided, 0.1 %)."""
+    return bool(binomtest(flagged, total, nominal, alternative="greater").pvalue > 0.001)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.05, 0.01])
+@pytest.mark.parametrize("n", [99, 199])
+def test_marginal_rates_are_exact(alpha: float, n: int) -> None:
+    rng = np.random.default_rng(0)
+    threshold = guarantee(n, alpha).threshold
+    flagged = sum(int((p_values(rng.normal(size=1), rng.normal(size=n)) <= threshold)[0]) for _ in range(RUNS))
+    assert abs(flagged / RUNS - alpha) < 4 * math.sqrt(alpha * (1 - alpha) / RUNS)
+
+
+@pytest.mark.parametrize(("alpha", "confidence", "n"), [(0.1, 0.9, 60), (0.05, 0.95, 150), (0.01, 0.95, 400)])
+def test_conditional_rates_hold_for_this_very_calibration(alpha: float, confidence: float, n: int) -> None:
+    """Uniform scores: the rate of a calibration set is known exactly."""
+    rng = np.random.default_rng(1)
+    k = round(guarantee(n, alpha, confidence).threshold * (n + 1))
+    rates = 1 - np.sort(rng.random((RUNS, n)), 1)[:, -k]
+    assert rate_is_at_most(int((rates > alpha).sum()), RUNS, 1 - confidence)
+    assert beta.cdf(alpha, k + 1, n - k) < confidence, "no more can be had"
+
+
+def test_too_few_normals_are_refused_with_the_number_needed() -> None:
+    assert groups_needed(0.01, 0.95) == 299
+    assert groups_needed(0.05) == 19
+    with pytest.raises(CalibrationTooSmall, match="at least 299 normal groups, got 200"):
+        guarantee(200, 0.01, 0.95)
+    assert guarantee(299, 0.01, 0.95).threshold == pytest.approx(1 / 300)
+    assert "confidence 0.95" in str(guarantee(299, 0.01, 0.95))
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        guarantee(100, 1.5)
+
+
+@given(st.integers(0, 2**31), st.sampled_from([np.exp, np.cbrt, lambda x: 3 * x - 7]))
+def test_monotone_transforms_change_no_decision(seed: int, transform: np.ufunc) -> None:
+    rng = np.random.default_rng(seed)
+    scores, normals = rng.normal(size=20), rng.normal(size=50)
+    np.testing.assert_array_equal(p_values(scores, normals), p_values(transform(scores), transform(normals)))
+
+
+def test_ties_count_against_oddness() -> None:
+    assert p_values(np.array([1.0]), np.ones(9)).tolist() == [1.0]
+    assert p_values(np.array([2.0]), np.ones(9)).tolist() == [0.1]
+    with pytest.raises(UsageError, match="NaN"):
+        p_values(np.array([np.nan]), np.ones(9))
+
+
+def grouped(rng: np.random.Generator, num_groups: int, size: int) -> tuple[np.ndarray, list[str]]:
+    """Images of one group resemble each other."""
+    scores = rng.normal(size=(num_groups, 1)) * 2 + rng.normal(size=(num_groups, size)) * 0.3
+    return scores.ravel(), [f"{group}" for group in range(num_groups) for _ in range(size)]
+
+
+def test_pooling_images_of_few_groups_breaks_the_guarantee_and_groups_keep_it() -> None:
+    rng, alpha, size = np.random.default_rng(2), 0.05, 10
+    by_group = by_image = 0
+    for _ in range(1000):
+        scores, groups = grouped(rng, 40, size)
+        incoming, names = grouped(rng, 1, size)
+        calibration = Calibration.of(scores, groups)
+        maxima = group_maxima(incoming, names)[1]
+        by_group += int(calibration.p_values(maxima, ["all"])[0] <= alpha)
+        by_image += int((p_values(incoming, scores) <= alpha).any())
+    assert rate_is_at_most(by_group, 1000, alpha)
+    assert not rate_is_at_most(by_image, 1000, alpha), "the planted violation shows"
+
+
+def test_calibrating_on_fitted_data_shows_up() -> None:
+    """Distance to the nearest fitted image is zero for the fitted images themselves."""
+    rng = np.random.default_rng(3)
+    fitted, incoming = rng.normal(size=(200, 5)), rng.normal(size=(300, 5))
+
+    def nearest(x: np.ndarray) -> np.ndarray:
+        return np.asarray(np.linalg.norm(x[:, None] - fitted[None], axis=2).min(1))
+
+    honest = p_values(nearest(incoming), nearest(rng.normal(size=(200, 5)))) <= 0.05
+    planted = p_values(nearest(incoming), nearest(fitted)) <= 0.05
+    assert rate_is_at_most(int(honest.sum()), 300, 0.1)
+    assert planted.mean() > 0.9
+
+
+def test_false_discoveries_stay_below_the_rate_asked_for() -> None:
+    rng, shares = np.random.default_rng(4), []
+    for _ in range(400):
+        calibration = rng.normal(size=200)
+        scores = np.concatenate([rng.normal(size=80), rng.normal(4, 1, 20)])
+        flagged = q_values(p_values(scores, calibration)) <= 0.1
+        shares.append(flagged[:80].sum() / max(flagged.sum(), 1))
+    assert np.mean(shares) < 0.1 + 3 * np.std(shares) / 20
+    assert q_values(np.array([0.01, 0.04, 0.03])).tolist() == pytest.approx([0.03, 0.04, 0.04])
+
+
+def test_strata_fall_back_visibly() -> None:
+    scores, groups = np.arange(60.0), [str(k) for k in range(60)]
+    strata = ["CT"] * 50 + ["MR"] * 10
+    calibration = Calibration.of(scores, groups, strata)
+    assert calibration.stands_alone("CT")
+    assert not calibration.stands_alone("MR")
+    assert not calibration.stands_alone("unseen")
+    found = calibration.p_values(np.array([49.5, 49.5, 49.5]), ["CT", "MR", "unseen"])
+    assert found.tolist() == pytest.approx([1 / 51, 11 / 61, 11 / 61])
+    with pytest.raises(UsageError, match="two strata"):
+        Calibration.of(np.zeros(2), ["a", "a"], ["CT", "MR"])
+    with pytest.raises(CalibrationTooSmall, match="no normal"):
+        Calibration.of(np.zeros(0), [])
+
+
+def test_ranks_are_uniform_and_the_martingale_seldom_alarms_unless_something_drifts() -> None:
+    rng = np.random.default_rng(5)
+    ranks = np.concatenate([smoothed_ranks(rng.normal(size=100), rng.normal(size=50), rng) for _ in range(30)])
+    assert kstest(ranks, "uniform").pvalue > 0.001
+    alarms = sum(drift(rng.normal(size=300), rng.normal(size=50), level=0.05).alarm_at is not None for _ in range(200))
+    assert rate_is_at_most(alarms, 200, 0.05)
+    for shift in (1.0, -1.0):
+        drifting = np.concatenate([rng.normal(size=50), rng.normal(shift, 1, 300)])
+        alarm = drift(drifting, rng.normal(size=200)).alarm_at
+        assert alarm is not None
+        assert alarm >= 50
