@@ -49,7 +49,7 @@ def run(model: str = "photo-rgb", seed: int = 0, sheets: Path | None = Path("doc
         if _is_bundled(name):
             tables[f"self-consistency of {name}"] = consistency(name, load_pyramid(name), seed)
     tables |= paradox(pyramid, seed)
-    tables["cost"] = cost(pyramid)
+    tables["cost"] = cost()
     tables["cost of other ways"] = identity_cost(pyramid, tested[0], seed)
     if sheets is not None:
         write_sheet(sheets, model, pyramid, seed)

@@ -34,7 +34,7 @@ class Photograph:
         return Image(values.astype(np.float32) / 255, 8, "display", None, self.name, sha256, self.name)
 
 
-def photographs(role: str, channels: int = 3, at_most: int = 6, reduce: int = 2) -> Iterator[Photograph]:
+def photographs(role: str, channels: int = 3, at_most: int = 3, reduce: int = 2) -> Iterator[Photograph]:
     """At most so many of each package, the first by name. Raises: MissingFile where a corpus was not fetched."""
     for package in PACKAGES:
         found = 0

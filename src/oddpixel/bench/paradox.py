@@ -25,7 +25,7 @@ from .held_out import Photograph, photographs
 SCALES = 3  # the finest ones: coarser ones of a 96-pixel crop are some hundred numbers
 LEVELS = (4.0, 1.0, -2.0)
 SURPRISE_SIDE = 96
-SIZES = {"96 px crops": (96, 3), "512 px, whole image": (512, 1)}
+SIZES = {"96-px crops": (96, 2), "512-px images": (512, 1)}
 Values = np.ndarray
 
 
@@ -67,7 +67,7 @@ def paradox(model: Pyramid, seed: int) -> dict[str, list[dict[str, Any]]]:
         untouched = [crop for photograph in tested for crop in _crops(photograph, side, number)]
         scorers = _fit(_features(model, normal, seed))
         reference = _features(model, untouched, seed)
-        tables[f"paradox: AUROC, {name}"] = [
+        tables[f"paradox, AUROC on {name}"] = [
             {
                 "edit": edit,
                 "images": len(untouched),
@@ -77,7 +77,7 @@ def paradox(model: Pyramid, seed: int) -> dict[str, list[dict[str, Any]]]:
         ]
         if side == min(side for side, _ in SIZES.values()):
             labels = [photograph.package for photograph in tested for _ in range(number)]
-            tables["paradox: AUROC, each corpus against the others"] = _between(scorers, reference, np.array(labels))
+            tables["paradox, AUROC of each corpus against the others"] = _between(scorers, reference, np.array(labels))
     model.use_bf16(False)
     return tables
 
