@@ -187,7 +187,8 @@ class _Mixture:
     def normal(self, d: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n h w"]:
         """Phi^-1(CDF(d)), by the tail on its own side, where nothing cancels."""
         u, weight = self._u(d), self.log_weight.exp()
-        below, above = (weight * torch.sigmoid(u)).sum(2), (weight * torch.sigmoid(-u)).sum(2)
+        # exp(-softplus(-u)) is the logistic function; ONNX Runtime's own goes wrong below e^-18.
+        below, above = ((weight * torch.exp(-F.softplus(side))).sum(2) for side in (-u, u))
         far = -torch.special.ndtri(torch.minimum(below, above).clamp(min=SMALLEST_TAIL, max=0.5))
         return torch.where(below > above, far, -far)
 
