@@ -14,6 +14,7 @@ the same position (PixelCNN++, Salimans et al. 2017, sections 2.1 and 2.2).
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ SMALLEST_TAIL = 1e-35
 NARROWEST = -9.0  # log-scale
 
 
-class Base(nn.Module):
+class Base(nn.Module, ABC):
     """d <-> z, and what d costs before the density ratio.
 
     Arguments:
@@ -37,12 +38,13 @@ class Base(nn.Module):
 
     reach: int
 
+    @abstractmethod
     def to_normal(
         self, d: Float[Tensor, "b d h w"], c: Float[Tensor, "b k h w"], present: Float[Tensor, "*b d h w"]
     ) -> tuple[Float[Tensor, "b d h w"], Float[Tensor, "b h w"]]:
         """z, and log base(d | c) by position in nats."""
-        raise NotImplementedError
 
+    @abstractmethod
     def log_density_of_a_draw(
         self,
         d: Float[Tensor, "b d h w"],
@@ -51,13 +53,12 @@ class Base(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "b h w"]:
         """What log base would have been, had each detail been drawn from it after the image's own before it; nats."""
-        raise NotImplementedError
 
+    @abstractmethod
     def from_normal(
         self, z: Float[Tensor, "b d h w"], c: Float[Tensor, "b k h w"], present: Float[Tensor, "*b d h w"]
     ) -> Float[Tensor, "b d h w"]:
         """The d that `to_normal` turns into z."""
-        raise NotImplementedError
 
 
 class Normal(Base):

@@ -126,6 +126,11 @@ def alpha_sigma(lambda_: Tensor) -> tuple[Tensor, Tensor]:
     return torch.sigmoid(lambda_).sqrt(), torch.sigmoid(-lambda_).sqrt()
 
 
+def alpha_sigma_at(lambda_: float) -> tuple[float, float]:
+    """The same of one level, in double precision."""
+    return (1 + math.exp(-lambda_)) ** -0.5, (1 + math.exp(lambda_)) ** -0.5
+
+
 def _catmull_rom(t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Weights of the knots at -1, 0, 1, 2 for a place t in 0..1 between the middle two."""
     return (
@@ -150,18 +155,14 @@ def ancestral(
     for now, then in pairwise(lambdas.tolist()):
         levels = torch.full((len(c),), now, dtype=c.dtype)
         e_hat = conditional.predict_noise(z, c, levels, present)
-        alpha, sigma = _alpha_sigma(now)
-        alpha_then, sigma_then = _alpha_sigma(then)
+        alpha, sigma = alpha_sigma_at(now)
+        alpha_then, sigma_then = alpha_sigma_at(then)
         clean = (z - sigma * e_hat) / alpha
         new = -math.expm1(now - then)  # the share of the variance that is drawn anew
         noise = torch.randn(z.shape, generator=generator).to(z) * present
         kept = alpha / alpha_then * (sigma_then / sigma) ** 2
         z = kept * z + alpha_then * new * clean + sigma_then * math.sqrt(new) * noise
     return z
-
-
-def _alpha_sigma(lambda_: float) -> tuple[float, float]:
-    return (1 + math.exp(-lambda_)) ** -0.5, (1 + math.exp(lambda_)) ** -0.5
 
 
 # Where what the base leaves is decided: three levels in four are drawn from here.

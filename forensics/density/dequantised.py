@@ -22,19 +22,18 @@ UNITS = {"display": (255.0, 0.0), "HU": (1 / 16, 64.0)}  # grey levels a unit, a
 class Dequantised:
     """Arguments:
     image: its `unit` and channels those of the model.
-    seed: of the noise; the file's hash, so that the figures of a file are its own.
 
     Raises: InvalidImage.
     """
 
-    def __init__(self, image: Image, unit: str, channels: int, seed: int | None = None) -> None:
+    def __init__(self, image: Image, unit: str, channels: int) -> None:
         if image.unit != unit:
             raise InvalidImage(f"this model takes images in unit {unit}, got {image.unit}")
         if len(image.pixels) != channels:
             raise InvalidImage(f"this model takes {channels} channels, got an array of {image.pixels.shape}")
         self.pixels, self.stored_quantum = image.pixels, image.quantum
         self.gain, self.zero = UNITS[unit]
-        self.seed = int(str(image.sha256)[:15], 16) if seed is None else seed
+        self.seed = int(str(image.sha256)[:15], 16)  # so that the figures of a file are its own
 
     @property
     def size(self) -> tuple[int, int]:

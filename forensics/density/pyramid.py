@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
@@ -26,7 +27,7 @@ from oddpixel.errors import InvalidImage
 
 from . import colour, haar
 from .base import Logistics, Normal, Predictor, log_normal_map
-from .conditional import Conditional, alpha_sigma, ancestral
+from .conditional import Conditional, alpha_sigma_at, ancestral
 from .identity import from_gains
 from .local import LocalClassifier, LocalOptions, tiles
 from .surprise import Spectrum, error_maps
@@ -203,9 +204,8 @@ class Pyramid(nn.Module):
         """Maps by scale on one map of the image, with the same sum."""
         num_steps = len(list(self._halvings(size)))
         spread, reached = torch.zeros(()), num_steps
-        for index in reversed(
-            range(len(maps))
-        ):  # coarse to fine, so that each is spread by one step with all before it
+        # Coarse to fine, so that each is spread by one step together with all before it.
+        for index in reversed(range(len(maps))):
             wanted = min(index + 1, num_steps)
             spread = _spread(spread, size, reached, wanted) + maps[index]
             reached = wanted
@@ -213,11 +213,9 @@ class Pyramid(nn.Module):
 
     def scale_dims(self, size: tuple[int, int]) -> list[int]:
         """Dimensions of each term for an image of that size, finest first; they add up to all."""
-        channels, dims = self.options.channels, []
-        for rows, columns in self._halvings(size):
-            dims.append(channels * (rows * columns - -(-rows // 2) * -(-columns // 2)))
-            size = (-(-rows // 2), -(-columns // 2))
-        return [*dims, channels * size[0] * size[1]]
+        steps = len(list(self._halvings(size)))
+        counts = [self.options.channels * rows * columns for rows, columns in _sizes(size, steps + 1)]
+        return [*(before - after for before, after in pairwise(counts)), counts[-1]]
 
     def _halvings(self, size: tuple[int, int]) -> Iterator[tuple[int, int]]:
         while max(size) > self.options.coarsest:
@@ -306,7 +304,7 @@ class Pyramid(nn.Module):
         for scale in scales:
             z = _normal(scale)
             levels = torch.full((len(z),), float(lambda_), dtype=z.dtype)
-            alpha, sigma = (float(part[0]) for part in alpha_sigma(levels))
+            alpha, sigma = alpha_sigma_at(lambda_)
             noise = torch.randn(z.shape, generator=generator).to(z) * scale.present
             noisy = scale.conditional.add_noise(z, levels, noise, scale.present)
             e_hat = scale.conditional.predict_noise(noisy, scale.known, levels, scale.present)

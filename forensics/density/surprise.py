@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .conditional import Conditional, alpha_sigma
+from .conditional import Conditional, alpha_sigma_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def error_maps(
 
     g, pull = torch.func.vjp(gradient, noisy)  # type: ignore[misc] # three only with has_aux
     (curvature,) = pull(probe)
-    alpha, sigma = (float(part[0]) for part in alpha_sigma(levels))
+    alpha, sigma = alpha_sigma_at(lambda_)
     e_hat = sigma * (noisy - g)
     actual = ((noise - e_hat).square() * present).sum(1)
     predicted = ((alpha**2 + sigma**2 * probe * curvature) * present).sum(1)

@@ -46,7 +46,7 @@ def field(seed: int, height: int = 200, width: int = 260) -> np.ndarray:
 def task() -> PyramidTask:
     torch.manual_seed(0)
     train, held_out = Photographs([field(1), field(2)], {"title": "fields"}), Photographs([field(3)])
-    return PyramidTask(Pyramid(SMALL), train, held_out, groups=2, coarse_share=0.5, num_validated=2)
+    return PyramidTask(Pyramid(SMALL), train, held_out, groups=2, coarse_share=0.5, variation=PLAIN, num_validated=2)
 
 
 @given(start=st.integers(-300, 600), side=st.integers(1, 200), length=st.integers(40, 400))
@@ -117,8 +117,8 @@ def test_training_lowers_the_bits_and_what_is_saved_is_what_was_trained(tmp_path
     )
     Trainer(trained, options, tmp_path).run()
     after = trained.figures
-    assert after["identity_bits_per_dim"] < before["identity_bits_per_dim"] - 0.2
-    assert after["bits_per_dim"] < before["bits_per_dim"] + 0.1  # sixty steps are too few for the classifier's offset
+    assert after["identity_bits_per_dim"] < before["identity_bits_per_dim"] - 0.3
+    assert after["bits_per_dim"] < before["bits_per_dim"]
     loaded = load_model(tmp_path)
     assert isinstance(loaded, Pyramid)
     assert loaded.options == SMALL
