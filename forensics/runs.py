@@ -206,6 +206,10 @@ class Run:
         rows = [{name: _cell(item.get(name)) for name in COLUMNS} | {"shard": shard} for item in items]
         return self._write_table(shard, pd.DataFrame(rows, columns=list(COLUMNS)))
 
+    def rewrite_part(self, shard: int, table: Any) -> Path:
+        """The rows of a part that is there, with more known about them. Raises: RunError."""
+        return self._write_table(shard, table[list(COLUMNS)])
+
     def _write_table(self, shard: int, table: Any) -> Path:
         path = self.path / "scores" / f"part-{shard:05d}.parquet"
         with self.writing(path) as file:
@@ -255,6 +259,11 @@ class Run:
             (self.path / "run.json").unlink()
             for folder in ("scores", "details", "thumbnails", "maps"):
                 shutil.rmtree(self.path / folder, ignore_errors=True)
+
+    def is_same(self, kind: str, options: Mapping[str, Any], items: Sequence[str], shard_size: int) -> bool:
+        """Whether this is the run that `begin` would begin with these."""
+        spec = {"kind": kind, "options": plain(dict(options)), "shard_size": shard_size, "items": _digest(items)}
+        return {name: self.record.get(name) for name in spec} == spec
 
     def _refuse_unless_same(self, spec: Mapping[str, Any]) -> None:
         record = self.record

@@ -17,7 +17,20 @@ ALLOWED = {
     "datasets": BASE | {"datasets"},
     "forensics": BASE | {"datasets", "forensics"},
     "generation": BASE | {"datasets", "generation"},
-    "top": BASE | {"datasets", "forensics", "generation", "bench", "dashboards", "console", "doctor", "demo", "cli"},
+    "top": BASE
+    | {
+        "datasets",
+        "forensics",
+        "generation",
+        "bench",
+        "dashboards",
+        "console",
+        "doctor",
+        "demo",
+        "cli",
+        "cli_detect",
+        "cli_options",
+    },
 }
 
 

@@ -45,14 +45,15 @@ class Base(nn.Module, ABC):
         """z, and log base(d | c) by position in nats."""
 
     @abstractmethod
-    def log_density_of_a_draw(
+    def compared(
         self,
         d: Float[Tensor, "b d h w"],
         c: Float[Tensor, "b k h w"],
         present: Float[Tensor, "*b d h w"],
         generator: torch.Generator | None = None,
-    ) -> Float[Tensor, "b h w"]:
-        """What log base would have been, had each detail been drawn from it after the image's own before it; nats."""
+    ) -> tuple[Float[Tensor, "b d h w"], Float[Tensor, "b h w"], Float[Tensor, "b h w"]]:
+        """z and log base(d | c), and what that would have been, had each detail been drawn from the base after the image's
+        own before it; nats by position."""
 
     @abstractmethod
     def from_normal(
@@ -69,10 +70,11 @@ class Normal(Base):
     def to_normal(self, d: Tensor, c: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         return d, log_normal_map(d, present)
 
-    def log_density_of_a_draw(
+    def compared(
         self, d: Tensor, c: Tensor, present: Tensor, generator: torch.Generator | None = None
-    ) -> Tensor:
-        return log_normal_map(torch.randn(d.shape, generator=generator).to(d), present)
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        drawn = torch.randn(d.shape, generator=generator).to(d)
+        return d, log_normal_map(d, present), log_normal_map(drawn, present)
 
     def from_normal(self, z: Tensor, c: Tensor, present: Tensor) -> Tensor:
         return z * present
@@ -103,13 +105,14 @@ class Logistics(Base):
             z[:, group], log_density[:, group] = mixture.normal(mine), mixture.log_density(mine)
         return z * present, (log_density * present).sum(1)
 
-    def log_density_of_a_draw(
+    def compared(
         self, d: Tensor, c: Tensor, present: Tensor, generator: torch.Generator | None = None
-    ) -> Tensor:
-        log_density = torch.zeros_like(d)
-        for group, _, mixture in self._mixtures(d, c):
-            log_density[:, group] = mixture.log_density(mixture.draw(generator))
-        return (log_density * present).sum(1)
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        z, log_density, of_a_draw = torch.zeros_like(d), torch.zeros_like(d), torch.zeros_like(d)
+        for group, mine, mixture in self._mixtures(d, c):
+            z[:, group], log_density[:, group] = mixture.normal(mine), mixture.log_density(mine)
+            of_a_draw[:, group] = mixture.log_density(mixture.draw(generator))
+        return z * present, (log_density * present).sum(1), (of_a_draw * present).sum(1)
 
     def _mixtures(self, d: Tensor, c: Tensor) -> Iterator[tuple[list[int], Tensor, _Mixture]]:
         """Of each group: its channels, its details, and what is expected of them after all before."""

@@ -109,6 +109,23 @@ class Scale:
         return judged * self.std[:, None, None] + self.expected
 
 
+@dataclass(frozen=True, eq=False)
+class View:
+    """One scale of an image as one forward pass shows it, by position.
+
+    Arguments:
+        likelihood: nats of grey levels; all positions of all scales add up to log p(x).
+        gap: nats by which the base is surprised beyond what it expected for this content; positive is rougher.
+        ratios: log p_lambda - log N at the clean image and at every knot; nats.
+        dims: how many details there are.
+    """
+
+    likelihood: Float[Tensor, "b p q"]
+    gap: Float[Tensor, "b p q"]
+    ratios: Float[Tensor, "b k p q"]
+    dims: Float[Tensor, "p q"]
+
+
 class Pyramid(nn.Module):
     """Any image of the right number of channels, from 1 x 1 pixels up."""
 
@@ -224,14 +241,7 @@ class Pyramid(nn.Module):
 
     def log_ratios(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b scales levels"]:
         """G per dimension at the clean image and at every knot, finest scale first: how it looks through every noise."""
-        with torch.no_grad():
-            return torch.stack(
-                [
-                    scale.conditional.log_ratio_map(_normal(scale), scale.known).flatten(2).sum(2) / scale.num_dims
-                    for scale in self.split(x)
-                ],
-                1,
-            )
+        return torch.stack([view.ratios.flatten(2).sum(2) / view.dims.sum() for view in self.views(x)], 1)
 
     def identity_log_likelihoods(
         self,
@@ -245,17 +255,23 @@ class Pyramid(nn.Module):
         return torch.stack([_identity(scale, num_knots, draws, generator) for scale in self.split(x)], 1)
 
     @torch.no_grad()
+    def views(self, x: Float[Tensor, "b c h w"], generator: torch.Generator | None = None) -> list[View]:
+        """All that one forward pass shows, scale by scale, finest first."""
+        found = []
+        for scale in self.split(x):
+            network = scale.conditional
+            z, log_base, of_a_draw = network.base.compared(scale.judged, scale.known, scale.present, generator)
+            ratios = network.log_ratio_map(z, scale.known)
+            likelihood = log_base + ratios[:, 0] - scale.log_std
+            found.append(View(likelihood, of_a_draw - log_base, ratios, scale.present.sum(0)))
+        return found
+
     def gaps(self, x: Float[Tensor, "b c h w"], generator: torch.Generator | None = None) -> Float[Tensor, "b scales"]:
         """Nats a dimension by which the base is surprised beyond what it expected for this content; one forward pass.
 
         Positive is rougher than expected, negative smoother (Cozzolino et al. 2024, "Zero-shot detection", without a coder).
         """
-        found = []
-        for scale in self.split(x):
-            base, parts = scale.conditional.base, (scale.judged, scale.known, scale.present)
-            excess = base.log_density_of_a_draw(*parts, generator) - base.to_normal(*parts)[1]
-            found.append(excess.flatten(1).sum(1) / scale.num_dims)
-        return torch.stack(found, 1)
+        return torch.stack([view.gap.flatten(1).sum(1) / view.dims.sum() for view in self.views(x, generator)], 1)
 
     def score_norms(
         self, x: Float[Tensor, "b c h w"], lambdas: Float[Tensor, "levels"]

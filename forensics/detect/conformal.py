@@ -9,6 +9,7 @@ members', because members of one group resemble each other and would count one n
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,16 +59,26 @@ def q_values(p: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
     return q
 
 
+class SmoothedRanks:
+    """Each score's rank among calibration and all scores before it, ties broken at random.
+
+    Independent and uniform in 0 .. 1 while everything is exchangeable. (Ranks among calibration alone are not independent.)
+    """
+
+    def __init__(self, calibration: Scores, generator: np.random.Generator) -> None:
+        self.seen, self.generator = sorted(calibration.tolist()), generator
+
+    def __call__(self, score: float) -> float:
+        left, right = bisect_left(self.seen, score), bisect_right(self.seen, score)
+        above, tied = len(self.seen) - right, right - left + 1
+        rank = (above + self.generator.random() * tied) / (len(self.seen) + 1)
+        self.seen.insert(left, score)
+        return rank
+
+
 def smoothed_ranks(
     scores: Float[np.ndarray, "m"], calibration: Scores, generator: np.random.Generator
 ) -> Float[np.ndarray, "m"]:
-    """Each score's rank among calibration and all earlier incoming scores, ties broken at random: independent and uniform in
-    0 .. 1 while everything is exchangeable. (Ranks among calibration alone are not independent.)"""
-    seen = np.sort(calibration)
-    ranks = np.empty(len(scores))
-    for index, score in enumerate(scores):
-        left, right = np.searchsorted(seen, score, side="left"), np.searchsorted(seen, score, side="right")
-        above, tied = len(seen) - right, right - left + 1
-        ranks[index] = (above + generator.random() * tied) / (len(seen) + 1)
-        seen = np.insert(seen, left, score)
-    return ranks
+    """The ranks of scores in order of arrival."""
+    rank = SmoothedRanks(calibration, generator)
+    return np.array([rank(score) for score in scores.tolist()], np.float64)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from .conformal import smoothed_ranks
+from .conformal import SmoothedRanks
 
 JUMP = 0.01
 BETS = np.array([-1.0, 0.0, 1.0])
@@ -36,14 +36,25 @@ class Drift:
         return int(over[0]) if len(over) else None
 
 
+class Monitor:
+    """The martingale, score by score."""
+
+    def __init__(self, calibration: Float[np.ndarray, "n"], *, level: float = 0.01, seed: int = 0) -> None:
+        self.rank = SmoothedRanks(calibration, np.random.default_rng(seed))
+        self.wealth, self.level, self.alarm = np.full(3, 1 / 3), level, False
+
+    def __call__(self, score: float) -> float:
+        """The capital after one more score; `alarm` stays once it is raised."""
+        total = self.wealth.sum()
+        self.wealth = ((1 - JUMP) * self.wealth + JUMP * total / 3) * (1 + BETS * (self.rank(score) - 0.5))
+        capital = float(self.wealth.sum())
+        self.alarm = self.alarm or capital >= 1 / self.level
+        return capital
+
+
 def drift(
     scores: Float[np.ndarray, "m"], calibration: Float[np.ndarray, "n"], *, level: float = 0.01, seed: int = 0
 ) -> Drift:
     """Incoming group scores in order of arrival, against the calibration's."""
-    ranks = smoothed_ranks(scores, calibration, np.random.default_rng(seed))
-    wealth, capital = np.full(3, 1 / 3), np.empty(len(ranks))
-    for index, rank in enumerate(ranks):
-        total = wealth.sum()
-        wealth = ((1 - JUMP) * wealth + JUMP * total / 3) * (1 + BETS * (rank - 0.5))
-        capital[index] = wealth.sum()
-    return Drift(capital, level)
+    monitor = Monitor(calibration, level=level, seed=seed)
+    return Drift(np.array([monitor(score) for score in scores.tolist()], np.float64), level)

@@ -13,6 +13,7 @@ PUBLIC = {
     "Unreadable": "oddpixel.image",
     "Limits": "oddpixel.datasets.limits",
     "open_source": "oddpixel.datasets.source",
+    "Detector": "oddpixel.forensics.detect.detector",
     "Score": "oddpixel.forensics.score",
     "Finding": "oddpixel.forensics.audit.finding",
     "OddPixelError": "oddpixel.errors",

@@ -13,6 +13,20 @@ from typing import Annotated, Any
 import typer
 
 from oddpixel import __version__
+from oddpixel.cli_detect import add_commands
+from oddpixel.cli_options import (
+    AnySuffix,
+    AsJson,
+    ByShot,
+    DryRun,
+    Every,
+    MaxPixels,
+    Overwrite,
+    Places,
+    RunFolder,
+    Store,
+    Workers,
+)
 from oddpixel.errors import OddPixelError, UnreadableInput, describe
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
@@ -21,26 +35,6 @@ data_app = typer.Typer(no_args_is_help=True, help="Packaged image corpora: what 
 app.add_typer(data_app, name="data")
 runs_app = typer.Typer(no_args_is_help=True, help="Run folders: what they hold, merging them, checking their verdicts.")
 app.add_typer(runs_app, name="runs")
-
-Places = Annotated[
-    list[str],
-    typer.Argument(
-        help="Files, folders, globs, CSV/Parquet manifests, zip archives, DICOMDIRs, corpus:NAME[/ROLE], "
-        "mvtec:ROOT, imagefolder:ROOT, faceforensics:ROOT."
-    ),
-]
-RunFolder = Annotated[Path, typer.Argument(help="A run folder.")]
-Store = Annotated[str | None, typer.Option(help="Verdicts: a database URL; the run's own SQLite file where not given.")]
-Every = Annotated[int, typer.Option(help="Of video, volumes and pages, only every so many-th frame.", min=1)]
-ByShot = Annotated[bool, typer.Option("--by-shot", help="Of video, only the middle frame of every shot.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-Workers = Annotated[int, typer.Option(help="Decoding processes.", min=1)]
-AnySuffix = Annotated[bool, typer.Option("--any-suffix", help="Read a file by its content whatever its name promises.")]
-MaxPixels = Annotated[float, typer.Option(help="Cap on width x height, in megapixels.", min=0.01)]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace a run that is in the folder; human verdicts on it are kept.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved options and stop.")]
 
 
 def main() -> None:
@@ -147,6 +141,9 @@ def train(
     return None
 
 
+add_commands(app)
+
+
 @app.command()
 def density(
     files: Places,
@@ -228,12 +225,15 @@ def sample(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")] = Path("demo"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the detector, the images and the run.")] = Path(
+        "demo"
+    ),
 ) -> None:
-    """Run on real images that installed packages ship, and say where the report is."""
-    from oddpixel.demo import demo_files
+    """Fit on normal images that packages ship, flag others with planted and real oddities, and say where the report is."""
+    from oddpixel.console import print_flagged
+    from oddpixel.demo import demonstrate
 
-    inspect(demo_files(), out=out, overwrite=True)
+    print_flagged(demonstrate(out))
 
 
 @data_app.command("list")

@@ -15,6 +15,8 @@ from rich.table import Table
 
 from oddpixel.envelope import envelope
 
+MAX_ROWS = 60
+
 
 def console() -> Console:
     """stdout; where it is not a terminal, wide enough for every table."""
@@ -111,6 +113,56 @@ def print_density(items: list[dict[str, Any]]) -> None:
             escape(item["item"]), f"{item['bits_per_dim']:.3f}", shown, f"{item['nats']:.1f}", str(item["dims"]), ""
         )
     console().print(table)
+
+
+def print_fitted(record: Mapping[str, Any], out: Path) -> None:
+    """What a detector rests on, and how many normals each promise needs."""
+    from oddpixel.forensics.detect.card import promises
+
+    print(
+        f"{out}: fitted on {len(record['fitted_on'])} images, calibrated on {record['num_calibration_images']} others "
+        f"in {record['num_calibration_groups']} groups; channels: {', '.join(record['channels'])}\n"
+    )
+    for each in record["left_out"]:
+        print(f"left out: {each}")
+    print_rows("what it can promise", promises(int(record["num_calibration_groups"])))
+
+
+def print_flagged(found: Any) -> None:
+    """Items by oddness with their reasons, and what the decision promises. `found`: a `Flagged`."""
+    import json
+
+    table = Table("item", "p", "q", "decision", "why", box=None, pad_edge=False)
+    for row in found.rows[:MAX_ROWS]:
+        if row["error"]:
+            error = json.loads(row["error"])
+            said = f"[red]{escape(error['type'])}: {escape(error['message'])}[/red]"
+            table.add_row(escape(row["item"]), "-", "-", "not read", said)
+            continue
+        why = json.loads(row["reasons"])[0]["because"] if row["flagged"] else ""
+        decision = "[red]flagged[/red]" if row["flagged"] else "not flagged"
+        table.add_row(escape(row["item"]), f"{row['p_value']:.4f}", f"{row['q_value']:.4f}", decision, escape(why))
+    console().print(table)
+    if len(found.rows) > MAX_ROWS:
+        print(f"... {len(found.rows) - MAX_ROWS} more in the run's table")
+    decision = found.decision
+    flagged, groups = decision.get("num_flagged_groups", 0), decision.get("num_groups", 0)
+    print(f"\n{flagged} of {groups} groups flagged. {decision.get('promise', '')}")
+    for warning in decision.get("warnings", []):
+        print(f"warning: {warning}")
+    print(f"run: {found.run.path}; report: {found.run.path / 'index.html'}")
+
+
+def print_arrival(arrival: Any) -> None:
+    """One line an image, as it is decided. `arrival`: a `watch.Arrival`."""
+    row = arrival.row
+    if row.get("error"):
+        print(f"{row['item']}: {row['error']['type']}: {row['error']['message']}", flush=True)
+        return
+    decision = "flagged" if row["flagged"] else "not flagged"
+    why = f": {row['reasons'][0]['because']}" if row["flagged"] else ""
+    alarm = " (drift: nothing is promised)" if arrival.drift_alarm else ""
+    print(f"{row['item']}: p {row['p_value']:.4f}, {decision}{why}{alarm}", flush=True)
 
 
 def print_corpora(items: list[dict[str, Any]]) -> None:

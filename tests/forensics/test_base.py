@@ -63,7 +63,7 @@ def test_draws_have_the_log_density_that_a_draw_has() -> None:
     c, present = torch.randn(1, 7, 48, 48).double(), torch.ones(3, 48, 48).double()
     d = base.from_normal(torch.randn(1, 3, 48, 48, generator=generator).double(), c, present)
     cost = base.to_normal(d, c, present)[1].mean()
-    of_a_draw = base.log_density_of_a_draw(d, c, present, generator).mean()
+    of_a_draw = base.compared(d, c, present, generator)[2].mean()
     assert abs(float(cost - of_a_draw)) < 0.06
     rougher = base.to_normal(d * 2, c, present)[1].mean()
     assert rougher < cost - 0.1

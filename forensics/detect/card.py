@@ -1,0 +1,56 @@
+"""A detector's card: what it is, what it rests on, and what it can promise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from oddpixel.errors import CalibrationTooSmall
+
+from .guarantee import groups_needed, guarantee
+
+PROMISES = ((0.1, None), (0.05, None), (0.01, None), (0.1, 0.95), (0.05, 0.95), (0.01, 0.95))
+
+
+def promises(num_groups: int) -> list[dict[str, Any]]:
+    """What so many calibration groups can promise, and what more it would take."""
+    rows = []
+    for alpha, confidence in PROMISES:
+        needed = groups_needed(alpha, confidence)
+        try:
+            said = str(guarantee(num_groups, alpha, confidence))
+        except CalibrationTooSmall:
+            said = f"not yet: {needed - num_groups} more normal groups are needed"
+        options = f"--alpha {alpha:g}" + ("" if confidence is None else f" --confidence {confidence:g}")
+        rows.append({"option": options, "groups needed": needed, "promise": said})
+    return rows
+
+
+def write_card(path: Path, record: Mapping[str, Any]) -> None:
+    """`README.md` beside the detector."""
+    options = record["options"]
+    lines = [
+        "# Detector",
+        "",
+        f"Density model `{record['model']}` (weights {record['model_sha256'][:12]}), encoder "
+        f"{record['encoder'] or 'none'}; images up to {options['side']} pixels a side; "
+        f"{'aligned' if options['aligned'] else 'not aligned'}. Channels: {', '.join(record['channels'])}.",
+        "",
+        f"Fitted on {len(record['fitted_on'])} images, calibrated on {record['num_calibration_images']} others in "
+        f"{record['num_calibration_groups']} groups, with seed {options['seed']}.",
+        "",
+        "| option | normal groups needed | what it promises |",
+        "|---|---|---|",
+        *(f"| `{row['option']}` | {row['groups needed']} | {row['promise']} |" for row in promises(_groups(record))),
+        "",
+        "Promises hold for normal groups like those it was calibrated on (another scanner or camera is another population), and",
+        "for groups, not for single images of one. It says how odd an image is among these normals, not what is wrong with it.",
+    ]
+    if record["left_out"]:
+        lines += ["", "Left out:", "", *(f"* {each}" for each in record["left_out"])]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _groups(record: Mapping[str, Any]) -> int:
+    return int(record["num_calibration_groups"])

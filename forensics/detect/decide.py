@@ -1,0 +1,134 @@
+"""Raw scores of a batch -> decisions: per group, with what they promise, and whether the promise can be kept.
+
+    marginal               flag where p <= alpha
+    training-conditional   flag where p <= k / (n + 1) (`guarantee`)
+    false discovery rate   flag where q <= fdr (Benjamini-Hochberg over the groups of the batch)
+
+A group's score is the largest of its members', its p-value and decision are theirs too. Each group is compared with calibration
+groups of its own stratum where there are enough, with all of them otherwise, and then the promise no longer holds stratum by
+stratum. A drift alarm withdraws it altogether: the batch is not what the detector was calibrated for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from oddpixel.errors import UsageError
+
+from .calibrated import Calibrated, stratum
+from .conformal import group_maxima, q_values
+from .drift import drift
+from .guarantee import guarantee
+
+DRIFT_LEVEL = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """How to decide.
+
+    Arguments:
+        alpha: rate of false alarms; with `confidence`, for this very calibration set.
+        fdr: instead of alpha: share of false alarms among all that is flagged.
+        strata: technical facts that groups are compared within (`calibrated.STRATA`).
+    """
+
+    alpha: float = 0.05
+    confidence: float | None = None
+    fdr: float | None = None
+    strata: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.fdr is not None and self.confidence is not None:
+            raise UsageError("--fdr and --confidence promise different things; choose one")
+        if self.fdr is not None and not 0 < self.fdr < 1:
+            raise UsageError(f"the false discovery rate must lie between 0 and 1, got {self.fdr:g}")
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """Of a batch.
+
+    Arguments:
+        groups: in order of first appearance; the arrays follow it.
+            promise: in words; empty where it was withdrawn.
+        warnings: what weakens it.
+    """
+
+    groups: list[str]
+    p_value: Float[np.ndarray, "g"]
+    q_value: Float[np.ndarray, "g"]
+    flagged: np.ndarray
+    stratum: list[str]
+    promise: str
+    drift_alarm: bool
+    warnings: list[str] = field(default_factory=list)
+
+
+def decide(
+    scores: Float[np.ndarray, "m"],
+    groups: Sequence[str],
+    facts: Sequence[Mapping[str, str]],
+    calibrated: Calibrated,
+    rule: Rule,
+    *,
+    seed: int = 0,
+) -> Decided:
+    """Arguments:
+        scores: one an image, in order of arrival.
+        groups, facts: of each image.
+
+    Raises: CalibrationTooSmall where no calibration is large enough for the rule, UsageError (a group in two strata).
+    """
+    names, maxima = group_maxima(np.asarray(scores, np.float64), groups)
+    by_group = dict(zip(groups, (stratum(each, rule.strata) for each in facts), strict=True))
+    strata = [by_group[name] for name in names]
+    calibration = calibrated.by_strata(rule.strata)
+    p = calibration.p_values(maxima, strata)
+    q = q_values(p)
+    warnings = []
+    if rule.strata:
+        for each in sorted({each for each in strata if not calibration.stands_alone(each)}):
+            found = len(calibration.scores.get(each, ()))
+            warnings.append(
+                f"stratum {each}: {found} calibration groups, fewer than {calibration.smallest_stratum}; compared with all "
+                "strata together, so nothing is promised for this stratum by itself"
+            )
+    if rule.fdr is not None:
+        flagged, promise = q <= rule.fdr, _fdr_promise(rule.fdr, calibrated.num_groups)
+        if (least := _fewest_rejections(calibrated.num_groups, len(names), rule.fdr)) > 1:
+            warnings.append(
+                f"with {calibrated.num_groups} calibration groups and {len(names)} incoming ones, nothing can be flagged at "
+                f"this rate unless at least {least} groups are odder than every normal; calibrate on more normals"
+            )
+    else:
+        promised = {
+            each: guarantee(len(calibration.reference(each)), rule.alpha, rule.confidence) for each in set(strata)
+        }
+        flagged = np.array([value <= promised[each].threshold for value, each in zip(p, strata, strict=True)], bool)
+        promise = (
+            str(guarantee(calibrated.num_groups, rule.alpha, rule.confidence))
+            if not rule.strata
+            else "; ".join(f"{each}: {promised[each]}" for each in sorted(promised))
+        )
+    alarm = drift(maxima, calibration.pooled, level=DRIFT_LEVEL, seed=seed).alarm_at is not None
+    if alarm:
+        warnings.append(
+            "the incoming groups as a whole differ from the calibration (drift alarm, at most 1 % false): nothing is promised "
+            "about false alarms; calibrate on normals like these"
+        )
+        promise = ""
+    return Decided(names, p, q, flagged, strata, promise, alarm, warnings)
+
+
+def _fdr_promise(fdr: float, num_groups: int) -> str:
+    return f"on average at most {fdr:g} of what is flagged is normal, by a calibration of {num_groups} groups"
+
+
+def _fewest_rejections(n: int, m: int, fdr: float) -> int:
+    """Benjamini-Hochberg can reject k of m only if 1 / (n + 1) <= fdr k / m."""
+    return int(np.ceil(m / (fdr * (n + 1)) - 1e-9))

@@ -1,0 +1,312 @@
+"""The detector: learns from normal images alone, and says of any image how odd it is, where, why, and how sure that is.
+
+    detector = Detector(model="photo-grey").fit(normals)      # fits on some groups, calibrates on the others
+    detector.predict(incoming)                                # +1 normal, -1 odd, as in scikit-learn
+    detector.explain(image)                                   # p-value, reasons, map
+
+score      higher is odder;  score_samples = -score and decision_function follow scikit-learn, higher is more normal
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from jaxtyping import Float
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.exceptions import NotFittedError
+from torch import nn
+
+from oddpixel.errors import UsageError
+from oddpixel.forensics.density.pyramid import Pyramid
+from oddpixel.forensics.density.store import load_pyramid
+from oddpixel.forensics.score import Reason, Score
+from oddpixel.image import Image, Unit, Unreadable
+
+from .calibrated import Calibrated, Row
+from .channels import Channel, Context, chosen, kinds
+from .encoders import encoder_named
+from .evidence import Evidence
+from .fusion import fused_heat, on_image, reference_heat
+from .guarantee import Guarantee, guarantee
+from .normals import Normals, enough, images_of, take
+from .observation import Observation, Observer
+from .prepare import Preparation
+
+OnItem = Callable[[], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What a detector found in one image, before any calibration.
+
+    Arguments:
+        raw: the fused score.
+        evidence: of each channel.
+        heat: evidence by place on the grid of patches.
+        observation: for whoever wants to say why.
+    """
+
+    raw: float
+    evidence: dict[str, float]
+    heat: Float[np.ndarray, "p q"]
+    observation: Observation
+
+    @property
+    def heat_max(self) -> float:
+        return float(self.heat.max())
+
+
+class Detector(OutlierMixin, BaseEstimator):
+    """Arguments:
+    model: a pyramid by name or folder.
+    encoder: None, `efficientnet-lite0`, `package.module:function`, or a torch module (`oddpixel.encoder`).
+    side: images are reduced to this longer side, in pixels; smaller ones stay as they are.
+    aligned: the same place shows the same thing in every image (anatomy, a fixed camera).
+    channels: names; None takes all that apply.
+    calibration_share: of the normal groups; the others are fitted to.
+    max_fit: at most so many images are fitted to, the rest calibrates.
+    alpha, confidence: the guarantee that `predict` keeps (`guarantee`); changing them needs no refit.
+    seed: for everything drawn.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str | Pyramid = "photo-grey",
+        encoder: str | nn.Module | None = None,
+        side: int = 512,
+        aligned: bool = False,
+        channels: Sequence[str] | None = None,
+        calibration_share: float = 0.5,
+        max_fit: int = 1000,
+        alpha: float = 0.05,
+        confidence: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.model = model
+        self.encoder = encoder
+        self.side = side
+        self.aligned = aligned
+        self.channels = channels
+        self.calibration_share = calibration_share
+        self.max_fit = max_fit
+        self.alpha = alpha
+        self.confidence = confidence
+        self.seed = seed
+
+    # Learning
+
+    def fit(
+        self, X: Any, y: Any = None, *, groups: Sequence[str] | None = None, on_item: OnItem = lambda: None
+    ) -> Detector:
+        """Learn what is normal from some groups, calibrate on the others.
+
+        Arguments:
+            X: normal images (`images_of`).
+            y: ignored.
+            groups: what is exchangeable, one name an image; else each image's own `group`.
+
+        Raises: CalibrationTooSmall (fewer than 10 groups), UsageError (mixed units), ModelError.
+        """
+        self.observer_ = self.new_observer()
+        normals = take(images_of(X, groups), self.prepare_, on_item)
+        enough(normals)
+        fitting, calibrating = normals.dealt(self.calibration_share, self.seed)
+        if len(fitting) > self.max_fit:
+            kept = np.random.default_rng(self.seed).permutation(len(fitting))[: self.max_fit]
+            fitting = Normals(tuple(fitting.images[index] for index in np.sort(kept)))
+        self.learn([self.observer_(image) for image in fitting.images], [image.group for image in fitting.images])
+        self.fitted_on_ = tuple(sorted({image.sha256 for image in fitting.images}))
+        self.left_out_ = normals.left_out
+        self.calibrated_ = self._rows(calibrating)
+        return self
+
+    def learn(self, observations: Sequence[Observation], groups: Sequence[str]) -> None:
+        """`fit` without its calibration, from what was observed already (`observer_` must be set)."""
+        context = Context(self.observer_.names, aligned=self.aligned, seed=self.seed)
+        # Each half is scored by channels that were fitted to the other, for scores as unseen normals get them.
+        first = _half(groups, self.seed)
+        unseen: dict[str, list[float]] = {name: [] for name in self._channel_names()}
+        heats: dict[str, list[np.ndarray]] = {}
+        for half in (first, ~first):
+            mine = [each for each, inside in zip(observations, half, strict=True) if inside]
+            others = [each for each, inside in zip(observations, half, strict=True) if not inside]
+            for name, channel in self._fitted_channels(others, context).items():
+                for each in mine:
+                    unseen[name].append(channel.score(each))
+                    if (heat := channel.heat(each)) is not None:
+                        heats.setdefault(name, []).append(heat)
+        self.channels_ = self._fitted_channels(observations, context)
+        self.evidence_ = {name: Evidence(np.array(scores)) for name, scores in unseen.items()}
+        self.heat_evidence_ = {name: Evidence(reference_heat(maps)) for name, maps in heats.items()}
+
+    def _fitted_channels(self, observations: Sequence[Observation], context: Context) -> dict[str, Channel]:
+        channels: dict[str, Channel] = {name: kinds()[name]() for name in self._channel_names()}
+        for channel in channels.values():
+            channel.fit(observations, context)
+        return channels
+
+    def _channel_names(self) -> list[str]:
+        has_encoder = self.encoder is not None
+        if self.channels is None:
+            return chosen(has_encoder, self.aligned)
+        for name in self.channels:
+            if name not in kinds():
+                raise UsageError(f"no channel {name!r}; there are {', '.join(kinds())}")
+            if kinds()[name].needs_encoder and not has_encoder:
+                raise UsageError(f"the channel {name!r} needs an encoder; give encoder='efficientnet-lite0'")
+        return list(self.channels)
+
+    def calibrate(self, X: Any, *, groups: Sequence[str] | None = None, on_item: OnItem = lambda: None) -> Detector:
+        """Take these normals as calibration instead of the earlier ones: for another scanner, site or camera.
+
+        Raises: UsageError where one of them was fitted to: it would look too normal and void the guarantee.
+        """
+        self._check_fitted()
+        normals = take(images_of(X, groups), self.prepare_, on_item)
+        fitted_on = set(self.fitted_on_)
+        if known := [image.source for image in normals.images if image.sha256 in fitted_on]:
+            raise UsageError(
+                f"{known[0]}{f' and {len(known) - 1} more' if len(known) > 1 else ''} was fitted to, so it looks too "
+                "normal to calibrate on; give images used for nothing else"
+            )
+        self.calibrated_ = self._rows(normals)
+        return self
+
+    def update(self, X: Any, *, groups: Sequence[str] | None = None, on_item: OnItem = lambda: None) -> Detector:
+        """Take in more normals without learning anew; the calibration stays, and stays valid.
+
+        Banks grow, so distances to them, and with them every score, can only fall. Earlier calibration scores are then upper
+        bounds, p-values at most too large, and at most `alpha` of normal groups are flagged as before. `calibrate` afterwards
+        wins back what that costs.
+        """
+        self._check_fitted()
+        normals = take(images_of(X, groups), self.prepare_, on_item)
+        calibrated_on = {row.sha256 for row in self.calibrated_.rows}
+        if known := [image.source for image in normals.images if image.sha256 in calibrated_on]:
+            raise UsageError(f"{known[0]} was calibrated on; learning from it would void the guarantee")
+        observations = [self.observer_(image) for image in normals.images]
+        for channel in self.channels_.values():
+            channel.add(observations)
+        self.fitted_on_ = tuple(sorted({*self.fitted_on_, *(image.sha256 for image in normals.images)}))
+        return self
+
+    def _rows(self, normals: Normals) -> Calibrated:
+        rows = []
+        for image in normals.images:
+            judged = self._judge_prepared(image)
+            rows.append(Row.of(image, judged.raw, judged.heat_max, judged.evidence))
+        return Calibrated(tuple(rows))
+
+    # Judging
+
+    def judge(self, image: Image | Unreadable) -> Judgement:
+        """Raises: InvalidImage, or the error of an unreadable image."""
+        self._check_fitted()
+        return self._judge_prepared(self.prepare_(image))
+
+    def _judge_prepared(self, image: Image) -> Judgement:
+        return self.judge_observed(self.observer_(image))
+
+    def judge_observed(self, observation: Observation) -> Judgement:
+        """The same of an image that was observed already."""
+        evidence = {
+            name: float(self.evidence_[name](np.array(channel.score(observation))))
+            for name, channel in self.channels_.items()
+        }
+        heats = {
+            name: heat for name in self.heat_evidence_ if (heat := self.channels_[name].heat(observation)) is not None
+        }
+        heat = fused_heat(heats, self.heat_evidence_, observation.grid)
+        counted = [value for name, value in evidence.items() if self.channels_[name].counts]
+        return Judgement(max(counted or evidence.values()), evidence, heat, observation)
+
+    def score(self, X: Any, y: Any = None) -> Float[np.ndarray, "n"]:
+        """One number an image; higher is odder."""
+        return np.array([self.judge(image).raw for image in images_of(X)])
+
+    def score_samples(self, X: Any) -> Float[np.ndarray, "n"]:
+        """scikit-learn's convention: higher is more normal."""
+        return -self.score(X)
+
+    def decision_function(self, X: Any) -> Float[np.ndarray, "n"]:
+        """At least 0 where normal, below where flagged at `alpha`. Raises: CalibrationTooSmall."""
+        promised = self.guarantee()
+        return self.calibrated_.threshold(promised) - self.score(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """+1 normal, -1 odd, each image a group of its own. Raises: CalibrationTooSmall."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def p_values(self, X: Any) -> Float[np.ndarray, "n"]:
+        """Conformal, each image a group of its own."""
+        return self.calibrated_.p_values(self.score(X))
+
+    def explain(self, image: Any) -> Score:
+        """Of one image (`images_of`): score, p-value, reasons and map of one image. Raises: CalibrationTooSmall, InvalidImage."""
+        (only,) = images_of([image])
+        judged = self.judge(only)
+        p_value = float(self.calibrated_.p_values(np.array([judged.raw]))[0])
+        return Score(
+            item=only.source,
+            raw=judged.raw,
+            p_value=p_value,
+            q_value=None,
+            flagged=p_value <= self.guarantee().threshold,
+            reasons=self.reasons(judged),
+            map=on_image(judged.heat, judged.observation.size),
+        )
+
+    def reasons(self, judged: Judgement) -> tuple[Reason, ...]:
+        """Every channel's share, rarest first: its own p-value among the calibration images, and what it saw."""
+        p_values = self.calibrated_.channel_p_values(judged.evidence)
+        order = sorted(judged.evidence, key=lambda name: (-judged.evidence[name], name))
+        return tuple(Reason(name, p_values[name], self.channels_[name].why(judged.observation)) for name in order)
+
+    def guarantee(self) -> Guarantee:
+        """What flagging at `alpha` and `confidence` promises with this calibration. Raises: CalibrationTooSmall."""
+        self._check_fitted()
+        return guarantee(self.calibrated_.num_groups, self.alpha, self.confidence)
+
+    def save(self, folder: str | Path) -> Path:
+        """Raises: RunError (`store.save`)."""
+        from .store import save
+
+        return save(self, Path(folder))
+
+    @staticmethod
+    def load(folder: str | Path, encoder: str | nn.Module | None = None) -> Detector:
+        """Raises: MissingWeights, CorruptWeights, UsageError (`store.load`)."""
+        from .store import load
+
+        return load(Path(folder), encoder)
+
+    # What it is made of
+
+    @property
+    def prepare_(self) -> Preparation:
+        options = self.observer_.model.options
+        return Preparation(unit=cast(Unit, options.unit), channels=options.channels, side=self.side)
+
+    def new_observer(self) -> Observer:
+        model = self.model if isinstance(self.model, Pyramid) else load_pyramid(self.model)
+        encoder = encoder_named(self.encoder) if isinstance(self.encoder, str) else self.encoder
+        return Observer(model, encoder)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "channels_"):
+            raise NotFittedError("this detector has not learnt anything yet; call fit with normal images")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "calibrated_")
+
+
+def _half(groups: Sequence[str], seed: int) -> np.ndarray:
+    """True for one half of the groups."""
+    names = sorted(set(groups))
+    chosen = {names[index] for index in np.random.default_rng(seed).permutation(len(names))[: len(names) // 2]}
+    return np.array([group in chosen for group in groups])

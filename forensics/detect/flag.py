@@ -1,0 +1,287 @@
+"""`oddpixel flag`: incoming images against a detector, into a run.
+
+Scoring is shard by shard and knows nothing of decisions: each shard's rows hold raw scores, reasons and, for what looks odd,
+a map. Deciding comes last and needs all of them (groups, false discovery rates, drift), costs a second, and can be done
+again with another alpha on a finished run without scoring anything anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oddpixel.datasets.limits import Limits
+from oddpixel.datasets.source import FileSource, open_source
+from oddpixel.errors import CalibrationTooSmall, InvalidImage, UnreadableInput, UsageError, describe
+from oddpixel.forensics.executors import Executor, InProcess, Rank
+from oddpixel.forensics.run_table import RunTable
+from oddpixel.forensics.runs import Run
+from oddpixel.image import Image, Unreadable
+
+from .calibrated import facts_of, stratum
+from .decide import Decided, Rule, decide
+from .detector import Detector
+from .evidence_picture import write_evidence
+from .grouping import grouped
+from .guarantee import groups_needed, guarantee
+from .store import load, read_record
+
+SHARD_SIZE = 32  # files; a kill costs at most so much work
+MAPS_UP_TO = 0.1  # p of an image by itself; rarer ones get a map
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incoming:
+    """What is to be flagged, as any process can open it.
+
+    Arguments:
+        places: as for `open_source`.
+        group_from: `grouping.WAYS`, or None.
+    """
+
+    places: tuple[str, ...]
+    group_from: str | None = None
+    any_suffix: bool = False
+    every: int = 1
+    by_shot: bool = False
+    max_megapixels: float = 150.0
+
+    def open(self, num_workers: int = 1) -> FileSource:
+        """Raises: UsageError."""
+        limits = Limits(max_pixels=int(self.max_megapixels * 1e6))
+        options: dict[str, Any] = {"any_suffix": self.any_suffix, "every": self.every, "by_shot": self.by_shot}
+        return grouped(open_source(*self.places, limits=limits, num_workers=num_workers, **options), self.group_from)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """All that scoring one shard needs.
+
+    Arguments:
+        encoder: the caller's own, by name; None for what the detector names.
+        strata: facts that rows are compared within.
+    """
+
+    run: Path
+    detector: Path
+    incoming: Incoming
+    shard: int
+    shard_size: int = SHARD_SIZE
+    encoder: str | None = None
+    strata: tuple[str, ...] = ()
+    maps: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Flagged:
+    """A decided run.
+
+    Arguments:
+        rows: as in the run's table, oddest group first.
+        decision: as in run.json.
+    """
+
+    run: Run
+    rows: list[dict[str, Any]]
+    decision: dict[str, Any] = field(default_factory=dict)
+
+
+def flag_into(
+    out: Path,
+    incoming: Incoming,
+    detector: Path,
+    rule: Rule,
+    *,
+    encoder: str | None = None,
+    executor: Executor | None = None,
+    maps: bool = True,
+    overwrite: bool = False,
+    shard_size: int = SHARD_SIZE,
+    on_item: Callable[[], None] = lambda: None,
+) -> Flagged | None:
+    """Score what is missing, decide, and write the run; None where other ranks have shards to finish.
+
+    Raises: RunError, UsageError, CalibrationTooSmall (before anything is scored), and what loading a detector raises.
+    """
+    record = read_record(detector)
+    _check_possible(record, rule)
+    executor = executor or InProcess()
+    source = incoming.open()
+    options = {
+        "detector": record["channels_sha256"],
+        "calibration": record["calibration_sha256"],
+        "model": record["model_sha256"],
+        "incoming": asdict(incoming) | {"places": None},
+        "strata": list(rule.strata),
+        "maps": maps,
+    }
+    if not source.entries:
+        raise UsageError(f"there are no images at {', '.join(incoming.places)}")
+    names = [entry.name for entry in source.entries]
+    run = _begin(out, options, names, shard_size, incoming.places, overwrite)
+    specs = [
+        Shard(
+            run=run.path, detector=detector, incoming=incoming, shard=shard, shard_size=shard_size, encoder=encoder,
+            strata=rule.strata, maps=maps,
+        )
+        for shard in run.missing_shards()
+    ]  # fmt: skip
+    if isinstance(executor, Rank):
+        _advance(executor.run(score_shard, specs), on_item)
+        if run.missing_shards():
+            return None
+        with run.writing_alone():
+            return decide_run(run, load(detector, encoder), rule)
+    with run.writing_alone():
+        _advance(executor.run(score_shard, specs), on_item)
+        return decide_run(run, load(detector, encoder), rule)
+
+
+def _advance(counts: Iterator[int], on_item: Callable[[], None]) -> None:
+    for count in counts:
+        for _ in range(count):
+            on_item()
+
+
+def _begin(
+    out: Path, options: dict[str, Any], names: Sequence[str], shard_size: int, places: Sequence[str], overwrite: bool
+) -> Run:
+    """A run to be scored, or one that is finished and only to be decided anew."""
+    if not overwrite and (out / "run.json").exists():
+        run = Run.open(out)
+        if run.is_same("flag", options, names, shard_size) and run.record["finished"] is not None:
+            return run
+    return Run.begin(out, "flag", options, names, shard_size=shard_size, places=places, overwrite=overwrite)
+
+
+def score_shard(spec: Shard) -> int:
+    """Write the part of one shard; how many files that were. Raises: RunError."""
+    run, detector = Run.open(spec.run), _loaded(spec.detector, spec.encoder)
+    source = spec.incoming.open()[spec.shard * spec.shard_size : (spec.shard + 1) * spec.shard_size]
+    run.write_part(spec.shard, [score_row(run, image, detector, spec.strata, spec.maps) for image in source])
+    return len(source)
+
+
+@cache
+def _loaded(folder: Path, encoder: str | None) -> Detector:
+    return load(folder, encoder)
+
+
+def score_row(
+    run: Run, image: Image | Unreadable, detector: Detector, strata: Sequence[str] = (), maps: bool = True
+) -> dict[str, Any]:
+    """Raw score, descriptive p-value, reasons, thumbnail and, where it looks odd, a map; or the error."""
+    row: dict[str, Any] = {"item": image.source, "sha256": image.sha256, "group": image.group}
+    try:
+        judged = detector.judge(image)
+    except (UnreadableInput, InvalidImage) as error:
+        return row | {"error": describe(error)}
+    assert isinstance(image, Image)
+    p_value = float(detector.calibrated_.p_values(np.array([judged.raw]))[0])
+    row |= {
+        "stratum": stratum(facts_of(image), strata),
+        "raw": judged.raw,
+        "p_value": p_value,
+        "height": image.pixels.shape[1],
+        "width": image.pixels.shape[2],
+        "reasons": [asdict(reason) for reason in detector.reasons(judged)],
+    }
+    # A name may be burned into pictures of a screen, and a picture would carry it along.
+    if "text_in_pixels" not in image.meta:
+        row["thumbnail"] = run.write_thumbnail(image)
+        if maps and p_value <= MAPS_UP_TO:
+            row["map"] = write_evidence(run, image, judged.heat, judged.observation.size)
+    return row
+
+
+def decide_run(run: Run, detector: Detector, rule: Rule) -> Flagged:
+    """Groups, p- and q-values and decisions into every part; the page and the record."""
+    from .report import write_report
+
+    table = RunTable(run).frame()
+    readable = table[table["error"].isna()]
+    decision: dict[str, Any] = {"rule": asdict(rule)}
+    decided: Decided | None = None
+    if len(readable):
+        facts = [_facts(each, rule.strata) for each in readable["stratum"]]
+        decided = decide(
+            readable["raw"].to_numpy(np.float64), list(readable["group"]), facts, detector.calibrated_, rule
+        )
+        place = {group: index for index, group in enumerate(decided.groups)}
+        index = readable["group"].map(place)
+        alone = index[~readable["group"].duplicated(keep=False)]
+        table.loc[alone.index, "p_value"] = [float(decided.p_value[k]) for k in alone]
+        table["q_value"] = index.map(lambda k: float(decided.q_value[k])).reindex(table.index)
+        table["flagged"] = index.map(lambda k: bool(decided.flagged[k])).reindex(table.index)
+        decision |= _decision(decided, detector, rule)
+    for shard, part in table.groupby("shard"):
+        run.rewrite_part(int(shard), part)
+    run.write_json("groups.json", {"groups": _groups(table, decided)})
+    run.finish(decision=decision)
+    rows = _oddest_first(table)
+    write_report(run, rows, decision, _groups(table, decided))
+    return Flagged(run, rows, decision)
+
+
+def _decision(decided: Decided, detector: Detector, rule: Rule) -> dict[str, Any]:
+    calibrated = detector.calibrated_
+    try:
+        marks = calibrated.heat_threshold(guarantee(calibrated.num_groups, rule.fdr or rule.alpha, rule.confidence))
+    except CalibrationTooSmall:  # for this rate: then nothing is marked
+        marks = float("inf")
+    return {
+        "promise": decided.promise,
+        "warnings": decided.warnings,
+        "drift_alarm": decided.drift_alarm,
+        "num_groups": len(decided.groups),
+        "num_flagged_groups": int(decided.flagged.sum()),
+        "num_calibration_groups": calibrated.num_groups,
+        "map_threshold": marks if np.isfinite(marks) else None,
+    }
+
+
+def _check_possible(record: dict[str, Any], rule: Rule) -> None:
+    """Before hours of scoring: can this calibration give what is asked for? Raises: CalibrationTooSmall, UsageError."""
+    if rule.fdr is None:
+        guarantee(int(record["num_calibration_groups"]), rule.alpha, rule.confidence)
+    else:
+        groups_needed(rule.fdr)
+
+
+def _facts(said: Any, names: Sequence[str]) -> dict[str, str]:
+    return dict(zip(names, str(said).split("/"), strict=True)) if names else {}
+
+
+def _groups(table: Any, decided: Decided | None) -> list[dict[str, Any]]:
+    """One record a group, oddest first: its decision, its oddest image, and the score of each member in order."""
+    if decided is None:
+        return []
+    members = dict(list(table[table["error"].isna()].groupby("group", sort=False)))
+    records = [
+        {
+            "group": name,
+            "p_value": float(decided.p_value[index]),
+            "q_value": float(decided.q_value[index]),
+            "flagged": bool(decided.flagged[index]),
+            "stratum": decided.stratum[index],
+            "num_images": len(members[name]),
+            "oddest": str(members[name].loc[members[name]["raw"].astype(float).idxmax(), "item"]),
+            "curve": [round(float(raw), 4) for raw in members[name]["raw"]],
+        }
+        for index, name in enumerate(decided.groups)
+    ]
+    return sorted(records, key=lambda each: (each["p_value"], -max(each["curve"])))
+
+
+def _oddest_first(table: Any) -> list[dict[str, Any]]:
+    import pandas as pd
+
+    ordered = table.sort_values(["raw", "item"], ascending=[False, True], na_position="last")
+    return [
+        {name: None if pd.isna(value) else value for name, value in row.items()} for row in ordered.to_dict("records")
+    ]

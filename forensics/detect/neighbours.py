@@ -1,0 +1,36 @@
+"""Distances to the nearest of a bank of normal vectors, and choosing a small bank that stands for a large one."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+Vectors = Float[np.ndarray, "_n _d"]
+BLOCK = 4096  # queries at a time
+
+
+def mean_distance(queries: Vectors, bank: Vectors, k: int) -> Float[np.ndarray, "n"]:
+    """Mean distance to the k nearest (to all where there are fewer). More normals in the bank can only lower it."""
+    k = min(k, len(bank))
+    held = torch.from_numpy(np.ascontiguousarray(bank, np.float32))
+    found = [
+        torch.cdist(torch.from_numpy(np.ascontiguousarray(part, np.float32)), held).topk(k, 1, largest=False).values
+        for part in np.split(queries, range(BLOCK, len(queries), BLOCK))
+    ]
+    return torch.cat(found).mean(1).double().numpy()
+
+
+def coreset(vectors: Vectors, count: int, generator: np.random.Generator) -> Vectors:
+    """So many of them, each as far as can be from all chosen before (greedy k-centre; PatchCore, section 3.2), found in a
+    random projection to 32 dimensions."""
+    if len(vectors) <= count:
+        return vectors
+    projection = generator.normal(size=(vectors.shape[1], min(32, vectors.shape[1])))
+    seen = torch.from_numpy((vectors @ projection).astype(np.float32))
+    chosen = [int(generator.integers(len(vectors)))]
+    nearest = torch.full((len(vectors),), torch.inf)
+    for _ in range(count - 1):
+        nearest = torch.minimum(nearest, (seen - seen[chosen[-1]]).square().sum(1))
+        chosen.append(int(nearest.argmax()))
+    return vectors[np.sort(chosen)]

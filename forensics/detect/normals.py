@@ -1,0 +1,141 @@
+"""Normal images, prepared, without duplicates, in groups, and dealt to fitting and calibration.
+
+Images that are calibrated on must be used for nothing else, and members of one group must stay on one side: otherwise the
+false-alarm rate is not what is promised (tests/forensics/test_guarantees.py plants both faults).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from oddpixel.errors import CalibrationTooSmall, InvalidImage, OddPixelError, UnreadableInput, UsageError
+from oddpixel.image import Image, Unreadable
+
+from .prepare import Preparation
+
+FEWEST_GROUPS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Normals:
+    """Arguments:
+    images: prepared.
+    left_out: why others were not taken, one sentence each.
+    """
+
+    images: tuple[Image, ...]
+    left_out: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def groups(self) -> list[str]:
+        """In order of first appearance."""
+        return list(dict.fromkeys(image.group for image in self.images))
+
+    def of(self, groups: Sequence[str]) -> Normals:
+        wanted = set(groups)
+        return Normals(tuple(image for image in self.images if image.group in wanted))
+
+    def dealt(self, share: float, seed: int) -> tuple[Normals, Normals]:
+        """The rest, and a share of the groups: by a seeded permutation of their sorted names."""
+        groups = sorted(self.groups)
+        shuffled = [groups[index] for index in np.random.default_rng(seed).permutation(len(groups))]
+        count = min(max(round(share * len(groups)), 1), len(groups) - 1)
+        return self.of(shuffled[count:]), self.of(shuffled[:count])
+
+
+def take(
+    images: Iterable[Image | Unreadable], prepare: Preparation, on_item: Callable[[], None] = lambda: None
+) -> Normals:
+    """Prepare each; leave out what cannot be read or taken, and pictures that are there already.
+
+    Raises: UsageError where units are mixed, CalibrationTooSmall where nothing is left.
+    """
+    kept: list[Image] = []
+    left_out: list[str] = []
+    seen: dict[str, str] = {}
+    units: dict[str, int] = {}
+    for image in images:
+        try:
+            prepared = prepare(image)
+        except (UnreadableInput, InvalidImage) as error:
+            left_out.append(_said(image.source, error))
+        else:
+            digest = hashlib.sha256(np.ascontiguousarray(prepared.pixels).data).hexdigest()
+            if digest in seen:
+                left_out.append(f"{image.source} shows the same picture as {seen[digest]}")
+            else:
+                seen[digest] = image.source
+                kept.append(prepared)
+                units[image.unit] = units.get(image.unit, 0) + 1
+        on_item()
+    if len(units) > 1:
+        said = ", ".join(f"{count} in {unit}" for unit, count in units.items())
+        raise UsageError(f"the normals are of several kinds ({said}); fit one detector for each")
+    if not kept:
+        reason = f"; {left_out[0]}" if left_out else ""
+        raise CalibrationTooSmall(f"there are no normal images to learn from{reason}")
+    return Normals(tuple(kept), tuple(left_out))
+
+
+def enough(normals: Normals) -> None:
+    """Raises: CalibrationTooSmall."""
+    if (found := len(normals.groups)) < FEWEST_GROUPS:
+        raise CalibrationTooSmall(
+            f"fitting needs at least {FEWEST_GROUPS} normal groups (patients, studies, files), got {found} with "
+            f"{len(normals)} images; add normals, or tell groups apart with --group-from"
+        )
+
+
+def images_of(x: Any, groups: Sequence[str] | None = None) -> Iterable[Image | Unreadable]:
+    """What users hold as images: a `Source` or other images, an array `[n, h, w]` or `[n, h, w, c]`, or a list of such arrays.
+
+    Arguments:
+        x: arrays are uint8 or uint16, or floats in 0..1.
+        groups: one name each; each image its own group where not given.
+
+    Raises: UsageError.
+    """
+    names = iter(groups) if groups is not None else None
+    try:
+        items = iter(x)
+    except TypeError:
+        raise UsageError(f"images come as a source, a list or an array, got {type(x).__name__}") from None
+    for index, item in enumerate(items):
+        image = item if isinstance(item, Image | Unreadable) else _of_array(item, index)
+        if names is not None:
+            group = next(names, None)
+            if group is None:
+                raise UsageError(f"more images than the {len(groups or ())} groups given")
+            image = replace(image, group=str(group))
+        yield image
+
+
+def _of_array(item: Any, index: int) -> Image:
+    array = np.asarray(item)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3)):
+        raise UsageError(f"image {index} has shape {array.shape}; give [h, w] or [h, w, 1 or 3]")
+    if array.dtype.kind == "u":
+        bits = 8 * array.dtype.itemsize
+        pixels = array.astype(np.float32) / (2**bits - 1)
+    elif array.dtype.kind == "f":
+        bits, pixels = 8, array.astype(np.float32)
+        if np.isfinite(pixels).all() and (pixels.min() < 0 or pixels.max() > 1):
+            raise UsageError(f"image {index} has values from {pixels.min():g} to {pixels.max():g}; floats lie in 0..1")
+    else:
+        raise UsageError(f"image {index} is of {array.dtype}; give uint8, uint16 or floats in 0..1")
+    channels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    digest = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+    name = f"array-{index}"
+    return Image(np.ascontiguousarray(channels), bits, "display", None, name, digest, name)
+
+
+def _said(source: str, error: OddPixelError) -> str:
+    return f"{source}: {type(error).__name__}: {error}"

@@ -1,0 +1,66 @@
+"""The page of a flagged run: self-contained, no script, no request, every text escaped."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from PIL import Image as Pillow
+
+from oddpixel.forensics.runs import Run
+
+from .evidence_picture import overlay, read_evidence
+
+MAX_ROWS = 200  # the run's table has them all
+MAX_CURVES = 40
+WIDE, HIGH = 220, 40  # of a curve, in its own units
+
+
+def write_report(
+    run: Run, rows: Sequence[Mapping[str, Any]], decision: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]
+) -> None:
+    """`index.html` in the run's folder. Raises: RunError."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string(files(__package__ or "").joinpath("report.html").read_text())
+    shown = [shown_row(run, row, decision) for row in rows[:MAX_ROWS]]
+    several = [each | {"line": _line(each["curve"])} for each in map(dict, groups) if each["num_images"] > 1]
+    page = template.render(
+        rows=shown, total=len(rows), decision=decision, groups=several[:MAX_CURVES], wide=WIDE, high=HIGH
+    )
+    with run.writing(run.path / "index.html") as file:
+        file.write(page.encode())
+
+
+def shown_row(run: Run, row: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with its reasons read and its pictures as data URLs."""
+    overlaid = None
+    if row["map"] is not None and row["flagged"]:
+        heat, picture = read_evidence(run, row["map"])
+        buffer = io.BytesIO()
+        Pillow.fromarray(overlay(heat, picture, decision.get("map_threshold"))).save(buffer, "WEBP", quality=80)
+        overlaid = _data_url(buffer.getvalue())
+    thumbnail = None if row["thumbnail"] is None else _data_url((run.path / Path(row["thumbnail"])).read_bytes())
+    return {
+        **row,
+        "reasons": json.loads(row["reasons"]) if row["reasons"] else [],
+        "error": json.loads(row["error"]) if row["error"] else None,
+        "thumbnail": thumbnail,
+        "overlay": overlaid,
+    }
+
+
+def _data_url(content: bytes) -> str:
+    return "data:image/webp;base64," + base64.b64encode(content).decode()
+
+
+def _line(curve: Sequence[float]) -> str:
+    """Points of an SVG polyline: member scores in order, zero at the bottom."""
+    top = max(max(curve), 1e-9)
+    step = WIDE / max(len(curve) - 1, 1)
+    return " ".join(f"{index * step:.1f},{HIGH - HIGH * max(value, 0) / top:.1f}" for index, value in enumerate(curve))

@@ -1,0 +1,174 @@
+"""A detector's folder. No pickle, ever: whatever is in it, loading it runs nothing.
+
+detector.json          options, channels, names and hashes of model and weights, what was left out
+channels.safetensors   what the channels learnt, and the evidence scales
+calibration.parquet    one row a calibration image
+model/                 the density model, where it is none of the bundled ones
+README.md              the card
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from torch import nn
+
+from oddpixel import __version__
+from oddpixel.encoder import EFFICIENTNET_LITE0
+from oddpixel.envelope import plain
+from oddpixel.errors import CorruptWeights, MissingWeights, RunError, UsageError
+from oddpixel.forensics.density.pyramid import Pyramid
+from oddpixel.forensics.density.store import find_model
+
+from .calibrated import Calibrated
+from .card import write_card
+from .channels import kinds
+from .detector import Detector
+from .evidence import Evidence
+
+SCHEMA = "oddpixel/detector/1"
+FILES = ("detector.json", "channels.safetensors", "calibration.parquet", "README.md")
+OPTIONS = ("side", "aligned", "channels", "calibration_share", "max_fit", "alpha", "confidence", "seed")
+
+
+def save(detector: Detector, folder: Path) -> Path:
+    """Write it; an earlier detector in the folder is replaced, anything else is not touched.
+
+    Raises: RunError where the folder holds something else or cannot be written; UsageError for a model that is no folder.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / "detector.json").is_file():
+        raise RunError(f"{folder} holds something other than a detector; name an empty or new folder")
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        _write(detector, temporary)
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise RunError(f"{folder} cannot be written: {error.strerror or error}") from error
+    return folder
+
+
+def _write(detector: Detector, folder: Path) -> None:
+    if isinstance(detector.model, Pyramid):
+        raise UsageError("a detector is saved with its model's name or folder; give `model` as one of them")
+    arrays: dict[str, np.ndarray] = {}
+    for name, channel in detector.channels_.items():
+        arrays |= {f"channel:{name}:{key}": value for key, value in channel.state().items()}
+    arrays |= {f"evidence:{name}": evidence.reference for name, evidence in detector.evidence_.items()}
+    arrays |= {f"heat:{name}": evidence.reference for name, evidence in detector.heat_evidence_.items()}
+    save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, folder / "channels.safetensors")
+    detector.calibrated_.table().to_parquet(folder / "calibration.parquet", index=False)
+    model = find_model(detector.model)
+    bundled = not Path(detector.model).is_dir()
+    if not bundled:
+        (folder / "model").mkdir()
+        for name in ("model.json", "model.safetensors", "README.md"):
+            if (model / name).is_file():
+                shutil.copy(model / name, folder / "model" / name)
+    record = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "model": detector.model if bundled else "model",
+        "model_sha256": _digest(model / "model.safetensors"),
+        "encoder": detector.encoder if isinstance(detector.encoder, str) else (detector.encoder and "given by caller"),
+        "options": {name: getattr(detector, name) for name in OPTIONS},
+        "channels": list(detector.channels_),
+        "channels_sha256": _digest(folder / "channels.safetensors"),
+        "calibration_sha256": _digest(folder / "calibration.parquet"),
+        "num_calibration_groups": detector.calibrated_.num_groups,
+        "num_calibration_images": len(detector.calibrated_.rows),
+        "fitted_on": list(detector.fitted_on_),
+        "left_out": list(detector.left_out_),
+    }
+    (folder / "detector.json").write_text(json.dumps(plain(record), indent=2, allow_nan=False) + "\n")
+    write_card(folder / "README.md", record)
+
+
+def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
+    """A detector as it was saved.
+
+    Arguments:
+        encoder: needed where it was fitted with an encoder of the caller's own: a folder may not name code to run.
+
+    Raises: MissingWeights, CorruptWeights, UsageError, ModelError.
+    """
+    record = read_record(folder)
+    arrays = _read_arrays(folder / "channels.safetensors", record["channels_sha256"])
+    if _digest(folder / "calibration.parquet") != record["calibration_sha256"]:
+        raise CorruptWeights(f"{folder / 'calibration.parquet'} is not what the detector was saved with")
+    named = record["encoder"]
+    if encoder is None and named not in (None, EFFICIENTNET_LITE0):
+        raise UsageError(f"{folder} was fitted with the encoder {named!r}; name it again to load the detector")
+    model = folder / "model" if record["model"] == "model" else record["model"]
+    detector = Detector(model=str(model), encoder=encoder or named, **record["options"])
+    if _digest(find_model(model) / "model.safetensors") != record["model_sha256"]:
+        raise CorruptWeights(f"the model {record['model']} has changed since {folder} was fitted; fit it again")
+    detector.observer_ = detector.new_observer()
+    detector.channels_ = {}
+    for name in record["channels"]:
+        if name not in kinds():
+            raise CorruptWeights(f"{folder} has a channel {name!r} that this version does not know")
+        channel = kinds()[name]()
+        prefix = f"channel:{name}:"
+        channel.restore({key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)})
+        detector.channels_[name] = channel
+    detector.evidence_ = _evidence(arrays, "evidence:")
+    detector.heat_evidence_ = _evidence(arrays, "heat:")
+    detector.fitted_on_, detector.left_out_ = tuple(record["fitted_on"]), tuple(record["left_out"])
+    detector.calibrated_ = _read_calibration(folder / "calibration.parquet")
+    return detector
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """`detector.json`. Raises: MissingWeights, CorruptWeights."""
+    path = folder / "detector.json"
+    if not path.is_file():
+        raise MissingWeights(f"{folder} holds no detector; make one with: oddpixel fit NORMALS -o {folder}")
+    try:
+        record: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CorruptWeights(f"{path} cannot be read: {error}") from error
+    if record.get("schema") != SCHEMA:
+        raise CorruptWeights(f"{path} is of schema {record.get('schema')}, this version reads {SCHEMA}")
+    return record
+
+
+def _evidence(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Evidence]:
+    return {name.removeprefix(prefix): Evidence(value) for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def _read_arrays(path: Path, sha256: str) -> dict[str, np.ndarray]:
+    try:
+        arrays: dict[str, np.ndarray] = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CorruptWeights(f"{path} is missing or damaged: {error}") from error
+    if _digest(path) != sha256:
+        raise CorruptWeights(f"{path} is not what the detector was saved with")
+    return arrays
+
+
+def _read_calibration(path: Path) -> Calibrated:
+    import pandas as pd
+
+    try:
+        return Calibrated.from_table(pd.read_parquet(path))
+    except (OSError, ValueError, KeyError) as error:
+        raise CorruptWeights(f"{path} cannot be read: {error}") from error
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CorruptWeights(f"{path} cannot be read: {error}") from error

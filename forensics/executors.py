@@ -1,0 +1,125 @@
+"""Where shards are scored: in this process, in a pool of processes, on a Dask cluster, or as one rank of many.
+
+    for _ in executor.run(function, specs): ...        # yields as shards are done, in any order
+
+A shard's part file appears whole or not at all, so executors may retry, double or lose work: whatever is missing is done again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from oddpixel.errors import RunError, UsageError
+
+MAX_RESTARTS = 3
+Work = Callable[[Any], Any]
+
+
+@runtime_checkable
+class Executor(Protocol):
+    def run(self, function: Work, specs: Sequence[Any]) -> Iterator[Any]: ...
+
+
+@dataclass(frozen=True)
+class InProcess:
+    def run(self, function: Work, specs: Sequence[Any]) -> Iterator[Any]:
+        for spec in specs:
+            yield function(spec)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Fresh processes, `num_workers` at a time; a worker that dies costs its shards another try."""
+
+    num_workers: int
+
+    def run(self, function: Work, specs: Sequence[Any]) -> Iterator[Any]:
+        waiting = list(range(len(specs)))
+        for _ in range(MAX_RESTARTS):
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(
+                self.num_workers, context, initializer=_share_cores, initargs=(self.num_workers,)
+            ) as pool:
+                futures = {pool.submit(function, specs[index]): index for index in waiting}
+                try:
+                    for future in as_completed(futures):
+                        answer = future.result()
+                        waiting.remove(futures[future])
+                        yield answer
+                except BrokenProcessPool:
+                    continue
+            if not waiting:
+                return
+        raise RunError(
+            f"workers died {MAX_RESTARTS} times, {len(waiting)} shards are missing; what was done is kept. "
+            "Use fewer --workers if memory is short; the same command goes on"
+        )
+
+
+@dataclass(frozen=True)
+class Dask:
+    """A Dask cluster by its scheduler's address; `local` starts one here."""
+
+    address: str
+    num_workers: int = 2
+
+    def run(self, function: Work, specs: Sequence[Any]) -> Iterator[Any]:
+        try:
+            from dask.distributed import Client
+            from dask.distributed import as_completed as as_done
+        except ImportError as error:
+            raise UsageError("Dask is not installed; pip install 'oddpixel[dask]'") from error
+        place: dict[str, Any] = (
+            {"n_workers": self.num_workers, "threads_per_worker": 1, "dashboard_address": None}
+            if self.address == "local"
+            else {"address": self.address}
+        )
+        with Client(**place) as client:
+            futures = client.map(function, list(specs), retries=MAX_RESTARTS, pure=False)
+            for future in as_done(futures):
+                yield future.result()
+
+
+@dataclass(frozen=True)
+class Rank:
+    """One of `world` equal processes that share nothing but the run folder (torchrun, array jobs): every `world`-th shard."""
+
+    rank: int
+    world: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.world:
+            raise UsageError(f"rank {self.rank} of {self.world}: ranks run from 0 to {self.world - 1}")
+
+    def run(self, function: Work, specs: Sequence[Any]) -> Iterator[Any]:
+        yield from InProcess().run(function, [spec for spec in specs if spec.shard % self.world == self.rank])
+
+
+def executor(
+    num_workers: int = 1, dask: str | None = None, rank: int | None = None, world: int | None = None
+) -> Executor:
+    """By what the command line says; `RANK` and `WORLD_SIZE`, as torchrun sets them, stand in for rank and world.
+
+    Raises: UsageError.
+    """
+    if dask is not None:
+        return Dask(dask, num_workers)
+    if rank is None and world is None and "RANK" in os.environ and "WORLD_SIZE" in os.environ:
+        rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    if rank is not None or world is not None:
+        if rank is None or world is None:
+            raise UsageError("--rank and --world belong together")
+        return Rank(rank, world)
+    return InProcess() if num_workers <= 1 else Pool(num_workers)
+
+
+def _share_cores(num_workers: int) -> None:
+    import torch
+
+    torch.set_num_threads(max((os.cpu_count() or 1) // num_workers, 1))

@@ -1,0 +1,188 @@
+"""Kinds of pictures against each other: normal is one kind, odd another; AUROC on files (sides, blocks) that nothing was
+fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import roc_auc_score
+
+from oddpixel.forensics.density.store import load_pyramid
+from oddpixel.forensics.detect.detector import Detector
+from oddpixel.forensics.detect.encoders import encoder_named
+from oddpixel.forensics.detect.neighbours import coreset, mean_distance
+from oddpixel.forensics.detect.observation import Observation, Observer
+from oddpixel.forensics.detect.prepare import Preparation
+
+from .flag_corpora import KINDS, SIDE, Kind, Picture, is_near, pictures
+
+ENCODER = "efficientnet-lite0"
+AT_MOST = 48  # pictures of a kind on either side of the split
+RESAMPLES = 500
+BANK = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """A kind's pictures as the networks see them, split once: what may be fitted to, and what is judged."""
+
+    kind: Kind
+    fitting: list[Observation]
+    fitting_groups: list[str]
+    judged: list[Observation]
+    judged_groups: list[str]
+
+
+def observed_kinds(model: str) -> tuple[Observer, list[Observed]]:
+    """Raises: MissingFile where a corpus was not fetched."""
+    observe = Observer(load_pyramid(model), encoder_named(ENCODER))
+    prepare = Preparation(unit="display", channels=1, side=SIDE)
+    found = []
+    for kind in KINDS:
+        fitting, judged = (_thinned(part) for part in _split(pictures(kind)))
+        sides = [[observe(prepare(picture.image)) for picture in part] for part in (fitting, judged)]
+        groups = [[picture.image.group for picture in part] for part in (fitting, judged)]
+        found.append(Observed(kind, sides[0], groups[0], sides[1], groups[1]))
+    return observe, found
+
+
+def _split(found: tuple[Picture, ...]) -> tuple[list[Picture], list[Picture]]:
+    """By role where files have one; else every other group, in order, to either side."""
+    if any(picture.role == "train" for picture in found):
+        return [p for p in found if p.role != "test"], [p for p in found if p.role == "test"]
+    names = list(dict.fromkeys(picture.image.group for picture in found))
+    first = {name for index, name in enumerate(names) if index % 2 == 0}
+    return [p for p in found if p.image.group in first], [p for p in found if p.image.group not in first]
+
+
+def _thinned(found: list[Picture]) -> list[Picture]:
+    return found[:: max(-(-len(found) // AT_MOST), 1)]
+
+
+def pairs(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, list[dict[str, Any]]]:
+    observer, kinds = observed
+    cells: list[dict[str, Any]] = []
+    for normal in kinds:
+        methods = _fitted(observer, normal, seed)
+        scored = {
+            method: {other.kind.name: np.array([score(each) for each in other.judged]) for other in kinds}
+            for method, score in methods.items()
+        }
+        for other in kinds:
+            if other is normal:
+                continue
+            row: dict[str, Any] = {"normal": normal.kind.name, "odd": other.kind.name}
+            row |= {"near": is_near(normal.kind.name, other.kind.name)}
+            row |= {"normals": len(normal.judged), "odd ones": len(other.judged)}
+            for method, scores in scored.items():
+                row[method] = auroc(scores[normal.kind.name], scores[other.kind.name])
+            ours = scored["ours, with encoder"]
+            row |= _interval(
+                ours[normal.kind.name], normal.judged_groups, ours[other.kind.name], other.judged_groups, seed
+            )
+            cells.append(row)
+    return {"pairs, mean AUROC": _means(cells), "pairs, AUROC": cells}
+
+
+def _means(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    far, near = [row for row in cells if not row["near"]], [row for row in cells if row["near"]]
+    methods = [name for name in cells[0] if isinstance(cells[0][name], float) and name not in ("low", "high")]
+    return [
+        {
+            "method": method,
+            "far": float(np.mean([row[method] for row in far])),
+            "far, least": float(min(row[method] for row in far)),
+            "far, below 0.8": sum(row[method] < 0.8 for row in far),
+            "near": float(np.mean([row[method] for row in near])),
+            "pairs far": len(far),
+            "pairs near": len(near),
+        }
+        for method in methods
+    ]
+
+
+def _fitted(observer: Observer, normal: Observed, seed: int) -> dict[str, Any]:
+    """Every method fitted to a kind: functions of an observation, higher is odder."""
+    fitting = normal.fitting
+    ours = Detector(encoder=ENCODER, seed=seed)
+    alone = Detector(seed=seed)
+    for detector in (ours, alone):
+        detector.observer_ = observer
+        detector.learn(fitting, [str(index) for index in range(len(fitting))])
+    nll = np.array([_nll(observer, each) for each in fitting])
+    pixels = np.stack([each.coarse.ravel() for each in fitting])
+    components = PCA(min(24, len(fitting) // 2), random_state=seed).fit(pixels)
+    reduced = components.transform(pixels)
+    gaussian = LedoitWolf().fit(reduced)
+    forest = IsolationForest(random_state=seed).fit(reduced)
+    vectors = np.stack([each.encoder_vector for each in fitting])
+    bank = patchcore_bank([_patches(each) for each in fitting], seed)
+
+    def reduced_of(each: Observation) -> np.ndarray:
+        found: np.ndarray = components.transform(each.coarse.ravel()[None])
+        return found
+
+    return {
+        "ours, with encoder": lambda each: ours.judge_observed(each).raw,
+        "ours, without encoder": lambda each: alone.judge_observed(each).raw,
+        "raw NLL": lambda each: _nll(observer, each),
+        "typicality": lambda each: abs(_nll(observer, each) - float(np.median(nll))),
+        "pixel PCA + Mahalanobis": lambda each: float(gaussian.mahalanobis(reduced_of(each))[0]),
+        "IsolationForest on pixel PCA": lambda each: -float(forest.score_samples(reduced_of(each))[0]),
+        "kNN on the encoder's mean": lambda each: float(mean_distance(each.encoder_vector[None], vectors, 5)[0]),
+        "PatchCore": lambda each: float(patchcore_heat(_patches(each), bank).max()),
+    }
+
+
+def patchcore_bank(fitting: Sequence[np.ndarray], seed: int) -> np.ndarray:
+    """Embeddings `[p, q, d]` as they are, thinned to a coreset (Roth et al. 2022)."""
+    generator = np.random.default_rng(seed)
+    flat = np.concatenate([each.reshape(-1, each.shape[2]) for each in fitting])
+    return coreset(flat[generator.permutation(len(flat))[:20_000]], BANK, generator)
+
+
+def patchcore_heat(patches: np.ndarray, bank: np.ndarray) -> np.ndarray:
+    return mean_distance(patches.reshape(-1, patches.shape[2]), bank, 1).reshape(patches.shape[:2])
+
+
+def _patches(each: Observation) -> np.ndarray:
+    assert each.encoder_patches is not None
+    return each.encoder_patches
+
+
+def _nll(observer: Observer, each: Observation) -> float:
+    """Nats a dimension, scales by their dimensions."""
+    values = each.vector[[index for index, name in enumerate(observer.names) if name.endswith(":nll")]]
+    weights = np.isfinite(values) / 4.0 ** np.arange(len(values))
+    return float((np.nan_to_num(values) * weights).sum() / weights.sum())
+
+
+def auroc(normal: np.ndarray, odd: np.ndarray) -> float:
+    return float(roc_auc_score(np.repeat([0, 1], [len(normal), len(odd)]), np.concatenate([normal, odd])))
+
+
+def _interval(
+    normal: np.ndarray, normal_groups: list[str], odd: np.ndarray, odd_groups: list[str], seed: int
+) -> dict[str, float]:
+    """95 % of bootstrap resamples of groups."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for _ in range(RESAMPLES):
+        parts = [
+            scores[_resampled(groups, generator)] for scores, groups in ((normal, normal_groups), (odd, odd_groups))
+        ]
+        found.append(auroc(*parts))
+    return {"low": float(np.quantile(found, 0.025)), "high": float(np.quantile(found, 0.975))}
+
+
+def _resampled(groups: list[str], generator: np.random.Generator) -> np.ndarray:
+    names = np.array(groups)
+    unique = np.unique(names)
+    drawn = generator.choice(unique, len(unique))
+    return np.concatenate([np.flatnonzero(names == name) for name in drawn])

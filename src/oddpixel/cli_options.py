@@ -1,0 +1,28 @@
+"""Arguments and options that several commands take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Places = Annotated[
+    list[str],
+    typer.Argument(
+        help="Files, folders, globs, CSV/Parquet manifests, zip archives, DICOMDIRs, corpus:NAME[/ROLE], "
+        "mvtec:ROOT, imagefolder:ROOT, faceforensics:ROOT."
+    ),
+]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder.")]
+Store = Annotated[str | None, typer.Option(help="Verdicts: a database URL; the run's own SQLite file where not given.")]
+Every = Annotated[int, typer.Option(help="Of video, volumes and pages, only every so many-th frame.", min=1)]
+ByShot = Annotated[bool, typer.Option("--by-shot", help="Of video, only the middle frame of every shot.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Workers = Annotated[int, typer.Option(help="Decoding processes.", min=1)]
+AnySuffix = Annotated[bool, typer.Option("--any-suffix", help="Read a file by its content whatever its name promises.")]
+MaxPixels = Annotated[float, typer.Option(help="Cap on width x height, in megapixels.", min=0.01)]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a run that is in the folder; human verdicts on it are kept.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved options and stop.")]

@@ -1,0 +1,143 @@
+"""Frozen image encoders: what a picture shows, place by place, in the features of a network trained on other pictures.
+
+    encoder(x [b, 3, h, w] in 0..1) -> patches [b, d, h / 8, w / 8]
+
+Built in: EfficientNet-Lite0 (Tan and Le 2019, without squeeze-and-excitation, with ReLU6), up to its stride-16 stage; what the
+stages at strides 8 and 16 say is averaged over 3 x 3 neighbours and put side by side (PatchCore, Roth et al. 2022, section 3.1).
+Any other module of the same call shape does as well: `load_encoder("package.module:build")`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from oddpixel.errors import CorruptWeights, UsageError, WrongArchitecture
+
+EFFICIENTNET_LITE0 = "efficientnet-lite0"
+# Of each stage: blocks, widening, kernel, stride, channels (EfficientNet, table 1); the last two stages are not used.
+STAGES = ((1, 1, 3, 1, 16), (2, 6, 3, 2, 24), (2, 6, 5, 2, 40), (3, 6, 3, 2, 80), (3, 6, 5, 1, 112))
+STEM = 32
+READ_AFTER = (2, 4)  # stages at stride 8 and 16
+STRIDE = 8
+
+
+class EfficientNetLite0(nn.Module):
+    """Under the names of the published state dict, so that it loads as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conv_stem = nn.Conv2d(3, STEM, 3, 2, bias=False)
+        self._bn0 = _norm(STEM)
+        blocks: list[_Block] = []
+        self.ends: list[int] = []
+        channels = STEM
+        for count, widening, kernel, stride, out in STAGES:
+            for index in range(count):
+                blocks.append(_Block(channels, out, widening, kernel, stride if index == 0 else 1))
+                channels = out
+            self.ends.append(len(blocks))
+        self._blocks = nn.ModuleList(blocks)
+
+    @property
+    def num_features(self) -> int:
+        return sum(STAGES[stage][-1] for stage in READ_AFTER)
+
+    def forward(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d p q"]:
+        """`x` in 0..1; `p, q` are `h, w` over 8, rounded up."""
+        h = F.relu6(self._bn0(_same(self._conv_stem, (x - 0.498) / 0.502)))
+        read: list[Tensor] = []
+        for index, block in enumerate(self._blocks, 1):
+            h = block(h)
+            if index in [self.ends[stage] for stage in READ_AFTER]:
+                read.append(F.avg_pool2d(h, 3, 1, 1, count_include_pad=False))
+        fine, *coarser = read
+        size = fine.shape[2:]
+        return torch.cat([fine, *(F.interpolate(each, size, mode="bilinear") for each in coarser)], 1)
+
+
+class _Block(nn.Module):
+    """Widen, convolve each channel by itself, narrow; added to what came in where the shapes agree (MobileNetV2)."""
+
+    def __init__(self, channels: int, out: int, widening: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        wide = channels * widening
+        self.adds, self.widens = stride == 1 and channels == out, widening > 1
+        if self.widens:
+            self._expand_conv, self._bn0 = nn.Conv2d(channels, wide, 1, bias=False), _norm(wide)
+        self._depthwise_conv = nn.Conv2d(wide, wide, kernel, stride, groups=wide, bias=False)
+        self._bn1 = _norm(wide)
+        self._project_conv, self._bn2 = nn.Conv2d(wide, out, 1, bias=False), _norm(out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = F.relu6(self._bn0(self._expand_conv(x))) if self.widens else x
+        h = F.relu6(self._bn1(_same(self._depthwise_conv, h)))
+        h = self._bn2(self._project_conv(h))
+        return x + h if self.adds else h
+
+
+def load_encoder(name: str, weights: Path | None = None) -> nn.Module:
+    """An encoder in evaluation mode, without gradients.
+
+    Arguments:
+        name: `efficientnet-lite0`, or `package.module:function` for a function without arguments that returns a module.
+        weights: the published state dict, for `efficientnet-lite0`.
+
+    Naming a function runs it: never take such a name from a file of somebody else's.
+
+    Raises: UsageError, CorruptWeights, WrongArchitecture.
+    """
+    encoder = _efficientnet(weights) if name == EFFICIENTNET_LITE0 else _built_by(name)
+    encoder = encoder.eval().requires_grad_(False)
+    with torch.no_grad():
+        found = encoder(torch.zeros(1, 3, 64, 64))
+    if not isinstance(found, Tensor) or found.ndim != 4 or len(found) != 1:
+        raise WrongArchitecture(f"the encoder {name} must turn [b, 3, h, w] into [b, d, p, q]")
+    return encoder
+
+
+def _efficientnet(weights: Path | None) -> nn.Module:
+    if weights is None:
+        raise UsageError(
+            f"{EFFICIENTNET_LITE0} needs its weights; get them with: oddpixel data fetch {EFFICIENTNET_LITE0}"
+        )
+    encoder = EfficientNetLite0()
+    try:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+        wanted = encoder.state_dict()
+        encoder.load_state_dict({key: state[key] for key in wanted})
+    except KeyError as error:
+        raise WrongArchitecture(f"{weights} lacks {error}") from error
+    except Exception as error:
+        raise CorruptWeights(f"{weights} cannot be read as EfficientNet-Lite0: {error}") from error
+    return encoder
+
+
+def _built_by(name: str) -> nn.Module:
+    module, _, function = name.partition(":")
+    try:
+        build: Callable[[], nn.Module] = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(
+            f"no encoder {name!r}; give {EFFICIENTNET_LITE0} or package.module:function ({error})"
+        ) from error
+    return build()
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3)
+
+
+def _same(convolution: nn.Conv2d, x: Tensor) -> Tensor:
+    """TensorFlow's padding: as little as needed, the odd pixel at the end."""
+    kernel, stride = convolution.kernel_size[0], convolution.stride[0]
+    rows, columns = (max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in x.shape[2:])
+    padded = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+    found: Tensor = convolution(padded)
+    return found

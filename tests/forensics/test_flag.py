@@ -1,0 +1,246 @@
+"""Flagging into runs: every image one row, whatever is killed or repeated; decisions per group; other alphas without scoring."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from oddpixel.errors import CalibrationTooSmall, RunError, UsageError
+from oddpixel.forensics.detect import flag as flagging
+from oddpixel.forensics.detect import store
+from oddpixel.forensics.detect.calibrated import Calibrated, Row
+from oddpixel.forensics.detect.decide import Rule, decide
+from oddpixel.forensics.detect.detector import Detector
+from oddpixel.forensics.detect.flag import Incoming, flag_into
+from oddpixel.forensics.detect.watch import watch_folder
+from oddpixel.forensics.executors import Pool, Rank, executor
+from tests.forensics.test_detector import ODD, surface
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("detector") / "d"
+    return store.save(Detector().fit([surface(k) for k in range(44)]), folder)
+
+
+@pytest.fixture(scope="module")
+def incoming(tmp_path_factory: pytest.TempPathFactory) -> Incoming:
+    folder = tmp_path_factory.mktemp("incoming")
+    for k in range(7):
+        Pillow.fromarray(surface(600 + k)).save(folder / f"normal-{k}.png")
+    for name, image in ODD.items():
+        Pillow.fromarray(image).save(folder / f"odd-{name}.png")
+    (folder / "zz-broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    return Incoming(places=(str(folder),))
+
+
+def table(out: Path) -> list[dict]:  # type: ignore[type-arg]
+    import pandas as pd
+
+    rows = pd.concat([pd.read_parquet(part) for part in sorted((out / "scores").glob("*.parquet"))])
+    return [
+        {name: (None if value is pd.NA or value != value else value) for name, value in row.items()}
+        for row in rows.sort_values("item").to_dict("records")
+    ]
+
+
+def test_a_folder_becomes_a_table_sorted_by_oddness(detector: Path, incoming: Incoming, tmp_path: Path) -> None:
+    found = flag_into(tmp_path / "run", incoming, detector, Rule(alpha=0.1))
+    assert found is not None
+    rows = found.rows
+    assert len(rows) == 11
+    assert {row["item"] for row in rows[:3]} == {"odd-noise.png", "odd-constant.png", "odd-stripes.png"}
+    assert all(row["flagged"] for row in rows[:3])
+    assert json.loads(rows[0]["reasons"])[0]["because"]
+    assert json.loads(rows[-1]["error"])["type"] == "CorruptFile"
+    assert (tmp_path / "run" / rows[0]["map"]).is_file()
+    page = (tmp_path / "run/index.html").read_text()
+    assert "flagged" in page
+    assert "data:image/webp" in page
+    assert "<script" not in page
+    decision = json.loads((tmp_path / "run/run.json").read_text())["decision"]
+    assert "at most 0.1 of normal groups" in decision["promise"]
+
+
+def test_another_alpha_needs_no_scoring(
+    detector: Path, incoming: Incoming, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flag_into(tmp_path / "run", incoming, detector, Rule(alpha=0.1))
+    before = {row["item"]: row["raw"] for row in table(tmp_path / "run")}
+    monkeypatch.setattr(flagging, "score_row", lambda *_: pytest.fail("scored again"))
+    strict = flag_into(tmp_path / "run", incoming, detector, Rule(alpha=0.05))
+    assert strict is not None
+    assert strict.decision["rule"]["alpha"] == 0.05
+    assert {row["item"]: row["raw"] for row in table(tmp_path / "run")} == before
+    by_fdr = flag_into(tmp_path / "run", incoming, detector, Rule(fdr=0.2))
+    assert by_fdr is not None
+    assert [row["flagged"] for row in by_fdr.rows if row["raw"] is not None] == [
+        row["q_value"] <= 0.2 for row in by_fdr.rows if row["raw"] is not None
+    ]
+
+
+def test_killed_pooled_and_ranked_give_the_same_rows(detector: Path, incoming: Incoming, tmp_path: Path) -> None:
+    rule = Rule(alpha=0.1)
+    flag_into(tmp_path / "one", incoming, detector, rule, shard_size=3)
+    flag_into(tmp_path / "pool", incoming, detector, rule, shard_size=3, executor=Pool(2))
+    assert flag_into(tmp_path / "ranks", incoming, detector, rule, shard_size=3, executor=Rank(1, 2)) is None
+    assert flag_into(tmp_path / "ranks", incoming, detector, rule, shard_size=3, executor=Rank(0, 2)) is not None
+    run = tmp_path / "killed"
+    flag_into(run, incoming, detector, rule, shard_size=3)
+    (run / "scores/part-00001.parquet").unlink()
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | {"finished": None}))
+    flag_into(run, incoming, detector, rule, shard_size=3)
+    for other in ("pool", "ranks", "killed"):
+        assert table(tmp_path / other) == table(tmp_path / "one")
+
+
+def test_a_dask_cluster_gives_the_same_rows(detector: Path, incoming: Incoming, tmp_path: Path) -> None:
+    """In a process of its own: its workers' threads would outlive this test."""
+    import subprocess
+    import sys
+
+    flag_into(tmp_path / "one", incoming, detector, Rule(alpha=0.1), shard_size=3)
+    command = [
+        sys.executable,
+        "-m",
+        "oddpixel",
+        "flag",
+        incoming.places[0],
+        "--detector",
+        str(detector),
+        "--alpha",
+        "0.1",
+    ]
+    options = ["-o", str(tmp_path / "dask"), "--dask", "local", "--workers", "2"]
+    result = subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=300)
+    assert result.returncode == 0, result.stderr
+    shown = {row["item"]: row["raw"] for row in table(tmp_path / "dask")}
+    assert shown == {row["item"]: row["raw"] for row in table(tmp_path / "one")}
+
+
+def test_what_cannot_be_promised_is_refused_before_scoring(detector: Path, incoming: Incoming, tmp_path: Path) -> None:
+    with pytest.raises(CalibrationTooSmall, match="at least 99 normal groups, got 22"):
+        flag_into(tmp_path / "run", incoming, detector, Rule(alpha=0.01))
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UsageError, match="choose one"):
+        Rule(fdr=0.1, confidence=0.9)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError):
+        flag_into(tmp_path / "run", Incoming(places=(str(tmp_path / "empty"),)), detector, Rule())
+    with pytest.raises(UsageError, match="belong together"):
+        executor(rank=1)
+
+
+def test_another_detector_in_the_same_folder_is_refused(detector: Path, incoming: Incoming, tmp_path: Path) -> None:
+    flag_into(tmp_path / "run", incoming, detector, Rule(alpha=0.1))
+    other = store.save(Detector(seed=1).fit([surface(k) for k in range(24)]), tmp_path / "other")
+    with pytest.raises(RunError, match="another run|another options"):
+        flag_into(tmp_path / "run", incoming, other, Rule(alpha=0.1))
+
+
+def calibrated(groups: int, per_group: int = 1, facts: dict | None = None, seed: int = 0) -> Calibrated:  # type: ignore[type-arg]
+    scores = np.random.default_rng(seed).normal(size=(groups, per_group))
+    return Calibrated(
+        tuple(
+            Row(f"{g}-{k}", f"group-{g}", f"{g}-{k}", float(scores[g, k]), float(scores[g, k]), {"c": 0.0}, facts or {})
+            for g in range(groups)
+            for k in range(per_group)
+        )
+    )
+
+
+def test_decisions_are_per_group() -> None:
+    scores = np.array([0.0, 9.0, 0.1, 0.2])
+    decided = decide(scores, ["a", "a", "b", "b"], [{}] * 4, calibrated(40, 2), Rule(alpha=0.05))
+    assert decided.groups == ["a", "b"]
+    assert decided.flagged.tolist() == [True, False]
+    assert decided.p_value[0] == pytest.approx(1 / 41)
+
+
+def test_group_rates_hold_and_pooling_images_would_break_them() -> None:
+    """The planted violation: images as if each were a group of its own, with members that resemble each other."""
+    rng = np.random.default_rng(3)
+    right = wrong = total = 0
+    for run in range(400):
+        level = rng.normal(size=(41, 1))
+        scores = level + 0.2 * rng.normal(size=(41, 10))
+        rows = tuple(
+            Row(f"{g}-{k}", f"{g}", f"{g}-{k}", float(scores[g, k]), 0.0, {"c": 0.0})
+            for g in range(40)
+            for k in range(10)
+        )
+        alone = tuple(Row(row.item, row.item, row.sha256, row.raw, 0.0, row.evidence) for row in rows)
+        facts = [{}] * 10
+        right += int(
+            decide(scores[40], ["new"] * 10, facts, Calibrated(rows), Rule(alpha=0.05), seed=run).flagged.any()
+        )
+        names = [f"new-{k}" for k in range(10)]
+        wrong += int(decide(scores[40], names, facts, Calibrated(alone), Rule(alpha=0.05), seed=run).flagged.any())
+        total += 1
+    assert right / total <= 0.05 + 3 * (0.05 * 0.95 / total) ** 0.5
+    assert wrong / total > 0.06, "pooling must show"
+
+
+def test_strata_fall_back_visibly() -> None:
+    base = calibrated(60, facts={"modality": "CT"})
+    few = [Row(f"mr-{k}", f"mr-{k}", f"mr-{k}", 0.1 * k, 0.0, {"c": 0.0}, {"modality": "MR"}) for k in range(5)]
+    both = Calibrated((*base.rows, *few))
+    facts = [{"modality": "CT"}, {"modality": "MR"}]
+    decided = decide(np.array([0.0, 9.0]), ["x", "y"], facts, both, Rule(alpha=0.05, strata=("modality",)))
+    assert decided.stratum == ["CT", "MR"]
+    assert any("stratum MR: 5 calibration groups" in warning for warning in decided.warnings)
+    with pytest.raises(UsageError, match="no stratum"):
+        decide(np.array([0.0]), ["x"], [{}], both, Rule(strata=("weather",)))
+
+
+def test_drift_withdraws_the_promise() -> None:
+    scores = np.random.default_rng(1).normal(2.5, 1, 60)
+    decided = decide(scores, [f"g{k}" for k in range(60)], [{}] * 60, calibrated(100), Rule(alpha=0.05))
+    assert decided.drift_alarm
+    assert decided.promise == ""
+    assert any("drift" in warning for warning in decided.warnings)
+
+
+def test_too_coarse_p_values_for_a_false_discovery_rate_are_said() -> None:
+    decided = decide(np.zeros(500), [f"g{k}" for k in range(500)], [{}] * 500, calibrated(100), Rule(fdr=0.1))
+    assert any("at least 50 groups" in warning for warning in decided.warnings)
+
+
+def test_a_watched_folder_is_flagged_exactly_once(detector: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "run"
+    folder.mkdir()
+    for k in range(3):
+        Pillow.fromarray(surface(700 + k)).save(folder / f"{k}.png")
+    rule = Rule(alpha=0.1)
+    options = {"seconds": 0.05, "until_idle": 0.5}
+    first = [arrival.row["item"] for arrival in watch_folder(folder, detector, out, rule, **options)]  # type: ignore[arg-type]
+    assert first == ["0.png", "1.png", "2.png"]
+    Pillow.fromarray(ODD["noise"]).save(folder / "3.png")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    second = list(watch_folder(folder, detector, out, rule, **options))  # type: ignore[arg-type]
+    assert sorted(arrival.row["item"] for arrival in second) == ["3.png", "broken.png"]
+    assert next(arrival.row for arrival in second if arrival.row["item"] == "3.png")["flagged"]
+    assert len(table(out)) == 5
+    with pytest.raises(RunError, match="another run"):
+        list(watch_folder(folder, detector, out, Rule(alpha=0.2), **options))  # type: ignore[arg-type]
+
+
+def test_a_watch_stopped_in_the_middle_loses_and_doubles_nothing(detector: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "run"
+    folder.mkdir()
+    for k in range(4):
+        Pillow.fromarray(surface(800 + k)).save(folder / f"{k}.png")
+    watching = watch_folder(folder, detector, out, Rule(alpha=0.1), seconds=0.05, until_idle=0.5)
+    assert next(watching).row["item"] == "0.png"
+    watching.close()  # as Ctrl-C does
+    rest = [
+        arrival.row["item"]
+        for arrival in watch_folder(folder, detector, out, Rule(alpha=0.1), seconds=0.05, until_idle=0.5)
+    ]
+    assert rest == ["1.png", "2.png", "3.png"]
+    assert [row["item"] for row in table(out)] == ["0.png", "1.png", "2.png", "3.png"]
