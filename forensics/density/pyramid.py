@@ -41,6 +41,7 @@ class PyramidOptions:
     channels: 1 or 3.
     unit: `display`, or `HU` (CT).
     coarsest: the side at which splitting ends.
+    coordinates: every position also knows where in the image it is; for aligned anatomy and fixed cameras.
     num_networks: the finest scales have a network each, all coarser ones share the last.
     width, num_blocks: of every classifier.
     base_width, base_blocks: of the networks of the base; width 0 is the plain base, white noise.
@@ -53,6 +54,7 @@ class PyramidOptions:
     channels: int = 3
     unit: str = "display"
     coarsest: int = 8
+    coordinates: bool = False
     num_networks: int = 3
     width: int = 64
     num_blocks: int = 6
@@ -133,10 +135,11 @@ class Pyramid(nn.Module):
         super().__init__()
         self.options = options
         channels, details = options.channels, haar.ORIENTATIONS * options.channels
-        # Known: the coarse image, its slopes, which orientations are present (none beyond the border), and the scale.
-        known = channels + details + haar.ORIENTATIONS + 1
+        # Known: the coarse image, its slopes, which orientations are present (none beyond the border), the scale, the place.
+        where = 2 * options.coordinates
+        known = channels + details + haar.ORIENTATIONS + 1 + where
         self.scales = nn.ModuleList(self._conditional(details, known) for _ in range(options.num_networks))
-        self.coarsest = self._conditional(channels, 1)
+        self.coarsest = self._conditional(channels, 1 + where)
 
     def _conditional(self, judged: int, known: int) -> Conditional:
         o = self.options
@@ -370,10 +373,20 @@ class Pyramid(nn.Module):
         expected = uneven + slopes
         judged = torch.zeros_like(expected) if details is None else (details - expected) / std[:, None, None]
         grey, spread = (part(channels).to(coarse)[:, None, None] for part in (colour.middle, colour.spread))
-        planes = torch.cat([mask, torch.full_like(mask[:1], index / 8)]).expand(len(coarse), -1, -1, -1)
+        halved = list(_sizes(full, index + 2))[-1]
+        parts = [mask, torch.full_like(mask[:1], index / 8), *self._where(halved, window)]
+        planes = torch.cat([part.to(coarse) for part in parts]).expand(len(coarse), -1, -1, -1)
         known = torch.cat([(shown - grey) / spread, slopes / std[:, None, None], planes], 1)
         network: Conditional = self.scales[min(index, len(self.scales) - 1)]  # type: ignore[assignment]
         return Scale(index, judged, known, present, std, expected, size, network)
+
+    def _where(self, size: tuple[int, int], window: haar.Window = haar.EVERYTHING) -> list[Float[Tensor, "2 p q"]]:
+        """Row and column of these positions among all of that size, in -1..1; nothing without coordinates."""
+        if not self.options.coordinates:
+            return []
+        centres = [(torch.arange(side) + 0.5) * (2 / side) - 1 for side in size]
+        rows, columns = (axis[part] for axis, part in zip(centres, window, strict=True))
+        return [torch.stack(torch.meshgrid(rows, columns, indexing="ij"))]
 
     def _std(self, index: int) -> Tensor:
         """Measured, or twice that of the scale before: natural images are alike at all scales."""
@@ -386,7 +399,8 @@ class Pyramid(nn.Module):
         flat = colour.middle(self.options.channels).to(coarse)[:, None, None] * bright
         judged = (coarse - flat) / std[:, None, None]
         present = torch.ones_like(coarse[0])
-        known = torch.ones_like(coarse[:, :1])
+        planes = torch.cat([torch.ones_like(coarse[0, :1]), *self._where((coarse.shape[2], coarse.shape[3]))])
+        known = planes.expand(len(coarse), -1, -1, -1)
         return Scale(index, judged, known, present, std, flat, (coarse.shape[2], coarse.shape[3]), self.coarsest)
 
     def _check(self, x: Tensor) -> None:

@@ -46,14 +46,16 @@ class Judgement:
     Arguments:
         raw: the fused score.
         evidence: of each channel.
+        why: what each channel saw.
         heat: evidence by place on the grid of patches.
-        observation: for whoever wants to say why.
+        size: of the prepared image.
     """
 
     raw: float
     evidence: dict[str, float]
+    why: dict[str, str]
     heat: Float[np.ndarray, "p q"]
-    observation: Observation
+    size: tuple[int, int]
 
     @property
     def heat_max(self) -> float:
@@ -137,9 +139,10 @@ class Detector(OutlierMixin, BaseEstimator):
             others = [each for each, inside in zip(observations, half, strict=True) if not inside]
             for name, channel in self._fitted_channels(others, context).items():
                 for each in mine:
-                    unseen[name].append(channel.score(each))
-                    if (heat := channel.heat(each)) is not None:
-                        heats.setdefault(name, []).append(heat)
+                    look = channel.look(each)
+                    unseen[name].append(look.score)
+                    if look.heat is not None:
+                        heats.setdefault(name, []).append(look.heat)
         self.channels_ = self._fitted_channels(observations, context)
         self.evidence_ = {name: Evidence(np.array(scores)) for name, scores in unseen.items()}
         self.heat_evidence_ = {name: Evidence(reference_heat(maps)) for name, maps in heats.items()}
@@ -214,16 +217,17 @@ class Detector(OutlierMixin, BaseEstimator):
 
     def judge_observed(self, observation: Observation) -> Judgement:
         """The same of an image that was observed already."""
-        evidence = {
-            name: float(self.evidence_[name](np.array(channel.score(observation))))
-            for name, channel in self.channels_.items()
-        }
-        heats = {
-            name: heat for name in self.heat_evidence_ if (heat := self.channels_[name].heat(observation)) is not None
-        }
-        heat = fused_heat(heats, self.heat_evidence_, observation.grid)
+        looks = {name: channel.look(observation) for name, channel in self.channels_.items()}
+        evidence = {name: float(self.evidence_[name](np.array(look.score))) for name, look in looks.items()}
+        heats = {name: look.heat for name, look in looks.items() if look.heat is not None}
         counted = [value for name, value in evidence.items() if self.channels_[name].counts]
-        return Judgement(max(counted or evidence.values()), evidence, heat, observation)
+        return Judgement(
+            raw=max(counted or evidence.values()),
+            evidence=evidence,
+            why={name: look.why for name, look in looks.items()},
+            heat=fused_heat(heats, self.heat_evidence_, observation.grid),
+            size=observation.size,
+        )
 
     def score(self, X: Any, y: Any = None) -> Float[np.ndarray, "n"]:
         """One number an image; higher is odder."""
@@ -258,14 +262,14 @@ class Detector(OutlierMixin, BaseEstimator):
             q_value=None,
             flagged=p_value <= self.guarantee().threshold,
             reasons=self.reasons(judged),
-            map=on_image(judged.heat, judged.observation.size),
+            map=on_image(judged.heat, judged.size),
         )
 
     def reasons(self, judged: Judgement) -> tuple[Reason, ...]:
         """Every channel's share, rarest first: its own p-value among the calibration images, and what it saw."""
         p_values = self.calibrated_.channel_p_values(judged.evidence)
         order = sorted(judged.evidence, key=lambda name: (-judged.evidence[name], name))
-        return tuple(Reason(name, p_values[name], self.channels_[name].why(judged.observation)) for name in order)
+        return tuple(Reason(name, p_values[name], judged.why[name]) for name in order)
 
     def guarantee(self) -> Guarantee:
         """What flagging at `alpha` and `confidence` promises with this calibration. Raises: CalibrationTooSmall."""

@@ -195,7 +195,7 @@ def score_row(
     if "text_in_pixels" not in image.meta:
         row["thumbnail"] = run.write_thumbnail(image)
         if maps and p_value <= MAPS_UP_TO:
-            row["map"] = write_evidence(run, image, judged.heat, judged.observation.size)
+            row["map"] = write_evidence(run, image, judged.heat, judged.size)
     return row
 
 

@@ -53,6 +53,7 @@ class Observation:
     encoder_patches: None without an encoder.
     coarse: the picture in brightness, 32 pixels a side whatever its shape, 0..1.
     size: of the prepared image.
+    original_size: before it was prepared.
     """
 
     vector: Vector
@@ -60,6 +61,7 @@ class Observation:
     encoder_patches: Patches | None
     coarse: Float32[np.ndarray, "_s _s"]
     size: tuple[int, int]
+    original_size: tuple[int, int]
 
     @property
     def encoder_vector(self) -> Vector:
@@ -74,11 +76,11 @@ class Observation:
         return rows, columns
 
     def oddest(self, heat: np.ndarray) -> str:
-        """Where a map on any grid is largest, in pixels of the prepared image, said to people."""
+        """Where a map on any grid is largest, in pixels of the original image, said to people."""
         place = np.unravel_index(int(heat.argmax()), heat.shape)
         row, column = (
             round((int(index) + 0.5) / count * side)
-            for index, count, side in zip(place, heat.shape, self.size, strict=True)
+            for index, count, side in zip(place, heat.shape, self.original_size, strict=True)
         )
         return f"around row {row}, column {column}"
 
@@ -120,6 +122,7 @@ class Observer:
             encoder_patches=encoded,
             coarse=resized(picture.mean(0, keepdims=True), (COARSE_SIDE, COARSE_SIDE))[0],
             size=grey.size,
+            original_size=image.meta.get("original_size", grey.size),
         )
 
     def _vector(self, views: list[View]) -> Vector:

@@ -49,6 +49,7 @@ class Preparation:
         quantum = np.float32(1 / 255 if self.unit == "display" else 1)
         pixels = np.rint(pixels / quantum) * quantum
         meta = {name: value for name, value in image.meta.items() if name not in ("slope", "display")}
+        meta["original_size"] = image.pixels.shape[1:]
         bits = 8 if self.unit == "display" else 16
         return replace(image, pixels=pixels.astype(np.float32), bits=bits, unit=self.unit, meta=meta)
 

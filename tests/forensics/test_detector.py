@@ -87,6 +87,24 @@ def test_scikit_learn_conventions(fitted: Detector) -> None:
         copy.predict(images)
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        "check_no_attributes_set_in_init",
+        "check_get_params_invariance",
+        "check_set_params",
+        "check_parameters_default_constructible",
+        "check_estimator_cloneable",
+        "check_estimator_repr",
+    ],
+)
+def test_scikit_learns_own_checks_as_far_as_images_allow(check: str) -> None:
+    """The others feed tables of numbers, which are no images."""
+    from sklearn.utils import estimator_checks
+
+    getattr(estimator_checks, check)("Detector", Detector())
+
+
 def test_few_normal_images_are_flagged(fitted: Detector) -> None:
     flagged = int((fitted.predict([surface(k) for k in range(1000, 1060)]) == -1).sum())
     assert flagged <= 8, "5 % of 60, and what chance and a calibration of 30 may add"
@@ -228,17 +246,16 @@ def test_every_channel_keeps_the_contract(kind: str, observations: list, monkeyp
     channel, again = channels.kinds()[kind](), channels.kinds()[kind]()
     for each in (channel, again):
         each.fit(normals, context)
-    score = channel.score(odd)
-    assert np.isfinite(score)
-    assert score == again.score(odd), "deterministic"
+    look = channel.look(odd)
+    assert np.isfinite(look.score)
+    assert look.score == again.look(odd).score, "deterministic"
     restored = channels.kinds()[kind]()
     restored.restore(channel.state())
-    assert restored.score(odd) == score
-    assert restored.why(odd) == channel.why(odd) != ""
-    heat = channel.heat(odd)
-    assert heat is None or (heat.ndim == 2 and np.isfinite(heat).all())
+    assert restored.look(odd).score == look.score
+    assert restored.look(odd).why == look.why != ""
+    assert look.heat is None or (look.heat.ndim == 2 and np.isfinite(look.heat).all())
     channel.add(normals[:3])
-    assert channel.score(odd) <= score + 1e-9
+    assert channel.look(odd).score <= look.score + 1e-9
 
 
 def test_channels_are_named_by_those_who_want_others() -> None:

@@ -230,3 +230,20 @@ def test_the_shapes_of_the_answers_and_what_it_refuses() -> None:
         pyramid.log_likelihood(white((16, 16)).float())
     with pytest.raises(InvalidImage, match="NaN"):
         pyramid.log_likelihood(torch.full((1, 1, 16, 16), math.nan))
+
+
+def test_with_coordinates_places_matter_and_tiles_still_equal_the_whole() -> None:
+    torch.manual_seed(0)
+    options = PyramidOptions(channels=1, coordinates=True, width=8, num_blocks=1, num_levels=5, base_width=8)
+    model, plain = (
+        Pyramid(options),
+        Pyramid(PyramidOptions(channels=1, width=8, num_blocks=1, num_levels=5, base_width=8)),
+    )
+    x = torch.rand(1, 1, 45, 70) * 255
+    for whole, tiled in zip(model.scale_maps(x), model.scale_maps(x, 8), strict=True):
+        torch.testing.assert_close(tiled, whole, rtol=1e-4, atol=1e-4)
+    periodic = (torch.rand(1, 1, 16, 16) * 255).repeat(1, 1, 5, 5)
+    maps = [each.scale_maps(periodic)[0][0] for each in (model, plain)]
+    here, there = [each[8:16, 8:16] for each in maps], [each[16:24, 24:32] for each in maps]
+    assert not torch.allclose(here[0], there[0], atol=1e-4)
+    torch.testing.assert_close(here[1], there[1], rtol=1e-4, atol=1e-3)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -19,6 +20,21 @@ from ..observation import Observation
 
 Use = Literal["always", "aligned", "without encoder", "asked"]
 Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What a channel finds in one image.
+
+    Arguments:
+        score: how odd; any scale.
+        why: what is odd about it, in words a user can act on.
+        heat: how odd by place, on a grid over the image; None for channels that see the whole only.
+    """
+
+    score: float
+    why: str
+    heat: Float[np.ndarray, "_p _q"] | None = None
 
 
 @runtime_checkable
@@ -40,14 +56,8 @@ class Channel(Protocol):
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
         """Learn what is normal."""
 
-    def score(self, observation: Observation) -> float:
-        """How odd; any scale."""
-
-    def heat(self, observation: Observation) -> Float[np.ndarray, "p q"] | None:
-        """How odd by place, on the grid of patches; None for channels that see the whole only."""
-
-    def why(self, observation: Observation) -> str:
-        """What is odd about it, in words a user can act on."""
+    def look(self, observation: Observation) -> Look:
+        """How odd, why, and where."""
 
     def add(self, normals: Sequence[Observation]) -> None:
         """Take in more normals without learning anew. May lower scores, never raise one: that is what keeps an earlier

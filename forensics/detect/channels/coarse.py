@@ -12,9 +12,8 @@ from typing import ClassVar
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from ..observation import CELL, COARSE_SIDE, Observation
-from ..prepare import resized
-from . import Arrays, Context, Use
+from ..observation import COARSE_SIDE, Observation
+from . import Arrays, Context, Look, Use
 
 COMPONENTS = 24
 
@@ -44,17 +43,12 @@ class Coarse:
         spread = gaussian_filter(np.sqrt((residuals**2).mean(0)).reshape(COARSE_SIDE, -1), 1.0).ravel()
         self.deviation = np.maximum(spread, 0.1 * spread.mean() + 1e-4)
 
-    def score(self, observation: Observation) -> float:
-        return float(self._map(observation).max())
-
-    def heat(self, observation: Observation) -> np.ndarray:
-        rows, columns = (max(-(-side // CELL), 1) for side in observation.size)
-        return resized(self._map(observation)[None].astype(np.float32), (rows, columns))[0].astype(np.float64)
-
-    def why(self, observation: Observation) -> str:
-        found = self._map(observation)
-        brighter = self._signed(observation).ravel()[found.argmax()] > 0
-        return f"a {'brighter' if brighter else 'darker'} area than belongs there, {observation.oddest(found)}"
+    def look(self, observation: Observation) -> Look:
+        signed = self._signed(observation)
+        found = np.abs(signed)
+        brighter = signed.ravel()[found.argmax()] > 0
+        why = f"a {'brighter' if brighter else 'darker'} area than belongs there, {observation.oddest(found)}"
+        return Look(float(found.max()), why, found)
 
     def add(self, normals: Sequence[Observation]) -> None:
         """Nothing: other components could raise somebody's residual."""
@@ -64,9 +58,6 @@ class Coarse:
 
     def restore(self, state: Arrays) -> None:
         self.mean, self.deviation, self.components = state["mean"], state["deviation"], state["components"]
-
-    def _map(self, observation: Observation) -> np.ndarray:
-        return np.abs(self._signed(observation))
 
     def _signed(self, observation: Observation) -> np.ndarray:
         residual = _residual(observation.coarse.ravel()[None].astype(np.float64), self.mean, self.components)[0]

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..observation import Observation
-from . import Arrays, Context, Use
+from . import Arrays, Context, Look, Use
 
 
 class _Entries:
@@ -41,9 +41,6 @@ class _Entries:
     def deviations(self, observation: Observation) -> float:
         return (self.value(observation) - self.median) / self.spread
 
-    def heat(self, observation: Observation) -> np.ndarray | None:
-        return None
-
     def add(self, normals: Sequence[Observation]) -> None:
         """Nothing: a median cannot move without raising somebody's score."""
 
@@ -61,12 +58,10 @@ class Typicality(_Entries):
     kind = "typicality"
     entry = "nll"
 
-    def score(self, observation: Observation) -> float:
-        return abs(self.deviations(observation))
-
-    def why(self, observation: Observation) -> str:
+    def look(self, observation: Observation) -> Look:
         found = self.deviations(observation)
-        return f"it is {'less' if found > 0 else 'more'} likely than normals are, by {abs(found):.1f} deviations"
+        likely = "less" if found > 0 else "more"
+        return Look(abs(found), f"it is {likely} likely than normals are, by {abs(found):.1f} deviations")
 
 
 class ExpectedLevel(_Entries):
@@ -75,12 +70,10 @@ class ExpectedLevel(_Entries):
     kind = "expected level"
     entry = "level"
 
-    def score(self, observation: Observation) -> float:
-        return -self.deviations(observation)
-
-    def why(self, observation: Observation) -> str:
+    def look(self, observation: Observation) -> Look:
         found = -self.deviations(observation)
-        return f"it looks {'more' if found > 0 else 'less'} noisy than normals do, by {abs(found):.1f} deviations"
+        noisy = "more" if found > 0 else "less"
+        return Look(found, f"it looks {noisy} noisy than normals do, by {abs(found):.1f} deviations")
 
 
 CHANNELS = (Typicality, ExpectedLevel)

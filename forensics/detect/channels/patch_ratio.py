@@ -18,7 +18,7 @@ from oddpixel.forensics.density.loss import DensityRatioLoss
 from oddpixel.forensics.density.schedules.log_snr_uniform import LogSnrUniform
 
 from ..observation import Observation
-from . import Arrays, Context, Use
+from . import Arrays, Context, Look, Use
 from .patches import smoothed, top
 
 COMPONENTS = 48
@@ -51,18 +51,13 @@ class PatchRatio:
         self.root = vectors / np.sqrt(np.maximum(values, 1e-6 * values[0]))
         self.model = _trained(self._whitened(patches), context.seed)
 
-    def score(self, observation: Observation) -> float:
-        return top(self.heat(observation))
-
     @torch.no_grad()
-    def heat(self, observation: Observation) -> np.ndarray:
+    def look(self, observation: Observation) -> Look:
         assert self.model is not None
         assert observation.encoder_patches is not None
         nats = self.model.log_likelihood(self._whitened(_flat(observation)))
-        return smoothed(-nats.double().numpy().reshape(observation.encoder_patches.shape[:2]))
-
-    def why(self, observation: Observation) -> str:
-        return f"something improbable among what normals show, {observation.oddest(self.heat(observation))}"
+        heat = smoothed(-nats.double().numpy().reshape(observation.encoder_patches.shape[:2]))
+        return Look(top(heat), f"something improbable among what normals show, {observation.oddest(heat)}", heat)
 
     def add(self, normals: Sequence[Observation]) -> None:
         """Nothing: it would have to be trained anew."""

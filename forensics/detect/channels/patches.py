@@ -22,7 +22,7 @@ from scipy.ndimage import gaussian_filter
 from ..neighbours import coreset, mean_distance
 from ..observation import Observation
 from ..whitening import Whitening
-from . import Arrays, Context, Use
+from . import Arrays, Context, Look, Use
 
 BANK = 2000
 CANDIDATES = 20_000  # patches that a bank is chosen from
@@ -55,17 +55,12 @@ class _Patches:
             self.position_weight = POSITION_WEIGHT * typical
         self.bank = coreset(self._placed(vectors, places), BANK, generator).astype(np.float32)
 
-    def score(self, observation: Observation) -> float:
-        return top(self.heat(observation))
-
-    def heat(self, observation: Observation) -> np.ndarray:
+    def look(self, observation: Observation) -> Look:
         patches = self.patches(observation)
         vectors = self.whitening(patches.reshape(-1, patches.shape[2]).astype(np.float64))
         placed = self._placed(vectors, _places(patches.shape[:2]))
-        return smoothed(mean_distance(placed, self.bank, 1).reshape(patches.shape[:2]))
-
-    def why(self, observation: Observation) -> str:
-        return f"{self.what} {observation.oddest(self.heat(observation))}"
+        heat = smoothed(mean_distance(placed, self.bank, 1).reshape(patches.shape[:2]))
+        return Look(top(heat), f"{self.what} {observation.oddest(heat)}", heat)
 
     def add(self, normals: Sequence[Observation]) -> None:
         vectors, places = self._sampled(normals, np.random.default_rng(0), BANK)

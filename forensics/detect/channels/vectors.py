@@ -15,7 +15,7 @@ from ..neighbours import mean_distance
 from ..observation import Observation
 from ..whitening import Whitening
 from ..words import of_density_entry
-from . import Arrays, Context, Use
+from . import Arrays, Context, Look, Use
 
 NEIGHBOURS = 5
 
@@ -39,13 +39,13 @@ class _Vectors:
         vectors = self._stacked(normals)
         self.bank = self.whitening.fit(vectors)(vectors).astype(np.float32)
 
-    def score(self, observation: Observation) -> float:
-        return float(mean_distance(self.whitening(self._stacked([observation])), self.bank, NEIGHBOURS)[0])
+    def look(self, observation: Observation) -> Look:
+        vectors = self._stacked([observation])
+        distance = mean_distance(self.whitening(vectors), self.bank, NEIGHBOURS)[0]
+        return Look(float(distance), self.why(self.whitening.standardised(vectors)[0]))
 
-    def heat(self, observation: Observation) -> np.ndarray | None:
-        return None
-
-    def why(self, observation: Observation) -> str:
+    def why(self, deviations: np.ndarray) -> str:
+        """What is odd about a vector, given how far each entry is from normal."""
         raise NotImplementedError
 
     def add(self, normals: Sequence[Observation]) -> None:
@@ -79,8 +79,7 @@ class DensityVector(_Vectors):
         self.names = context.names
         super().fit(normals, context)
 
-    def why(self, observation: Observation) -> str:
-        deviations = self.whitening.standardised(self._stacked([observation]))[0]
+    def why(self, deviations: np.ndarray) -> str:
         most = int(np.abs(deviations).argmax())
         return of_density_entry(self.names[most], float(deviations[most]))
 
@@ -101,7 +100,7 @@ class EncoderVector(_Vectors):
     def vector(self, observation: Observation) -> np.ndarray:
         return observation.encoder_vector
 
-    def why(self, observation: Observation) -> str:
+    def why(self, deviations: np.ndarray) -> str:
         return "it shows something else than the normals do"
 
 
