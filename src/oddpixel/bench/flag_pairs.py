@@ -3,15 +3,16 @@ fitted to."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
-from sklearn.metrics import roc_auc_score
 
 from oddpixel.forensics.density.store import load_pyramid
 from oddpixel.forensics.detect.detector import Detector
@@ -23,8 +24,8 @@ from oddpixel.forensics.detect.prepare import Preparation
 from .flag_corpora import KINDS, SIDE, Kind, Picture, is_near, pictures
 
 ENCODER = "efficientnet-lite0"
-AT_MOST = 48  # pictures of a kind on either side of the split
-RESAMPLES = 500
+AT_MOST = 40  # pictures of a kind on either side of the split
+RESAMPLES = 200
 BANK = 2000
 
 
@@ -69,9 +70,10 @@ def pairs(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, lis
     observer, kinds = observed
     cells: list[dict[str, Any]] = []
     for normal in kinds:
+        print(f"pairs: {normal.kind.name}", file=sys.stderr, flush=True)
         methods = _fitted(observer, normal, seed)
         scored = {
-            method: {other.kind.name: np.array([score(each) for each in other.judged]) for other in kinds}
+            method: {other.kind.name: np.asarray(score(other.judged)) for other in kinds}
             for method, score in methods.items()
         }
         for other in kinds:
@@ -124,19 +126,20 @@ def _fitted(observer: Observer, normal: Observed, seed: int) -> dict[str, Any]:
     vectors = np.stack([each.encoder_vector for each in fitting])
     bank = patchcore_bank([_patches(each) for each in fitting], seed)
 
-    def reduced_of(each: Observation) -> np.ndarray:
-        found: np.ndarray = components.transform(each.coarse.ravel()[None])
-        return found
+    def reduced_of(found: list[Observation]) -> np.ndarray:
+        return np.asarray(components.transform(np.stack([each.coarse.ravel() for each in found])))
 
     return {
-        "ours, with encoder": lambda each: ours.judge_observed(each).raw,
-        "ours, without encoder": lambda each: alone.judge_observed(each).raw,
-        "raw NLL": lambda each: _nll(observer, each),
-        "typicality": lambda each: abs(_nll(observer, each) - float(np.median(nll))),
-        "pixel PCA + Mahalanobis": lambda each: float(gaussian.mahalanobis(reduced_of(each))[0]),
-        "IsolationForest on pixel PCA": lambda each: -float(forest.score_samples(reduced_of(each))[0]),
-        "kNN on the encoder's mean": lambda each: float(mean_distance(each.encoder_vector[None], vectors, 5)[0]),
-        "PatchCore": lambda each: float(patchcore_heat(_patches(each), bank).max()),
+        "ours, with encoder": lambda found: [ours.judge_observed(each).raw for each in found],
+        "ours, without encoder": lambda found: [alone.judge_observed(each).raw for each in found],
+        "raw NLL": lambda found: [_nll(observer, each) for each in found],
+        "typicality": lambda found: [abs(_nll(observer, each) - float(np.median(nll))) for each in found],
+        "pixel PCA + Mahalanobis": lambda found: gaussian.mahalanobis(reduced_of(found)),
+        "IsolationForest on pixel PCA": lambda found: -forest.score_samples(reduced_of(found)),
+        "kNN on the encoder's mean": lambda found: mean_distance(
+            np.stack([each.encoder_vector for each in found]), vectors, 5
+        ),
+        "PatchCore": lambda found: [float(patchcore_heat(_patches(each), bank).max()) for each in found],
     }
 
 
@@ -164,7 +167,9 @@ def _nll(observer: Observer, each: Observation) -> float:
 
 
 def auroc(normal: np.ndarray, odd: np.ndarray) -> float:
-    return float(roc_auc_score(np.repeat([0, 1], [len(normal), len(odd)]), np.concatenate([normal, odd])))
+    """By ranks; ties count half."""
+    ranks = rankdata(np.concatenate([normal, odd]))[len(normal) :]
+    return float((ranks.sum() - len(odd) * (len(odd) + 1) / 2) / (len(normal) * len(odd)))
 
 
 def _interval(

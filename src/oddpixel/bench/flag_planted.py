@@ -31,9 +31,9 @@ from oddpixel.image import Image
 from .flag_corpora import BLOCK, GAP, grey_of
 from .flag_pairs import ENCODER, auroc, patchcore_bank, patchcore_heat
 
-STRENGTHS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+STRENGTHS = (0.1, 0.3, 0.5, 0.75, 1.0)
 ALPHA = 0.05
-HELD_OUT = 12  # pictures that anomalies are planted in
+HELD_OUT = 10  # pictures that anomalies are planted in
 FITTED = 40
 LARGEST_RATE = 0.3  # AUPRO up to there, as is usual
 BONE_SLICES = (60, 108)

@@ -18,8 +18,8 @@ from oddpixel.forensics.detect.observation import Observation, Observer
 
 from .flag_pairs import Observed
 
-REPEATS = 4
-DEALS = 8  # of calibration and judging, for every fit
+REPEATS = 3
+DEALS = 10  # of calibration and judging, for every fit
 RATES = ((0.2, None), (0.1, None), (0.05, None), (0.2, 0.9))
 FDR = 0.2
 FEWEST = 40  # files
