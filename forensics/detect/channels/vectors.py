@@ -1,4 +1,4 @@
-"""The whole image as one vector, whitened, by its mean distance to the k nearest normals.
+"""The whole image as one vector, by its mean distance to the k nearest normals.
 
 Neighbours find more than a Gaussian does (MSMA, Mahmood et al. 2021: 99.2 against 95.9 on CIFAR-10 and SVHN). A raw likelihood
 finds what is rough and misses what is smooth; a vector of likelihoods, gaps and log-ratios has no direction built in.
@@ -24,6 +24,7 @@ class _Vectors:
     """Whitened vectors and the bank of normals among them."""
 
     kind: ClassVar[str]
+    whitens: ClassVar[bool]
     counts: ClassVar[bool] = True
     needs_encoder: ClassVar[bool] = False
     use: ClassVar[Use] = "always"
@@ -37,11 +38,12 @@ class _Vectors:
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
         vectors = self._stacked(normals)
-        self.bank = self.whitening.fit(vectors)(vectors).astype(np.float32)
+        self.whitening.fit(vectors)
+        self.bank = self._placed(vectors)
 
     def look(self, observation: Observation) -> Look:
         vectors = self._stacked([observation])
-        distance = mean_distance(self.whitening(vectors), self.bank, NEIGHBOURS)[0]
+        distance = mean_distance(self._placed(vectors), self.bank, NEIGHBOURS)[0]
         return Look(float(distance), self.why(self.whitening.standardised(vectors)[0]))
 
     def why(self, deviations: np.ndarray) -> str:
@@ -49,8 +51,7 @@ class _Vectors:
         raise NotImplementedError
 
     def add(self, normals: Sequence[Observation]) -> None:
-        more = self.whitening(self._stacked(normals)).astype(np.float32)
-        self.bank = np.concatenate([self.bank, more])
+        self.bank = np.concatenate([self.bank, self._placed(self._stacked(normals))])
 
     def state(self) -> dict[str, np.ndarray]:
         return {"bank": self.bank, **self.whitening.state()}
@@ -59,14 +60,19 @@ class _Vectors:
         self.bank = state["bank"]
         self.whitening.restore(dict(state))
 
+    def _placed(self, vectors: np.ndarray) -> np.ndarray:
+        """Where distances are measured."""
+        return (self.whitening(vectors) if self.whitens else vectors).astype(np.float32)
+
     def _stacked(self, observations: Sequence[Observation]) -> np.ndarray:
         return np.stack([self.vector(each) for each in observations]).astype(np.float64)
 
 
 class DensityVector(_Vectors):
-    """The density model's view of the whole image: likelihoods, gaps and log-ratios by scale and level."""
+    """The density model's view of the whole image: likelihoods, gaps and log-ratios by scale and level, whitened."""
 
     kind = "density vector"
+    whitens = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,9 +98,14 @@ class DensityVector(_Vectors):
 
 
 class EncoderVector(_Vectors):
-    """What the encoder sees, averaged over places: what kind of picture it is."""
+    """What the encoder sees, averaged over places: what kind of picture it is.
+
+    As it is: its directions of much variance are what it
+    was trained to tell apart (validation kinds of pictures: AUROC 0.90 plain, 0.88 whitened).
+    """
 
     kind = "encoder vector"
+    whitens = False
     needs_encoder = True
 
     def vector(self, observation: Observation) -> np.ndarray:

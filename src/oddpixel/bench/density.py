@@ -29,7 +29,7 @@ from .held_out import Photograph, codec_bits, photographs
 from .paradox import paradox
 from .samples import write_sheet
 
-CROP = 256  # pixels a side for what takes many evaluations
+CROP = 128  # pixels a side for what takes many evaluations
 BUNDLED = ("photo-rgb", "photo-grey", "ct")
 WEBP_SHARE = 0.95
 

@@ -24,7 +24,7 @@ from oddpixel.forensics.detect.prepare import Preparation
 from .flag_corpora import KINDS, SIDE, Kind, Picture, is_near, pictures
 
 ENCODER = "efficientnet-lite0"
-AT_MOST = 40  # pictures of a kind on either side of the split
+AT_MOST = 32  # pictures of a kind on either side of the split
 RESAMPLES = 200
 BANK = 2000
 
@@ -81,7 +81,7 @@ def pairs(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, lis
                 continue
             row: dict[str, Any] = {"normal": normal.kind.name, "odd": other.kind.name}
             row |= {"near": is_near(normal.kind.name, other.kind.name)}
-            row |= {"normals": len(normal.judged), "odd ones": len(other.judged)}
+            row |= {"fitted": len(normal.fitting), "normals": len(normal.judged), "odd ones": len(other.judged)}
             for method, scores in scored.items():
                 row[method] = auroc(scores[normal.kind.name], scores[other.kind.name])
             ours = scored["ours, with encoder"]
@@ -100,6 +100,7 @@ def _means(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "method": method,
             "far": float(np.mean([row[method] for row in far])),
             "far, least": float(min(row[method] for row in far)),
+            "far, at least 12 fitted": float(np.mean([row[method] for row in far if row["fitted"] >= 12])),
             "far, below 0.8": sum(row[method] < 0.8 for row in far),
             "near": float(np.mean([row[method] for row in near])),
             "pairs far": len(far),

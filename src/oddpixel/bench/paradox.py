@@ -104,17 +104,19 @@ def _features(model: Pyramid, crops: list[Values], seed: int) -> Features:
     for crop in crops:
         x = torch.from_numpy(crop.transpose(2, 0, 1).copy()).float()[None]
         x = x + torch.rand(x.shape, generator=generator)
-        nats = model.scale_log_likelihoods(x)[0]
-        dims = torch.tensor(model.scale_dims((x.shape[2], x.shape[3])))
-        per_dim = nats[:SCALES] / dims[:SCALES]
-        ratios = model.log_ratios(x)[0, :SCALES, ::3].flatten()
+        views = model.views(x, generator)
+        nats = torch.stack([view.likelihood.sum() for view in views])
+        fine = [(view, view.dims.sum()) for view in views[:SCALES]]
+        per_dim = torch.stack([view.likelihood.sum() / dims for view, dims in fine])
+        ratios = torch.cat([view.ratios[0, ::3].flatten(1).sum(1) / dims for view, dims in fine])
+        gaps = torch.stack([view.gap.sum() / dims for view, dims in fine])
         middle = _middle(x, SURPRISE_SIDE)
         spectrum = model.surprise(middle, torch.tensor(LEVELS), generator=generator).surprise[0, :SCALES]
         parts.append(
             [
                 np.array([-float(nats.sum()) / x.numel()]),
                 torch.cat([per_dim, ratios]).numpy(),
-                model.gaps(x, generator)[0, :SCALES].numpy(),
+                gaps.numpy(),
                 spectrum.flatten().numpy(),
             ]
         )
