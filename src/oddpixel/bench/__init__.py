@@ -22,7 +22,7 @@ from oddpixel.console import cell, print_rows
 from oddpixel.envelope import plain
 from oddpixel.errors import MissingWeights, UsageError
 
-NAMES = ("parity", "reading", "corpora", "store", "truth", "digits", "density", "flag")
+NAMES = ("parity", "reading", "corpora", "store", "truth", "digits", "density", "consistency", "paradox", "flag")
 
 
 @dataclass(frozen=True, kw_only=True)

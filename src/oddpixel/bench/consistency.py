@@ -12,6 +12,9 @@ from torch import Tensor
 
 from oddpixel.forensics.density.pyramid import Pyramid
 from oddpixel.forensics.density.recipe import read_recipe, validation_images
+from oddpixel.forensics.density.store import load_pyramid
+
+from . import Report
 
 LEVELS = (6.0, 4.0, 2.0, 0.0, -2.0, -4.0)
 DRAWS = 8
@@ -19,6 +22,15 @@ CROPS = 12
 SIDE = 96
 # What is asked: of the log of the ratio where errors are large, of the bits they make where they are small.
 LOG_RATIO, LARGE, BITS = 0.02, 0.05, 0.01
+BUNDLED = ("photo-rgb", "photo-grey", "ct")
+
+
+def run(seed: int = 0) -> Report:
+    """Every pyramid that is bundled; one table each."""
+    tables = {name: consistency(name, load_pyramid(name), seed) for name in BUNDLED}
+    missed = {name: sum(not row["passed"] for row in rows) for name, rows in tables.items()}
+    notes = [f"{name}: {count} of {len(tables[name])} cells outside the gate" for name, count in missed.items()]
+    return Report(tables={f"self-consistency of {name}": rows for name, rows in tables.items()}, seed=seed, notes=notes)
 
 
 def consistency(name: str, model: Pyramid, seed: int) -> list[dict[str, Any]]:

@@ -19,7 +19,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from oddpixel.forensics.density.pyramid import Pyramid
+from oddpixel.forensics.density.store import load_pyramid
 
+from . import Report
 from .held_out import Photograph, photographs
 
 SCALES = 3  # the finest ones: coarser ones of a 96-pixel crop are some hundred numbers
@@ -57,8 +59,12 @@ EDITS: dict[str, Callable[[Values], Values]] = {
 }
 
 
-def paradox(model: Pyramid, seed: int) -> dict[str, list[dict[str, Any]]]:
+def run(model: str = "photo-rgb", seed: int = 0) -> Report:
     """One table a size of crops, and one of corpora against each other."""
+    return Report(tables=paradox(load_pyramid(model), seed), seed=seed)
+
+
+def paradox(model: Pyramid, seed: int) -> dict[str, list[dict[str, Any]]]:
     model.use_bf16()
     tables: dict[str, list[dict[str, Any]]] = {}
     fitted, tested = list(photographs("validation")), list(photographs("test"))
