@@ -12,6 +12,7 @@ Where images are aligned, a patch also knows where it is, so that it is compared
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -31,7 +32,7 @@ POSITION_WEIGHT = 4.0  # across the whole image, in units of the typical distanc
 Patches = Float32[np.ndarray, "_p _q _d"]
 
 
-class _Patches:
+class _Patches(ABC):
     kind: ClassVar[str]
     counts: ClassVar[bool] = True
     needs_encoder: ClassVar[bool]
@@ -43,8 +44,9 @@ class _Patches:
         self.bank = np.zeros((0, 0), np.float32)
         self.position_weight = 0.0
 
+    @abstractmethod
     def patches(self, observation: Observation) -> Patches:
-        raise NotImplementedError
+        """What of the observation it looks at."""
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
         generator = np.random.default_rng(context.seed)

@@ -6,6 +6,7 @@ finds what is rough and misses what is smooth; a vector of likelihoods, gaps and
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -20,8 +21,8 @@ from . import Arrays, Context, Look, Use
 NEIGHBOURS = 5
 
 
-class _Vectors:
-    """Whitened vectors and the bank of normals among them."""
+class _Vectors(ABC):
+    """Vectors, whitened or as they are, and the bank of normals among them."""
 
     kind: ClassVar[str]
     whitens: ClassVar[bool]
@@ -33,8 +34,9 @@ class _Vectors:
         self.whitening = Whitening()
         self.bank = np.zeros((0, 0), np.float32)
 
+    @abstractmethod
     def vector(self, observation: Observation) -> np.ndarray:
-        raise NotImplementedError
+        """What of the observation it looks at."""
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
         vectors = self._stacked(normals)
@@ -46,9 +48,9 @@ class _Vectors:
         distance = mean_distance(self._placed(vectors), self.bank, NEIGHBOURS)[0]
         return Look(float(distance), self.why(self.whitening.standardised(vectors)[0]))
 
+    @abstractmethod
     def why(self, deviations: np.ndarray) -> str:
         """What is odd about a vector, given how far each entry is from normal."""
-        raise NotImplementedError
 
     def add(self, normals: Sequence[Observation]) -> None:
         self.bank = np.concatenate([self.bank, self._placed(self._stacked(normals))])
