@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-BASE = {"image", "errors", "envelope", "training", "encoder", "provenance"}
+BASE = {"image", "errors", "envelope", "training", "encoder", "provenance", "weights"}
 ALLOWED = {
     "base": BASE,
     "datasets": BASE | {"datasets"},

@@ -13,13 +13,14 @@ from typing import Any
 
 from oddpixel.errors import UsageError
 from oddpixel.training import Trainer, TrainingOptions
+from oddpixel.weights import load_weights, read_weights
 
 from .crops import Variation
 from .examples import from_cifar10, from_corpus, from_images
 from .pyramid import Pyramid
 from .pyramid_task import PyramidTask
 from .recipe_images import training_images, validation_images
-from .store import build, find_model, load_weights, parameters_of, read_weights
+from .store import build, find_model, parameters_of
 from .task import DensityTask, Examples
 
 LOSS_OPTIONS = (

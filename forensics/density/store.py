@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import save_file
+from torch import nn
 
 from oddpixel.envelope import plain
-from oddpixel.errors import CorruptWeights, MissingWeights, UnsafeWeights, WrongArchitecture
+from oddpixel.errors import CorruptWeights, MissingWeights, WrongArchitecture
+from oddpixel.weights import load_weights, read_weights
 
 from .card import write_card
 from .flat import Flat
@@ -116,65 +113,6 @@ def find_model(name: str | Path) -> Path:
     raise MissingWeights(
         f"no model {str(name)!r}: neither a folder with a model.json nor one of {', '.join(names) or 'none'}"
     )
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors from safetensors, or from a PyTorch file as far as it holds tensors only.
-
-    The reference's checkpoints keep several state dicts; its averaged one is taken.
-
-    Raises: MissingWeights, CorruptWeights, UnsafeWeights.
-    """
-    if not path.is_file():
-        raise MissingWeights(f"no such file: {path}")
-    with path.open("rb") as file:
-        head = file.read(10)
-    if head[:2] == b"PK" or head[:1] == b"\x80":
-        return _read_pytorch(path)
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CorruptWeights(f"{path} is truncated or no safetensors file: {error}") from error
-
-
-def _read_pytorch(path: Path) -> dict[str, Tensor]:
-    try:
-        with (
-            path.open("rb") as file,
-            warnings.catch_warnings(),
-        ):  # by content: given a path, torch.load goes by its suffix
-            warnings.simplefilter("ignore")  # about old pickle protocols; what counts is whether it holds tensors only
-            content: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UnsafeWeights(
-            f"{path} is a pickle that holds more than tensors, so loading it could run code; "
-            f"ask its author for safetensors"
-        ) from error
-    except Exception as error:
-        raise CorruptWeights(f"{path} is truncated or no PyTorch file: {error}") from error
-    for name in ("ema_model_state_dict", "model_state_dict", "state_dict"):
-        if isinstance(content, dict) and isinstance(content.get(name), dict):
-            content = content[name]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise UnsafeWeights(f"{path} holds something other than a table of tensors")
-    return {name.removeprefix("module."): value for name, value in content.items()}
-
-
-def load_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Load by name. Raises: WrongArchitecture, naming the first differences."""
-    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    given = {name: tuple(value.shape) for name, value in weights.items()}
-    if wanted != given:
-        differences = [f"lacks {name}" for name in sorted(wanted.keys() - given.keys())]
-        differences += [f"has {name} besides" for name in sorted(given.keys() - wanted.keys())]
-        differences += [
-            f"{name} is {given[name]}, wanted {wanted[name]}"
-            for name in sorted(wanted.keys() & given.keys())
-            if wanted[name] != given[name]
-        ]
-        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
-        raise WrongArchitecture(f"the weights are of another architecture: {'; '.join(differences[:3])}{more}")
-    network.load_state_dict(weights)
 
 
 def load_flat(name: str | Path) -> Flat:
