@@ -77,7 +77,7 @@ class Card:
         members: patterns of paths inside the package, by role.
         split: for corpora too large to name every file.
         exclude: patterns of members left out.
-        group: `file`, `corpus`, or a pattern whose first group, found in the file name, is the exchangeability unit.
+        group: `file`, `corpus`, or a pattern whose first group, found in the path, is the exchangeability unit.
         note: what to know before using it.
     """
 
@@ -116,7 +116,7 @@ class Card:
         name = PurePosixPath(member).name
         if self.group == "corpus":
             return self.name
-        found = None if self.group == "file" else re.search(self.group, name)
+        found = None if self.group == "file" else re.search(self.group, member)
         return f"{self.name}/{found[1] if found else name}"
 
     def roles(self, members: Sequence[str]) -> dict[str, Role]:

@@ -56,7 +56,7 @@ KINDS = (
     Kind("human MR", ("brains", "brain-template"), "slices"),
     Kind("macaque MR", ("macaque",), "slices"),
     Kind("AI stills", ("ai-stills",)),
-    Kind("renderings", ("renderings",)),
+    Kind("renderings", ("renderings", "renderings-plasma")),
 )
 # Pairs in which content is near, fixed beforehand and reported apart.
 PHOTOS = {"outdoor photos", "interiors", "animals"}

@@ -1,8 +1,9 @@
 """Planted lesions and defects, and one real defect: what can be seen of them, from which contrast on, and where.
 
-Slices come in blocks a gap apart (few patients: nothing is claimed for patients), textures from the two sides of an
-original. Contrast is the mean change inside the mask in units of local noise (standard deviation of what a Gaussian of one
-pixel removes, around the mask). PatchCore sees with the same encoder, fitted to the same pictures.
+Slices come in blocks a gap apart (few patients: nothing is claimed for patients), textures in strips a gap apart; blocks
+and strips are dealt in turn to fitting, deciding and planting, so that what decides and what is judged lie alike. Contrast
+is the mean change inside the mask in units of local noise (standard deviation of what a Gaussian of one pixel removes,
+around the mask). PatchCore sees with the same encoder, fitted to the same pictures.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ from .flag_pairs import ENCODER, auroc, patchcore_bank, patchcore_heat
 STRENGTHS = (0.1, 0.3, 0.5, 0.75, 1.0)
 ALPHA = 0.05
 HELD_OUT = 10  # pictures that anomalies are planted in
+DECIDING = 20
 FITTED = 40
+FIT, DECIDE, PLANT = range(3)
+TURNS = (FIT, DECIDE, FIT, PLANT)  # of blocks and of strips
+STRIP, STEP = 120, 28  # pixels
 LARGEST_RATE = 0.3  # AUPRO up to there, as is usual
 BONE_SLICES = (60, 108)
 
@@ -77,11 +82,10 @@ def planted(model: str, seed: int) -> dict[str, list[dict[str, Any]]]:
 
 
 def _measured(which: Set, observe: Observer, seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    fitting, held = _pictures(which)
+    learning, deciding, held = _pictures(which)
     detector = Detector(encoder=ENCODER, aligned=which.aligned, seed=seed)
     detector.observer_ = observe
     prepare = Preparation(unit="display", channels=1, side=512)
-    learning, deciding = fitting[::2], fitting[1::2]
     learnt = [observe(prepare(image)) for image in learning]
     detector.learn(learnt, [image.group for image in learning])
     bank = patchcore_bank([each.encoder_patches for each in learnt if each.encoder_patches is not None], seed)
@@ -190,18 +194,18 @@ def aupro(maps: list[np.ndarray], masks: list[np.ndarray]) -> float:
     return float(np.trapezoid(overlap, rates) / LARGEST_RATE)
 
 
-def _pictures(which: Set) -> tuple[list[Image], list[Image]]:
-    """To fit and decide with, and to plant in."""
+def _pictures(which: Set) -> tuple[list[Image], list[Image], list[Image]]:
+    """To fit, to decide with, and to plant in."""
     found = list(_textures(which) if which.corpus.startswith("textures") else _slices(which))
-    fitting, held = [image for image, side in found if side == 0], [image for image, side in found if side == 1]
-    return (
-        fitting[:: max(-(-len(fitting) // FITTED), 1)],
-        held[:: max(-(-len(held) // HELD_OUT), 1)],
+    dealt = [[image for image, turn in found if turn == wanted] for wanted in (FIT, DECIDE, PLANT)]
+    fitting, deciding, held = (
+        images[:: max(-(-len(images) // at_most), 1)]
+        for images, at_most in zip(dealt, (FITTED, DECIDING, HELD_OUT), strict=True)
     )
+    return fitting, deciding, held
 
 
 def _slices(which: Set) -> Iterator[tuple[Image, int]]:
-    """Blocks in turn: two to fit, one to plant in."""
     volume = [
         image
         for image in open_source(f"corpus:{which.corpus}")
@@ -210,24 +214,19 @@ def _slices(which: Set) -> Iterator[tuple[Image, int]]:
     for index, image in enumerate(volume):
         if 0.2 * len(volume) <= index <= 0.85 * len(volume) and index % (BLOCK + GAP) < BLOCK:
             block = index // (BLOCK + GAP)
-            yield _as_image(grey_of(image), f"{image.source}", f"block-{block}"), int(block % 3 == 1)
+            yield _as_image(grey_of(image), f"{image.source}", f"block-{block}"), TURNS[block % len(TURNS)]
 
 
-def _textures(which: Set, side: int = 128, step: int = 64) -> Iterator[tuple[Image, int]]:
-    """Tiles of the upper two thirds to fit, of the rest to plant in."""
+def _textures(which: Set) -> Iterator[tuple[Image, int]]:
+    """Tiles of vertical strips, overlapping within a strip."""
     for image in open_source(f"corpus:{which.corpus}"):
         if not isinstance(image, Image) or which.file not in image.source:
             continue
         grey = grey_of(image)
-        for top in range(0, grey.shape[0] - side + 1, step):
-            for left in range(0, grey.shape[1] - side + 1, step):
-                upper = top + side <= 340
-                if upper or top >= 340 + GAP:
-                    tile = grey[top : top + side, left : left + side]
-                    yield _as_image(tile, f"{image.source}/{top}-{left}", f"{top}-{left}"), int(not upper)
-        for left in range(0, grey.shape[1] - side + 1, step // 2):
-            tile = grey[grey.shape[0] - side :, left : left + side]
-            yield _as_image(tile, f"{image.source}/end-{left}", f"end-{left}"), 1
+        for strip, left in enumerate(range(0, grey.shape[1] - STRIP + 1, STRIP + GAP)):
+            for top in range(0, grey.shape[0] - STRIP + 1, STEP):
+                tile = grey[top : top + STRIP, left : left + STRIP]
+                yield _as_image(tile, f"{image.source}/{top}-{left}", f"{top}-{left}"), TURNS[strip % len(TURNS)]
 
 
 def _as_image(grey: np.ndarray, name: str, group: str) -> Image:

@@ -1,7 +1,8 @@
 """False alarms on real groups that are neither fitted to nor calibrated on, at several rates; and false discoveries in mixtures.
 
 Each kind with enough files is dealt anew by group for every seed: half fits, and the rest is dealt to calibration and
-judging. Pass: no cell lies significantly above its nominal rate (one-sided binomial, Holm over all cells).
+judging. A false alarm is a normal picture that is flagged, or one that bears any mark on its map. Pass: no cell lies
+significantly above its nominal rate (one-sided binomial, Holm over all cells).
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.guarantee import groups_needed, guarantee
 from oddpixel.forensics.detect.observation import Observation, Observer
 
-from .flag_pairs import Observed
+from .flag_pairs import ENCODER, Observed
 
 REPEATS = 3
 DEALS = 10  # of calibration and judging, for every fit
 RATES = ((0.2, None), (0.1, None), (0.05, None), (0.2, 0.9))
+ALARMS = ("flagged", "marked")
 FDR = 0.2
 FEWEST = 40  # files
 
@@ -34,39 +36,40 @@ def rates(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, lis
         groups = kind.fitting_groups + kind.judged_groups
         if len(set(groups)) < FEWEST or len(set(groups)) != len(groups):
             continue  # claims are for groups, and these are too few or no files of their own
-        counts = {rate: [0, 0] for rate in RATES}
+        counts = {(alarm, rate): [0, 0] for alarm in ALARMS for rate in RATES}
         mixtures: list[float] = []
         strangers = [each for other in kinds if other is not kind for each in other.judged[:4]]
         for repeat in range(REPEATS):
             generator = np.random.default_rng([seed, repeat])
             order = generator.permutation(len(everything))
             half = len(order) // 2
-            scores, odd = _scores(observer, everything, order[:half], order[half:], strangers, seed)
+            normal, odd = _scores(observer, everything, order[:half], order[half:], strangers, seed)
             for _ in range(DEALS):
-                dealt = generator.permutation(len(scores))
                 # One judged normal a deal: several against one calibration would not be independent.
-                calibration, new = scores[dealt[1:]], scores[dealt[:1]]
-                for rate in RATES:
-                    alpha, confidence = rate
-                    if len(calibration) < groups_needed(alpha, confidence):
+                dealt = generator.permutation(len(order) - half)
+                for (alarm, (alpha, confidence)), count in counts.items():
+                    if len(dealt) - 1 < groups_needed(alpha, confidence):
                         continue
-                    threshold = guarantee(len(calibration), alpha, confidence).threshold
-                    counts[rate][0] += int((p_values(new, calibration) <= threshold).sum())
-                    counts[rate][1] += 1
+                    threshold = guarantee(len(dealt) - 1, alpha, confidence).threshold
+                    calibration, new = normal[alarm][dealt[1:]], normal[alarm][dealt[:1]]
+                    count[0] += int((p_values(new, calibration) <= threshold).sum())
+                    count[1] += 1
                 middle = len(dealt) // 2
+                scores = normal["flagged"]
                 mixtures.append(_false_discoveries(scores[dealt[:middle]], odd[:8], scores[dealt[middle:]]))
         rows += [
             {
                 "kind": kind.kind.name,
+                "alarm": alarm,
                 "files": len(everything),
                 "promise": f"{alpha:g}" + ("" if confidence is None else f" at {confidence:g} confidence"),
                 "nominal": alpha,
-                "flagged": flagged,
+                "alarms": alarms,
                 "judged": judged,
-                "rate": flagged / judged,
-                "excess, p": float(binomtest(flagged, judged, alpha, alternative="greater").pvalue),
+                "rate": alarms / judged,
+                "excess, p": float(binomtest(alarms, judged, alpha, alternative="greater").pvalue),
             }
-            for (alpha, confidence), (flagged, judged) in counts.items()
+            for (alarm, (alpha, confidence)), (alarms, judged) in counts.items()
             if judged
         ]
         discoveries.append(
@@ -88,14 +91,17 @@ def _scores(
     others: np.ndarray,
     strangers: list[Observation],
     seed: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    detector = Detector(seed=seed, channels=["density vector"])
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Of the others: score and map maximum, by the alarm that they give. Of the strangers: the score."""
+    detector = Detector(encoder=ENCODER, seed=seed)
     detector.observer_ = observer
     detector.learn([everything[index] for index in fitting], [str(index) for index in fitting])
-    return (
-        np.array([detector.judge_observed(everything[index]).raw for index in others]),
-        np.array([detector.judge_observed(each).raw for each in strangers]),
-    )
+    judged = [detector.judge_observed(everything[index]) for index in others]
+    normal = {
+        "flagged": np.array([each.raw for each in judged]),
+        "marked": np.array([each.heat.max() for each in judged]),
+    }
+    return normal, np.array([detector.judge_observed(each).raw for each in strangers])
 
 
 def _false_discoveries(normal: np.ndarray, odd: np.ndarray, calibration: np.ndarray) -> float:
