@@ -17,6 +17,7 @@ OddPixelError
 │   ├── UnsafeWeights           a pickle that holds more than tensors
 │   ├── CorruptWeights          truncated or malformed
 │   └── WrongArchitecture       names or shapes that do not fit
+├── NotEnoughMemory             work that would not fit, refused before it starts
 ├── CalibrationTooSmall         a guarantee that so few normals cannot give
 └── RunError                    a run folder that cannot be written or read
 """
@@ -90,6 +91,10 @@ class CorruptWeights(ModelError):
 
 class WrongArchitecture(ModelError):
     """The names or shapes of the weights do not fit the model."""
+
+
+class NotEnoughMemory(OddPixelError):
+    """The work would need more memory than there is; found before it starts."""
 
 
 class CalibrationTooSmall(OddPixelError):

@@ -1,33 +1,23 @@
-"""Parity with the reference implementations, on any folder of fixtures with a manifest (`oddpixel bench parity`).
-
-The manifest names, for every tensor, its role (input or output) and the largest absolute difference to accept. A file is
-checked by the part of OddPixel that claims to compute the same; a row says how much of its tolerance the worst tensor
-used. Every tensor with role output must be computed: one that nobody computes counts as a failure.
-"""
+"""Parity of Classification Diffusion Models: the flat network, flow matching and the samplers."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from oddpixel.errors import CorruptFile, MissingFile, UsageError
 from oddpixel.forensics.density.flat import Flat
 from oddpixel.forensics.density.loss import DensityRatioLoss
 from oddpixel.forensics.density.samplers import DrawNoise, PredictNoise, ddpm, samplers
 from oddpixel.forensics.density.samplers.flow_euler import euler_step
 from oddpixel.forensics.density.samplers.steps import steps
 from oddpixel.forensics.density.schedules import Schedule, describe_schedule, schedule_from
-from oddpixel.forensics.density.store import build_flat, load_weights
+from oddpixel.forensics.density.store import build_flat
+from oddpixel.weights import load_weights
 
-from . import Report
+from .fixture import Checker, Fixture
 
 # Files that store only what they add take every other weight from this one.
 BASE = "cdm_unet.safetensors"
@@ -50,111 +40,7 @@ NETWORK = (
 )
 
 
-@dataclass
-class Fixture:
-    """One file of numbers: its configuration, its tensors, and what was computed of them."""
-
-    name: str
-    config: dict[str, Any]
-    about: dict[str, dict[str, Any]]
-    tensors: dict[str, Tensor]
-    gradient_order: list[str] = field(default_factory=list)
-    computed: dict[str, Tensor] = field(default_factory=dict)
-
-    def __getitem__(self, name: str) -> Tensor:
-        return self.tensors[name]
-
-    def give(self, name: str, value: Any) -> None:
-        """What we compute for tensor `name`; ignored where the fixture does not have it."""
-        if name in self.tensors:
-            self.computed[name] = torch.as_tensor(value)
-
-    def weights(self) -> dict[str, Tensor]:
-        return {name[8:]: value for name, value in self.tensors.items() if name.startswith("weights.")}
-
-    def row(self) -> dict[str, Any]:
-        """The worst tensor: its difference over its tolerance; an exact one may not differ at all."""
-        worst, worst_name, missing = 0.0, "", []
-        for name, about in self.about.items():
-            if about.get("role") != "output":
-                continue
-            if name not in self.computed:
-                missing.append(name)
-                continue
-            tolerance = float(about["tolerance_max_abs"])
-            difference = _difference(self.computed[name], self.tensors[name])
-            used = difference / tolerance if tolerance > 0 else (0.0 if difference == 0 else float("inf"))
-            if used >= worst:
-                worst, worst_name = used, name
-        checked = sum(about.get("role") == "output" for about in self.about.values()) - len(missing)
-        passed = worst <= 1 and not missing and checked > 0
-        said = f"not computed: {', '.join(missing[:3])}" if missing else worst_name
-        return {
-            "file": self.name,
-            "tensors": checked,
-            "difference_over_tolerance": worst,
-            "worst": said,
-            "verdict": "ok" if passed else "OUT",
-        }
-
-
-def _difference(ours: Tensor, theirs: Tensor) -> float:
-    if ours.shape != theirs.shape:
-        return float("inf")
-    difference = (ours.double() - theirs.double()).abs()
-    return float("inf") if difference.isnan().any() else float(difference.max()) if difference.numel() else 0.0
-
-
-def run(fixtures: Path | None = None) -> Report:
-    """A row for every file of the folder that this version can compute. Raises: UsageError, MissingFile, CorruptFile."""
-    if fixtures is None:
-        raise UsageError("bench parity needs --fixtures DIR, a folder with a manifest.json")
-    manifest = _manifest(fixtures)
-    rows = []
-    for name, about in manifest["files"].items():
-        check = _checker(about)
-        if check is None:
-            continue
-        fixture = _load(fixtures, name, about)
-        with torch.random.fork_rng():
-            check(fixture, lambda other: _load(fixtures, other, manifest["files"][other]))
-        rows.append(fixture.row())
-    if not rows:
-        raise UsageError(f"{fixtures}: no file of a system that this version computes")
-    left = [name for name, about in manifest["files"].items() if _checker(about) is None]
-    notes = [f"not checked, of systems that this version does not compute: {', '.join(left)}"] if left else []
-    return Report(tables={"parity": rows}, passed=all(row["verdict"] == "ok" for row in rows), notes=notes)
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "manifest.json"
-    if not path.is_file():
-        raise MissingFile(f"{path} is missing; name a folder of fixtures with its manifest")
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text())
-        if manifest["format"] != 1:
-            raise UsageError(f"{path} has format {manifest['format']}; this version reads format 1")
-        assert isinstance(manifest["files"], dict)
-    except (ValueError, KeyError, AssertionError) as error:
-        raise CorruptFile(f"{path} is no manifest: {error}") from error
-    return manifest
-
-
-def _load(folder: Path, name: str, about: dict[str, Any]) -> Fixture:
-    path = folder / name
-    if not path.is_file():
-        raise MissingFile(f"{path} is named in the manifest but missing")
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CorruptFile(f"{path} cannot be read: {error}") from error
-    return Fixture(name, about["config"], about["tensors"], tensors, about.get("gradient_order") or [])
-
-
-Checker = Callable[[Fixture, Callable[[str], Fixture]], None]
-
-
-def _checker(about: dict[str, Any]) -> Checker | None:
+def checker(about: dict[str, Any]) -> Checker | None:
     """Which system a file is of, told by its configuration and tensors, not by its name."""
     config, tensors = about.get("config", {}), about.get("tensors", {})
     if "samplers" in config and "eps" in tensors:

@@ -1,0 +1,13 @@
+"""A conditioner turns what a user asks for into tokens. One kind a file."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from .tokens import Conditions
+
+
+@runtime_checkable
+class Conditioner(Protocol):
+    def __call__(self, asked: list[Any]) -> Conditions:
+        """Tokens for a batch; None among `asked` asks for nothing. Raises: UsageError."""

@@ -1,0 +1,27 @@
+"""Nothing asked for: zeros, as the published cascade's unconditional half."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from oddpixel.errors import UsageError
+
+from .tokens import Conditions
+
+
+class NoConditioner:
+    def __init__(self, *, text: int, pooled: int, picture: int, slots: int = 77) -> None:
+        self.text, self.pooled, self.picture, self.slots = text, pooled, picture, slots
+
+    def __call__(self, asked: list[Any]) -> Conditions:
+        """Raises: UsageError where anything is asked for."""
+        if wrong := [each for each in asked if each not in (None, "")]:
+            raise UsageError(f"this cascade has no conditioner that understands {wrong[0]!r}; give it text weights")
+        count = len(asked)
+        return Conditions(
+            torch.zeros(count, 1, self.pooled),
+            torch.zeros(count, self.slots, self.text),
+            torch.zeros(count, 1, self.picture),
+        )

@@ -1,0 +1,84 @@
+"""The tokens that stages B and C are conditioned on, and a denoiser that contrasts them with none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..sampler import Guidance, PredictNoise
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """Arguments:
+    pooled: one vector a sample.
+    text, picture: for stage C alone; a vector a token, and one for the picture.
+    """
+
+    pooled: Float[Tensor, "_b 1 _d"]
+    text: Float[Tensor, "_b _n _e"] | None = None
+    picture: Float[Tensor, "_b 1 _f"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.pooled)
+
+    def empty(self) -> Conditions:
+        """Nothing asked for: zeros."""
+        return self.each(torch.zeros_like)
+
+    def repeated(self, count: int) -> Conditions:
+        return self.each(lambda tokens: tokens.repeat(count, 1, 1))
+
+    def at(self, index: slice) -> Conditions:
+        return self.each(lambda tokens: tokens[index])
+
+    def for_stage_b(self) -> Conditions:
+        return Conditions(self.pooled)
+
+    def arguments(self) -> dict[str, Any]:
+        found = {"pooled": self.pooled, "text": self.text, "picture": self.picture}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Conditions:
+        return Conditions(
+            change(self.pooled),
+            None if self.text is None else change(self.text),
+            None if self.picture is None else change(self.picture),
+        )
+
+
+def together(one: Conditions, other: Conditions) -> Conditions:
+    """As one batch."""
+    return Conditions(
+        torch.cat([one.pooled, other.pooled]),
+        None if one.text is None or other.text is None else torch.cat([one.text, other.text]),
+        None if one.picture is None or other.picture is None else torch.cat([one.picture, other.picture]),
+    )
+
+
+def contrasted(
+    predict: Callable[[Tensor, Tensor, Conditions], Tensor],
+    guidance: Guidance,
+    asked: Conditions,
+    instead: Conditions | None = None,
+) -> PredictNoise:
+    """A denoiser guided without a classifier.
+
+    Arguments:
+        predict: (x, t, conditions) -> noise; called with the batch twice over where guidance acts, the asked half first.
+        instead: what to be led away from (a negative prompt); nothing asked for where None.
+    """
+    both = together(asked, asked.empty() if instead is None else instead)
+
+    def predicted(x: Tensor, t: Tensor, at: float) -> Tensor:
+        if not guidance.is_needed or guidance.at(at) == 1.0:
+            return predict(x, t, asked)
+        with_condition, without = predict(x.repeat(2, 1, 1, 1), t.repeat(2), both).chunk(2)
+        return guidance.mix(with_condition, without, at)
+
+    return predicted

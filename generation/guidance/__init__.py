@@ -1,0 +1,1 @@
+"""Low-resolution guidance: what the low-resolution pass knows, at any size, inside the high-resolution pass."""

@@ -1,0 +1,441 @@
+"""From what is asked for to pictures: a low-resolution pass, a high-resolution pass guided by it, stage B, stage A.
+
+    1. low       stage C at the base grid, from noise; or the semantic latent of a reference picture in its place
+    2. capture   its features at t = 0.05, whatever the number of steps
+    3. high      stage C at the grid of the picture, from noise (or from a noised picture), guided by them
+    4. decode    stage B from the semantic latent, stage A in exact tiles
+
+UltraPixel (Ren et al. 2024). Where a reference gives the low-resolution pass, what is made has its layout and the model's detail.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from oddpixel.errors import NotEnoughMemory, UsageError
+
+from .conditions.conditioner import Conditioner
+from .conditions.tokens import Conditions, contrasted
+from .cost import Cost, cost_of, weight_bytes
+from .guidance.guided import GuidedStageC, Plan, Role
+from .sampler import Guidance, PredictNoise, Step, seeded_noise, steps
+from .schedule import CosineSchedule, add_noise
+from .sizes import Geometry, Grid
+from .stages.semantic import SemanticEncoder
+from .stages.stage_a import TILE, StageA
+from .stages.unet import CascadeUNet
+
+CAPTURED_AT = 0.05
+PARTS = ("low", "capture", "high", "decode")
+Pictures = Float[Tensor, "_b 3 _h _w"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassOptions:
+    """Arguments:
+    steps: of the sampler.
+    guidance: without a classifier.
+    shift: of the schedule; 1 as published.
+    eta: 1 is DDPM, 0 DDIM.
+    """
+
+    steps: int = 20
+    guidance: Guidance = field(default_factory=Guidance)
+    shift: float = 1.0
+    eta: float = 1.0
+
+    @property
+    def schedule(self) -> CosineSchedule:
+        return CosineSchedule(shift=self.shift)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """The defaults are the published ones, but for stage B's guidance of 1.1, which doubles its cost for no visible change.
+
+    Arguments:
+        captures_last_step: features of the last low-resolution step, as the reference takes them; right for 20 steps only.
+    """
+
+    low: PassOptions = PassOptions()
+    high: PassOptions = PassOptions()
+    decode: PassOptions = PassOptions(steps=10, guidance=Guidance(scale=1.0))
+    captures_last_step: bool = False
+
+
+@runtime_checkable
+class OnStep(Protocol):
+    def __call__(self, part: str, done: int, total: int) -> None:
+        """Told after every step of every part."""
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """Arguments:
+    pictures: 0..255.
+    semantic: stage C's latents of them.
+    low: the same of the low-resolution pass.
+    """
+
+    pictures: UInt8[np.ndarray, "_b _h _w 3"]
+    semantic: Float[Tensor, "_b _c _p _q"]
+    low: Float[Tensor, "_b _c _r _s"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Arguments:
+    weights: bytes of each part's weights.
+    activations: bytes of activations that are live at once, by part.
+    flops: of the whole, by part.
+    available: bytes, now.
+    """
+
+    weights: dict[str, int]
+    activations: dict[str, int]
+    flops: dict[str, float]
+    available: int
+    offload: bool
+
+    @property
+    def peak(self) -> int:
+        resident = 0 if self.offload else sum(self.weights.values())
+        return max(
+            (self.weights[part] if self.offload else resident) + self.activations[part] for part in self.activations
+        )
+
+    def __str__(self) -> str:
+        work = sum(self.flops.values()) / 1e12
+        return f"{self.peak / 2**30:.1f} GiB at once, {work:.1f} TFLOP; {self.available / 2**30:.1f} GiB are free"
+
+
+@dataclass(eq=False)
+class UltraPixelPipeline:
+    """Arguments:
+    c, b, a: the stages.
+    encoder: needed for references and image to image.
+    conditioner: of what is asked for.
+    device: where to compute.
+    offload: each stage is brought there when its turn comes, and taken away after.
+    """
+
+    c: GuidedStageC
+    b: CascadeUNet
+    a: StageA
+    encoder: SemanticEncoder | None
+    conditioner: Conditioner
+    geometry: Geometry = field(default_factory=Geometry)
+    device: torch.device | str = "cpu"
+    offload: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.offload:
+            for part in (self.c, self.b, self.a, self.encoder, self.conditioner):
+                if isinstance(part, nn.Module):
+                    part.to(self.device)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        asked: Sequence[Any] = (None,),
+        *,
+        size: Grid,
+        seeds: Sequence[int] = (0,),
+        instead: Sequence[Any] | None = None,
+        reference: Pictures | None = None,
+        image: Pictures | None = None,
+        strength: float = 1.0,
+        controls: Sequence[Role] = (),
+        options: SamplingOptions = SamplingOptions(),
+        on_step: OnStep = lambda part, done, total: None,
+    ) -> Made:
+        """Make pictures.
+
+        Arguments:
+            asked: of the conditioner, one a picture (text, a label, None).
+            size: height and width in pixels.
+            seeds: one a picture; the same seed gives the same picture whatever its batch mates.
+            instead: what to be led away from.
+            reference: pictures in 0..1, any size; their low-resolution content takes the place of the low-resolution pass.
+            image: pictures in 0..1 that the high-resolution pass starts from, noised.
+            strength: of that noise, 0..1; 1 starts from noise alone.
+            controls: what else acts on the high-resolution pass.
+
+        Raises: UsageError, NotEnoughMemory; both before any work.
+        """
+        self._check(asked, size, seeds, instead, reference, image, strength)
+        self._check_memory(size, len(seeds), options)
+        conditions = _on(self.conditioner(list(asked)), self.device)
+        against = None if instead is None else _on(self.conditioner(list(instead)), self.device)
+        low_grid, high_grid = self.geometry.low(size), self.geometry.semantic(size)
+        guided = self.c.networks is not None
+        with self._resident(self.c):
+            low = torch.zeros(0)
+            plan = None
+            if guided:
+                low, plan = self._blueprint(conditions, against, low_grid, seeds, reference, options, on_step)
+            start = None if image is None else self._encoded(image, high_grid)
+            semantic = self._high(
+                conditions, against, high_grid, seeds, plan, start, strength, controls, options, on_step
+            )
+        pictures = self._decoded(semantic, conditions, size, seeds, options, on_step)[:, :, : size[0], : size[1]]
+        rounded = (255 * pictures.clamp(0, 1)).round().byte()
+        return Made(rounded.permute(0, 2, 3, 1).cpu().numpy(), semantic.cpu(), (low if guided else semantic).cpu())
+
+    def estimate(self, size: Grid, count: int = 1, options: SamplingOptions | None = None) -> Estimate:
+        """What a call will need, from the shapes alone."""
+        options = options or SamplingOptions()
+        call = _Calls(self, size, count)
+        costs = {"c": call.stage_c(options.high), "b": call.stage_b(options.decode), "a": call.stage_a()}
+        low = call.stage_c(options.low, self.geometry.low(size))
+        return Estimate(
+            weights={"c": weight_bytes(self.c), "b": weight_bytes(self.b), "a": weight_bytes(self.a)},
+            activations={part: cost.peak_bytes for part, cost in costs.items()},
+            flops={
+                "low": options.low.steps * low.flops,
+                "high": options.high.steps * costs["c"].flops,
+                "b": options.decode.steps * costs["b"].flops,
+                "a": costs["a"].flops,
+            },
+            available=_available(self.device),
+            offload=self.offload,
+        )
+
+    def _blueprint(
+        self,
+        asked: Conditions,
+        instead: Conditions | None,
+        grid: Grid,
+        seeds: Sequence[int],
+        reference: Pictures | None,
+        options: SamplingOptions,
+        on_step: OnStep,
+    ) -> tuple[Tensor, Plan]:
+        """The low-resolution latent, and its features."""
+        draw = self._noise("capture", seeds, grid)
+        at = torch.full((len(seeds),), CAPTURED_AT, device=self.device)
+        schedule = CosineSchedule()
+        if reference is None:
+            x_0, features = self._low(asked, instead, grid, seeds, options, on_step)
+            if options.captures_last_step:
+                return x_0, Plan(features)
+        else:
+            x_0 = self._encoded(reference, grid)
+        noised = add_noise(x_0, draw(), schedule.log_snr(at))
+        _, features = self.c.capture(noised, schedule.told(at), asked)
+        on_step("capture", 1, 1)
+        return x_0, Plan(features)
+
+    def _low(
+        self,
+        asked: Conditions,
+        instead: Conditions | None,
+        grid: Grid,
+        seeds: Sequence[int],
+        options: SamplingOptions,
+        on_step: OnStep,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        features: dict[str, Tensor] = {}
+        count = len(seeds)
+
+        def predict(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
+            if not options.captures_last_step:
+                return self.c.predict_noise(x, t, conditions)
+            noise, found = self.c.capture(x, t, conditions)
+            features.update({place: feature[:count] for place, feature in found.items()})
+            return noise
+
+        way = options.low
+        denoise = contrasted(predict, way.guidance, asked, instead)
+        last = self._sampled("low", denoise, way, self._noise("low", seeds, grid), on_step)
+        return last.x_0, features
+
+    def _high(
+        self,
+        asked: Conditions,
+        instead: Conditions | None,
+        grid: Grid,
+        seeds: Sequence[int],
+        plan: Plan | None,
+        start: Tensor | None,
+        strength: float,
+        controls: Sequence[Role],
+        options: SamplingOptions,
+        on_step: OnStep,
+    ) -> Tensor:
+        def predict(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
+            return self.c.predict_noise(x, t, conditions, plan, controls)
+
+        way = options.high
+        denoise = contrasted(predict, way.guidance, asked, instead)
+        return self._sampled("high", denoise, way, self._noise("high", seeds, grid), on_step, start, strength).x_0
+
+    def _decoded(
+        self,
+        semantic: Tensor,
+        asked: Conditions,
+        size: Grid,
+        seeds: Sequence[int],
+        options: SamplingOptions,
+        on_step: OnStep,
+    ) -> Pictures:
+        grid = self.geometry.latent(size)
+        way = options.decode
+
+        def predict(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
+            # The half without conditions is shown no semantic latent either.
+            shown = semantic if len(x) == len(semantic) else torch.cat([semantic, torch.zeros_like(semantic)])
+            return self.b.predict_noise(x, t, pooled=conditions.pooled, semantic=shown)
+
+        with self._resident(self.b):
+            denoise = contrasted(predict, way.guidance, asked.for_stage_b())
+            draw = self._noise("decode", seeds, grid, self.b.config.in_channels)
+            latent = self._sampled("decode", denoise, way, draw, on_step).x_0
+        with self._resident(self.a):
+            return torch.cat([self.a.decode_tiled(each[None].to(_precision(self.a))).float() for each in latent])
+
+    def _sampled(
+        self,
+        part: str,
+        denoise: PredictNoise,
+        way: PassOptions,
+        draw: Callable[[], Tensor],
+        on_step: OnStep,
+        start: Tensor | None = None,
+        strength: float = 1.0,
+    ) -> Step:
+        x = draw()
+        if start is not None and strength < 1:
+            x = add_noise(start, x, way.schedule.log_snr(torch.full((len(x),), strength, device=x.device)))
+        count = max(math.ceil(strength * way.steps), 1)
+        last: Step | None = None
+        for done, step in enumerate(steps(denoise, way.schedule, x, count, draw, eta=way.eta, start=strength), 1):
+            on_step(part, done, count)
+            last = step
+        assert last is not None
+        return last
+
+    def _encoded(self, pictures: Pictures, grid: Grid) -> Tensor:
+        """Semantic latents on a grid; areas are averaged, nothing is skipped."""
+        assert self.encoder is not None
+        sized = interpolate(pictures.to(self.device), size=self.geometry.encoded(grid), mode="area")
+        with self._resident(self.encoder):
+            return self.encoder(sized)
+
+    def _noise(self, part: str, seeds: Sequence[int], grid: Grid, channels: int | None = None) -> Callable[[], Tensor]:
+        """Of one part of the work: parts and samples never share noise."""
+        mixed = [int(np.random.SeedSequence([seed, PARTS.index(part)]).generate_state(1)[0]) for seed in seeds]
+        wide = self.c.unet.config.in_channels if channels is None else channels
+        return seeded_noise(mixed, (wide, *grid), self.device)
+
+    @contextmanager
+    def _resident(self, part: Any) -> Iterator[None]:
+        if not (self.offload and isinstance(part, nn.Module)):
+            yield
+            return
+        part.to(self.device)
+        try:
+            yield
+        finally:
+            part.to("cpu")
+
+    def _check(
+        self,
+        asked: Sequence[Any],
+        size: Grid,
+        seeds: Sequence[int],
+        instead: Sequence[Any] | None,
+        reference: Pictures | None,
+        image: Pictures | None,
+        strength: float,
+    ) -> None:
+        self.geometry.check(size)
+        given = {"seeds": seeds, "instead": instead, "reference": reference, "image": image}
+        for name, value in given.items():
+            if value is not None and len(value) != len(asked):
+                raise UsageError(f"{len(asked)} pictures are asked for, but {name} has {len(value)}")
+        if not 0 < strength <= 1:
+            raise UsageError(f"strength lies above 0 and up to 1, got {strength:g}")
+        if strength < 1 and image is None:
+            raise UsageError("a strength below 1 needs an image to start from")
+        if (reference is not None or image is not None) and self.encoder is None:
+            raise UsageError("a reference or an image needs the semantic encoder, which this cascade came without")
+        if reference is not None and self.c.networks is None:
+            raise UsageError("a reference acts through UltraPixel's guidance, which this cascade came without")
+
+    def _check_memory(self, size: Grid, count: int, options: SamplingOptions) -> None:
+        estimate = self.estimate(size, count, options)
+        if estimate.peak > estimate.available + (0 if self.offload else sum(estimate.weights.values())):
+            smaller = "" if self.offload else ", turn offload on,"
+            raise NotEnoughMemory(f"this would take {estimate}; make it smaller{smaller} or free some memory")
+
+
+class _Calls:
+    """Every kind of call of a pipeline, on the meta device."""
+
+    def __init__(self, pipeline: UltraPixelPipeline, size: Grid, count: int) -> None:
+        self.of, self.size, self.count = pipeline, size, count
+        self.dtype = _precision(pipeline.b)
+
+    def stage_c(self, way: PassOptions, grid: Grid | None = None) -> Cost:
+        config = self.of.c.unet.config
+        unet = self._empty(self.of.c.unet)
+        rows, columns = grid or self.of.geometry.semantic(self.size)
+        count = self.count * (2 if way.guidance.is_needed else 1)
+        conditions = Conditions(
+            self._tensor(count, 1, config.clip_text_pooled_in_channels),
+            self._tensor(count, 77, config.clip_text_in_channels),
+            self._tensor(count, 1, config.clip_image_in_channels),
+        )
+        x, t = self._tensor(count, config.in_channels, rows, columns), torch.empty(count, device="meta")
+        return cost_of(lambda: unet.predict_noise(x, t, **conditions.arguments()))
+
+    def stage_b(self, way: PassOptions) -> Cost:
+        config = self.of.b.config
+        unet = self._empty(self.of.b)
+        count = self.count * (2 if way.guidance.is_needed else 1)
+        x = self._tensor(count, config.in_channels, *self.of.geometry.latent(self.size))
+        semantic = self._tensor(count, config.effnet_in_channels, *self.of.geometry.semantic(self.size))
+        pooled, t = self._tensor(count, 1, config.clip_text_pooled_in_channels), torch.empty(count, device="meta")
+        return cost_of(lambda: unet.predict_noise(x, t, pooled=pooled, semantic=semantic))
+
+    def stage_a(self) -> Cost:
+        with torch.device("meta"):
+            stage = StageA(self.of.a.options).to(self.dtype).eval()
+        latent = self._tensor(1, stage.options.latent, *self.of.geometry.latent(self.size))
+        return cost_of(lambda: stage.decode_tiled(latent, TILE))
+
+    def _empty(self, unet: CascadeUNet) -> CascadeUNet:
+        with torch.device("meta"):
+            built = CascadeUNet.from_config(unet.config)
+        return built.to(self.dtype).eval()
+
+    def _tensor(self, *shape: int) -> Tensor:
+        return torch.empty(*shape, dtype=self.dtype, device="meta")
+
+
+def _precision(module: nn.Module) -> torch.dtype:
+    return next(module.parameters()).dtype
+
+
+def _on(conditions: Conditions, device: torch.device | str) -> Conditions:
+    return conditions.each(lambda tokens: tokens.to(device))
+
+
+def _available(device: torch.device | str) -> int:
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)

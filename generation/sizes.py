@@ -1,0 +1,67 @@
+"""From pixels to the grids of the cascade.
+
+Stage C: ceil(side / 42.67); stage B: ceil(side / 4), made even since its first step is a patch of 2; what is over is cropped.
+The low-resolution pass has about 24 x 24 places at the picture's aspect.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from oddpixel.errors import UsageError
+
+Grid = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """Arguments:
+    compression: pixels a place of stage C's latent, along a side.
+    reduction: the same of stage A.
+    base: places of a side of a square low-resolution pass.
+    patch: stage B's.
+    encoder: pixels a place of the semantic encoder, along a side.
+    """
+
+    compression: float = 42.67
+    reduction: int = 4
+    base: int = 24
+    patch: int = 2
+    encoder: int = 32
+
+    def semantic(self, size: Grid) -> Grid:
+        return _divided(size, self.compression)
+
+    def latent(self, size: Grid) -> Grid:
+        rows, columns = (self.patch * math.ceil(side / self.patch) for side in _divided(size, self.reduction))
+        return rows, columns
+
+    def low(self, size: Grid) -> Grid:
+        """Of the low-resolution pass: as many places as base x base, at this aspect."""
+        height, width = size
+        rows = max(round(self.base * math.sqrt(height / width)), 1)
+        return rows, max(round(self.base * self.base / rows), 1)
+
+    def encoded(self, grid: Grid) -> Grid:
+        """Pixels that the semantic encoder takes to give this grid."""
+        return self.encoder * grid[0], self.encoder * grid[1]
+
+    def check(self, size: Grid) -> None:
+        """Raises: UsageError where the cascade cannot make such a picture."""
+        least = math.ceil(4 * self.compression)
+        if min(size) < least:
+            raise UsageError(
+                f"a picture of {size[0]} x {size[1]} is too small for this cascade; sides start at {least}"
+            )
+        if max(size) / min(size) > MOST_OBLONG:
+            raise UsageError(
+                f"{size[0]} x {size[1]} is more oblong than {MOST_OBLONG:g} to 1; nothing was trained for that"
+            )
+
+
+MOST_OBLONG = 4.0
+
+
+def _divided(size: Grid, by: float) -> Grid:
+    return math.ceil(size[0] / by), math.ceil(size[1] / by)

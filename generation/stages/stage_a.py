@@ -1,0 +1,148 @@
+"""Stage A: pictures in a latent of a quarter of their size, and back. Diffusers' `PaellaVQModel`; our part is exact tiling.
+
+Latents leave `encode` divided by the scale factor and enter `decode` multiplied by it; they are decoded unquantised. The
+decoder is made of local operations only, so a tile decoded with a margin of its receptive field (13 latents, in whatever
+stage A has the published depth) has the very pixels of the whole: memory stays flat, and the work grows by ((tile + 2
+margin) / tile)^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from oddpixel.errors import UsageError
+
+try:
+    from diffusers.pipelines.deprecated.wuerstchen.modeling_paella_vq_model import PaellaVQModel
+except ImportError:  # it lies among diffusers' deprecated parts, and may go
+    from .paella import PaellaVQModel
+
+TILE = 128  # latents
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageAOptions:
+    """Arguments:
+    levels: of which each but the first halves; one halving more comes from the pixel unshuffle.
+    hidden: width of the lowest level.
+    blocks: of the bottleneck, in the decoder.
+    codes: of the codebook.
+    scale_factor: of the latent.
+    """
+
+    levels: int = 2
+    hidden: int = 384
+    blocks: int = 12
+    latent: int = 4
+    codes: int = 8192
+    scale_factor: float = 0.43
+
+    @property
+    def reduction(self) -> int:
+        """Pixels a latent, along a side."""
+        return int(2**self.levels)
+
+    @property
+    def margin(self) -> int:
+        """Latents around a tile on which its pixels depend: one for each block and transposed convolution, level by level."""
+        reach = 0.0
+        for level in range(self.levels):
+            blocks = self.blocks if level == 0 else 1
+            reach += blocks / 2**level
+            if level < self.levels - 1:
+                reach += 1 / 2**level
+        return int(-(-reach // 1))
+
+
+class StageA(nn.Module):
+    def __init__(self, options: StageAOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.network = PaellaVQModel(
+            levels=options.levels,
+            bottleneck_blocks=options.blocks,
+            embed_dim=options.hidden,
+            latent_channels=options.latent,
+            num_vq_embeddings=options.codes,
+            scale_factor=options.scale_factor,
+        )
+
+    def encode(self, pictures: Float[Tensor, "b 3 _h _w"]) -> Float[Tensor, "b _c _p _q"]:
+        """Of pictures in 0..1; their sides are multiples of `options.reduction`."""
+        return self._raw(pictures) / self.options.scale_factor
+
+    def quantise(
+        self, pictures: Float[Tensor, "b 3 _h _w"]
+    ) -> tuple[Float[Tensor, "b _c _p _q"], Int[Tensor, "b _p _q"], Float[Tensor, ""]]:
+        """Quantised latent, codes, and the loss of the codebook: |q - sg z|^2 + 0.25 |sg q - z|^2."""
+        raw = self._raw(pictures)
+        quantised, loss, (_, _, codes) = self.network.vquantizer(raw)
+        shape = (len(raw), *raw.shape[2:])
+        return quantised / self.options.scale_factor, codes.view(shape), loss
+
+    def decode(self, latent: Float[Tensor, "b _c p q"]) -> Float[Tensor, "b 3 _h _w"]:
+        """Pictures about 0..1, not clamped."""
+        decoded: Tensor = self.network.decode(latent * self.options.scale_factor).sample
+        return decoded
+
+    def decode_tiled(
+        self, latent: Float[Tensor, "b _c p q"], tile: int = TILE, margin: int | None = None
+    ) -> Float[Tensor, "b 3 _h _w"]:
+        """The same picture, in flat memory.
+
+        Raises: UsageError where a tile is no longer than nothing.
+        """
+        if tile < 1:
+            raise UsageError(f"a tile has at least one latent, got {tile}")
+        margin = self.options.margin if margin is None else margin
+        factor = self.options.reduction
+        height, width = latent.shape[2:]
+        picture = latent.new_empty(len(latent), 3, factor * height, factor * width)
+        for (top, bottom), (left, right) in _tiles(height, width, tile):
+            first_row, first_column = max(top - margin, 0), max(left - margin, 0)
+            part = latent[:, :, first_row : bottom + margin, first_column : right + margin]
+            decoded = self.decode(part)
+            rows = slice(factor * (top - first_row), factor * (bottom - first_row))
+            columns = slice(factor * (left - first_column), factor * (right - first_column))
+            picture[:, :, factor * top : factor * bottom, factor * left : factor * right] = decoded[:, :, rows, columns]
+        return picture
+
+    def _raw(self, pictures: Tensor) -> Tensor:
+        latents: Tensor = self.network.encode(pictures).latents
+        return latents
+
+
+def work_ratio(height: int, width: int, tile: int, margin: int) -> float:
+    """Latents decoded by tiles over latents of the whole."""
+    work = sum(
+        (min(bottom + margin, height) - max(top - margin, 0)) * (min(right + margin, width) - max(left - margin, 0))
+        for (top, bottom), (left, right) in _tiles(height, width, tile)
+    )
+    return work / (height * width)
+
+
+def _tiles(height: int, width: int, tile: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    for top in range(0, height, tile):
+        for left in range(0, width, tile):
+            yield (top, min(top + tile, height)), (left, min(left + tile, width))
+
+
+@torch.no_grad()
+def receptive_margin(stage: StageA) -> int:
+    """The margin found by looking: how far from its place a changed latent changes pixels."""
+    side = 2 * stage.options.margin + 9
+    middle = side // 2
+    latent = torch.zeros(1, stage.options.latent, side, side, dtype=torch.float64)
+    changed = latent.clone()
+    changed[:, :, middle, middle] = 1.0
+    network = stage.double()
+    rows = (network.decode(changed) - network.decode(latent)).abs().amax((0, 1, 3)).nonzero().flatten()
+    stage.float()
+    return int(
+        max(middle - int(rows.min()) // stage.options.reduction, int(rows.max()) // stage.options.reduction - middle)
+    )
