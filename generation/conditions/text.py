@@ -35,12 +35,8 @@ class TextConditioner:
             raise UsageError("conditioning on text needs transformers: pip install 'oddpixel[text]'") from error
         if not (folder / "config.json").is_file():
             raise MissingWeights(f"{folder} has no config.json; name the folder of CLIP's text model and tokenizer")
-        options = {"local_files_only": True}
-        return cls(
-            CLIPTextModelWithProjection.from_pretrained(folder, use_safetensors=True, **options),
-            CLIPTokenizer.from_pretrained(folder, **options),
-            picture,
-        )
+        encoder = CLIPTextModelWithProjection.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+        return cls(encoder, CLIPTokenizer.from_pretrained(folder, local_files_only=True), picture)
 
     @torch.no_grad()
     def __call__(self, asked: list[Any]) -> Conditions:

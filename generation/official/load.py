@@ -22,7 +22,7 @@ from ..conditions.text import TextConditioner
 from ..guidance.guided import GuidanceNetworks, GuidedStageC
 from ..pipeline import UltraPixelPipeline
 from ..stages.semantic import EfficientNetEncoder
-from ..stages.stage_a import StageA, StageAOptions
+from ..stages.stage_a import StageA
 from ..stages.stage_b import build_stage_b
 from ..stages.stage_c import build_stage_c
 from . import names, sizes
@@ -90,7 +90,7 @@ def from_official(
         )
     precision = dtype or (torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32)
     with torch.device("meta"):
-        unet, b, a = build_stage_c(c_options), build_stage_b(b_options), StageA(StageAOptions())
+        unet, b, a = build_stage_c(c_options), build_stage_b(b_options), StageA(sizes.stage_a(read["stage A"]))
         networks = None if g_options is None else GuidanceNetworks(g_options)
         encoder = EfficientNetEncoder(c_options.channels) if "encoder" in read else None
     load_weights(unet, names.unet(read["stage C"]), "stage C")

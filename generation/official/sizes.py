@@ -9,11 +9,30 @@ from torch import Tensor
 from oddpixel.errors import WrongArchitecture
 
 from ..guidance.implicit import ImplicitOptions
+from ..stages.stage_a import StageAOptions
 from ..stages.stage_b import StageBOptions
 from ..stages.stage_c import StageCOptions
 
 HEAD_WIDTH = 64  # of attention, in every published size
 Weights = Mapping[str, Tensor]
+
+
+def stage_a(weights: Weights) -> StageAOptions:
+    """Raises: WrongArchitecture where these are not stage A's."""
+    if "vquantizer.codebook.weight" not in weights:
+        raise WrongArchitecture("these are no weights of stage A; were the files mixed up?")
+    levels = sum(
+        name.startswith("up_blocks") and value.ndim == 4 and value.shape[-1] == 4 for name, value in weights.items()
+    )
+    blocks = sum(name.startswith("up_blocks") and name.endswith(".gammas") for name in weights)
+    codes, latent = weights["vquantizer.codebook.weight"].shape
+    return StageAOptions(
+        levels=levels + 1,
+        hidden=weights["up_blocks.0.0.weight"].shape[0],
+        blocks=blocks - levels,
+        latent=latent,
+        codes=codes,
+    )
 
 
 def stage_c(weights: Weights) -> StageCOptions:

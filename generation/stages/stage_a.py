@@ -49,14 +49,12 @@ class StageAOptions:
 
     @property
     def margin(self) -> int:
-        """Latents around a tile on which its pixels depend: one for each block and transposed convolution, level by level."""
-        reach = 0.0
-        for level in range(self.levels):
-            blocks = self.blocks if level == 0 else 1
-            reach += blocks / 2**level
-            if level < self.levels - 1:
-                reach += 1 / 2**level
-        return int(-(-reach // 1))
+        """Latents around a tile on which its pixels depend."""
+        reach = 1  # the last block
+        for level in reversed(range(self.levels - 1)):
+            # A transposed convolution of 4 by 2 makes output o of inputs (o - 2) / 2 to (o + 1) / 2.
+            reach = (reach + 2) // 2 + (self.blocks if level == 0 else 1)
+        return reach if self.levels > 1 else self.blocks
 
 
 class StageA(nn.Module):

@@ -30,6 +30,8 @@ class CascadeUNet(StableCascadeUNet):
     pixels_mapper: Any
     effnet_mapper: Any
 
+    to = nn.Module.to  # type: ignore[assignment]  # the parent's warns of modules to be kept in float32 even where there are none
+
     def get_timestep_ratio_embedding(
         self, timestep_ratio: Float[Tensor, "b"], max_positions: int = 10_000
     ) -> Float[Tensor, "b d"]:
