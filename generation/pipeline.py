@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ from .stages.unet import CascadeUNet
 
 CAPTURED_AT = 0.05
 PARTS = ("low", "capture", "high", "decode")
+OnStep = Callable[[str, int, int], None]  # part, steps done, steps in all
 Pictures = Float[Tensor, "_b 3 _h _w"]
 
 
@@ -71,12 +72,6 @@ class SamplingOptions:
     high: PassOptions = PassOptions()
     decode: PassOptions = PassOptions(steps=10, guidance=Guidance(scale=1.0))
     captures_last_step: bool = False
-
-
-@runtime_checkable
-class OnStep(Protocol):
-    def __call__(self, part: str, done: int, total: int) -> None:
-        """Told after every step of every part."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,6 +60,14 @@ class Geometry:
             )
 
 
+def parsed(said: str) -> Grid:
+    """HEIGHTxWIDTH. Raises: UsageError."""
+    height, by, width = said.lower().partition("x")
+    if not (by and height.isdecimal() and width.isdecimal()):
+        raise UsageError(f"a size is HEIGHTxWIDTH in pixels, such as 256x384; got {said!r}")
+    return int(height), int(width)
+
+
 MOST_OBLONG = 4.0
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-BASE = {"image", "errors", "envelope", "training", "encoder", "provenance", "weights"}
+BASE = {"image", "errors", "envelope", "training", "encoder", "provenance", "recipe", "weights"}
 ALLOWED = {
     "base": BASE,
     "datasets": BASE | {"datasets"},
@@ -29,6 +29,7 @@ ALLOWED = {
         "demo",
         "cli",
         "cli_detect",
+        "cli_generate",
         "cli_options",
     },
 }

@@ -188,3 +188,30 @@ def test_runs_are_shown_merged_and_verified(save: Save, tmp_path: Path) -> None:
         verdicts.record(facts["id"], "one.png", "odd", author="me")
     assert "ok" in oddpixel("runs", "verify", tmp_path / "one").stdout
     assert json.loads(oddpixel("runs", "show", tmp_path / "one", "--json").stdout)["verdicts"] == 1
+
+
+def test_generate_writes_marked_pictures(tmp_path: Path, save: Save, photo: np.ndarray) -> None:
+    import torch
+    from PIL import Image as Pillow
+
+    from oddpixel.generation.cascade import save_cascade
+    from tests.generation import tiny
+    from tests.generation.test_training import cascade
+
+    torch.manual_seed(0)
+    of = cascade()
+    tiny.shaken(of)
+    save_cascade(tmp_path / "cascade", of, {"title": "tiny", "stages": {}})
+    reference = save(photo[:120, :160], "reference.png")
+    common = ["generate", "sky", "--cascade", str(tmp_path / "cascade"), "--size", "64x80", "--steps", "2"]
+    result = oddpixel(*common, "-n", "2", "--reference", reference, "-o", tmp_path / "out", "--json")
+    assert result.returncode == 0, result.stderr
+    items = json.loads(result.stdout)["items"]
+    assert [item["item"] for item in items] == ["000000.png", "000001.png"]
+    with Pillow.open(tmp_path / "out/000001.png") as picture:
+        assert picture.size == (80, 64)
+        assert "trainedAlgorithmicMedia" in picture.info["XML:com.adobe.xmp"]
+    for wrong, said in ((["--size", "big"], "HEIGHTxWIDTH"), (["--strength", "0.5"], "needs an image")):
+        result = oddpixel(*common, *wrong, "-o", tmp_path / "out")
+        assert result.returncode == 2
+        assert said in result.stderr

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-import tomllib
 from collections.abc import Sequence
 from dataclasses import fields
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +25,6 @@ LOSS_OPTIONS = (
     *("ce_weight", "mse_weight", "null_probability", "flip"),
     *("groups", "coarse_share", "compiled", "bf16", "num_validated"),
 )
-
-
-def read_recipe(name: str | Path) -> dict[str, Any]:
-    """A recipe by path, or a bundled one by name. Raises: UsageError."""
-    bundled = files(__package__ or "").joinpath("recipes")
-    for text in (Path(name), bundled.joinpath(f"{name}.toml")):
-        if text.is_file():
-            try:
-                return tomllib.loads(text.read_text())
-            except tomllib.TOMLDecodeError as error:
-                raise UsageError(f"the recipe {name} is not valid TOML: {error}") from error
-    names = ", ".join(
-        sorted(item.name.removesuffix(".toml") for item in bundled.iterdir() if item.name.endswith(".toml"))
-    )
-    raise UsageError(f"no recipe {str(name)!r}: neither a file nor one of {names}")
 
 
 def prepare(recipe: dict[str, Any], places: Sequence[str], folder: Path, start_from: Path | None = None) -> Trainer:

@@ -82,6 +82,13 @@ class ImplicitGuidance(nn.Module):
         """What to add to `x`, given the low-resolution feature of the same block."""
         return self.fuse(x, self.prepared(feature, x.shape[2:]), embedded_time)
 
+    def silence(self) -> None:
+        """Start from no guidance: (2 + a) x + b is nothing where a = -2, at every scale."""
+        mapper = self.hr_norm.mapping.mapper
+        nn.init.zeros_(mapper.weight)
+        nn.init.zeros_(mapper.bias)
+        mapper.bias.data[: self.options.width] = -2.0
+
     def prepared(self, feature: Map, size: tuple[int, int] | torch.Size) -> Float[Tensor, "b _n _d"]:
         """All that does not depend on `x`, for the steps of one sampling: the left half of the first fusing layer."""
         shown = self.map(self.written(self.weight_tokens(feature)), size) + interpolate(feature, size=size)

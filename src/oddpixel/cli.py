@@ -12,8 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from oddpixel import __version__
-from oddpixel.cli_detect import add_commands
+from oddpixel import __version__, cli_detect, cli_generate
 from oddpixel.cli_options import (
     AnySuffix,
     AsJson,
@@ -115,17 +114,23 @@ def train(
     source: Annotated[
         list[str] | None, typer.Argument(help="Images to train on; none where the recipe names a corpus.")
     ] = None,
-    recipe: Annotated[str, typer.Option(help="digits, cifar10, celeba64, or a TOML file.")] = "digits",
+    recipe: Annotated[
+        str, typer.Option(help="A bundled recipe (digits, photo-rgb, cascade, ...), or a TOML file.")
+    ] = "digits",
     steps: Annotated[int | None, typer.Option(help="Train to this step instead of the recipe's.", min=1)] = None,
     start_from: Annotated[Path | None, typer.Option(help="Begin with this model's weights.")] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1)] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Train a density model. Ctrl-C saves; the same command goes on. Several GPUs: accelerate launch -m oddpixel train ..."""
+    """Train a density model or a cascade. Ctrl-C saves; the same command goes on. Several GPUs: accelerate launch."""
     from oddpixel.console import print_options, training_progress
-    from oddpixel.forensics.density.recipe import prepare, read_recipe
+    from oddpixel.errors import UsageError
+    from oddpixel.recipe import read_recipe
 
     resolved = read_recipe(recipe)
+    is_cascade = resolved["model"].get("kind") == "cascade"
+    if steps is not None and is_cascade:
+        raise UsageError("a cascade's recipe has steps for every stage; change them in a copy of it")
     if steps is not None:
         resolved["training"]["steps"] = steps
     if dry_run:
@@ -134,6 +139,16 @@ def train(
         import torch
 
         torch.set_num_threads(threads)
+    if is_cascade:
+        from oddpixel.console import stage_progress
+        from oddpixel.generation.training.recipe import train as train_cascade
+
+        with stage_progress() as on_stage:
+            reached = train_cascade(resolved, source or [], out, on_stage, start_from)
+        print(f"{out}: stage {reached}")
+        return None
+    from oddpixel.forensics.density.recipe import prepare
+
     trainer = prepare(resolved, source or [], out, start_from)
     with training_progress(trainer.options.steps, trainer.step) as on_step:
         trainer.run(on_step)
@@ -141,7 +156,8 @@ def train(
     return None
 
 
-add_commands(app)
+cli_detect.add_commands(app)
+cli_generate.add_commands(app)
 
 
 @app.command()

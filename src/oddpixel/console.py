@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,32 @@ def training_progress(steps: int, done: int) -> Iterator[Callable[[int, dict[str
         yield lambda step, losses: bar.update(
             task, completed=step, losses=", ".join(f"{name} {value:.4f}" for name, value in losses.items())
         )
+
+
+@contextmanager
+def stage_progress() -> Iterator[Callable[[str, int, int], Callable[[int, dict[str, float]], None]]]:
+    """The same for trainings of several stages, each told when it begins."""
+    with ExitStack() as stages:
+
+        def on_stage(stage: str, done: int, steps: int) -> Callable[[int, dict[str, float]], None]:
+            stages.close()
+            print(f"stage {stage}: step {done} of {steps}", file=sys.stderr)
+            return stages.enter_context(training_progress(steps, done))
+
+        yield on_stage
+
+
+@contextmanager
+def steps_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each part of a sampling, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda part, done, total: None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("")
+        yield lambda part, done, total: bar.update(task, description=part, completed=done, total=total)
 
 
 def print_options(command: str, options: dict[str, Any]) -> None:

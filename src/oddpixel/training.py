@@ -65,7 +65,9 @@ class Task(Protocol):
     def objective(self) -> nn.Module:
         """Called with a batch; returns a record of losses with `total`."""
 
-    num_examples: int
+    @property
+    def num_examples(self) -> int:
+        """How many there are; a batch's indices lie below."""
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """The whole batch of these examples, with everything random in it."""
@@ -90,9 +92,11 @@ class Trainer:
             raise UsageError(
                 f"batch_size {options.batch_size} cannot be shared by {self.accelerator.num_processes} processes"
             )
-        optimizer = torch.optim.Adam(task.objective.parameters(), lr=options.learning_rate)
+        # Frozen parts (a stage that another learns beside) have no optimizer state, no average and no place in the state.
+        self.parameters = {name: value for name, value in task.objective.named_parameters() if value.requires_grad}
+        self.buffers = dict(task.objective.named_buffers())
+        optimizer = torch.optim.Adam(self.parameters.values(), lr=options.learning_rate)
         self.objective, self.optimizer = self.accelerator.prepare(task.objective, optimizer)
-        self.parameters = dict(task.objective.named_parameters())
         self.ema = {name: value.detach().clone() for name, value in self.parameters.items()}
         self.step, self.seconds = 0, 0.0
         if self.state_path.exists():
@@ -130,6 +134,7 @@ class Trainer:
         """The averaged model and the state to resume from, each whole or not at all."""
         if self.accelerator.is_main_process:
             tensors = {f"model.{name}": value.detach() for name, value in self.parameters.items()}
+            tensors |= {f"buffer.{name}": value for name, value in self.buffers.items()}
             tensors |= {f"ema.{name}": value for name, value in self.ema.items()}
             tensors |= self._optimizer_tensors()
             metadata = {"step": str(self.step), "seconds": str(self.seconds), "options": self._fingerprint()}
@@ -169,7 +174,7 @@ class Trainer:
         losses = self.objective(**batch)
         self.accelerator.backward(losses.total)
         if self.options.max_gradient_norm is not None:
-            self.accelerator.clip_grad_norm_(self.objective.parameters(), self.options.max_gradient_norm)
+            self.accelerator.clip_grad_norm_(self.parameters.values(), self.options.max_gradient_norm)
         self.optimizer.step()
         self._average()
         return {name: value.detach() for name, value in vars(losses).items()}
@@ -247,6 +252,9 @@ class Trainer:
                 optimizer.state[parameter] = {slot: tensors[f"adam.{slot}.{name}"].clone() for slot in slots}
                 for slot in ("exp_avg", "exp_avg_sq"):
                     optimizer.state[parameter][slot] = optimizer.state[parameter][slot].to(parameter.device)
+        for name, value in self.buffers.items():
+            if f"buffer.{name}" in tensors:
+                value.copy_(tensors[f"buffer.{name}"])
         self.step, self.seconds = int(metadata["step"]), float(metadata["seconds"])
         self._forget_later_figures()
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from oddpixel.bench.consistency import _compared
-from oddpixel.bench.cost import _flow_log_likelihood
 from oddpixel.bench.held_out import Photograph, codec_bits
+from oddpixel.bench.likelihood_cost import _flow_log_likelihood
 from oddpixel.bench.paradox import EDITS, _aurocs, _crops, _features, _fit
 from oddpixel.forensics.density.pyramid import Pyramid, PyramidOptions
 from tests.forensics.test_pyramid import oracle, white

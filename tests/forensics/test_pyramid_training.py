@@ -19,8 +19,9 @@ from oddpixel.forensics.density.dequantised import Dequantised
 from oddpixel.forensics.density.measure import measure, measure_source
 from oddpixel.forensics.density.pyramid import Pyramid, PyramidOptions
 from oddpixel.forensics.density.pyramid_task import PyramidTask
-from oddpixel.forensics.density.recipe import prepare, read_recipe
+from oddpixel.forensics.density.recipe import prepare
 from oddpixel.forensics.density.store import load_flat, load_model
+from oddpixel.recipe import read_recipe
 from oddpixel.training import Trainer, TrainingOptions
 
 SMALL = PyramidOptions(

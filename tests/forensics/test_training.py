@@ -16,9 +16,10 @@ import torch
 
 from oddpixel.errors import CorruptWeights, UsageError
 from oddpixel.forensics.density.loss import drop_labels
-from oddpixel.forensics.density.recipe import prepare, read_recipe
+from oddpixel.forensics.density.recipe import prepare
 from oddpixel.forensics.density.store import build_flat, load_model
 from oddpixel.forensics.density.task import DensityTask, Examples
+from oddpixel.recipe import read_recipe
 from oddpixel.training import Trainer, TrainingOptions
 from tests.conftest import ROOT
 

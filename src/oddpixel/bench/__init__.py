@@ -22,7 +22,11 @@ from oddpixel.console import cell, print_rows
 from oddpixel.envelope import plain
 from oddpixel.errors import MissingWeights, UsageError
 
-NAMES = ("parity", "reading", "corpora", "store", "truth", "digits", "density", "consistency", "paradox", "flag")
+NAMES = (
+    *("parity", "reading", "corpora", "store"),
+    *("truth", "digits", "density", "likelihood_cost", "consistency", "paradox"),
+    *("flag", "cascade"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

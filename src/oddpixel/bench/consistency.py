@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from oddpixel.forensics.density.pyramid import Pyramid
-from oddpixel.forensics.density.recipe import read_recipe, validation_images
+from oddpixel.forensics.density.recipe import validation_images
 from oddpixel.forensics.density.store import load_pyramid
+from oddpixel.recipe import read_recipe
 
 from . import Report
 

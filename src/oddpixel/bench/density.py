@@ -1,9 +1,8 @@
 """The bundled pyramids (`oddpixel bench density`).
 
 *Held-out photographs*: bits/dim of whole photographs from test roles, by one pass and by the identity, against lossless
-codecs on the same pixels. *Cost*: megapixels a second, memory, and the price of other ways to a likelihood. What a
-likelihood cannot do alone: `oddpixel bench paradox`; whether the denoisers know their own errors: `oddpixel bench
-consistency`.
+codecs on the same pixels; by scale; in bf16; samples. What it costs: `oddpixel bench likelihood_cost`; what a likelihood
+cannot do alone: `bench paradox`; whether the denoisers know their own errors: `bench consistency`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from oddpixel.forensics.density.pyramid import Pyramid
 from oddpixel.forensics.density.store import load_pyramid
 
 from . import Report
-from .cost import cost, identity_cost
 from .held_out import Photograph, codec_bits, photographs
 from .samples import write_sheet
 
@@ -42,8 +40,6 @@ def run(model: str = "photo-rgb", seed: int = 0, sheets: Path | None = Path("doc
         "held-out photographs by scale": _by_scale(pyramid, tested),
     }
     tables["bf16 against float32"] = [_precision(pyramid, tested)]
-    tables["cost"] = cost()
-    tables["cost of other ways"] = identity_cost(pyramid, tested[0], seed)
     if sheets is not None:
         write_sheet(sheets, model, pyramid, seed)
     inside = summary["ratio_to_webp"] <= WEBP_SHARE

@@ -16,9 +16,9 @@ import torch
 
 from oddpixel.forensics.density.flat import Flat
 from oddpixel.forensics.density.loss import DensityRatioLoss
-from oddpixel.forensics.density.recipe import read_recipe
 from oddpixel.forensics.density.store import build_flat
 from oddpixel.forensics.density.task import DensityTask, Examples, validate
+from oddpixel.recipe import read_recipe
 from oddpixel.training import Trainer, TrainingOptions
 
 from . import Report

@@ -17,8 +17,10 @@ from oddpixel.forensics.density.base import log_normal_map
 from oddpixel.forensics.density.dequantised import Dequantised
 from oddpixel.forensics.density.haar import EVERYTHING
 from oddpixel.forensics.density.pyramid import Pyramid, Scale
+from oddpixel.forensics.density.store import load_pyramid
 
-from .held_out import Photograph
+from . import Report
+from .held_out import Photograph, photographs
 
 MEGAPIXELS = {"float32": (1, 10), "bf16": (1, 10, 100)}
 SIDE = 192
@@ -50,6 +52,12 @@ wall, cpu = time.perf_counter() - started, time.process_time() - used
 peak = high_water()
 print(json.dumps({"wall_s": wall, "cpu_s": cpu, "decoded_mib": decoded, "peak_mib": peak, "nats": nats}))
 """
+
+
+def run(model: str = "photo-rgb", seed: int = 0) -> Report:
+    photograph = next(iter(photographs("test", at_most=2)))
+    tables = {"cost": cost(), "cost of other ways": identity_cost(load_pyramid(model), photograph, seed)}
+    return Report(tables=tables, seed=seed)
 
 
 def cost() -> list[dict[str, Any]]:

@@ -1,0 +1,41 @@
+"""The card of a cascade: what it is, what each stage was trained on and for how long, and what it must not be taken for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+STAGES = {"a": "stage A", "b": "stage B and the semantic encoder", "c": "stage C", "guidance": "guidance"}
+
+
+def write_card(path: Path, content: dict[str, Any]) -> None:
+    """Markdown from model.json's content."""
+    record = content["record"]
+    lines = [
+        f"# {record.get('title', 'A cascade')}",
+        "",
+        "Stages A, B and C of Stable Cascade with UltraPixel's guidance (arXiv:2407.02158), of our own training. What it",
+        "makes is synthetic, and marked as such. It knows the few pictures it was shown: texture and layout, no evidence of",
+        "anything.",
+        "",
+        "| stage | steps | hours | held-out figures |",
+        "|---|---|---|---|",
+        *(_row(said, record["stages"].get(stage)) for stage, said in STAGES.items()),
+        "",
+        f"Weights: SHA-256 `{content['weights_sha256'][:16]}...`, half precision.",
+        "",
+        "## Data",
+        "",
+        f"{record.get('data', {}).get('title', 'not recorded')}.",
+    ]
+    data = record.get("data", {})
+    if data.get("licence"):
+        lines.append(f"Licence: {data['licence']}. Attribution: {data['attribution']}.")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _row(said: str, stage: dict[str, Any] | None) -> str:
+    if stage is None:
+        return f"| {said} | not trained | | |"
+    figures = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in stage.get("figures", {}).items())
+    return f"| {said} | {stage['step']:,} | {stage['seconds'] / 3600:.2f} | {figures} |"

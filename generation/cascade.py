@@ -1,0 +1,166 @@
+"""A cascade of our own training: all parts in one folder (`model.json`, `model.safetensors`, `README.md`).
+
+Weights are stored in half precision and computed with in full; bundled cascades lie under `generation/weights/NAME/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from oddpixel.errors import CorruptWeights, MissingWeights, WrongArchitecture
+from oddpixel.weights import load_weights, read_weights
+
+from .card import write_card
+from .conditions.label import LabelConditioner
+from .conditions.reference import ReferenceConditioner
+from .guidance.guided import GuidanceNetworks, GuidedStageC
+from .guidance.implicit import ImplicitGuidance, ImplicitOptions
+from .guidance.strength import full
+from .pipeline import PassOptions, SamplingOptions, UltraPixelPipeline
+from .sampler import Guidance
+from .sizes import Geometry
+from .stages.semantic_small import SmallSemanticEncoder
+from .stages.stage_a import StageA, StageAOptions
+from .stages.stage_b import StageBOptions, build_stage_b
+from .stages.stage_c import StageCOptions, build_stage_c
+
+SCHEMA = "oddpixel/cascade/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CascadeOptions:
+    """Arguments:
+    labels: what may be asked for by name.
+    shift: of stage C's schedule at the base grid; grows with the side of a larger one.
+    """
+
+    a: StageAOptions = field(default_factory=StageAOptions)
+    b: StageBOptions = field(default_factory=StageBOptions)
+    c: StageCOptions = field(default_factory=StageCOptions)
+    guidance: ImplicitOptions = field(default_factory=ImplicitOptions)
+    geometry: Geometry = field(default_factory=Geometry)
+    labels: tuple[str, ...] = ()
+    slots: int = 8
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> CascadeOptions:
+        """Raises: WrongArchitecture."""
+        kinds = {
+            "a": StageAOptions,
+            "b": StageBOptions,
+            "c": StageCOptions,
+            "guidance": ImplicitOptions,
+            "geometry": Geometry,
+        }
+        try:
+            parts = {name: kind(**_tuples(content.get(name, {}))) for name, kind in kinds.items()}
+            return cls(**parts, labels=tuple(content.get("labels", ())), slots=content.get("slots", 8))
+        except TypeError as error:
+            raise WrongArchitecture(f"the cascade's options do not fit together: {error}") from error
+
+    def shift(self, grid: tuple[int, int]) -> float:
+        """Of the schedule for a grid of stage C: noise grows with the side, as pixels of a place grow together."""
+        return max((grid[0] * grid[1]) ** 0.5 / self.geometry.base, 1.0)
+
+
+class Cascade(nn.Module):
+    """All parts, with fresh weights."""
+
+    def __init__(self, options: CascadeOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.a, self.b = StageA(options.a), build_stage_b(options.b)
+        self.encoder = SmallSemanticEncoder(options.c.channels)
+        unet = build_stage_c(options.c)
+        self.c = GuidedStageC(unet, GuidanceNetworks(options.guidance, on_the_way_up=full))
+        labels = LabelConditioner(
+            options.labels, text=options.c.text, pooled=options.c.pooled, picture=options.c.picture, slots=options.slots
+        )
+        self.labels = labels
+        self.b.initialise()
+        unet.initialise()
+        assert self.c.networks is not None
+        for network in self.c.networks.at.values():
+            cast(ImplicitGuidance, network).silence()
+
+    def pipeline(self, device: torch.device | str = "cpu", offload: bool = False) -> UltraPixelPipeline:
+        conditioner = ReferenceConditioner(self.labels, self.encoder)
+        parts = (self.c, self.b, self.a, self.encoder)
+        return UltraPixelPipeline(*parts, conditioner.eval(), self.options.geometry, device, offload)
+
+    def sampling(self, size: tuple[int, int]) -> SamplingOptions:
+        """As trained: schedules shifted by size."""
+        geometry = self.options.geometry
+        low, high = (self.options.shift(grid) for grid in (geometry.low(size), geometry.semantic(size)))
+        return SamplingOptions(
+            low=PassOptions(shift=low, guidance=Guidance(scale=2.0)),
+            high=PassOptions(shift=high, guidance=Guidance(scale=2.0)),
+        )
+
+
+def save_cascade(folder: Path, cascade: Cascade, record: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    held = cascade.state_dict()
+    half = {n: (v.half() if v.is_floating_point() else v).cpu().contiguous() for n, v in held.items()}
+    temporary = folder / ".model.safetensors.tmp"
+    save_file(half, temporary)
+    temporary.replace(folder / "model.safetensors")
+    content = {
+        "schema": SCHEMA,
+        "kind": "cascade",
+        "options": asdict(cascade.options),
+        "weights_sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
+        "record": record,
+    }
+    (folder / "model.json").write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    write_card(folder / "README.md", content)
+
+
+def load_cascade(name: str | Path) -> Cascade:
+    """By folder, or by the name of a bundled one, in evaluation mode.
+
+    Raises: MissingWeights, CorruptWeights, WrongArchitecture.
+    """
+    folder = find_cascade(name)
+    cascade = Cascade(CascadeOptions.from_json(read_content(folder)["options"]))
+    load_weights(
+        cascade,
+        {n: v.float() if v.is_floating_point() else v for n, v in read_weights(folder / "model.safetensors").items()},
+    )
+    return cascade.eval()
+
+
+def read_content(folder: Path) -> dict[str, Any]:
+    """model.json. Raises: CorruptWeights, WrongArchitecture."""
+    try:
+        content: dict[str, Any] = json.loads((folder / "model.json").read_text())
+    except (OSError, ValueError) as error:
+        raise CorruptWeights(f"{folder / 'model.json'} cannot be read: {error}") from error
+    if content.get("schema") != SCHEMA:
+        raise WrongArchitecture(f"{folder} holds no cascade (schema {content.get('schema')!r}, wanted {SCHEMA!r})")
+    return content
+
+
+def find_cascade(name: str | Path) -> Path:
+    """Raises: MissingWeights, naming the bundled cascades."""
+    bundled = Path(str(files("oddpixel.generation").joinpath("weights")))
+    for folder in (Path(name), bundled / str(name)):
+        if (folder / "model.json").is_file():
+            return folder
+    names = sorted(item.name for item in bundled.iterdir() if item.is_dir()) if bundled.is_dir() else []
+    raise MissingWeights(
+        f"no cascade {str(name)!r}: neither a folder with a model.json nor one of {', '.join(names) or 'none'}"
+    )
+
+
+def _tuples(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}

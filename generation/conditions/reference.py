@@ -1,0 +1,46 @@
+"""References: a picture's own look, as one token (mean and deviation of its semantic latent), beside a label.
+
+The layout of a reference acts through guidance (`UltraPixelPipeline`, `reference=`); this is its style alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .label import LabelConditioner
+from .tokens import Conditions
+
+
+class ReferenceConditioner(nn.Module):
+    """Arguments:
+    labels: of what may be asked for by name; its picture token has twice the latent's channels.
+    encoder: pictures in 0..1 to semantic latents.
+    """
+
+    def __init__(self, labels: LabelConditioner, encoder: nn.Module) -> None:
+        super().__init__()
+        self.label, self.encoder = labels, encoder
+
+    @torch.no_grad()
+    def forward(self, asked: list[Any]) -> Conditions:
+        """Of labels, pictures `[3, h, w]`, pairs of both, or None. Raises: UsageError."""
+        pairs = [
+            each if isinstance(each, tuple) else (None, each) if isinstance(each, Tensor) else (each, None)
+            for each in asked
+        ]
+        named = self.label([label for label, _ in pairs])
+        looks = [self._look(picture, named.pooled) for _, picture in pairs]
+        return Conditions(named.pooled, named.text, torch.stack(looks))
+
+    def _look(self, picture: Tensor | None, like: Tensor) -> Tensor:
+        if picture is None:
+            return like.new_zeros(1, self.label.picture)
+        return look_of(self.encoder(picture[None].to(like)))[0]
+
+
+def look_of(latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 _d"]:
+    return torch.cat([latent.mean((2, 3)), latent.std((2, 3))], dim=1)[:, None]

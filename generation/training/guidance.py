@@ -1,0 +1,108 @@
+"""Guidance: stage C is frozen, its low-resolution features are captured at t = 0.05 without noise from dropout, and only the
+networks that carry them to the high-resolution pass learn.
+
+Both passes are one module's forward, so that distributed training sees the gradients (in the reference they are not
+synchronised, and the frozen stage collects gradients that nobody uses).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..cascade import Cascade
+from ..guidance.guided import GuidedStageC, Plan
+from ..pipeline import CAPTURED_AT
+from .denoising import DenoisingLosses, draw_times, losses, noised
+from .latents import Latents
+from .stage_c import TIMES, told
+
+
+class GuidanceLoss(nn.Module):
+    def __init__(self, cascade: Cascade) -> None:
+        super().__init__()
+        self.options, self.labels, self.stage = cascade.options, cascade.labels, cascade.c
+
+    def forward(
+        self,
+        high: Float[Tensor, "b c h w"],
+        low: Float[Tensor, "b c p q"],
+        noise: Float[Tensor, "b c h w"],
+        low_noise: Float[Tensor, "b c p q"],
+        t: Float[Tensor, "b"],
+        is_guided: bool = True,
+    ) -> DenoisingLosses:
+        grid = high.shape[2], high.shape[3]
+        asked = told(
+            self.labels, torch.zeros(len(high), dtype=torch.long), high.new_zeros(len(high), 1, self.labels.picture)
+        )
+        plan = None
+        if is_guided:
+            with torch.no_grad():
+                at_low = noised(low, low_noise, torch.full_like(t, CAPTURED_AT))
+                _, features = _still(self.stage).capture(at_low.x, at_low.told, asked)
+            plan = Plan(features, remember=False)
+        at = noised(high, noise, t, self.options.shift(grid))
+        return losses(self.stage.predict_noise(at.x, at.told, asked, plan), noise)
+
+
+def _still(stage: GuidedStageC) -> GuidedStageC:
+    """The frozen network never drops out."""
+    stage.unet.eval()
+    return stage
+
+
+class GuidanceTask:
+    """Arguments are those of `StageCTask`; grids above the base."""
+
+    def __init__(
+        self, cascade: Cascade, train: dict[int, Latents], held_out: dict[int, Latents], shares: Sequence[float]
+    ) -> None:
+        self.train, self.held_out, self.shares = train, held_out, torch.tensor(shares)
+        cascade.requires_grad_(False)
+        assert cascade.c.networks is not None
+        cascade.c.networks.requires_grad_(True)
+        self.loss = GuidanceLoss(cascade)
+
+    @property
+    def objective(self) -> nn.Module:
+        return self.loss
+
+    @property
+    def num_examples(self) -> int:
+        return 1 << 20
+
+    def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        grids = sorted(self.train)
+        grid = grids[int(torch.multinomial(self.shares, 1, generator=generator))]
+        found = self.train[grid]
+        rows = indices[: max(len(indices) * grids[0] ** 2 // grid**2, 2)] % len(found)
+        high, low = found.high[rows], found.low[rows]
+        return {
+            "high": high,
+            "low": low,
+            "noise": torch.randn(high.shape, generator=generator),
+            "low_noise": torch.randn(low.shape, generator=generator),
+            "t": draw_times(len(rows), generator),
+        }
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Held-out error of the noise, with guidance and without."""
+        figures = {}
+        for grid, found in self.held_out.items():
+            for name, is_guided in (("guided", True), ("unguided", False)):
+                figures[f"mse_{grid}_{name}"] = self._held_out(found, is_guided)
+        return figures
+
+    def _held_out(self, found: Latents, is_guided: bool) -> float:
+        generator = torch.Generator().manual_seed(0)
+        errors = []
+        for t in torch.linspace(0.05, 0.95, TIMES):
+            noise, low_noise = (torch.randn(x.shape, generator=generator) for x in (found.high, found.low))
+            times = t.expand(len(found))
+            errors.append(float(self.loss(found.high, found.low, noise, low_noise, times, is_guided).mse))
+        return sum(errors) / len(errors)

@@ -1,0 +1,103 @@
+"""Stage C: the noise in semantic latents of several grids, told a label, a look, both or neither.
+
+Grids take turns; larger ones are trained with the shifted schedule that they are sampled with. One crop in twenty is told
+nothing at all (guidance without a classifier); half are not told their look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from ..cascade import Cascade
+from ..conditions.label import LabelConditioner
+from ..conditions.reference import look_of
+from ..conditions.tokens import Conditions
+from .denoising import DenoisingLosses, draw_times, losses, noised
+from .latents import Latents
+
+NOTHING_TOLD, NO_LOOK = 0.05, 0.5
+TIMES = 8  # at which held-out latents are measured
+
+
+class StageCLoss(nn.Module):
+    def __init__(self, cascade: Cascade) -> None:
+        super().__init__()
+        self.options = cascade.options
+        self.unet, self.labels = cascade.c.unet, cascade.labels
+
+    def forward(
+        self,
+        x_0: Float[Tensor, "b c h w"],
+        noise: Float[Tensor, "b c h w"],
+        t: Float[Tensor, "b"],
+        labels: Int64[Tensor, "b"],
+        looks: Float[Tensor, "b 1 d"],
+    ) -> DenoisingLosses:
+        grid = x_0.shape[2], x_0.shape[3]
+        at = noised(x_0, noise, t, self.options.shift(grid))
+        asked = told(self.labels, labels, looks)
+        return losses(self.unet.predict_noise(at.x, at.told, **asked.arguments()), noise)
+
+
+def told(conditioner: LabelConditioner, labels: Tensor, looks: Tensor) -> Conditions:
+    pooled = conditioner.pooled(labels)[:, None]
+    return Conditions(pooled, conditioner.text(labels).unflatten(1, (conditioner.slots, -1)), looks)
+
+
+class StageCTask:
+    """Arguments:
+    train, held_out: latents by grid.
+    shares: of the steps, by grid.
+    """
+
+    def __init__(
+        self, cascade: Cascade, train: dict[int, Latents], held_out: dict[int, Latents], shares: Sequence[float]
+    ) -> None:
+        self.train, self.held_out, self.shares = train, held_out, torch.tensor(shares)
+        cascade.requires_grad_(False)
+        cascade.c.unet.requires_grad_(True)
+        cascade.labels.requires_grad_(True)
+        self.loss = StageCLoss(cascade)
+
+    @property
+    def objective(self) -> nn.Module:
+        return self.loss
+
+    @property
+    def num_examples(self) -> int:
+        return 1 << 20
+
+    def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        grid = sorted(self.train)[int(torch.multinomial(self.shares, 1, generator=generator))]
+        found = self.train[grid]
+        few = max(len(indices) * min(self.train) ** 2 // grid**2, 2) if grid > min(self.train) else len(indices)
+        rows = indices[:few] % len(found)
+        x_0 = found.high[rows]
+        count = len(rows)
+        nothing = torch.rand(count, generator=generator) < NOTHING_TOLD
+        no_look = nothing | (torch.rand(count, generator=generator) < NO_LOOK)
+        return {
+            "x_0": x_0,
+            "noise": torch.randn(x_0.shape, generator=generator),
+            "t": draw_times(count, generator),
+            "labels": found.labels[rows] * ~nothing,
+            "looks": look_of(x_0) * ~no_look[:, None, None],
+        }
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        return {f"mse_{grid}": self._held_out(found) for grid, found in self.held_out.items()}
+
+    def _held_out(self, found: Latents) -> float:
+        generator = torch.Generator().manual_seed(0)
+        errors = []
+        for t in torch.linspace(0.05, 0.95, TIMES):
+            noise = torch.randn(found.high.shape, generator=generator)
+            times = t.expand(len(found))
+            looks = torch.zeros_like(look_of(found.high))
+            errors.append(float(self.loss(found.high, noise, times, found.labels, looks).mse))
+        return sum(errors) / len(errors)
