@@ -31,6 +31,7 @@ from oddpixel.forensics.density.pyramid import Pyramid, View
 from oddpixel.image import Image
 
 from .prepare import resized
+from .probes import Probed, probed
 
 SCALES = 5
 LEVEL_STEP = 3  # every so many-th knot of log-SNR
@@ -52,6 +53,7 @@ class Observation:
     density_patches: the same by place, cells of 8 pixels.
     encoder_patches: None without an encoder.
     coarse: the picture in brightness, 32 pixels a side whatever its shape, 0..1.
+    probed: None unless asked for.
     size: of the prepared image.
     original_size: before it was prepared.
     """
@@ -62,6 +64,7 @@ class Observation:
     coarse: Float32[np.ndarray, "_s _s"]
     size: tuple[int, int]
     original_size: tuple[int, int]
+    probed: Probed | None = None
 
     @property
     def encoder_vector(self) -> Vector:
@@ -88,8 +91,8 @@ class Observation:
 class Observer:
     """Prepared images -> observations. The model's random draws are seeded by the file's hash."""
 
-    def __init__(self, model: Pyramid, encoder: nn.Module | None = None) -> None:
-        self.model, self.encoder = model, encoder
+    def __init__(self, model: Pyramid, encoder: nn.Module | None = None, probes: bool = False) -> None:
+        self.model, self.encoder, self.probes = model, encoder, probes
         knots = model.coarsest.lambdas
         self.lambdas: Tensor = knots
         self.levels = torch.arange(0, len(self.lambdas), LEVEL_STEP)
@@ -113,16 +116,19 @@ class Observer:
         """Raises: InvalidImage."""
         grey = Dequantised(image, self.model.options.unit, self.model.options.channels)
         generator = torch.Generator().manual_seed(grey.seed)
-        views = self.model.views(grey.read(EVERYTHING), generator)[:-1]
+        x = grey.read(EVERYTHING)
+        views = self.model.views(x, generator)[:-1]
         picture = self._picture(image)
         encoded = None if self.encoder is None else self._encoded(picture)
+        patches = self._density_patches(views, grey.size)
         return Observation(
             vector=self._vector(views),
-            density_patches=self._density_patches(views, grey.size),
+            density_patches=patches,
             encoder_patches=encoded,
             coarse=resized(picture.mean(0, keepdims=True), (COARSE_SIDE, COARSE_SIDE))[0],
             size=grey.size,
             original_size=image.meta.get("original_size", grey.size),
+            probed=probed(self.model, x, (patches.shape[0], patches.shape[1]), generator) if self.probes else None,
         )
 
     def _vector(self, views: list[View]) -> Vector:

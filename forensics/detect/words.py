@@ -14,6 +14,9 @@ def of_density_entry(name: str, deviations: float) -> str:
         return f"{size} are {'richer' if more else 'plainer'} than in normals, by {by}"
     if kind == "gap":
         return f"{size} are {'rougher' if more else 'smoother'} than what they belong to lets expect, by {by}"
+    if kind == "surprise":
+        at = f"restored from noise of log-SNR {argument}"
+        return f"{size}, {at}, are {'rougher' if more else 'smoother'} than the model expects of them, by {by}"
     if kind == "ratio":
         at = "seen clean" if argument == "clean" else f"seen through noise of log-SNR {argument}"
         return f"{size}, {at}, are {'more' if more else 'less'} orderly than in normals, by {by}"

@@ -17,7 +17,7 @@ from ..cascade import Cascade
 from ..guidance.guided import GuidedStageC, Plan
 from ..pipeline import CAPTURED_AT
 from .denoising import DenoisingLosses, draw_times, losses, noised
-from .latents import Latents
+from .latents import Latents, fewer
 from .stage_c import TIMES, told
 
 
@@ -79,7 +79,7 @@ class GuidanceTask:
         grids = sorted(self.train)
         grid = grids[int(torch.multinomial(self.shares, 1, generator=generator))]
         found = self.train[grid]
-        rows = indices[: max(len(indices) * grids[0] ** 2 // grid**2, 2)] % len(found)
+        rows = indices[: fewer(len(indices), grid, grids[0])] % len(found)
         high, low = found.high[rows], found.low[rows]
         return {
             "high": high,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +87,12 @@ def _made(
         low.append(high[-1] if grid == base else encoder(interpolate(crops, size=(side, side), mode="area")))
         labels.append(named)
     return Latents(torch.cat(high), torch.cat(low).clone(), torch.cat(labels))
+
+
+def fewer(count: int, grid: int, smallest: int) -> int:
+    """How many crops of this grid cost about as much as `count` of the smallest; a power of two divides them, so that processes
+    can share them evenly."""
+    return max(count >> int(2 * math.log2(grid / smallest)), 1)
 
 
 def _key(encoder: nn.Module, pictures: Pictures, counts: dict[int, int], base: int, seed: int) -> str:

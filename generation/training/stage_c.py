@@ -17,7 +17,7 @@ from ..conditions.label import LabelConditioner
 from ..conditions.reference import look_of
 from ..conditions.tokens import Conditions
 from .denoising import DenoisingLosses, draw_times, losses, noised
-from .latents import Latents
+from .latents import Latents, fewer
 
 NOTHING_TOLD, NO_LOOK = 0.05, 0.5
 TIMES = 8  # at which held-out latents are measured
@@ -74,8 +74,7 @@ class StageCTask:
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         grid = sorted(self.train)[int(torch.multinomial(self.shares, 1, generator=generator))]
         found = self.train[grid]
-        few = max(len(indices) * min(self.train) ** 2 // grid**2, 2) if grid > min(self.train) else len(indices)
-        rows = indices[:few] % len(found)
+        rows = indices[: fewer(len(indices), grid, min(self.train))] % len(found)
         x_0 = found.high[rows]
         count = len(rows)
         nothing = torch.rand(count, generator=generator) < NOTHING_TOLD

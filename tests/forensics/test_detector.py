@@ -229,7 +229,7 @@ def test_mixed_sizes_and_colour_are_taken(plain: Detector) -> None:
 def observations() -> list:  # type: ignore[type-arg]
     from oddpixel.forensics.density.store import load_pyramid
 
-    observe = Observer(load_pyramid("photo-grey"), Colours())
+    observe = Observer(load_pyramid("photo-grey"), Colours(), probes=True)
     prepare = Preparation(unit="display", channels=1, side=64)
     return [observe(prepare(image)) for image in images_of([*(surface(k) for k in range(14)), ODD["noise"]])]
 

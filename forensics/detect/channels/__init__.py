@@ -44,6 +44,7 @@ class Channel(Protocol):
     Arguments:
         kind: its name, as in reasons and in `detector.json`.
         needs_encoder: whether it reads what the encoder saw.
+        needs_probes: whether it reads what probing with noise says (`probes`), which is costly.
         counts: whether it is fused into the score (`fusion`), or only told as a reason.
         use: when a detector has it without being asked for it by name.
     """
@@ -51,6 +52,7 @@ class Channel(Protocol):
     kind: ClassVar[str]
     counts: ClassVar[bool]
     needs_encoder: ClassVar[bool]
+    needs_probes: ClassVar[bool]
     use: ClassVar[Use]
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:

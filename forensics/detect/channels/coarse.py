@@ -24,6 +24,7 @@ class Coarse:
     kind: ClassVar[str] = "coarse picture"
     counts: ClassVar[bool] = True
     needs_encoder: ClassVar[bool] = False
+    needs_probes: ClassVar[bool] = False
     use: ClassVar[Use] = "aligned"
 
     def __init__(self) -> None:

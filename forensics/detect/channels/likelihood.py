@@ -20,6 +20,7 @@ class _Entries:
     entry: ClassVar[str]
     counts: ClassVar[bool] = False
     needs_encoder: ClassVar[bool] = False
+    needs_probes: ClassVar[bool] = False
     use: ClassVar[Use] = "always"
 
     def __init__(self) -> None:

@@ -34,6 +34,7 @@ class PatchRatio:
     kind: ClassVar[str] = "patch density ratio"
     counts: ClassVar[bool] = True
     needs_encoder: ClassVar[bool] = True
+    needs_probes: ClassVar[bool] = False
     use: ClassVar[Use] = "asked"
 
     def __init__(self) -> None:

@@ -32,10 +32,11 @@ POSITION_WEIGHT = 4.0  # across the whole image, in units of the typical distanc
 Patches = Float32[np.ndarray, "_p _q _d"]
 
 
-class _Patches(ABC):
+class PatchChannel(ABC):
     kind: ClassVar[str]
     counts: ClassVar[bool] = True
     needs_encoder: ClassVar[bool]
+    needs_probes: ClassVar[bool] = False
     use: ClassVar[Use]
     what: ClassVar[str]
 
@@ -97,7 +98,7 @@ class _Patches(ABC):
         return np.concatenate([vectors, self.position_weight * places], 1)
 
 
-class DensityPatches(_Patches):
+class DensityPatches(PatchChannel):
     """What the density model says of each place."""
 
     kind = "density patches"
@@ -109,7 +110,7 @@ class DensityPatches(_Patches):
         return observation.density_patches
 
 
-class EncoderPatches(_Patches):
+class EncoderPatches(PatchChannel):
     """What the encoder sees at each place."""
 
     kind = "encoder patches"

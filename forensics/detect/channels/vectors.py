@@ -21,13 +21,14 @@ from . import Arrays, Context, Look, Use
 NEIGHBOURS = 5
 
 
-class _Vectors(ABC):
+class VectorChannel(ABC):
     """Vectors, whitened or as they are, and the bank of normals among them."""
 
     kind: ClassVar[str]
     whitens: ClassVar[bool]
     counts: ClassVar[bool] = True
     needs_encoder: ClassVar[bool] = False
+    needs_probes: ClassVar[bool] = False
     use: ClassVar[Use] = "always"
 
     def __init__(self) -> None:
@@ -70,7 +71,7 @@ class _Vectors(ABC):
         return np.stack([self.vector(each) for each in observations]).astype(np.float64)
 
 
-class DensityVector(_Vectors):
+class DensityVector(VectorChannel):
     """The density model's view of the whole image: likelihoods, gaps and log-ratios by scale and level, whitened."""
 
     kind = "density vector"
@@ -99,7 +100,7 @@ class DensityVector(_Vectors):
         self.names = state["names"].tobytes().decode().split("\n")
 
 
-class EncoderVector(_Vectors):
+class EncoderVector(VectorChannel):
     """What the encoder sees, averaged over places: what kind of picture it is.
 
     As it is: its directions of much variance are what it
