@@ -6,7 +6,7 @@
 `card` says what a corpus is, `packages` gets it, `unpacking` and `expanding` open it, `corpus` keeps it.
 """
 
-from .card import ROLES, Card, Role, card, cards
+from .card import ROLES, Card, Role, card, cards, credits_of
 from .corpus import Corpus, CorpusFile, cached, fetch, is_cached
 from .packages import cache_folder
 
@@ -20,6 +20,7 @@ __all__ = [
     "cached",
     "card",
     "cards",
+    "credits_of",
     "fetch",
     "is_cached",
 ]

@@ -155,3 +155,14 @@ def _read(name: str, text: str) -> Card:
 
 def _matches(member: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(member, pattern) for pattern in patterns)
+
+
+def credits_of(names: Sequence[str]) -> dict[str, Any]:
+    """What the card of a model trained on these corpora must say."""
+    found = [card(name) for name in names]
+    return {
+        "title": "; ".join(each.title for each in found),
+        "licence": "; ".join(each.licence for each in found),
+        "attribution": "; ".join(each.attribution for each in found),
+        "weights_may_ship": all(each.weights_may_ship for each in found),
+    }

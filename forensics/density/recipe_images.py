@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from oddpixel.datasets.corpora import card, fetch
+from oddpixel.datasets.corpora import credits_of, fetch
 from oddpixel.datasets.source import open_source
 from oddpixel.errors import UsageError
 from oddpixel.image import Image
@@ -45,7 +45,7 @@ def _images(recipe: dict[str, Any], places: Sequence[str], held_out: bool) -> Ph
     for name in names:
         fetch(name)
     return photographs(
-        _of_corpora(names, data.get("hold_out_last"), held_out, unit), channels, reduce, _about(names), unit
+        _of_corpora(names, data.get("hold_out_last"), held_out, unit), channels, reduce, credits_of(names), unit
     )
 
 
@@ -62,13 +62,3 @@ def _readable(places: Sequence[str], unit: str) -> Iterator[Image]:
     for image in open_source(*places):
         if isinstance(image, Image):
             yield replace(image, unit="HU") if unit == "HU" and image.unit == "modality" else image
-
-
-def _about(names: Sequence[str]) -> dict[str, Any]:
-    cards = [card(name) for name in names]
-    return {
-        "title": "; ".join(each.title for each in cards),
-        "licence": "; ".join(each.licence for each in cards),
-        "attribution": "; ".join(each.attribution for each in cards),
-        "weights_may_ship": all(each.weights_may_ship for each in cards),
-    }

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,14 @@ import torch
 from torch import Tensor, nn
 
 from oddpixel.errors import UsageError
-from oddpixel.image import Image, Unreadable
 from oddpixel.training import Trainer, TrainingOptions
 from oddpixel.weights import load_weights, read_weights
 
 from ..cascade import Cascade, CascadeOptions, find_cascade, read_content, save_cascade
 from .guidance import GuidanceTask
 from .latents import Latents, latents
-from .pictures import Pictures, take
+from .pictures import Pictures
+from .recipe_pictures import pictures_of
 from .stage_a import StageATask
 from .stage_b import StageBTask
 from .stage_c import StageCTask
@@ -56,7 +56,7 @@ def train(
         folder = find_cascade(start_from)
         _load(cascade, folder)
         record["stages"] = read_content(folder)["record"]["stages"]
-    learning, held_out = (_pictures(recipe, places, role) for role in ("train", "validation"))
+    learning, held_out = (pictures_of(recipe, places, role) for role in ("train", "validation"))
     record["data"] = learning.about | {"pictures": len(learning), "sha256": learning.sha256}
     reached = ""
     for stage in (name for name in STAGES if name in recipe):
@@ -149,49 +149,3 @@ def _load(cascade: Cascade, folder: Path) -> None:
 def _record(recipe: dict[str, Any]) -> dict[str, Any]:
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
     return {"title": recipe.get("title", ""), "machine": machine, "stages": {}}
-
-
-def _pictures(recipe: dict[str, Any], places: Sequence[str], role: str) -> Pictures:
-    from oddpixel.datasets.corpora import card, fetch
-    from oddpixel.datasets.source import open_source
-
-    data, labels = recipe.get("data", {}), recipe["model"].get("labels", [])
-    least = data.get("least", 256)
-    if places:
-        title = {"title": ", ".join(Path(place).name for place in places)}
-        held_out = role == "validation"
-        mine = (
-            (image, 0)
-            for image in open_source(*places)
-            if isinstance(image, Unreadable) or _is_held_out(image) == held_out
-        )
-        return take(mine, least, title)
-    names: dict[str, str] = data.get("corpora", {})
-    if not names:
-        raise UsageError("this recipe trains on your own images: name where they are")
-    for name in names:
-        fetch(name)
-    cards = [card(name) for name in names]
-    about = {
-        "title": "; ".join(each.title for each in cards),
-        "licence": "; ".join(each.licence for each in cards),
-        "attribution": "; ".join(each.attribution for each in cards),
-        "weights_may_ship": all(each.weights_may_ship for each in cards),
-    }
-
-    def every() -> Iterator[tuple[Image | Unreadable, int]]:
-        for name, label in names.items():
-            if cached(name).files(role):  # type: ignore[arg-type]
-                for image in open_source(f"corpus:{name}/{role}"):
-                    yield image, 1 + labels.index(label)
-
-    from oddpixel.datasets.corpora import cached
-
-    return take(every(), least, about)
-
-
-def _is_held_out(image: Image) -> bool:
-    """One group in eight, by its name's hash."""
-    import hashlib
-
-    return hashlib.sha256(image.group.encode()).digest()[0] % 8 == 0
