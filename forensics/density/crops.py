@@ -7,7 +7,6 @@ varied as cameras and their owners vary it (`Variation`). For measuring, crops l
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8, UInt16
 from torch import Tensor
 
+from oddpixel.datasets.variation import toned, turned
 from oddpixel.errors import InvalidImage
 from oddpixel.image import Image, Unreadable
 
@@ -44,17 +44,11 @@ class Variation:
 
     def of(self, window: Stored, factor: int, highest: int, generator: torch.Generator) -> np.ndarray:
         """Sides divided by `factor`; turned, mirrored, of another tone, with noise, in whole grey levels."""
-        channels = len(window)
         x = F.avg_pool2d(torch.from_numpy(window.astype(np.float32)), factor)
         draw = torch.rand(12, generator=generator).tolist()
-        x = torch.rot90(x, int(4 * draw[0]), (1, 2))
-        x = x.flip(2) if draw[1] < 0.5 else x
+        x = turned(x, draw[0], draw[1])
         if self.tone and factor > 1 and draw[2] < 0.7:
-            gamma, gain = math.exp(0.8 * (draw[3] - 0.5)), math.exp(0.6 * (draw[4] - 0.7))
-            x = highest * gain * (x / highest) ** gamma
-            grey = x.mean(0, keepdim=True)
-            x = grey + (x - grey) * (0.1 + 1.3 * draw[5])
-            x = x * torch.exp(0.3 * (torch.tensor(draw[6 : 6 + channels]) - 0.5))[:, None, None]
+            x = toned(x, highest, draw[3:9])
         if draw[9] < 0.25:
             x = x + self.noise * draw[10] * torch.randn(x.shape, generator=generator)
         return x.round().clamp(0, highest).numpy().astype(window.dtype)

@@ -81,7 +81,7 @@ def _made(
     encoder.eval()
     high, low, labels = [], [], []
     for first in range(0, count, BATCH):
-        crops, named = pictures.crops(range(first, min(first + BATCH, count)), grid * reduction, generator)
+        crops, named = pictures.crops(min(BATCH, count - first), grid * reduction, generator)
         side = base * reduction
         high.append(encoder(crops))
         low.append(high[-1] if grid == base else encoder(interpolate(crops, size=(side, side), mode="area")))

@@ -1,4 +1,4 @@
-"""Photographs in memory, and crops of them: any scale, averaged over areas, mirrored, and labelled by their corpus."""
+"""Photographs in memory, and crops of them: any scale, averaged over areas, varied, and labelled by their corpus."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from oddpixel.datasets.variation import TONE_DRAWS, toned, turned
 from oddpixel.errors import InvalidImage
 from oddpixel.image import Image, Unreadable
 
 MOST_REDUCED = 4.0  # a crop shows at most this many stored pixels for one of its own
+TONED = 0.7  # of the crops
+AREA_POWER = 0.45
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,23 +44,27 @@ class Pictures:
             digest.update(each.tobytes())
         return digest.hexdigest()
 
-    def crop(self, index: int, side: int, generator: torch.Generator) -> tuple[Float[Tensor, "3 s s"], int]:
-        """A square of picture `index`, 0..1, and its label."""
+    def crop(self, index: int, side: int, generator: torch.Generator) -> Float[Tensor, "3 s s"]:
+        """A square of picture `index`, 0..1: of any scale, turned, mirrored, of another tone."""
         stored = self.stored[index]
         height, width = stored.shape[1:]
-        draw = torch.rand(4, generator=generator).tolist()
+        draw = torch.rand(6 + TONE_DRAWS, generator=generator).tolist()
         largest = min(height, width, int(MOST_REDUCED * side))
         window = round(side + draw[0] * (largest - side)) if largest > side else min(height, width)
         top, left = int(draw[1] * (height - window + 1)), int(draw[2] * (width - window + 1))
         part = torch.from_numpy(stored[:, top : top + window, left : left + window].astype(np.float32) / 255)[None]
         sized = interpolate(part, size=(side, side), mode="area" if window >= side else "bilinear")[0]
-        return sized.flip(2) if draw[3] < 0.5 else sized, self.labels[index]
+        varied = turned(sized, draw[3], draw[4])
+        return toned(varied, 1.0, draw[6:]).clamp(0, 1) if draw[5] < TONED else varied
 
     def crops(
-        self, indices: Iterable[int], side: int, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "b 3 s s"], Tensor]:
-        found = [self.crop(int(index) % len(self), side, generator) for index in indices]
-        return torch.stack([picture for picture, _ in found]), torch.tensor([label for _, label in found])
+        self, count: int, side: int, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "b 3 s s"], Int64[Tensor, "b"]]:
+        """Crops and their labels; larger pictures are drawn more often, though not by their whole area."""
+        areas = torch.tensor([float(each.shape[1] * each.shape[2]) for each in self.stored])
+        chosen = torch.multinomial(areas**AREA_POWER, count, replacement=True, generator=generator).tolist()
+        found = torch.stack([self.crop(index, side, generator) for index in chosen])
+        return found, torch.tensor([self.labels[index] for index in chosen])
 
 
 def take(images: Iterable[tuple[Image | Unreadable, int]], least: int, about: dict[str, Any]) -> Pictures:

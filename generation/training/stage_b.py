@@ -62,7 +62,7 @@ class StageBTask:
 
     @torch.no_grad()
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        pictures, _ = self.train.crops(indices.tolist(), self.side, generator)
+        pictures, _ = self.train.crops(len(indices), self.side, generator)
         reduction = self.cascade.encoder.reduction
         factor = 0.5 + 0.5 * float(torch.rand(1, generator=generator))
         reduced_side = max(round(factor * self.side / reduction), 1) * reduction
@@ -79,7 +79,7 @@ class StageBTask:
     def validate(self) -> dict[str, float]:
         """Error of the noise, and likeness of what is made from semantic latents, beside a picture blurred to their grid."""
         generator = torch.Generator().manual_seed(0)
-        pictures, _ = self.held_out.crops(range(8), self.side, generator)
+        pictures, _ = self.held_out.crops(8, self.side, generator)
         cascade = self.cascade
         semantic, latent = cascade.encoder(pictures), cascade.a.encode(pictures)
         pooled = latent.new_zeros(len(latent), 1, cascade.b.config.clip_text_pooled_in_channels)

@@ -1,0 +1,33 @@
+"""Pictures varied as cameras and their owners vary them: turned, mirrored, of another tone. There are few photographs whose
+licence lets weights ship, and a network learns five of them by heart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+TONE_DRAWS = 6
+
+
+def turned(x: Float[Tensor, "c h w"], turn: float, mirror: float) -> Float[Tensor, "c _p _q"]:
+    """By quarter turns, and mirrored in one of two cases; draws in 0..1."""
+    x = torch.rot90(x, int(4 * turn), (1, 2))
+    return x.flip(2) if mirror < 0.5 else x
+
+
+def toned(x: Float[Tensor, "c h w"], highest: float, draws: Sequence[float]) -> Float[Tensor, "c h w"]:
+    """Of other contrast, brightness, saturation and white balance. May leave 0..highest.
+
+    Arguments:
+        draws: `TONE_DRAWS` numbers in 0..1: gamma, gain, saturation, and a gain for each channel.
+    """
+    gamma, gain = math.exp(0.8 * (draws[0] - 0.5)), math.exp(0.6 * (draws[1] - 0.7))
+    x = highest * gain * (x / highest) ** gamma
+    grey = x.mean(0, keepdim=True)
+    x = grey + (x - grey) * (0.1 + 1.3 * draws[2])
+    return x * torch.exp(0.3 * (torch.tensor(draws[3 : 3 + len(x)]) - 0.5))[:, None, None]
