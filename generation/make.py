@@ -50,7 +50,7 @@ class Order:
 
 def make(
     order: Order,
-    cascade: str,
+    cascade: str | Path | None,
     official: Path | None,
     out: Path,
     on_step: OnStep,
@@ -65,7 +65,7 @@ def make(
     reference, image = (None if place is None else _picture(place) for place in (order.reference, order.image))
     out.mkdir(parents=True, exist_ok=True)
     made: list[dict[str, Any]] = []
-    name = official.name if official is not None else Path(cascade).name
+    name = Path(official or cascade or "").name
     for seed in range(order.seed, order.seed + order.number):
         found = pipeline(
             [order.asked],
@@ -93,10 +93,12 @@ def make(
 
 
 def _pipeline(
-    order: Order, cascade: str, official: Path | None, device: str, offload: bool
+    order: Order, cascade: str | Path | None, official: Path | None, device: str, offload: bool
 ) -> tuple[UltraPixelPipeline, SamplingOptions]:
     if official is not None:
         pipeline, options = from_official(official, device=device, offload=offload), SamplingOptions()
+    elif cascade is None:
+        raise UsageError("name a cascade with --cascade, or a folder of released weights with --official")
     else:
         loaded = load_cascade(cascade)
         pipeline, options = loaded.pipeline(device, offload), loaded.sampling(order.size)

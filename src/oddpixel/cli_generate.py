@@ -17,9 +17,9 @@ def add_commands(app: typer.Typer) -> None:
 def generate(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pictures.")],
     asked: Annotated[str | None, typer.Argument(help="A label or text, as the cascade understands.")] = None,
-    cascade: Annotated[str, typer.Option(help="A cascade: bundled, or a folder.")] = "cascade",
+    cascade: Annotated[str | None, typer.Option(help="A cascade's folder, as `oddpixel train` writes it.")] = None,
     official: Annotated[
-        Path | None, typer.Option(help="A folder of Stable Cascade's and UltraPixel's own files instead.")
+        Path | None, typer.Option(help="Instead: a folder of Stable Cascade's and UltraPixel's own files.")
     ] = None,
     size: Annotated[str, typer.Option(help="HEIGHTxWIDTH in pixels.")] = "256x256",
     number: Annotated[int, typer.Option("-n", help="How many.", min=1)] = 1,
