@@ -207,7 +207,7 @@ def test_published_recipes_are_as_published() -> None:
         )
     with pytest.raises(UsageError, match="name where they are"):
         prepare(read_recipe("cifar10"), [], Path("unused"))
-    with pytest.raises(UsageError, match="neither a file nor one of celeba64, cifar10, ct, digits"):
+    with pytest.raises(UsageError, match="neither a file nor one of cascade, celeba64, cifar10, ct, digits"):
         read_recipe("imagenet")
 
 
