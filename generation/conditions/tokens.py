@@ -31,9 +31,6 @@ class Conditions:
         """Nothing asked for: zeros."""
         return self.each(torch.zeros_like)
 
-    def repeated(self, count: int) -> Conditions:
-        return self.each(lambda tokens: tokens.repeat(count, 1, 1))
-
     def at(self, index: slice) -> Conditions:
         return self.each(lambda tokens: tokens[index])
 

@@ -6,7 +6,7 @@ Stable Cascade (Pernias et al. 2024); sizes of the 3.6B model as published.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from .unet import CascadeUNet
 
@@ -57,7 +57,3 @@ def build_stage_c(options: StageCOptions) -> CascadeUNet:
         timestep_conditioning_type=("sca", "crp"),
         switch_level=(False,) * (levels - 1),
     )
-
-
-def described(options: StageCOptions) -> dict[str, object]:
-    return asdict(options)

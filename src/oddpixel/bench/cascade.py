@@ -6,6 +6,7 @@ operations a multiply-add; stages B and C as one evaluation with its uncondition
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import torch
@@ -42,6 +43,7 @@ NOTED_PARAMETERS = {
     "guidance": 105_524_224,
 }
 GIB = 2**30
+FINEST = (8.0, 16.0, 64.0, 1024.0)  # 1024 as published
 
 
 def run(seed: int = 0) -> Report:
@@ -62,6 +64,7 @@ def run(seed: int = 0) -> Report:
             "parameters": [_parameters(name, part) for name, part in parts.items()],
             "cost of one evaluation": [_costs(parts, side) for side in SIDES],
             "stage A in tiles": [_tiles(parts["stage A"], side) for side in SIDES],
+            "implicit maps of 24 x 24 against 72 x 72": [_maps(finest, seed) for finest in FINEST],
         },
         seed=seed,
         notes=[
@@ -121,6 +124,21 @@ def _tiles(a: nn.Module, side: int) -> dict[str, Any]:
         "work_ratio": work_ratio(rows, columns, TILE, a.options.margin),
         "tflop": cost.flops / 1e12,
         "gib": cost.peak_bytes / GIB,
+    }
+
+
+@torch.no_grad()
+def _maps(finest: float, seed: int) -> dict[str, Any]:
+    """A network of random weights at both sizes: at the same places, and averaged over the areas of the smaller one."""
+    torch.manual_seed(seed)
+    options = dataclasses.replace(PUBLISHED, width=16, inner=16, heads=4, head_width=4, hidden=32, groups=4)
+    network = ImplicitGuidance(dataclasses.replace(options, finest=finest)).eval()
+    matrices = network.written(network.weight_tokens(torch.randn(1, 16, 24, 24)))
+    low, high = network.map(matrices, (24, 24)), network.map(matrices, (72, 72))
+    return {
+        "finest": finest,
+        "largest_difference_at_the_same_places": float((high[..., 1::3, 1::3] - low).abs().max()),
+        "area_mismatch": float((nn.functional.avg_pool2d(high, 3) - low).std() / low.std()),
     }
 
 
