@@ -19,6 +19,7 @@ from ..pipeline import CAPTURED_AT
 from .denoising import DenoisingLosses, draw_times, losses, noised
 from .latents import Latents, fewer
 from .stage_c import TIMES, told
+from .task import StageTask
 
 
 class GuidanceLoss(nn.Module):
@@ -55,25 +56,17 @@ def _still(stage: GuidedStageC) -> GuidedStageC:
     return stage
 
 
-class GuidanceTask:
+class GuidanceTask(StageTask):
     """Arguments are those of `StageCTask`; grids above the base."""
 
     def __init__(
         self, cascade: Cascade, train: dict[int, Latents], held_out: dict[int, Latents], shares: Sequence[float]
     ) -> None:
+        super().__init__(GuidanceLoss(cascade))
         self.train, self.held_out, self.shares = train, held_out, torch.tensor(shares)
         cascade.requires_grad_(False)
         assert cascade.c.networks is not None
         cascade.c.networks.requires_grad_(True)
-        self.loss = GuidanceLoss(cascade)
-
-    @property
-    def objective(self) -> nn.Module:
-        return self.loss
-
-    @property
-    def num_examples(self) -> int:
-        return 1 << 20
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         grids = sorted(self.train)
@@ -104,5 +97,5 @@ class GuidanceTask:
         for t in torch.linspace(0.05, 0.95, TIMES):
             noise, low_noise = (torch.randn(x.shape, generator=generator) for x in (found.high, found.low))
             times = t.expand(len(found))
-            errors.append(float(self.loss(found.high, found.low, noise, low_noise, times, is_guided).mse))
+            errors.append(float(self.objective(found.high, found.low, noise, low_noise, times, is_guided).mse))
         return sum(errors) / len(errors)

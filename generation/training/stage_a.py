@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..stages.stage_a import StageA
 from .pictures import Pictures
+from .task import StageTask
 
 CODEBOOK_WEIGHT = 0.1
 
@@ -41,22 +42,15 @@ class StageALoss(nn.Module):
         return StageALosses(absolute + edges + CODEBOOK_WEIGHT * codebook, absolute, edges, codebook)
 
 
-class StageATask:
+class StageATask(StageTask):
     """Arguments:
     side: of crops, in pixels.
     """
 
     def __init__(self, stage: StageA, train: Pictures, held_out: Pictures, side: int = 64, **_: Any) -> None:
-        self.loss, self.train, self.held_out, self.side = StageALoss(stage), train, held_out, side
+        super().__init__(StageALoss(stage))
+        self.stage, self.train, self.held_out, self.side = stage, train, held_out, side
         _open_gains(stage)
-
-    @property
-    def objective(self) -> nn.Module:
-        return self.loss
-
-    @property
-    def num_examples(self) -> int:
-        return 1 << 20  # crops; an index chooses the picture
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         return {"pictures": self.train.crops(len(indices), self.side, generator)[0]}
@@ -65,8 +59,7 @@ class StageATask:
     def validate(self) -> dict[str, float]:
         generator = torch.Generator().manual_seed(0)
         pictures, _ = self.held_out.crops(16, 2 * self.side, generator)
-        stage = self.loss.stage
-        return {"psnr": psnr(stage.decode(stage.encode(pictures)), pictures)}
+        return {"psnr": psnr(self.stage.decode(self.stage.encode(pictures)), pictures)}
 
 
 def psnr(made: Tensor, wanted: Tensor) -> float:

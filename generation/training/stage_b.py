@@ -19,6 +19,7 @@ from ..sampler import Guidance, seeded_noise, steps
 from .denoising import DenoisingLosses, draw_times, losses, noised
 from .pictures import Pictures
 from .stage_a import psnr
+from .task import StageTask
 
 UNSHOWN = 0.1
 
@@ -46,19 +47,11 @@ class StageBLoss(nn.Module):
         return losses(self.b.predict_noise(at.x, at.told, pooled=pooled, semantic=semantic), noise)
 
 
-class StageBTask:
+class StageBTask(StageTask):
     def __init__(self, cascade: Cascade, train: Pictures, held_out: Pictures, side: int = 256, **_: Any) -> None:
+        super().__init__(StageBLoss(cascade))
         self.cascade, self.train, self.held_out, self.side = cascade, train, held_out, side
         cascade.a.requires_grad_(False)
-        self.loss = StageBLoss(cascade)
-
-    @property
-    def objective(self) -> nn.Module:
-        return self.loss
-
-    @property
-    def num_examples(self) -> int:
-        return 1 << 20
 
     @torch.no_grad()
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:

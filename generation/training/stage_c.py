@@ -18,6 +18,7 @@ from ..conditions.reference import look_of
 from ..conditions.tokens import Conditions
 from .denoising import DenoisingLosses, draw_times, losses, noised
 from .latents import Latents, fewer
+from .task import StageTask
 
 NOTHING_TOLD, NO_LOOK = 0.05, 0.5
 TIMES = 8  # at which held-out latents are measured
@@ -48,7 +49,7 @@ def told(conditioner: LabelConditioner, labels: Tensor, looks: Tensor) -> Condit
     return Conditions(pooled, conditioner.text(labels).unflatten(1, (conditioner.slots, -1)), looks)
 
 
-class StageCTask:
+class StageCTask(StageTask):
     """Arguments:
     train, held_out: latents by grid.
     shares: of the steps, by grid.
@@ -57,19 +58,11 @@ class StageCTask:
     def __init__(
         self, cascade: Cascade, train: dict[int, Latents], held_out: dict[int, Latents], shares: Sequence[float]
     ) -> None:
+        super().__init__(StageCLoss(cascade))
         self.train, self.held_out, self.shares = train, held_out, torch.tensor(shares)
         cascade.requires_grad_(False)
         cascade.c.unet.requires_grad_(True)
         cascade.labels.requires_grad_(True)
-        self.loss = StageCLoss(cascade)
-
-    @property
-    def objective(self) -> nn.Module:
-        return self.loss
-
-    @property
-    def num_examples(self) -> int:
-        return 1 << 20
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         grid = sorted(self.train)[int(torch.multinomial(self.shares, 1, generator=generator))]
@@ -98,5 +91,5 @@ class StageCTask:
             noise = torch.randn(found.high.shape, generator=generator)
             times = t.expand(len(found))
             looks = torch.zeros_like(look_of(found.high))
-            errors.append(float(self.loss(found.high, noise, times, found.labels, looks).mse))
+            errors.append(float(self.objective(found.high, noise, times, found.labels, looks).mse))
         return sum(errors) / len(errors)
