@@ -16,12 +16,12 @@ def scratch(canvas: Canvas) -> tuple[np.ndarray, Mask]:
     start = canvas.random.uniform(0.15, 0.85, 2) * (canvas.width, canvas.height)
     direction = canvas.random.uniform(0, 2 * np.pi)
     bend = canvas.random.uniform(-1.2, 1.2)
-    t = np.linspace(0, canvas.random.uniform(0.25, 0.5) * side, 60)
+    t = np.linspace(0, canvas.size * canvas.random.uniform(0.25, 0.5) * side, 60)
     heading = direction + bend * t / side
     path = start + np.cumsum(np.stack([np.cos(heading), np.sin(heading)], 1), 0) * (t[1] - t[0])
     # Drawn four times as large and shrunk, so that its edge is as smooth as a camera's.
     line = np.zeros((canvas.height * 4, canvas.width * 4), np.uint8)
-    thickness = max(round(4 * side / 200), 3)
+    thickness = max(round(4 * canvas.size * side / 200), 3)
     cv2.polylines(line, [np.rint(path * 4).astype(np.int32)], False, 255, thickness, cv2.LINE_AA)
     cover = cv2.resize(line, (canvas.width, canvas.height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     amplitude = 0.6 * canvas.strength * canvas.span * canvas.random.choice((-1, 1))

@@ -87,7 +87,7 @@ def streak(canvas: Canvas) -> tuple[np.ndarray, Mask]:
     for k in range(int(canvas.random.integers(10, 17))):
         away = (angle - canvas.random.uniform(0, 2 * np.pi) + np.pi) % (2 * np.pi) - np.pi
         rays += (-1) ** k * np.exp(-((away / canvas.random.uniform(0.01, 0.04)) ** 2) / 2)
-    reach = canvas.random.uniform(0.1, 0.2) * min(canvas.height, canvas.width)
+    reach = canvas.size * canvas.random.uniform(0.1, 0.2) * min(canvas.height, canvas.width)
     amplitude = CONTRAST * canvas.strength * canvas.span_of(body)
     pixels = canvas.image.pixels + amplitude * bounded(rays * np.exp(-distance / reach))
     return pixels, changed(canvas, pixels)

@@ -21,6 +21,7 @@ from oddpixel.errors import InvalidImage, UsageError
 from oddpixel.image import Image
 
 FAMILIES = ("tamper", "lesions", "defects")
+LARGEST = 0.9  # of the shorter side, for a shape that is to lie inside
 SMALLEST_SIDE = 32  # pixels; below, no region is both inside the image and visible
 
 Pixels = Float32[np.ndarray, "c h w"]
@@ -51,6 +52,7 @@ class Canvas:
         strength: 0..1; each kind says what grows with it.
         donor: where spliced content comes from.
         region: where to do it, for kinds that need not choose (an organ's mask).
+        size: how large, as a factor on what the kind takes by itself.
     """
 
     image: Image
@@ -58,6 +60,7 @@ class Canvas:
     strength: float
     donor: Image | None = None
     region: Mask | None = None
+    size: float = 1.0
 
     @property
     def height(self) -> int:
@@ -81,12 +84,12 @@ class Canvas:
         return self.image.pixels.copy()
 
     def blob(self, size: float, within: Mask | None = None) -> Mask:
-        """A smooth random shape, `size` of the shorter side across, wholly inside the image.
+        """A smooth random shape, `size` of the shorter side across (times the canvas's factor), wholly inside the image.
 
         Arguments:
             within: where its centre may lie, if anywhere there.
         """
-        radius = max(size * min(self.height, self.width) / 2, 2.0)
+        radius = max(min(size * self.size, LARGEST) * min(self.height, self.width) / 2, 2.0)
         row, column = self._centre(radius, within)
         rows, columns = np.mgrid[: self.height, : self.width].astype(np.float32)
         angle = np.arctan2(rows - row, columns - column)
@@ -140,6 +143,7 @@ def plant(
     seed: int = 0,
     donor: Image | None = None,
     region: Mask | None = None,
+    size: float = 1.0,
 ) -> Planted:
     """Do it. The result lies on the image's own grid of stored values, `display` images in 0..1.
 
@@ -147,6 +151,7 @@ def plant(
         strength: 0 (nothing, or next to nothing) to 1.
         donor: for `splice`: another image of as many channels.
         region: `[h, w]`, for kinds that act on a given structure (`missing-organ`, `duplicated-structure`).
+        size: a factor on the extent that the kind takes by itself, 0.1 to 10.
 
     Raises: UsageError, InvalidImage.
     """
@@ -154,14 +159,16 @@ def plant(
         raise UsageError(f"no planted anomaly {kind!r}; there are {', '.join(kinds())}")
     if not 0 <= strength <= 1:
         raise UsageError(f"strength {strength}: give a number from 0 to 1")
+    if not 0.1 <= size <= 10:
+        raise UsageError(f"size {size}: give a factor from 0.1 to 10")
     if min(image.pixels.shape[1:]) < SMALLEST_SIDE:
         raise InvalidImage(f"{image.source} is {image.pixels.shape[1:]}; planting needs {SMALLEST_SIDE} pixels a side")
     if region is not None and region.shape != image.pixels.shape[1:]:
         raise InvalidImage(f"a region of {region.shape} for an image of {image.pixels.shape[1:]}")
-    canvas = Canvas(image, np.random.default_rng(seed), strength, donor, region)
+    canvas = Canvas(image, np.random.default_rng(seed), strength, donor, region, size)
     pixels, mask = kinds()[kind](canvas)
     pixels = _stored(pixels, image)
-    return Planted(_renamed(image, pixels, kind, strength, seed), mask, kind, strength, seed)
+    return Planted(_renamed(image, pixels, kind, strength, size, seed), mask, kind, strength, seed)
 
 
 def bounded(effect: Float[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
@@ -187,12 +194,12 @@ def _stored(pixels: np.ndarray, image: Image) -> Pixels:
     return np.where(moved == 0, image.pixels, snapped).astype(np.float32)
 
 
-def _renamed(image: Image, pixels: Pixels, kind: str, strength: float, seed: int) -> Image:
-    planted = {"kind": kind, "strength": strength, "seed": seed}
+def _renamed(image: Image, pixels: Pixels, kind: str, strength: float, size: float, seed: int) -> Image:
+    planted = {"kind": kind, "strength": strength, "size": size, "seed": seed}
     return replace(
         image,
         pixels=pixels,
-        source=f"{image.source}+{kind}-{strength:g}-{seed}",
+        source=f"{image.source}+{kind}-{strength:g}" + (f"x{size:g}" if size != 1 else "") + f"-{seed}",
         sha256=hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest(),
         meta={**image.meta, "planted": planted},
     )

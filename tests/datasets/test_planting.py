@@ -85,6 +85,17 @@ def test_stronger_is_more(kind: str, photo: Image, donor: Image) -> None:
     assert strong > 1.15 * weak
 
 
+@pytest.mark.parametrize("kind", kinds())
+def test_larger_is_larger(kind: str, photo: Image, donor: Image) -> None:
+    def extent(size: float) -> int:
+        planted = [plant(kind, photo, donor=donor, strength=0.5, size=size, seed=seed) for seed in range(4)]
+        return sum(int(each.mask.sum()) for each in planted)
+
+    small, large = extent(0.5), extent(1.0)
+    if extent(2.0) < photo.pixels[0].size * 4:  # not of the whole image
+        assert large > 1.4 * small
+
+
 def test_an_organ_goes_where_its_mask_says(slice_in_hu: Image) -> None:
     organ = np.zeros(slice_in_hu.pixels.shape[1:], bool)
     organ[60:80, 90:120] = True

@@ -25,6 +25,7 @@ from oddpixel.forensics.density.store import load_flat
 from oddpixel.provenance import save_synthetic
 
 from . import Report
+from .intervals import interval
 
 OTHERS = 500
 SAMPLES_PER_ROW = 16
@@ -145,10 +146,8 @@ def png_bits_per_dim(values: np.ndarray) -> np.ndarray:
 
 def _mean_and_interval(values: np.ndarray, seed: int) -> dict[str, Any]:
     """Mean and a 95 % bootstrap interval over images."""
-    rng = np.random.default_rng(seed)
-    means = [rng.choice(values, len(values)).mean() for _ in range(1000)]
-    low, high = np.percentile(means, (2.5, 97.5))
-    return {"bits_per_dim": float(values.mean()), "low": float(low), "high": float(high)}
+    low, high = interval(lambda drawn: float(values[drawn].mean()), len(values), seed)
+    return {"bits_per_dim": float(values.mean()), "low": low, "high": high}
 
 
 def _write_sheet(model: Flat, values: np.ndarray, path: Path, seed: int) -> None:

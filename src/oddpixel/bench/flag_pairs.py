@@ -4,6 +4,7 @@ fitted to."""
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,11 +23,12 @@ from oddpixel.forensics.detect.observation import Observation, Observer
 from oddpixel.forensics.detect.prepare import Preparation
 
 from .flag_corpora import KINDS, SIDE, Kind, Picture, is_near, pictures
+from .intervals import RESAMPLES, of_groups
 
 ENCODER = "efficientnet-lite0"
 AT_MOST = 32  # pictures of a kind on either side of the split
-RESAMPLES = 200
 BANK = 2000
+OURS = "ours, with encoder"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,9 @@ def _thinned(found: list[Picture]) -> list[Picture]:
 
 def pairs(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, list[dict[str, Any]]]:
     observer, kinds = observed
+    # One set of draws of each kind's groups for all its cells, so that what they share is drawn alike.
+    draws = {kind.kind.name: _draws(kind.judged_groups, seed + number) for number, kind in enumerate(kinds)}
+    again: dict[str, list[np.ndarray]] = defaultdict(list)
     cells: list[dict[str, Any]] = []
     for normal in kinds:
         print(f"pairs: {normal.kind.name}", file=sys.stderr, flush=True)
@@ -83,31 +88,37 @@ def pairs(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, lis
             row |= {"near": is_near(normal.kind.name, other.kind.name)}
             row |= {"fitted": len(normal.fitting), "normals": len(normal.judged), "odd ones": len(other.judged)}
             for method, scores in scored.items():
-                row[method] = auroc(scores[normal.kind.name], scores[other.kind.name])
-            ours = scored["ours, with encoder"]
-            row |= _interval(
-                ours[normal.kind.name], normal.judged_groups, ours[other.kind.name], other.judged_groups, seed
-            )
+                ordinary, strange = scores[normal.kind.name], scores[other.kind.name]
+                row[method] = auroc(ordinary, strange)
+                again[method].append(
+                    np.array(
+                        [
+                            auroc(ordinary[n], strange[o])
+                            for n, o in zip(draws[normal.kind.name], draws[other.kind.name], strict=True)
+                        ]
+                    )
+                )
+            row["low"], row["high"] = np.quantile(again[OURS][-1], (0.025, 0.975)).tolist()
             cells.append(row)
-    return {"pairs, mean AUROC": _means(cells), "pairs, AUROC": cells}
+    return {"pairs, mean AUROC": _means(cells, again), "pairs, AUROC": cells}
 
 
-def _means(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    far, near = [row for row in cells if not row["near"]], [row for row in cells if row["near"]]
-    methods = [name for name in cells[0] if isinstance(cells[0][name], float) and name not in ("low", "high")]
-    return [
-        {
-            "method": method,
-            "far": float(np.mean([row[method] for row in far])),
-            "far, least": float(min(row[method] for row in far)),
-            "far, at least 12 fitted": float(np.mean([row[method] for row in far if row["fitted"] >= 12])),
-            "far, below 0.8": sum(row[method] < 0.8 for row in far),
-            "near": float(np.mean([row[method] for row in near])),
-            "pairs far": len(far),
-            "pairs near": len(near),
-        }
-        for method in methods
-    ]
+def _means(cells: list[dict[str, Any]], again: dict[str, list[np.ndarray]]) -> list[dict[str, Any]]:
+    """Arguments: again: by method, every cell's AUROC in each resample."""
+    far = np.array([not row["near"] for row in cells])
+    enough = np.array([row["fitted"] >= 12 for row in cells])
+    rows = []
+    for method, resamples in again.items():
+        found = np.array([row[method] for row in cells])
+        row: dict[str, Any] = {"method": method}
+        for name, which in (("far", far), ("near", ~far)):
+            low, high = np.quantile(np.array(resamples)[which].mean(0), (0.025, 0.975))
+            row |= {name: float(found[which].mean()), f"{name}, low": float(low), f"{name}, high": float(high)}
+        row |= {"far, least": float(found[far].min()), "far, below 0.8": int((found[far] < 0.8).sum())}
+        row |= {"far, at least 12 fitted": float(found[far & enough].mean())}
+        row |= {"pairs far": int(far.sum()), "pairs near": int((~far).sum())}
+        rows.append(row)
+    return rows
 
 
 def _fitted(observer: Observer, normal: Observed, seed: int) -> dict[str, Any]:
@@ -131,7 +142,7 @@ def _fitted(observer: Observer, normal: Observed, seed: int) -> dict[str, Any]:
         return np.asarray(components.transform(np.stack([each.coarse.ravel() for each in found])))
 
     return {
-        "ours, with encoder": lambda found: [ours.judge_observed(each).raw for each in found],
+        OURS: lambda found: [ours.judge_observed(each).raw for each in found],
         "ours, without encoder": lambda found: [alone.judge_observed(each).raw for each in found],
         "raw NLL": lambda found: [_nll(observer, each) for each in found],
         "typicality": lambda found: [abs(_nll(observer, each) - float(np.median(nll))) for each in found],
@@ -173,22 +184,9 @@ def auroc(normal: np.ndarray, odd: np.ndarray) -> float:
     return float((ranks.sum() - len(odd) * (len(odd) + 1) / 2) / (len(normal) * len(odd)))
 
 
-def _interval(
-    normal: np.ndarray, normal_groups: list[str], odd: np.ndarray, odd_groups: list[str], seed: int
-) -> dict[str, float]:
-    """95 % of bootstrap resamples of groups."""
+def _draws(groups: list[str], seed: int) -> list[np.ndarray]:
+    """Members of groups drawn with replacement, for every resample."""
+    members = of_groups(groups)
     generator = np.random.default_rng(seed)
-    found = []
-    for _ in range(RESAMPLES):
-        parts = [
-            scores[_resampled(groups, generator)] for scores, groups in ((normal, normal_groups), (odd, odd_groups))
-        ]
-        found.append(auroc(*parts))
-    return {"low": float(np.quantile(found, 0.025)), "high": float(np.quantile(found, 0.975))}
-
-
-def _resampled(groups: list[str], generator: np.random.Generator) -> np.ndarray:
-    names = np.array(groups)
-    unique = np.unique(names)
-    drawn = generator.choice(unique, len(unique))
-    return np.concatenate([np.flatnonzero(names == name) for name in drawn])
+    count = len(set(groups))
+    return [members(generator.integers(count, size=count)) for _ in range(RESAMPLES)]

@@ -3,20 +3,21 @@
 Slices come in blocks a gap apart (few patients: nothing is claimed for patients), textures in strips a gap apart; blocks
 and strips are dealt in turn to fitting, deciding and planting, so that what decides and what is judged lie alike. Contrast
 is the mean change inside the mask in units of local noise (standard deviation of what a Gaussian of one pixel removes,
-around the mask). PatchCore sees with the same encoder, fitted to the same pictures.
+around the mask), swept at three sizes. PatchCore sees with the same encoder, fitted to the same pictures. Intervals are over
+pictures.
 """
 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
-from scipy.ndimage import binary_dilation, gaussian_filter, label
-from sklearn.metrics import average_precision_score
+from scipy.ndimage import binary_dilation, gaussian_filter
 
 from oddpixel.datasets.planting import Planted, plant
 from oddpixel.datasets.source import open_source
@@ -30,9 +31,13 @@ from oddpixel.forensics.detect.prepare import Preparation
 from oddpixel.image import Image
 
 from .flag_corpora import BLOCK, GAP, grey_of
+from .flag_maps import histograms, with_intervals
 from .flag_pairs import ENCODER, auroc, patchcore_bank, patchcore_heat
+from .intervals import interval
 
 STRENGTHS = (0.1, 0.3, 0.5, 0.75, 1.0)
+SIZES = (0.5, 1.0, 2.0)  # factors on what each kind takes by itself
+METHODS = ("ours", "PatchCore")
 ALPHA = 0.05
 HELD_OUT = 10  # pictures that anomalies are planted in
 DECIDING = 20
@@ -40,7 +45,6 @@ FITTED = 40
 FIT, DECIDE, PLANT = range(3)
 TURNS = (FIT, DECIDE, FIT, PLANT)  # of blocks and of strips
 STRIP, STEP = 120, 28  # pixels
-LARGEST_RATE = 0.3  # AUPRO up to there, as is usual
 BONE_SLICES = (60, 108)
 
 
@@ -93,30 +97,44 @@ def _measured(which: Set, observe: Observer, seed: int) -> tuple[list[dict[str, 
     normal = [_both(detector, bank, observe(prepare(image))) for image in held]
     # Normals that nothing was fitted to, those that anomalies are planted in among them.
     limits = {
-        method: float(np.quantile([each[method][0] for each in decided + normal], 1 - ALPHA))
-        for method in ("ours", "PatchCore")
+        method: float(np.quantile([each[method][0] for each in decided + normal], 1 - ALPHA)) for method in METHODS
     }
     rows, found = [], []
     for kind in which.kinds:
-        contrasts: list[float] = []
-        hits: dict[str, list[bool]] = {"ours": [], "PatchCore": []}
-        strengths: list[float] = []
-        for strength in STRENGTHS:
+        for size in SIZES:
+            print(f"planted: {which.name}, {kind}, {size:g} times as large", file=sys.stderr, flush=True)
+            contrasts = np.empty((len(held), len(STRENGTHS)))
+            hits = {method: np.empty((len(held), len(STRENGTHS)), bool) for method in METHODS}
             for index, image in enumerate(held):
-                odd = plant(kind, image, strength=strength, seed=1000 * seed + index)
-                both = _both(detector, bank, observe(prepare(odd.image)))
-                contrasts.append(contrast(image, odd))
-                strengths.append(strength)
-                for method in hits:
-                    hits[method].append(both[method][0] > limits[method])
-                if strength == STRENGTHS[-1]:
-                    found.append((odd.mask, {method: both[method][1] for method in both}))
-        row: dict[str, Any] = {"set": which.name, "kind": kind, "pictures": len(held)}
-        for method, hit in hits.items():
-            row[f"{method}: contrast"] = _half_found(np.array(contrasts), np.array(hit))
-            row[f"{method}: found at full strength"] = float(np.mean(np.array(hit)[np.array(strengths) == 1.0]))
-        rows.append(row)
-    return rows, _map_row(which.name, decided, normal, found)
+                for column, strength in enumerate(STRENGTHS):
+                    odd = plant(kind, image, strength=strength, size=size, seed=1000 * seed + index)
+                    both = _both(detector, bank, observe(prepare(odd.image)))
+                    contrasts[index, column] = contrast(image, odd)
+                    for method in METHODS:
+                        hits[method][index, column] = both[method][0] > limits[method]
+                    if strength == STRENGTHS[-1] and size == 1:
+                        found.append((odd.mask, {method: both[method][1] for method in both}))
+            row: dict[str, Any] = {"set": which.name, "kind": kind, "size": size, "pictures": len(held)}
+            for method, hit in hits.items():
+                row |= _contrast_row(method, contrasts, hit, seed)
+            rows.append(row)
+    return rows, _map_row(which.name, decided, normal, found, seed)
+
+
+def _contrast_row(method: str, contrasts: np.ndarray, hits: np.ndarray, seed: int) -> dict[str, Any]:
+    """Arguments: contrasts, hits: `[pictures, strengths]`, the last at full strength."""
+
+    def half(drawn: np.ndarray) -> float:
+        return _half_found(contrasts[drawn].ravel(), hits[drawn].ravel())
+
+    low, high = interval(half, len(hits), seed)
+    whole = half(np.arange(len(hits)))
+    return {
+        f"{method}: contrast": whole if np.isfinite(whole) else None,
+        f"{method}: low": low if np.isfinite(low) else None,
+        f"{method}: high": high if np.isfinite(high) else None,
+        f"{method}: found at full strength": float(hits[:, -1].mean()),
+    }
 
 
 Both = dict[str, tuple[float, np.ndarray]]
@@ -134,18 +152,16 @@ def _both(detector: Detector, bank: np.ndarray, each: Observation) -> Both:
 
 
 def _map_row(
-    name: str, decided: list[Both], normal: list[Both], found: list[tuple[np.ndarray, dict[str, np.ndarray]]]
+    name: str,
+    decided: list[Both],
+    normal: list[Both],
+    found: list[tuple[np.ndarray, dict[str, np.ndarray]]],
+    seed: int,
 ) -> dict[str, Any]:
     row: dict[str, Any] = {"set": name, "maps": len(found)}
-    for method in ("ours", "PatchCore"):
-        maps = [each[method] for _, each in found]
-        masks = [mask for mask, _ in found]
-        row[f"{method}: AUPRO"] = aupro(maps, masks)
-        row[f"{method}: pixel AP"] = float(
-            average_precision_score(
-                np.concatenate([m.ravel() for m in masks]), np.concatenate([m.ravel() for m in maps])
-            )
-        )
+    for method in METHODS:
+        binned = histograms([each[method] for _, each in found], [mask for mask, _ in found])
+        row |= {f"{method}: {name}": value for name, value in with_intervals(binned, seed).items()}
         # The map rule: above the conformal quantile of the calibration pictures' maxima.
         maxima = np.array([each[method][1].max() for each in decided])
         marked = p_values(np.array([each[method][1].max() for each in normal]), maxima) <= max(
@@ -165,33 +181,18 @@ def contrast(image: Image, odd: Planted) -> float:
     return float(np.abs(changed - grey)[odd.mask].mean() / max(noise, image.quantum / 3))
 
 
-def _half_found(contrasts: np.ndarray, hits: np.ndarray) -> float | None:
-    """The contrast at which a logistic curve through the hits reaches one half; None where that is beyond what was planted."""
+def _half_found(contrasts: np.ndarray, hits: np.ndarray) -> float:
+    """The contrast at which a logistic curve through the hits reaches one half; infinite where that is beyond what was
+    planted, 0 where everything is found."""
     from sklearn.linear_model import LogisticRegression
 
     if hits.all() or not hits.any():
-        return None
+        return 0.0 if hits.all() else np.inf
     x = np.log(contrasts + 1e-3)[:, None]
     curve = LogisticRegression(C=10.0).fit(x, hits)
     slope, offset = float(curve.coef_[0, 0]), float(curve.intercept_[0])
-    half = np.exp(-offset / slope) if slope > 0 else np.inf
-    return float(half) if half <= contrasts.max() else None
-
-
-def aupro(maps: list[np.ndarray], masks: list[np.ndarray]) -> float:
-    """Area under per-region overlap against false-positive rate up to 0.3, normalised (Bergmann et al. 2021)."""
-    normal = np.sort(np.concatenate([each[~mask] for each, mask in zip(maps, masks, strict=True)]))
-    regions = []
-    for each, mask in zip(maps, masks, strict=True):
-        numbered, count = label(mask)
-        regions += [np.sort(each[numbered == index]) for index in range(1, count + 1)]
-    rates = np.linspace(0, LARGEST_RATE, 200)
-    thresholds = np.quantile(normal, 1 - rates)
-    overlap = [
-        np.mean([1 - np.searchsorted(region, threshold, side="left") / len(region) for region in regions])
-        for threshold in thresholds
-    ]
-    return float(np.trapezoid(overlap, rates) / LARGEST_RATE)
+    half = float(np.exp(-offset / slope)) if slope > 0 else np.inf
+    return half if half <= contrasts.max() else np.inf
 
 
 def _pictures(which: Set) -> tuple[list[Image], list[Image], list[Image]]:
@@ -262,9 +263,11 @@ def _bone(observe: Observer, seed: int) -> list[dict[str, Any]]:
             for side in (affected, 1 - affected)
         }
         row: dict[str, Any] = {"aligned": aligned, "slices fitted": len(fitted), "slices judged": len(judged)}
-        for method in ("ours", "PatchCore"):
+        for method in METHODS:
             odd, normal = (np.array([each[method][0] for each in sides[side]]) for side in (affected, 1 - affected))
             row[f"{method}: AUROC"] = auroc(normal, odd)
+            low, high = interval(lambda drawn, n=normal, o=odd: auroc(n[drawn], o[drawn]), len(judged), seed)  # type: ignore[misc]
+            row |= {f"{method}: low": low, f"{method}: high": high}
             row[f"{method}: affected side odder"] = float((odd > normal).mean())
         rows.append(row)
     return rows
