@@ -86,6 +86,24 @@ def read_entry(
         yield Unreadable(entry.name, sha256, group, CorruptFile(f"cannot be read: {error}"))
 
 
+def read_frame(entry: Entry, decoder: Decoder, limits: Limits, frame: int | None) -> Image | Unreadable:
+    """One image of a file: a frame by its number, or the only one."""
+    try:
+        with entry.open(limits) as file:
+            limits.check_bytes(size := _size(file))
+            sha256 = _digest(file)
+            facts = decoder.open(file, entry.member or entry.path.name)
+            if not 0 <= (frame or 0) < facts.header.frames:
+                raise CorruptFile(f"frame {frame} of a file with {facts.header.frames}")
+            return _read_frame(
+                entry, decoder, facts, frame or 0, sha256, entry.group or facts.group or entry.name, size
+            )
+    except UnreadableInput as error:
+        return Unreadable(entry.name, None, entry.group or entry.name, error)
+    except OSError as error:
+        return Unreadable(entry.name, None, entry.group or entry.name, CorruptFile(f"cannot be read: {error}"))
+
+
 def _read_frame(
     entry: Entry, decoder: Decoder, facts: FileFacts, index: int, sha256: str, group: str, size: int
 ) -> Image | Unreadable:

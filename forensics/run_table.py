@@ -4,12 +4,14 @@ Parts are loaded into memory once each, those that appear later with the next qu
 costs less at first and 20 times more with every page: a page by score takes rows out of every part, and its text columns
 have to be unpacked whole (`oddpixel bench store`).
 
-Filters are records, and their values parameters: nothing that a user types becomes part of a query.
+Filters are records, and their values parameters: nothing that a user types becomes part of a query. What people decided can
+be laid beside the rows (`note_decisions`), so that pages can be filtered and sorted by it too. Several threads may ask at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +22,9 @@ from .runs import COLUMNS, Run
 
 Comparison = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "is null", "is not null"]
 COMPARISONS = ("=", "!=", "<", "<=", ">", ">=", "contains", "is null", "is not null")
+DECISION = "decision"  # what people said; a column to filter and sort by, not of the parts
 NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
+FROM = "rows LEFT JOIN decisions USING (item)"
 DUCKDB_TYPES = {"string": "VARCHAR", "Float64": "DOUBLE", "Int64": "BIGINT", "boolean": "BOOLEAN"}
 
 
@@ -52,12 +56,14 @@ class RunTable:
         import duckdb
 
         self.run = run
-        self.loaded: set[Path] = set()
+        self.loaded: dict[Path, int] = {}
+        self.lock = threading.Lock()
         # Never fetch an extension from the network.
         offline: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
         self.database = duckdb.connect(config=offline)
         columns = ", ".join(f'"{name}" {DUCKDB_TYPES[kind]}' for name, kind in COLUMNS.items())
         self.database.execute(f"CREATE TABLE rows ({columns}, place BIGINT)")
+        self.database.execute(f"CREATE TABLE decisions (item VARCHAR PRIMARY KEY, {DECISION} VARCHAR)")
 
     def __len__(self) -> int:
         return self.count()
@@ -76,12 +82,39 @@ class RunTable:
         offset: int = 0,
     ) -> list[dict[str, Any]]:
         """Rows by a column, nulls last, equal ones in the order of the inputs; by the inputs alone without a column."""
-        order = "ORDER BY shard, place"
-        if order_by is not None:
-            _check(order_by)
-            order = f'ORDER BY "{order_by}" {"DESC" if descending else "ASC"} NULLS LAST, shard, place'
-        order += f" LIMIT {int(limit)} OFFSET {int(offset)}"
-        return [dict(zip(COLUMNS, row, strict=True)) for row in self._rows(f"SELECT {NAMES}", filters, order)]
+        order = f"{_order(order_by, descending)} LIMIT {int(limit)} OFFSET {int(offset)}"
+        names = [*COLUMNS, DECISION]
+        return [dict(zip(names, row, strict=True)) for row in self._rows(f"SELECT {NAMES}, {DECISION}", filters, order)]
+
+    def place_of(
+        self,
+        which: Filter,
+        filters: Sequence[Filter] = (),
+        *,
+        order_by: str | None = None,
+        descending: bool = False,
+        after: int = -1,
+    ) -> int | None:
+        """Where in these pages the first row for which `which` holds stands, behind place `after`; None where none does."""
+        clause, values = which.sql()
+        numbered = f"SELECT *, row_number() OVER ({_order(order_by, descending)}) - 1 AS position FROM {FROM}"
+        where, more = _where(filters)
+        query = f"SELECT min(position) FROM ({numbered} {where}) WHERE position > {int(after)} AND {clause}"
+        ((place,),) = self._execute(query, more + values).fetchall()
+        return None if place is None else int(place)
+
+    def note_decisions(self, decisions: Mapping[str, str | None]) -> None:
+        """What people decided about items, instead of what was noted of them before; None takes it back."""
+        import pandas as pd
+
+        if not decisions:
+            return
+        noted = pd.DataFrame({"item": list(decisions), "noted": list(decisions.values())}, dtype="string")
+        with self.lock:
+            cursor = self.database.cursor()
+            cursor.register("noted", noted)
+            cursor.execute("INSERT OR REPLACE INTO decisions SELECT item, noted FROM noted")
+            cursor.unregister("noted")
 
     def histogram(
         self, column: str, num_bins: int = 20, filters: Sequence[Filter] = ()
@@ -97,14 +130,19 @@ class RunTable:
         counted = dict(self._rows(f"SELECT {bucket}, count(*)", wanted, "GROUP BY bin"))
         return [(low + k * width, low + (k + 1) * width, int(counted.get(k, 0))) for k in range(num_bins)]
 
+    def counts(self, column: str, filters: Sequence[Filter] = ()) -> dict[Any, int]:
+        """How many rows have each value of the column."""
+        _check(column)
+        return dict(self._rows(f'SELECT "{column}", count(*)', filters, f'GROUP BY "{column}" ORDER BY "{column}"'))
+
     def frame(self, filters: Sequence[Filter] = ()) -> Any:
         """All matching rows as a pandas DataFrame."""
         where, values = _where(filters)
-        return self._execute(f"SELECT {NAMES} FROM rows {where} ORDER BY shard, place", values).df()
+        return self._execute(f"SELECT {NAMES} FROM {FROM} {where} {_order()}", values).df()
 
     def _rows(self, select: str, filters: Sequence[Filter], tail: str = "") -> list[tuple[Any, ...]]:
         where, values = _where(filters)
-        rows: list[tuple[Any, ...]] = self._execute(f"{select} FROM rows {where} {tail}", values).fetchall()
+        rows: list[tuple[Any, ...]] = self._execute(f"{select} FROM {FROM} {where} {tail}", values).fetchall()
         return rows
 
     def _execute(self, query: str, values: list[Any]) -> Any:
@@ -112,21 +150,32 @@ class RunTable:
 
         try:
             self._load_new_parts()
-            return self.database.execute(query, values)
+            return self.database.cursor().execute(query, values)
         except duckdb.Error as error:
             raise RunError(f"{self.run.path}: its parts cannot be read: {error}") from error
 
     def _load_new_parts(self) -> None:
-        new = [part for part in self.run.parts() if part not in self.loaded]
-        if new:
-            query = f"INSERT INTO rows SELECT {NAMES}, file_row_number FROM read_parquet(?, file_row_number = true)"
-            self.database.execute(query, [[str(part) for part in new]])
-            self.loaded.update(new)
+        with self.lock:
+            there = {part: part.stat().st_mtime_ns for part in self.run.parts()}
+            if any(there.get(part) != when for part, when in self.loaded.items()):  # decided anew, or replaced
+                self.database.execute("DELETE FROM rows")
+                self.loaded = {}
+            if new := [str(part) for part in there if part not in self.loaded]:
+                query = f"INSERT INTO rows SELECT {NAMES}, file_row_number FROM read_parquet(?, file_row_number = true)"
+                self.database.execute(query, [new])
+                self.loaded = there
+
+
+def _order(order_by: str | None = None, descending: bool = False) -> str:
+    if order_by is None:
+        return "ORDER BY shard, place"
+    _check(order_by)
+    return f'ORDER BY "{order_by}" {"DESC" if descending else "ASC"} NULLS LAST, shard, place'
 
 
 def _check(column: str) -> None:
-    if column not in COLUMNS:
-        raise UsageError(f"no column {column!r}; there are {', '.join(COLUMNS)}")
+    if column not in (*COLUMNS, DECISION):
+        raise UsageError(f"no column {column!r}; there are {', '.join((*COLUMNS, DECISION))}")
 
 
 def _where(filters: Sequence[Filter]) -> tuple[str, list[Any]]:

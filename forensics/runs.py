@@ -79,7 +79,7 @@ class Run:
             kind: the command that writes it.
             options: resolved; with `items` they make the run what it is.
             items: the names of all inputs, in order; shard k holds items k * shard_size on.
-            places: where the items came from, for the record only.
+            places: where the items came from, so that originals can be looked at again.
             overwrite: remove an earlier run in the folder first; what people decided about it is kept.
 
         Raises: RunError where the folder holds something else, another or a finished run, or cannot be written.
@@ -103,7 +103,7 @@ class Run:
                 "schema": f"oddpixel/run/{SCHEMA_VERSION}",
                 "id": uuid.uuid4().hex,
                 **spec,
-                "places": list(places),
+                "places": [str(Path(place).absolute()) if Path(place).exists() else place for place in places],
                 "num_items": len(items),
                 "num_shards": -(-len(items) // shard_size),
                 "versions": {"oddpixel": __version__, "python": sys.version.split()[0]},

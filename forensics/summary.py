@@ -7,7 +7,7 @@ from typing import Any
 
 from .run_table import Filter, RunTable
 from .runs import Run
-from .verdicts import Verdicts
+from .verdicts import UNDECIDED, Verdicts
 
 
 def summarise(path: Path) -> dict[str, Any]:
@@ -34,4 +34,4 @@ def _num_decided(run: Run) -> int:
     if not run.verdicts_path.exists():
         return 0
     with Verdicts(run.verdicts_path) as verdicts:
-        return len(verdicts.latest(run.record["id"]))
+        return sum(each.decision != UNDECIDED for each in verdicts.latest(run.record["id"]).values())

@@ -5,6 +5,9 @@ or reordered entry breaks the chain, an edited verdict no longer agrees with its
 is that the newest entries were cut off together with their verdicts, or that all of it was written anew: for that, note
 `head` elsewhere (reports do) and compare.
 
+Not only decisions are logged: an action that must leave a trace (identifiers looked at, results sent away) is an entry of
+its own. A decision that was taken back is no decision, but stays in the history.
+
 SQLite in the run's folder for one person, PostgreSQL by a URL for a team; the same code for both.
 """
 
@@ -12,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +31,8 @@ from oddpixel.errors import RunError, UsageError
 GENESIS = "0" * 64
 LOCK = 0x0DD_0001  # PostgreSQL's advisory lock: one writer of the chain at a time
 WAIT_SECONDS = 30
+UNDO = "undo of entry "  # how the note of an entry begins that takes another back
+UNDECIDED = "undecided"  # what taking back the only decision leaves
 
 tables = sql.MetaData()
 log = sql.Table(
@@ -122,27 +127,81 @@ class Verdicts:
         self, run: str, item: str, decision: str, *, author: str, note: str = "", sha256: str | None = None
     ) -> Verdict:
         """Add a decision; on the disk when this returns. Raises: UsageError, RunError."""
+        (verdict,) = self.record_all(run, [(item, sha256)], decision, author=author, note=note)
+        return verdict
+
+    def record_all(
+        self, run: str, items: Sequence[tuple[str, str | None]], decision: str, *, author: str, note: str = ""
+    ) -> list[Verdict]:
+        """One decision about several items, in one transaction.
+
+        Arguments:
+            items: names, each with the SHA-256 of its file or None.
+
+        Raises: UsageError, RunError.
+        """
         if not decision.strip() or not author.strip():
             raise UsageError("a verdict needs a decision and an author")
+        if note.startswith(UNDO):
+            raise UsageError(f"a note may not begin with {UNDO!r}: that is how taking back is written")
         with self._explained(), self._writing() as connection:
-            last = connection.execute(sql.select(log.c.seq, log.c.hash).order_by(log.c.seq.desc()).limit(1)).first()
-            seq, previous = (1, GENESIS) if last is None else (last.seq + 1, last.hash)
-            at = datetime.now(UTC).isoformat(timespec="microseconds")
-            verdict = Verdict(
-                seq=seq, run=run, item=item, sha256=sha256, decision=decision, author=author, note=note, at=at
-            )
-            content = _content(verdict)
-            connection.execute(
-                log.insert().values(seq=seq, content=content, previous=previous, hash=_hash(previous, content))
-            )
-            connection.execute(verdict_table.insert().values(**vars(verdict)))
+            return [
+                self._append_verdict(connection, run, item, sha256, decision, author, note) for item, sha256 in items
+            ]
+
+    def undo(self, run: str, items: Sequence[str], *, author: str) -> list[Verdict]:
+        """Take back the newest decision about each item: the one before it counts again, as a new entry.
+
+        Raises: UsageError where an item has none; then nothing is taken back.
+        """
+        with self._explained(), self._writing() as connection:
+            back = []
+            for item in items:
+                of_item = (verdict_table.c.run == run) & (verdict_table.c.item == item)
+                query = sql.select(verdict_table).where(of_item).order_by(verdict_table.c.seq)
+                standing = _standing([Verdict(**row._mapping) for row in connection.execute(query)])
+                if not standing:
+                    raise UsageError(f"there is no decision about {item} to take back")
+                before = standing[-2].decision if len(standing) > 1 else UNDECIDED
+                note = f"{UNDO}{standing[-1].seq}"
+                back.append(self._append_verdict(connection, run, item, standing[-1].sha256, before, author, note))
+            return back
+
+    def note_action(self, run: str, item: str, action: str, *, author: str) -> None:
+        """Log something that somebody did and that is no decision. Raises: RunError."""
+        with self._explained(), self._writing() as connection:
+            seq, previous = _end(connection)
+            said = {"seq": seq, "run": run, "item": item, "action": action, "author": author, "at": _now()}
+            _append(connection, seq, previous, _canonical(said))
+
+    def actions(self, run: str) -> list[dict[str, Any]]:
+        """What was noted so, oldest first. Raises: RunError."""
+        entries = [json.loads(row.content) for row in self._read(sql.select(log).order_by(log.c.seq))]
+        return [entry for entry in entries if "action" in entry and entry["run"] == run]
+
+    def _append_verdict(
+        self, connection: sql.Connection, run: str, item: str, sha256: str | None, decision: str, author: str, note: str
+    ) -> Verdict:
+        seq, previous = _end(connection)
+        verdict = Verdict(
+            seq=seq, run=run, item=item, sha256=sha256, decision=decision, author=author, note=note, at=_now()
+        )
+        _append(connection, seq, previous, _content(verdict))
+        connection.execute(verdict_table.insert().values(**vars(verdict)))
         return verdict
 
     def latest(self, run: str) -> dict[str, Verdict]:
-        """The verdict that counts, for every item of the run that has one. Raises: RunError."""
+        """The verdict that counts, for every item of the run that has one. One that was taken back to nothing has the
+        decision `UNDECIDED`. Raises: RunError."""
         newest = sql.select(sql.func.max(verdict_table.c.seq)).where(verdict_table.c.run == run)
         query = sql.select(verdict_table).where(verdict_table.c.seq.in_(newest.group_by(verdict_table.c.item)))
         return {row.item: Verdict(**row._mapping) for row in self._read(query)}
+
+    def since(self, run: str, seq: int) -> list[Verdict]:
+        """Decisions about the run's items behind entry `seq`, oldest first. Raises: RunError."""
+        newer = (verdict_table.c.run == run) & (verdict_table.c.seq > seq)
+        query = sql.select(verdict_table).where(newer).order_by(verdict_table.c.seq)
+        return [Verdict(**row._mapping) for row in self._read(query)]
 
     def history(self, run: str, item: str) -> list[Verdict]:
         """Every decision about an item, oldest first. Raises: RunError."""
@@ -208,9 +267,38 @@ def _engine(url: sql.URL) -> sql.Engine:
     return engine
 
 
+def _standing(history: Sequence[Verdict]) -> list[Verdict]:
+    """The decisions that were not taken back, oldest first. Entries by which others were taken back are no decisions."""
+    standing: list[Verdict] = []
+    for verdict in history:
+        if verdict.note.startswith(UNDO):
+            standing.pop()
+        else:
+            standing.append(verdict)
+    return standing
+
+
+def _end(connection: sql.Connection) -> tuple[int, str]:
+    """The number of the next entry, and the hash of the last."""
+    last = connection.execute(sql.select(log.c.seq, log.c.hash).order_by(log.c.seq.desc()).limit(1)).first()
+    return (1, GENESIS) if last is None else (last.seq + 1, last.hash)
+
+
+def _append(connection: sql.Connection, seq: int, previous: str, content: str) -> None:
+    connection.execute(log.insert().values(seq=seq, content=content, previous=previous, hash=_hash(previous, content)))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
 def _content(verdict: Verdict) -> str:
+    return _canonical(vars(verdict))
+
+
+def _canonical(entry: Mapping[str, Any]) -> str:
     """Canonical JSON: what is hashed."""
-    return json.dumps(vars(verdict), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _hash(previous: str, content: str) -> str:
@@ -225,6 +313,8 @@ def _flaw(entry: Any, expected: int, previous: str, verdict: Any) -> str:
         return f"entry {entry.seq} does not follow the one before it"
     if entry.hash != _hash(entry.previous, entry.content):
         return f"entry {entry.seq} was changed after it was written"
+    if verdict is None and "action" in json.loads(entry.content):
+        return ""
     if verdict is None:
         return f"the verdict of entry {entry.seq} was removed"
     if _content(Verdict(**verdict._mapping)) != entry.content:

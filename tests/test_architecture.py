@@ -28,6 +28,7 @@ ALLOWED = {
         "doctor",
         "demo",
         "cli",
+        "cli_dashboard",
         "cli_detect",
         "cli_generate",
         "cli_options",

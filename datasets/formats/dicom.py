@@ -134,6 +134,7 @@ class OpenedDicom:
         rescale_type = str(self._functional(index, "PixelValueTransformationSequence").get("RescaleType", ""))
         unit: Unit = "HU" if rescale_type == "HU" or (modality == "CT" and rescale_type in ("", "HU")) else "modality"
         frame = Frame(stored=samples, scale=scale, offset=offset, bits=bits, unit=unit, spacing_mm=spacing, meta=meta)
+        meta |= self._orientation(index)
         meta |= {"slope": scale, "display": self._display_knots(frame, photometric == "MONOCHROME1", index)}
         return frame
 
@@ -185,6 +186,13 @@ class OpenedDicom:
                 if row > 0 and column > 0:
                     return (row, column), kind
         return None, None
+
+    def _orientation(self, index: int) -> dict[str, list[float]]:
+        """Direction cosines of rows and of columns in the patient (C.7.6.2.1.1)."""
+        value = self._functional(index, "PlaneOrientationSequence").get("ImageOrientationPatient")
+        if value is None or isinstance(value, str) or len(value) != 6:
+            return {}
+        return {"orientation": [float(each) for each in value]}
 
     def _display_knots(self, frame: Frame, inverted: bool, index: int) -> dict[str, list[float]] | None:
         """VOI LUT and inversion as the knots of a piecewise-linear map from modality values to grey 0..1.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,9 +26,9 @@ def console() -> Console:
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar with the time left; silent where stderr is not a terminal."""
+    """A progress bar with the time left on a terminal; lines `what done/total` where ODDPIXEL_PROGRESS=lines, else silent."""
     if not sys.stderr.isatty():
-        yield lambda: None
+        yield _progress_lines(what, total) if os.environ.get("ODDPIXEL_PROGRESS") == "lines" else lambda: None
         return
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -35,6 +36,19 @@ def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
+
+
+def _progress_lines(what: str, total: int) -> Callable[[], None]:
+    done, said = 0, 0.0
+
+    def advance() -> None:
+        nonlocal done, said
+        done += 1
+        if done == total or time.monotonic() - said >= 1:
+            said = time.monotonic()
+            print(f"{what} {done}/{total}", file=sys.stderr, flush=True)
+
+    return advance
 
 
 @contextmanager

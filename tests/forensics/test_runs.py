@@ -218,6 +218,15 @@ def test_pages_counts_and_histograms(table: RunTable) -> None:
     assert sum(number for _, _, number in bins) == 9
     assert bins[0][0] == 0
     assert bins[-1][1] == pytest.approx(0.9)
+    table.note_decisions({"1.png": "odd", "2.png": None})
+    table.note_decisions({"2.png": "normal", "3.png": None})
+    assert table.count([Filter("decision", "is not null")]) == 2
+    assert table.page([Filter("decision", "=", "normal")])[0]["item"] == "2.png"
+    undecided = Filter("decision", "is null")
+    assert table.place_of(Filter("item", "=", "3.png")) == 3
+    assert table.place_of(undecided, after=0) == 3
+    assert table.place_of(undecided, [Filter("item", "!=", "3.png")], after=0) == 3, "places are those of the pages"
+    assert table.place_of(Filter("item", "=", "no.png")) is None
     assert list(table.frame().columns) == list(COLUMNS)
 
 

@@ -127,3 +127,31 @@ def test_stores_that_cannot_be_used(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="decision and an author"):
             verdicts.record("r", "item", " ", author="a")
         assert verdicts.verify().length == 0
+
+
+def test_taking_back_leaves_what_was_before_and_a_trace(verdicts: Verdicts) -> None:
+    verdicts.record_all("r", [("a", None), ("b", "0" * 64)], "odd", author="ann")
+    verdicts.record("r", "a", "normal", author="ben")
+    assert [each.decision for each in verdicts.undo("r", ["a"], author="ann")] == ["odd"]
+    verdicts.undo("r", ["a", "b"], author="ann")
+    assert {name: each.decision for name, each in verdicts.latest("r").items()} == {"a": "undecided", "b": "undecided"}
+    with pytest.raises(UsageError, match="no decision about a"):
+        verdicts.undo("r", ["a"], author="ann")
+    verdicts.record("r", "a", "unsure", author="ann")
+    verdicts.undo("r", ["a"], author="ann")
+    assert verdicts.latest("r")["a"].decision == "undecided"
+    assert len(verdicts.history("r", "a")) == 6, "nothing is forgotten"
+    assert [each.item for each in verdicts.since("r", 6)] == ["a", "a"]
+    with pytest.raises(UsageError, match="may not begin"):
+        verdicts.record("r", "a", "odd", author="ann", note="undo of entry 1")
+    assert verdicts.verify().ok
+
+
+def test_actions_are_in_the_chain(verdicts: Verdicts) -> None:
+    verdicts.note_action("r", "a", "identifiers shown", author="ann")
+    verdicts.record("r", "a", "odd", author="ann")
+    assert [(each["item"], each["action"]) for each in verdicts.actions("r")] == [("a", "identifiers shown")]
+    assert verdicts.verify().ok
+    with verdicts.engine.begin() as connection:
+        connection.execute(log.update().where(log.c.seq == 1).values(content='{"action": "nothing"}'))
+    assert verdicts.verify().broken_at == 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import label
 
-from .intervals import interval
+from .intervals import interval, of_groups
 
 BINS = 4096
 LARGEST_RATE = 0.3  # AUPRO up to there, as is usual
@@ -68,10 +68,14 @@ def average_precision(found: Histograms, pictures: np.ndarray | None = None) -> 
     return float((gained * odd / np.maximum(odd + normal, 1)).sum())
 
 
-def with_intervals(found: Histograms, seed: int) -> dict[str, float]:
+def with_intervals(found: Histograms, seed: int, groups: list[str]) -> dict[str, float]:
+    """Arguments:
+    groups: which picture each map is of; several maps of one are drawn together.
+    """
+    members = of_groups(groups)
     row: dict[str, float] = {}
     for name, measure in (("AUPRO", aupro), ("pixel AP", average_precision)):
-        low, high = interval(lambda drawn, measure=measure: measure(found, drawn), len(found.normal), seed)  # type: ignore[misc]
+        low, high = interval(lambda drawn, measure=measure: measure(found, members(drawn)), len(set(groups)), seed)  # type: ignore[misc]
         row |= {name: measure(found), f"{name} low": low, f"{name} high": high}
     return row
 

@@ -113,7 +113,7 @@ def _measured(which: Set, observe: Observer, seed: int) -> tuple[list[dict[str, 
                     for method in METHODS:
                         hits[method][index, column] = both[method][0] > limits[method]
                     if strength == STRENGTHS[-1] and size == 1:
-                        found.append((odd.mask, {method: both[method][1] for method in both}))
+                        found.append((image.source, odd.mask, {method: both[method][1] for method in both}))
             row: dict[str, Any] = {"set": which.name, "kind": kind, "size": size, "pictures": len(held)}
             for method, hit in hits.items():
                 row |= _contrast_row(method, contrasts, hit, seed)
@@ -155,13 +155,16 @@ def _map_row(
     name: str,
     decided: list[Both],
     normal: list[Both],
-    found: list[tuple[np.ndarray, dict[str, np.ndarray]]],
+    found: list[tuple[str, np.ndarray, dict[str, np.ndarray]]],
     seed: int,
 ) -> dict[str, Any]:
     row: dict[str, Any] = {"set": name, "maps": len(found)}
     for method in METHODS:
-        binned = histograms([each[method] for _, each in found], [mask for mask, _ in found])
-        row |= {f"{method}: {name}": value for name, value in with_intervals(binned, seed).items()}
+        binned = histograms([each[method] for _, _, each in found], [mask for _, mask, _ in found])
+        row |= {
+            f"{method}: {name}": value
+            for name, value in with_intervals(binned, seed, [name for name, _, _ in found]).items()
+        }
         # The map rule: above the conformal quantile of the calibration pictures' maxima.
         maxima = np.array([each[method][1].max() for each in decided])
         marked = p_values(np.array([each[method][1].max() for each in normal]), maxima) <= max(

@@ -1,0 +1,176 @@
+"""Who may ask anything at all: one ASGI layer around every route, websockets included.
+
+With a token, each request carries it: as `Authorization: Bearer`, or as a cookie that `?token=` was exchanged for once (HttpOnly,
+SameSite, signed; the token itself is never stored in the browser). Without a token only loopback names are answered, so that
+a page elsewhere cannot reach a dashboard at home by rebinding its own name. What changes anything needs a ticket besides, signed
+here and handed out by the pages: it says who decides, and no other site can know it.
+
+Sources: OWASP Cross-Site Request Forgery Prevention Cheat Sheet; RFC 6750 (bearer tokens); RFC 6265 (cookies).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+COOKIE = "oddpixel"
+SECONDS_VALID = 12 * 3600
+LOOPBACK = {"localhost", "127.0.0.1", "[::1]", "::1"}
+HEALTH = "/oddpixel/health"
+# Streamlit's pages need inline styles and scripts, and workers from blobs; nothing else may be loaded, sent to or framed by.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
+    "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+SECURITY = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Signed statements that expire: cookies and tickets."""
+
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+
+    def sign(self, purpose: str, said: dict[str, Any], seconds: float = SECONDS_VALID) -> str:
+        content = json.dumps(said | {"for": purpose, "until": time.time() + seconds}, sort_keys=True).encode()
+        return f"{_text(content)}.{_text(self._mac(content))}"
+
+    def read(self, purpose: str, signed: str) -> dict[str, Any] | None:
+        """What was said, or None where it is forged, of another purpose, or too old."""
+        try:
+            content, mac = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in signed.split("."))
+        except ValueError:
+            return None
+        if not hmac.compare_digest(mac, self._mac(content)):
+            return None
+        said: dict[str, Any] = json.loads(content)
+        return said if said["for"] == purpose and said["until"] > time.time() else None
+
+    def _mac(self, content: bytes) -> bytes:
+        return hmac.digest(self.key, content, hashlib.sha256)
+
+
+@dataclass(frozen=True)
+class Access:
+    """The layer around `inner`.
+
+    Arguments:
+        token: what every visitor must know; None answers loopback names only.
+    """
+
+    inner: Application
+    signer: Signer
+    token: str | None = field(default=None, repr=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            return await self.inner(scope, receive, send)
+        secured = _with_headers(send)
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["path"] == HEALTH and scope["type"] == "http":
+            return await self.inner(scope, receive, secured)
+        if self.token is None:
+            if _host(headers) not in LOOPBACK:
+                return await _refuse(scope, secured, 403, "this dashboard answers to localhost only")
+        elif not self._knows_token(headers):
+            query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+            given = dict(query).get("token")
+            if scope["type"] == "http" and scope["method"] == "GET" and given is not None and self._is_token(given):
+                rest = urlencode([(name, value) for name, value in query if name != "token"])
+                return await _redirect(
+                    secured, scope["path"] + (f"?{rest}" if rest else ""), self._cookie(scope["scheme"])
+                )
+            return await _refuse(
+                scope, secured, 401, "open the dashboard with its token: the address that its command printed"
+            )
+        if (origin := headers.get("origin")) is not None and origin.partition("://")[2] != headers.get("host"):
+            return await _refuse(scope, secured, 403, "asked for by another site")
+        return await self.inner(scope, receive, secured)
+
+    def _knows_token(self, headers: dict[str, str]) -> bool:
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return self._is_token(given.strip())
+        try:
+            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        except CookieError:
+            return False
+        return cookie is not None and self.signer.read("visit", cookie.value) is not None
+
+    def _is_token(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode(), (self.token or "").encode())
+
+    def _cookie(self, scheme: str) -> str:
+        secure = "; Secure" if scheme == "https" else ""
+        value = self.signer.sign("visit", {"nonce": secrets.token_hex(8)})
+        return f"{COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={SECONDS_VALID}{secure}"
+
+
+def _host(headers: dict[str, str]) -> str:
+    host = headers.get("host", "")
+    return host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
+
+
+def _with_headers(send: Send) -> Send:
+    async def secured(message: Message) -> None:
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
+            kept = [
+                (name, value) for name, value in message.get("headers", []) if name.decode().lower() not in SECURITY
+            ]
+            message = message | {
+                "headers": kept + [(name.encode(), value.encode()) for name, value in SECURITY.items()]
+            }
+        await send(message)
+
+    return secured
+
+
+async def _refuse(scope: Scope, send: Send, status: int, because: str) -> None:
+    content = f"{status}: {because}\n".encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+    elif "websocket.http.response" in scope.get("extensions", {}):
+        await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": content})
+    else:
+        await send({"type": "websocket.close", "code": 1008})
+
+
+async def _redirect(send: Send, where: str, cookie: str) -> None:
+    # One slash only: `//elsewhere` would be another site's address.
+    place = "/" + where.lstrip("/\\")
+    headers = [(b"location", place.encode()), (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _text(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

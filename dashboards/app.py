@@ -1,0 +1,38 @@
+"""The dashboard as one ASGI process: Streamlit's pages, the routes that their components use, and access around both.
+
+uvicorn.run(application(site, token))
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .access import Access
+from .routes import ROUTES
+from .site import Site, open_site
+
+ENTRY = Path(__file__).with_name("entry.py")
+# Streamlit's own options: no telemetry, no word about what failed inside, no watching of files.
+OPTIONS = {
+    "browser.gatherUsageStats": False,
+    "client.toolbarMode": "minimal",
+    "client.showErrorDetails": "none",
+    "logger.level": "warning",
+    "server.enableStaticServing": False,
+    "server.fileWatcherType": "none",
+    "server.headless": True,
+    "server.maxUploadSize": 512,  # MB
+}
+
+
+def application(site: Site, token: str | None = None) -> Access:
+    """Arguments:
+    token: what every visitor must know; None answers loopback names only.
+    """
+    import streamlit
+    from streamlit import config
+
+    for name, value in OPTIONS.items():
+        config.set_option(name, value)
+    open_site(site)
+    return Access(streamlit.App(ENTRY, routes=ROUTES), site.signer, token)

@@ -1,0 +1,19 @@
+"""The script that Streamlit runs for every visit: page frame, navigation, who is looking."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from oddpixel.dashboards.visit import icon, sign_in
+
+st.set_page_config(page_title="OddPixel", page_icon=icon(), layout="wide")
+sign_in()
+views = (
+    ("views/triage.py", "Triage", ":material/grid_view:", True),
+    ("views/case.py", "Case", ":material/image_search:", False),
+    ("views/distribution.py", "Distribution", ":material/bar_chart:", False),
+    ("views/runs.py", "Runs", ":material/deployed_code_history:", False),
+    ("views/export.py", "Export", ":material/download:", False),
+)
+pages = [st.Page(path, title=title, icon=icon, default=default) for path, title, icon, default in views]
+st.navigation(pages).run()

@@ -1,0 +1,128 @@
+"""Long work that visitors start: a process of `oddpixel` each, with its log in a folder, that outlives page and session.
+
+jobs/ID/job.json    what was asked for, by whom, when
+jobs/ID/log         all that it printed
+jobs/ID/exit        its exit status, once it has ended
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from oddpixel.errors import RunError, UsageError
+
+State = Literal["running", "done", "failed", "stopped"]
+LOG_SHOWN = 40_000  # characters, the newest
+MOST_RUNNING = 4
+# Runs the command given, and writes how it ended; a process of its own so that the job needs nobody who waits for it.
+RUNNER = """
+import os, subprocess, sys
+ended, *command = sys.argv[1:]
+status = subprocess.call(command)
+open(ended + ".tmp", "w").write(str(status))
+os.replace(ended + ".tmp", ended)
+"""
+
+
+@dataclass(frozen=True)
+class Job:
+    path: Path
+
+    @property
+    def record(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.path / "job.json").read_text())
+        return content
+
+    @property
+    def state(self) -> State:
+        if (self.path / "exit").exists():
+            status = (self.path / "exit").read_text().strip()
+            return "done" if status == "0" else "stopped" if (self.path / "stopped").exists() else "failed"
+        return "running" if _lives(self.record["pid"], self.path) else "stopped"
+
+    @property
+    def log(self) -> str:
+        try:
+            with (self.path / "log").open("rb") as file:
+                file.seek(0, 2)
+                file.seek(max(file.tell() - LOG_SHOWN, 0))
+                return file.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+    def progress(self) -> tuple[int, int] | None:
+        """The last `done/all` that it printed."""
+        for line in reversed(self.log.splitlines()):
+            words = line.split()
+            if words and words[-1].count("/") == 1:
+                done, _, whole = words[-1].partition("/")
+                if done.isdigit() and whole.isdigit():
+                    return int(done), int(whole)
+        return None
+
+    def stop(self) -> None:
+        """End it. What it had written stays whole; the same command goes on from there."""
+        if self.state == "running":
+            (self.path / "stopped").touch()
+            os.killpg(self.record["pid"], signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    folder: Path
+
+    def all(self) -> list[Job]:
+        """Newest first."""
+        return [Job(path.parent) for path in sorted(self.folder.glob("*/job.json"), reverse=True)]
+
+    def start(self, title: str, arguments: Sequence[str], author: str, out: Path | None = None) -> Job:
+        """`oddpixel ARGUMENTS` as a job. Raises: UsageError where too many are running, RunError."""
+        if sum(job.state == "running" for job in self.all()) >= MOST_RUNNING:
+            raise UsageError(f"{MOST_RUNNING} jobs are running already; stop one, or wait")
+        path = self.folder / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
+        try:
+            path.mkdir(parents=True)
+            with (path / "log").open("wb") as log:
+                process = subprocess.Popen(
+                    [sys.executable, "-c", RUNNER, str(path / "exit"), sys.executable, "-m", "oddpixel", *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=os.environ | {"ODDPIXEL_PROGRESS": "lines", "NO_COLOR": "1"},
+                    start_new_session=True,
+                )
+            record = {
+                "title": title,
+                "command": ["oddpixel", *arguments],
+                "author": author,
+                "out": None if out is None else str(out),
+                "pid": process.pid,
+                "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            }
+            (path / "job.json").write_text(json.dumps(record, indent=1))
+        except OSError as error:
+            raise RunError(f"the job cannot be started in {self.folder}: {error}") from error
+        return Job(path)
+
+
+def _lives(pid: int, path: Path) -> bool:
+    """Whether that process is still this job's: numbers of processes are used again."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # ours may have ended without anyone asking
+    try:
+        os.kill(pid, 0)
+        command = Path(f"/proc/{pid}/cmdline")
+        return str(path).encode() in command.read_bytes() if command.exists() else True
+    except OSError:
+        return False

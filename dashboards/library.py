@@ -1,0 +1,138 @@
+"""The runs that the dashboard shows, each opened once for all its visitors.
+
+A run is known by the id in its run.json, never by a path: what comes in by a URL names no file.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from oddpixel.errors import MissingFile, RunError
+from oddpixel.forensics.run_table import Filter, RunTable
+from oddpixel.forensics.runs import Run
+from oddpixel.forensics.verdicts import UNDECIDED, Verdict, Verdicts
+
+from .originals import Originals
+
+DECISIONS = ("normal", "odd", "unsure")
+
+
+@dataclass(eq=False)
+class OpenRun:
+    """Arguments:
+    run: its folder.
+    store: a database URL for verdicts; None keeps them in the run's own SQLite file.
+    """
+
+    run: Run
+    store: str | None = None
+    _seen: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @cached_property
+    def key(self) -> str:
+        return str(self.run.record["id"])
+
+    @property
+    def name(self) -> str:
+        return self.run.path.resolve().name
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        return Verdicts(self.store or self.run.verdicts_path)
+
+    @cached_property
+    def originals(self) -> Originals:
+        return Originals(self.run)
+
+    @cached_property
+    def _table(self) -> RunTable:
+        return RunTable(self.run)
+
+    @property
+    def table(self) -> RunTable:
+        """The rows, with what everybody has decided by now."""
+        with self._lock:
+            newer = self.verdicts.since(self.key, self._seen)
+            if newer:
+                self._table.note_decisions({each.item: _said(each) for each in newer})
+                self._seen = newer[-1].seq
+            return self._table
+
+    def row(self, item: str) -> dict[str, Any]:
+        """Raises: RunError where the run has no such item."""
+        found = self.table.page([Filter("item", "=", item)], limit=1)
+        if not found:
+            raise RunError(f"the run {self.name} has no item {item}")
+        return found[0]
+
+    def file(self, name: str) -> Path:
+        """A file of the run's folder, whatever its table says: a run may come from anywhere.
+
+        Raises: MissingFile.
+        """
+        root = self.run.path.resolve()
+        path = (root / name).resolve()
+        if not path.is_relative_to(root) or not path.is_file():
+            raise MissingFile("the run has no such file")
+        return path
+
+    def decide(self, items: Sequence[str], decision: str, *, author: str, note: str = "") -> list[Verdict]:
+        """Raises: RunError, UsageError."""
+        known = [(item, self.row(item)["sha256"]) for item in items]
+        return self.verdicts.record_all(self.key, known, decision, author=author, note=note)
+
+    def close(self) -> None:
+        if "verdicts" in self.__dict__:
+            self.verdicts.close()
+
+
+def _said(verdict: Verdict) -> str | None:
+    return None if verdict.decision == UNDECIDED else verdict.decision
+
+
+class Library:
+    """Arguments:
+    runs: folders of runs.
+    folder: where the dashboard puts new runs, detectors and uploads; runs in it are shown too.
+    store: a database URL for the verdicts of all runs.
+    """
+
+    def __init__(self, runs: Sequence[Path] = (), folder: Path | None = None, store: str | None = None) -> None:
+        self.given = [Path(run) for run in runs]
+        self.folder = folder
+        self.store = store
+        self._open: dict[str, OpenRun] = {}
+        self._lock = threading.Lock()
+        for path in self.given:
+            Run.open(path)  # says now what is wrong with it
+
+    def runs(self) -> list[OpenRun]:
+        """Those given, in order, then those made here, newest first."""
+        made = sorted(self.folder.glob("runs/*/run.json"), reverse=True) if self.folder else []
+        return [run for path in [*self.given, *(each.parent for each in made)] if (run := self._opened(path))]
+
+    def run(self, key: str) -> OpenRun:
+        """Raises: RunError where there is none of that id."""
+        if (found := self._open.get(key)) is not None:
+            return found
+        for run in self.runs():
+            if run.key == key:
+                return run
+        raise RunError("there is no such run here")
+
+    def _opened(self, path: Path) -> OpenRun | None:
+        try:
+            run = OpenRun(Run.open(path), self.store)
+            with self._lock:
+                known = self._open.get(run.key)
+                if known is None or known.run.path != path:
+                    known = self._open.setdefault(run.key, run)
+                return known
+        except (RunError, KeyError):  # not one any more, or not yet
+            return None

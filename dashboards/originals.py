@@ -1,0 +1,156 @@
+"""The images of a run as they were scored, opened again from where they came, and cut into tiles for the viewer.
+
+An original is shown only if its bytes still have the SHA-256 that was recorded. Photographs are shown in their own 8-bit values
+(lossless PNG); scanner images as float32 values in their own unit, so that window and level are the viewer's. Level 0 has all
+pixels, each further one half of them.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from oddpixel.datasets.entry import Entry
+from oddpixel.datasets.reading import read_frame
+from oddpixel.datasets.sandbox import Decoder
+from oddpixel.datasets.source import FileSource
+from oddpixel.errors import MissingFile
+from oddpixel.forensics.detect.flag import Incoming
+from oddpixel.forensics.runs import Run
+from oddpixel.image import Image, Unreadable
+
+TILE = 512
+CACHED_BYTES = 1_500_000_000  # of decoded pictures, in all
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Arguments:
+    levels: `[h, w, 3]` uint8 as shown, or `[h, w]` float32 in the image's unit.
+    facts: what the viewer shows beside it.
+    """
+
+    levels: list[np.ndarray]
+    facts: dict[str, Any]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(level.nbytes for level in self.levels)
+
+    def tile(self, level: int, column: int, row: int) -> tuple[bytes, str]:
+        """Content and media type. Raises: MissingFile beyond the picture."""
+        if not 0 <= level < len(self.levels) or column < 0 or row < 0:
+            raise MissingFile("no such tile")
+        part = self.levels[level][row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
+        if part.size == 0:
+            raise MissingFile("no such tile")
+        if part.dtype == np.float32:
+            return np.ascontiguousarray(part, "<f4").tobytes(), "application/octet-stream"
+        from PIL import Image as Pillow
+
+        buffer = io.BytesIO()
+        Pillow.fromarray(np.ascontiguousarray(part)).save(buffer, "PNG", compress_level=1)
+        return buffer.getvalue(), "image/png"
+
+
+class Originals:
+    """Of one run. Several threads may ask; one picture is decoded at a time."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._lock = threading.Lock()
+        self._pictures: OrderedDict[str, Picture] = OrderedDict()
+        self._source: FileSource | None = None
+        self._entries: dict[str, Entry] = {}
+        self._decoder: Decoder | None = None
+
+    def picture(self, row: dict[str, Any]) -> Picture:
+        """Arguments: row: of the run's table. Raises: UnreadableInput."""
+        with self._lock:
+            item = row["item"]
+            if item in self._pictures:
+                self._pictures.move_to_end(item)
+            else:
+                self._pictures[item] = picture_of(self._image(row))
+                while len(self._pictures) > 1 and sum(each.nbytes for each in self._pictures.values()) > CACHED_BYTES:
+                    self._pictures.popitem(last=False)
+            return self._pictures[item]
+
+    def entry(self, row: dict[str, Any]) -> tuple[Entry, FileSource]:
+        """The file that an item came out of. Raises: MissingFile."""
+        if self._source is None:
+            places = tuple(self.run.record["places"])
+            options = {
+                name: value
+                for name, value in (self.run.record["options"].get("incoming") or {}).items()
+                if name in ("any_suffix", "every", "by_shot", "max_megapixels")
+            }
+            self._source = Incoming(places=places, **options).open()
+            self._entries = {entry.name: entry for entry in self._source.entries}
+        item = row["item"]
+        entry = self._entries.get(item) or self._entries.get(item.rpartition("#")[0])
+        if entry is None:
+            raise MissingFile(f"{item} is no longer where it was scored ({', '.join(self.run.record['places'])})")
+        return entry, self._source
+
+    def _image(self, row: dict[str, Any]) -> Image:
+        entry, source = self.entry(row)
+        frame = int(row["item"].rpartition("#")[2]) if row["item"] != entry.name else None
+        if self._decoder is None:
+            self._decoder = source.reader.decoder()
+        image = read_frame(entry, self._decoder, source.reader.limits, frame)
+        if isinstance(image, Unreadable):
+            raise image.error
+        if row["sha256"] and image.sha256 != row["sha256"]:
+            raise MissingFile(f"{row['item']} is no longer the file that was scored: its SHA-256 differs")
+        return image
+
+
+def picture_of(image: Image) -> Picture:
+    """Levels and facts of an image."""
+    values = image.unit != "display" and image.pixels.shape[0] == 1
+    if values:
+        finest = np.nan_to_num(image.pixels[0])
+    else:
+        shown = image.to_display()
+        finest = np.ascontiguousarray(shown.repeat(3, 2) if shown.shape[2] == 1 else shown[..., :3])
+    levels = [finest]
+    while max(levels[-1].shape[:2]) > TILE:
+        height, width = levels[-1].shape[:2]
+        half = (max((width + 1) // 2, 1), max((height + 1) // 2, 1))
+        levels.append(cv2.resize(levels[-1], half, interpolation=cv2.INTER_AREA))
+    facts: dict[str, Any] = {
+        "width": image.pixels.shape[2],
+        "height": image.pixels.shape[1],
+        "kind": "values" if values else "picture",
+        "unit": image.unit,
+        "bits": image.bits,
+        "levels": len(levels),
+        "tile": TILE,
+        "spacing_mm": image.spacing_mm,
+        "orientation": image.meta.get("orientation"),
+        "meta": {
+            name: value for name, value in image.meta.items() if name not in ("display", "orientation", "mask", "label")
+        },
+    }
+    if values:
+        facts |= _window(image)
+    return Picture(levels, facts)
+
+
+def _window(image: Image) -> dict[str, Any]:
+    """Where shown values begin and end, by the file's own window or by percentiles; whether dark is high."""
+    knots = image.meta.get("display")
+    if knots is not None:
+        low, high = float(min(knots["value"])), float(max(knots["value"]))
+        inverted = knots["grey"][0] > knots["grey"][-1]
+    else:
+        low, high = (float(each) for each in np.nanpercentile(image.pixels, (0.5, 99.5)))
+        inverted = False
+    return {"window": [low, max(high, low + 1e-6)], "inverted": inverted}

@@ -1,0 +1,78 @@
+"""What is looked at: sort, filters and threshold, as they stand in a permalink.
+
+?run=ID&sort=raw&up=1&decision=undecided&show=flagged&p=0.01&find=scan&stratum=CT&item=NAME
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from oddpixel.errors import UsageError
+from oddpixel.forensics.run_table import DECISION, Filter
+
+SORTS = ("raw", "p_value", "q_value", "item", "group", "stratum", DECISION, "width")
+SHOWN = ("all", "flagged", "unflagged", "errors")
+LONGEST = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """Arguments:
+    sort: a column; empty is the order of the inputs.
+    up: ascending.
+    decision: all, undecided, decided, or one of the decisions.
+    show: `SHOWN`.
+    p: only items at least as rare.
+    find: text in the item's name.
+    stratum: only this one.
+    """
+
+    sort: str = "raw"
+    up: bool = False
+    decision: str = "all"
+    show: str = "all"
+    p: float | None = None
+    find: str = ""
+    stratum: str = ""
+
+    @classmethod
+    def of(cls, given: Mapping[str, str]) -> Query:
+        """Raises: UsageError for what makes no sense."""
+        sort, show = given.get("sort", "raw"), given.get("show", "all")
+        if sort and sort not in SORTS:
+            raise UsageError(f"cannot sort by {sort[:40]!r}; there are {', '.join(SORTS)}")
+        if show not in SHOWN:
+            raise UsageError(f"cannot show {show[:40]!r}; there are {', '.join(SHOWN)}")
+        try:
+            p = float(given["p"]) if given.get("p") else None
+        except ValueError as error:
+            raise UsageError("p is a number between 0 and 1") from error
+        texts = {name: given.get(name, "")[:LONGEST] for name in ("find", "stratum")}
+        decision = given.get("decision", "all")[:LONGEST]
+        return cls(sort=sort, up=given.get("up") == "1", show=show, decision=decision, p=p, **texts)
+
+    @property
+    def filters(self) -> list[Filter]:
+        found = []
+        if self.decision == "undecided":
+            found.append(Filter(DECISION, "is null"))
+        elif self.decision == "decided":
+            found.append(Filter(DECISION, "is not null"))
+        elif self.decision != "all":
+            found.append(Filter(DECISION, "=", self.decision))
+        if self.show in ("flagged", "unflagged"):
+            found.append(Filter("flagged", "=", self.show == "flagged"))
+        elif self.show == "errors":
+            found.append(Filter("error", "is not null"))
+        if self.p is not None:
+            found.append(Filter("p_value", "<=", self.p))
+        if self.find:
+            found.append(Filter("item", "contains", self.find))
+        if self.stratum:
+            found.append(Filter("stratum", "=", self.stratum))
+        return found
+
+    @property
+    def order_by(self) -> str | None:
+        return self.sort or None

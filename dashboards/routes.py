@@ -1,0 +1,255 @@
+"""What the pages' components ask for over HTTP: rows, thumbnails, tiles, maps, originals; and verdicts, which they send.
+
+Everything is under /oddpixel/. Who may ask is `access`'s business; that a decision carries a signed ticket is checked here.
+File names never come from a visitor: an item's name is looked up in the run's table, which says where its files are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from oddpixel.errors import MissingFile, OddPixelError, RunError, UnreadableInput, UsageError
+from oddpixel.forensics.run_table import DECISION, Filter
+
+from .library import DECISIONS, OpenRun
+from .query import Query
+from .site import the_site
+
+PAGE = 500  # rows at most in one answer
+AT_ONCE = 1000  # items at most in one decision
+BODY = 1_000_000  # bytes at most of what is sent here
+FOREVER = "private, max-age=31536000, immutable"
+NEVER = "no-store"
+TICKET = "x-oddpixel-ticket"
+
+Handler = Callable[[Request], Any]
+
+
+def _answered(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """A handler in a thread of its own; our errors become an answer that says what was wrong."""
+
+    async def answer(request: Request) -> Response:
+        if request.method == "POST":
+            body = b""
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY:
+                    return _error(413, UsageError(f"more than {BODY} bytes were sent"))
+            request.state.body = body
+        try:
+            found = await anyio.to_thread.run_sync(handler, request)
+        except (MissingFile, RunError) as error:
+            return _error(404, error)
+        except PermissionError as error:
+            return _error(403, error)
+        except UnreadableInput as error:
+            return _error(415, error)
+        except OddPixelError as error:
+            return _error(400, error)
+        return found if isinstance(found, Response) else JSONResponse(found, headers={"cache-control": NEVER})
+
+    return answer
+
+
+def _error(status: int, error: Exception) -> JSONResponse:
+    said = {"error": {"type": type(error).__name__, "message": str(error)}}
+    return JSONResponse(said, status_code=status, headers={"cache-control": NEVER})
+
+
+def _run(request: Request) -> OpenRun:
+    return the_site().library.run(request.path_params["run"])
+
+
+def _author(request: Request) -> str:
+    author = the_site().author_of(request.headers.get(TICKET, ""))
+    if author is None:
+        raise PermissionError("this page is too old to decide; reload it")
+    return author
+
+
+def _sent(request: Request) -> dict[str, Any]:
+    try:
+        content = json.loads(request.state.body)
+    except ValueError as error:
+        raise UsageError("that was no JSON") from error
+    if not isinstance(content, dict):
+        raise UsageError("an object was expected")
+    return content
+
+
+def health(request: Request) -> dict[str, str]:
+    return {"status": "ok"}
+
+
+def rows(request: Request) -> dict[str, Any]:
+    """A page of the run's rows: small enough for a grid."""
+    run, given = _run(request), request.query_params
+    query = Query.of(given)
+    try:
+        offset, limit = int(given.get("offset", 0)), min(int(given.get("limit", 100)), PAGE)
+    except ValueError as error:
+        raise UsageError("offset and limit are numbers") from error
+    table = run.table
+    found = table.page(
+        query.filters, order_by=query.order_by, descending=not query.up, limit=max(limit, 0), offset=max(offset, 0)
+    )
+    answer: dict[str, Any] = {"rows": [_short(row) for row in found]}
+    if given.get("count") == "1":
+        answer |= {"count": table.count(query.filters), "all": table.count()}
+        answer["undecided"] = table.count([*query.filters, Filter(DECISION, "is null")])
+    return answer
+
+
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    short = {name: row[name] for name in ("item", "group", "raw", "p_value", "q_value", "flagged", "width", "height")}
+    short |= {"decision": row[DECISION], "picture": row["thumbnail"] is not None, "map": row["map"] is not None}
+    short["error"] = json.loads(row["error"])["message"] if row["error"] else None
+    short["because"] = _first_reason(row["reasons"])
+    return short
+
+
+def _first_reason(reasons: str | None) -> str | None:
+    found = json.loads(reasons) if reasons else []
+    return found[0]["because"] if found else None
+
+
+def place(request: Request) -> dict[str, Any]:
+    """Where in the pages an item is, or the next undecided one behind a place."""
+    run, given = _run(request), request.query_params
+    query = Query.of(given)
+    which = Filter(DECISION, "is null") if given.get("next") else Filter("item", "=", given.get("of", ""))
+    try:
+        after = int(given.get("after", -1))
+    except ValueError as error:
+        raise UsageError("after is a number") from error
+    arguments: dict[str, Any] = {"order_by": query.order_by, "descending": not query.up}
+    found = run.table.place_of(which, query.filters, after=after, **arguments)
+    if found is None and given.get("next"):
+        found = run.table.place_of(which, query.filters, **arguments)
+    row = run.table.page(query.filters, limit=1, offset=found, **arguments) if found is not None else []
+    return {"place": found, "item": row[0]["item"] if row else None}
+
+
+def thumbnail(request: Request) -> Response:
+    run = _run(request)
+    return _file(run, run.row(request.query_params.get("item", ""))["thumbnail"], "image/webp")
+
+
+def evidence(request: Request) -> Response:
+    """The map as 16-bit grey: thousandths of -log10 of the share of normal places as odd."""
+    run = _run(request)
+    return _file(run, run.row(request.query_params.get("item", ""))["map"], "image/png")
+
+
+def heat(request: Request) -> Response:
+    """The map as numbers: two uint32 (rows, columns) and float32 values."""
+    import numpy as np
+
+    from oddpixel.forensics.detect.evidence_picture import read_evidence
+
+    run = _run(request)
+    row = run.row(request.query_params.get("item", ""))
+    if row["map"] is None:
+        raise MissingFile("there is no map of this item")
+    run.file(row["map"])
+    values, _ = read_evidence(run.run, row["map"])
+    content = np.array(values.shape, "<u4").tobytes() + values.astype("<f4").tobytes()
+    return Response(content, media_type="application/octet-stream", headers={"cache-control": FOREVER})
+
+
+def _file(run: OpenRun, name: str | None, media_type: str) -> Response:
+    if name is None:
+        raise MissingFile("there is no such picture of this item")
+    return Response(run.file(name).read_bytes(), media_type=media_type, headers={"cache-control": FOREVER})
+
+
+def facts(request: Request) -> dict[str, Any]:
+    """Size, unit, window, spacing of the original: what a viewer needs before it asks for tiles."""
+    run = _run(request)
+    return run.originals.picture(run.row(request.query_params.get("item", ""))).facts
+
+
+def tile(request: Request) -> Response:
+    run, given = _run(request), request.query_params
+    try:
+        level, column, row = (int(given.get(name, "")) for name in ("level", "column", "row"))
+    except ValueError as error:
+        raise UsageError("level, column and row are numbers") from error
+    content, media_type = run.originals.picture(run.row(given.get("item", ""))).tile(level, column, row)
+    return Response(content, media_type=media_type, headers={"cache-control": FOREVER})
+
+
+def original(request: Request) -> Response:
+    """The file itself, bit for bit, as a download. It may hold what identifies a person, so it is noted who took it."""
+    run = _run(request)
+    row = run.row(request.query_params.get("item", ""))
+    author = the_site().author_of(request.query_params.get("ticket", ""))
+    if author is None:
+        raise PermissionError("this page is too old; reload it")
+    entry, source = run.originals.entry(row)
+    file = entry.open(source.reader.limits)
+    run.verdicts.note_action(run.key, row["item"], "original downloaded", author=author)
+    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in Path(row["item"]).name)[:150] or "original"
+
+    def chunks() -> Any:
+        with file:
+            while chunk := file.read(2**20):
+                yield chunk
+
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": NEVER}
+    return StreamingResponse(chunks(), media_type="application/octet-stream", headers=headers)
+
+
+def decide(request: Request) -> dict[str, Any]:
+    run, author, sent = _run(request), _author(request), _sent(request)
+    decision = sent.get("decision")
+    if decision not in DECISIONS:
+        raise UsageError(f"a decision is {', '.join(DECISIONS)}")
+    note = sent.get("note", "")
+    if not isinstance(note, str) or len(note) > 5000:
+        raise UsageError("a note has at most 5,000 characters")
+    made = run.decide(_items(sent), decision, author=author, note=note)
+    return {"decided": [verdict.item for verdict in made]}
+
+
+def undo(request: Request) -> dict[str, Any]:
+    run, author, sent = _run(request), _author(request), _sent(request)
+    made = run.verdicts.undo(run.key, _items(sent), author=author)
+    return {"undone": {verdict.item: verdict.decision for verdict in made}}
+
+
+def _items(sent: dict[str, Any]) -> list[str]:
+    items = sent.get("items")
+    if not isinstance(items, list) or not items or len(items) > AT_ONCE or not all(isinstance(i, str) for i in items):
+        raise UsageError(f"items are 1 to {AT_ONCE} names")
+    return items
+
+
+def save_view(request: Request) -> dict[str, Any]:
+    _author(request)
+    sent = _sent(request)
+    name, query = sent.get("name"), sent.get("query")
+    if not isinstance(name, str) or not isinstance(query, str):
+        raise UsageError("a view has a name and a query")
+    the_site().views.save(name, query)
+    return {"views": the_site().views.all()}
+
+
+ROUTES = [
+    Route("/oddpixel/health", _answered(health)),
+    Route("/oddpixel/views", _answered(save_view), methods=["POST"]),
+    *(
+        Route(f"/oddpixel/runs/{{run}}/{handler.__name__}", _answered(handler))
+        for handler in (rows, place, thumbnail, evidence, heat, facts, tile, original)
+    ),
+    Route("/oddpixel/runs/{run}/decide", _answered(decide), methods=["POST"]),
+    Route("/oddpixel/runs/{run}/undo", _answered(undo), methods=["POST"]),
+]

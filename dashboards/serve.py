@@ -1,0 +1,75 @@
+"""Start the dashboard: check where it may listen, print its address, serve until interrupted."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import sys
+from collections.abc import Sequence
+from ipaddress import ip_address
+from pathlib import Path
+
+from oddpixel.errors import UsageError
+
+SHORTEST_TOKEN = 16
+
+
+def serve(
+    runs: Sequence[Path],
+    *,
+    host: str,
+    port: int,
+    token: str | None,
+    folder: Path,
+    data: Sequence[Path],
+    store: str | None,
+) -> None:
+    """Raises: UsageError where it would be open to others without a token, RunError for a folder that is no run."""
+    import uvicorn
+
+    from .app import application
+    from .library import Library
+    from .site import Site
+
+    token = secrets.token_urlsafe(24) if token == "new" else token
+    check(host, token)
+    site = Site(Library(runs, folder, store), folder.resolve(), tuple(path.resolve() for path in data))
+    listening = _listen(host, port)
+    port = listening.getsockname()[1]
+    shown = "localhost" if is_loopback(host) else host
+    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/" + (f"?token={token}" if token else "")
+    print(f"dashboard: {address}", flush=True)
+    print("stop it with Ctrl+C", file=sys.stderr)
+    config = uvicorn.Config(application(site, token), log_level="warning", access_log=False, server_header=False)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def check(host: str, token: str | None) -> None:
+    """Raises: UsageError."""
+    if token is not None and len(token) < SHORTEST_TOKEN:
+        raise UsageError(
+            f"a token of {len(token)} characters can be guessed; use at least {SHORTEST_TOKEN}, or --token new"
+        )
+    if token is None and not is_loopback(host):
+        raise UsageError(f"{host} can be reached by others; add --token new, and put TLS in front of it")
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise UsageError(
+            f"{host}:{port} cannot be listened on ({error.strerror}); choose another --port, or 0"
+        ) from error
+    return listening

@@ -1,0 +1,54 @@
+"""The unflagged items of a run that look most like one of its items: what normal looks like beside it.
+
+By the correlation of thumbnails reduced to 16 x 16 grey values: no claim of meaning, only of looking alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image as Pillow
+
+from oddpixel.forensics.run_table import Filter
+
+from .library import OpenRun
+
+SIDE = 16
+MOST = 2000  # unflagged items that are compared with
+
+
+@dataclass(frozen=True)
+class Alike:
+    item: str
+    correlation: float
+
+
+def most_alike(run: OpenRun, item: str, count: int = 4) -> list[Alike]:
+    """Oddest excluded: only items that were not flagged, the most normal first among equals."""
+    row = run.row(item)
+    if row["thumbnail"] is None:
+        return []
+    names, reduced = _reduced(run, run.table.count())
+    if not names:
+        return []
+    correlation = reduced @ _reduce(run, row["thumbnail"])
+    order = [index for index in np.argsort(-correlation, kind="stable") if names[index] != item]
+    return [Alike(names[index], float(correlation[index])) for index in order[:count]]
+
+
+@lru_cache(maxsize=8)
+def _reduced(run: OpenRun, num_rows: int) -> tuple[list[str], np.ndarray]:
+    """Of the most normal items. `num_rows` makes a run that grew a new question."""
+    normal = [Filter("flagged", "=", False), Filter("thumbnail", "is not null")]
+    rows = run.table.page(normal, order_by="raw", limit=MOST)
+    return [row["item"] for row in rows], np.array([_reduce(run, row["thumbnail"]) for row in rows])
+
+
+def _reduce(run: OpenRun, thumbnail: str) -> np.ndarray:
+    """Of mean 0 and length 1."""
+    with Pillow.open(run.file(thumbnail)) as picture:
+        grey = np.asarray(picture.convert("L").resize((SIDE, SIDE), Pillow.Resampling.BOX), np.float64).ravel()
+    grey -= grey.mean()
+    return grey / max(float(np.linalg.norm(grey)), 1e-9)

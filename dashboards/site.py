@@ -1,0 +1,72 @@
+"""What all visitors of one dashboard process share: its library, its signer, its rules."""
+
+from __future__ import annotations
+
+import getpass
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from oddpixel.errors import RunError
+
+from .access import Signer
+from .jobs import Jobs
+from .library import Library
+from .saved_views import SavedViews
+
+
+@dataclass(frozen=True)
+class Site:
+    """Arguments:
+    library: runs.
+    folder: where uploads, new runs and detectors, jobs and saved views go.
+    data: the folders that a visitor may name to read images from.
+    """
+
+    library: Library
+    folder: Path
+    data: tuple[Path, ...] = ()
+    signer: Signer = field(default_factory=Signer)
+    reveal: bool = True
+
+    @property
+    def jobs(self) -> Jobs:
+        return Jobs(self.folder / "jobs")
+
+    @property
+    def views(self) -> SavedViews:
+        return SavedViews(self.folder / "views.json")
+
+    def ticket(self, author: str) -> str:
+        """Lets whoever holds it decide under that name."""
+        return self.signer.sign("decide", {"author": author})
+
+    def author_of(self, ticket: str) -> str | None:
+        said: dict[str, Any] | None = self.signer.read("decide", ticket)
+        return None if said is None else str(said["author"])
+
+
+def default_author() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "visitor"
+
+
+_sites: list[Site] = []
+_lock = threading.Lock()
+
+
+def open_site(site: Site) -> Site:
+    """From now on it is the one that pages and routes of this process use."""
+    with _lock:
+        _sites[:] = [site]
+    return site
+
+
+def the_site() -> Site:
+    """Raises: RunError where none was opened."""
+    if not _sites:
+        raise RunError("no dashboard is open in this process; start one with `oddpixel dashboard`")
+    return _sites[0]

@@ -1,0 +1,145 @@
+"""One case: the original with its map, why it looks odd, what normal looks like beside it, and what was decided."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from oddpixel.dashboards.components import widget
+from oddpixel.dashboards.identifiers import identifiers
+from oddpixel.dashboards.library import OpenRun
+from oddpixel.dashboards.similar import most_alike
+from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet, table_of, ticket
+from oddpixel.errors import OddPixelError
+from oddpixel.forensics.run_table import Filter
+
+MOST_SLICES = 3000
+REASONS_SHOWN = 6
+
+
+def slices(run: OpenRun, row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Items of the same group, in the order of the inputs: a series, a volume, a video."""
+    rows = run.table.page([Filter("group", "=", row["group"]), Filter("error", "is null")], limit=MOST_SLICES)
+    return [{"item": each["item"], "map": each["map"] is not None} for each in rows]
+
+
+def go(run: OpenRun) -> None:
+    asked = st.session_state["viewer"].get("go") or {}
+    st.query_params["item"] = str(asked.get("item", ""))
+
+
+def show(run: OpenRun, row: dict[str, Any]) -> None:
+    decision = run.run.record.get("decision") or {}
+    plain(row["item"])
+    widget("viewer")(
+        data={
+            "run": run.key,
+            "item": row["item"],
+            "group": row["group"],
+            "slices": slices(run, row),
+            "decision": row["decision"],
+            "threshold": decision.get("map_threshold"),
+            "queue": st.session_state.get("queue-query", {}),
+            "ticket": ticket(),
+        },
+        key="viewer",
+        on_go_change=lambda: go(run),
+        on_decided_change=lambda: None,
+    )
+    why, alike, history = st.columns([5, 4, 4], gap="large")
+    with why:
+        reasons(row, decision)
+    with alike:
+        beside(run, row)
+    with history:
+        decisions(run, row)
+        facts(run, row)
+
+
+def reasons(row: dict[str, Any], decision: dict[str, Any]) -> None:
+    st.subheader("Why")
+    if row["error"]:
+        plain(json.loads(row["error"])["message"])
+        return
+    if row["p_value"] is None:
+        quiet("This run did not score its items (`oddpixel flag` does).")
+        return
+    verdict = "flagged" if row["flagged"] else "not flagged"
+    plain(f"{verdict}; p = {row['p_value']:.4g}, q = {row['q_value']:.4g}, oddness {row['raw']:.3g}")
+    for each in json.loads(row["reasons"] or "[]")[:REASONS_SHOWN]:
+        plain(f"• {each['because']} ({each['channel']}, p = {each['p_value']:.3g})")
+    quiet(f"{decision['promise']}." if decision.get("promise") else "No guarantee: see the warnings of the run.")
+    quiet("Not flagged does not mean sound: it is no rarer than the normal images that were shown.")
+
+
+def beside(run: OpenRun, row: dict[str, Any]) -> None:
+    st.subheader("Most alike, not flagged")
+    found = most_alike(run, row["item"])
+    if not found:
+        quiet("There are none in this run.")
+        return
+    for column, each in zip(st.columns(4), found, strict=False):
+        query = urlencode({"item": each.item})
+        with column:
+            st.html(
+                f'<img src="/oddpixel/runs/{run.key}/thumbnail?{query}" alt="" style="width:100%;border-radius:6px">'
+            )
+            quiet(f"{each.item}\nr = {each.correlation:.2f}")
+    quiet("By their thumbnails, among the most normal items of this run.")
+
+
+def decisions(run: OpenRun, row: dict[str, Any]) -> None:
+    st.subheader("History")
+    history = run.verdicts.history(run.key, row["item"])
+    if not history:
+        quiet("No verdict yet.")
+    for each in reversed(history[-12:]):
+        plain(
+            f"{each.at[:16].replace('T', ' ')} · {each.author}: {each.decision}"
+            + (f" · {each.note}" if each.note else "")
+        )
+
+
+def facts(run: OpenRun, row: dict[str, Any]) -> None:
+    st.subheader("File")
+    shown: dict[str, Any] = {
+        "SHA-256": row["sha256"],
+        "group": row["group"],
+        "size": f"{row['width']} x {row['height']}",
+    }
+    try:
+        found = run.originals.picture(row).facts
+        shown |= {"unit": found["unit"], "bits": found["bits"], "spacing, mm": found["spacing_mm"], **found["meta"]}
+    except OddPixelError as error:
+        shown["original"] = str(error)
+    table_of({name: value for name, value in shown.items() if value is not None})
+    query = urlencode({"item": row["item"], "ticket": ticket()})
+    st.html(
+        f'<a href="/oddpixel/runs/{run.key}/original?{query}" download>Download the original</a> (noted in the log)'
+    )
+    if shown.get("format") == "DICOM" and st.button(
+        "Show identifiers", help="Name, numbers, dates of the patient. The log notes that you looked."
+    ):
+        try:
+            table_of(identifiers(run, row["item"], author()))
+        except OddPixelError as error:
+            failed(error)
+
+
+run = chosen_run("case")
+if run is not None:
+    item = st.query_params.get("item")
+    try:
+        if not item:
+            first = run.table.page(order_by="raw", descending=True, limit=1)
+            item = first[0]["item"] if first else None
+        if item is None:
+            st.info("This run holds no items yet.")
+        else:
+            st.query_params["item"] = item
+            show(run, run.row(item))
+    except OddPixelError as error:
+        failed(error)

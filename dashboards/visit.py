@@ -1,0 +1,122 @@
+"""One visit: who it is, which run is looked at, and what every page shows alike."""
+
+from __future__ import annotations
+
+import html
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from oddpixel.errors import RunError
+
+from .library import OpenRun
+from .site import default_author, the_site
+
+# Streamlit's own margins are made for prose; pictures need the room.
+STYLE = """<style>
+  [data-testid="stMainBlockContainer"] { padding: 4rem 2rem 1rem }
+  [data-testid="stSidebarContent"] { font-size: .92rem }
+  .oddpixel-quiet { opacity: .75 }
+  .oddpixel-facts { font-size: .88rem }
+  .oddpixel-facts th { text-align: left; padding: .1rem .8rem .1rem 0; font-weight: 500; vertical-align: top }
+  .oddpixel-text { overflow-wrap: anywhere; white-space: pre-wrap }
+</style>"""
+
+
+def sign_in() -> None:
+    """Name of the visitor, in the side bar; decisions are logged under it."""
+    st.html(STYLE)
+    with st.sidebar:
+        st.text_input(
+            "Your name", value=default_author(), key="author", max_chars=80, help="Verdicts are logged under it."
+        )
+
+
+@cache
+def icon() -> Any:
+    """A tile of squares, one of them odd. Drawn here: a named icon would be fetched from elsewhere."""
+    import numpy as np
+    from PIL import Image
+
+    grid = np.full((32, 32, 4), (0, 0, 0, 0), np.uint8)
+    for row in range(3):
+        for column in range(3):
+            colour = (209, 73, 91, 255) if (row, column) == (1, 2) else (96, 125, 139, 255)
+            grid[2 + 10 * row : 10 + 10 * row, 2 + 10 * column : 10 + 10 * column] = colour
+    return Image.fromarray(grid)
+
+
+def author() -> str:
+    return str(st.session_state.get("author") or "").strip() or default_author()
+
+
+def ticket() -> str:
+    return the_site().ticket(author())
+
+
+def chosen_run(page: str) -> OpenRun | None:
+    """The run in the address, else the one looked at before, else the first; a choice in the side bar. None where there is
+    none, and then the page has said so."""
+    runs = the_site().library.runs()
+    if not runs:
+        empty_state()
+        return None
+    by_key = {run.key: run for run in runs}
+    asked = st.query_params.get("run") or st.session_state.get("run")
+    if asked not in by_key:
+        if st.query_params.get("run"):
+            st.warning("The run in this address is not here; this is the first that is.")
+        asked = runs[0].key
+    with st.sidebar:
+        key = st.selectbox(
+            "Run",
+            list(by_key),
+            index=list(by_key).index(asked),
+            format_func=lambda each: label(by_key[each]),
+            key=f"run-{page}",
+        )
+    if key != st.session_state.get("run") and st.session_state.get("run") is not None and key != asked:
+        st.query_params.clear()
+    st.session_state["run"] = key
+    st.query_params["run"] = key
+    return by_key[key]
+
+
+def label(run: OpenRun) -> str:
+    record = run.run.record
+    return f"{run.name} · {record['kind']} · {record['num_items']} files" + (
+        "" if record["finished"] else " · unfinished"
+    )
+
+
+def empty_state() -> None:
+    st.title("No runs yet")
+    st.write("Flag some images, and open the run:")
+    st.code(
+        "oddpixel fit NORMALS -o DETECTOR\noddpixel flag INCOMING --detector DETECTOR -o RUN\noddpixel dashboard RUN",
+        language="bash",
+    )
+    st.write("Or upload images on the page *Runs*. `make demo` makes a run to look at.")
+
+
+def quiet(text: str) -> None:
+    st.html(f'<p class="oddpixel-quiet oddpixel-text">{html.escape(text)}</p>')
+
+
+def plain(text: str) -> None:
+    """Text from outside, as it stands: no markup of any kind."""
+    st.html(f'<p class="oddpixel-text">{html.escape(text)}</p>')
+
+
+def table_of(facts: dict[str, Any]) -> None:
+    """Names and values as a table; every text escaped."""
+    rows = "".join(
+        f"<tr><th>{html.escape(str(name))}</th><td class='oddpixel-text'>{html.escape(str(value))}</td></tr>"
+        for name, value in facts.items()
+    )
+    st.html(f"<table class='oddpixel-facts'>{rows}</table>")
+
+
+def failed(error: RunError | Exception) -> None:
+    st.error(f"{type(error).__name__}: {error}", icon=":material/error:")
