@@ -141,9 +141,7 @@ def _with_headers(send: Send) -> Send:
             kept = [
                 (name, value) for name, value in message.get("headers", []) if name.decode().lower() not in SECURITY
             ]
-            message = message | {
-                "headers": kept + [(name.encode(), value.encode()) for name, value in SECURITY.items()]
-            }
+            message["headers"] = kept + [(name.encode(), value.encode()) for name, value in SECURITY.items()]
         await send(message)
 
     return secured

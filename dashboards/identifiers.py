@@ -38,9 +38,9 @@ def identifiers(run: OpenRun, item: str, author: str) -> dict[str, str]:
     import pydicom
 
     row = run.row(item)
-    entry, source = run.originals.entry(row)
+    opened = run.originals.files.open(row)
     run.verdicts.note_action(run.key, item, "identifiers shown", author=author)
-    with entry.open(source.reader.limits) as file, warnings.catch_warnings():
+    with opened as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             data = pydicom.dcmread(file, stop_before_pixels=True, force=True)

@@ -16,12 +16,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.reading import read_frame
 from oddpixel.datasets.sandbox import Decoder
-from oddpixel.datasets.source import FileSource
 from oddpixel.errors import MissingFile
-from oddpixel.forensics.detect.flag import Incoming
+from oddpixel.forensics.originals import OriginalFiles, changed
 from oddpixel.forensics.runs import Run
 from oddpixel.image import Image, Unreadable
 
@@ -63,11 +61,9 @@ class Originals:
     """Of one run. Several threads may ask; one picture is decoded at a time."""
 
     def __init__(self, run: Run) -> None:
-        self.run = run
+        self.files = OriginalFiles(run)
         self._lock = threading.Lock()
         self._pictures: OrderedDict[str, Picture] = OrderedDict()
-        self._source: FileSource | None = None
-        self._entries: dict[str, Entry] = {}
         self._decoder: Decoder | None = None
 
     def picture(self, row: dict[str, Any]) -> Picture:
@@ -82,33 +78,16 @@ class Originals:
                     self._pictures.popitem(last=False)
             return self._pictures[item]
 
-    def entry(self, row: dict[str, Any]) -> tuple[Entry, FileSource]:
-        """The file that an item came out of. Raises: MissingFile."""
-        if self._source is None:
-            places = tuple(self.run.record["places"])
-            options = {
-                name: value
-                for name, value in (self.run.record["options"].get("incoming") or {}).items()
-                if name in ("any_suffix", "every", "by_shot", "max_megapixels")
-            }
-            self._source = Incoming(places=places, **options).open()
-            self._entries = {entry.name: entry for entry in self._source.entries}
-        item = row["item"]
-        entry = self._entries.get(item) or self._entries.get(item.rpartition("#")[0])
-        if entry is None:
-            raise MissingFile(f"{item} is no longer where it was scored ({', '.join(self.run.record['places'])})")
-        return entry, self._source
-
     def _image(self, row: dict[str, Any]) -> Image:
-        entry, source = self.entry(row)
+        entry, reader = self.files.entry(row), self.files.source.reader
         frame = int(row["item"].rpartition("#")[2]) if row["item"] != entry.name else None
         if self._decoder is None:
-            self._decoder = source.reader.decoder()
-        image = read_frame(entry, self._decoder, source.reader.limits, frame)
+            self._decoder = reader.decoder()
+        image = read_frame(entry, self._decoder, reader.limits, frame)
         if isinstance(image, Unreadable):
             raise image.error
         if row["sha256"] and image.sha256 != row["sha256"]:
-            raise MissingFile(f"{row['item']} is no longer the file that was scored: its SHA-256 differs")
+            raise changed(row["item"])
         return image
 
 

@@ -194,8 +194,7 @@ def original(request: Request) -> Response:
     author = the_site().author_of(request.query_params.get("ticket", ""))
     if author is None:
         raise PermissionError("this page is too old; reload it")
-    entry, source = run.originals.entry(row)
-    file = entry.open(source.reader.limits)
+    file = run.originals.files.open(row)
     run.verdicts.note_action(run.key, row["item"], "original downloaded", author=author)
     name = "".join(c if c.isalnum() or c in "._-" else "_" for c in Path(row["item"]).name)[:150] or "original"
 

@@ -1,0 +1,77 @@
+"""Export: the run, or what this view's filters leave of it, in a form that other programs read."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from pathlib import Path
+
+import streamlit as st
+
+from oddpixel.dashboards.library import OpenRun
+from oddpixel.dashboards.query import SHOWN, Query
+from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet
+from oddpixel.errors import OddPixelError
+from oddpixel.forensics.export import export, forms
+
+MEANING = {
+    "csv": "Table for spreadsheets; text that would be a formula is made harmless",
+    "parquet": "Table with types, for pandas, DuckDB, Spark",
+    "coco": "Marked places as polygons and boxes",
+    "html": "The report with verdicts, one file",
+    "zip": "The whole run with a manifest of hashes and the head of the log",
+    "seg": "DICOM segmentations of marked places",
+    "sr": "DICOM structured reports (TID 1500): scores, decisions, verdicts",
+    "sc": "DICOM secondary captures with the map and the score burned in",
+}
+MOST = 1_000_000
+
+
+def items(run: OpenRun, query: Query) -> list[str]:
+    rows = run.table.page(query.filters, order_by=query.order_by, descending=not query.up, limit=MOST)
+    return [row["item"] for row in rows]
+
+
+def made(run: OpenRun, form: str, wanted: list[str] | None) -> tuple[str, bytes, list[str]]:
+    """File name, content, and what was left out; several DICOM objects come as one archive."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{run.name}-{form}{forms()[form].SUFFIX}"
+        left_out = export(run.run, form, path, store=run.store, items=wanted)
+        if not path.is_dir():
+            return path.name, path.read_bytes(), left_out
+        packed = path.with_suffix(".zip")
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for each in sorted(path.iterdir()):
+                archive.write(each, each.name)
+        return packed.name, packed.read_bytes(), left_out
+
+
+run = chosen_run("export")
+if run is not None:
+    st.subheader("What")
+    left, right = st.columns(2)
+    show = left.selectbox("Items", SHOWN, format_func=lambda name: {"unflagged": "not flagged"}.get(name, name))
+    verdict = right.selectbox("Verdict", ["all", "decided", "undecided", "odd", "normal", "unsure"])
+    st.subheader("As")
+    form = st.radio(
+        "Form", list(MEANING), format_func=lambda name: f"{name}: {MEANING[name]}", label_visibility="collapsed"
+    )
+    try:
+        query = Query.of({"show": show, "decision": verdict})
+        wanted = items(run, query) if query.filters else None
+        plain(f"{run.table.count() if wanted is None else len(wanted)} items")
+        if st.button("Prepare", type="primary"):
+            with st.spinner("Writing …"):
+                name, content, left_out = made(run, form, wanted)
+            run.verdicts.note_action(run.key, "", f"exported as {form}", author=author())
+            st.download_button(
+                f"Download {name} ({len(content) / 1e6:.1f} MB)", content, file_name=name, on_click="ignore"
+            )
+            for sentence in left_out[:10]:
+                quiet(f"left out: {sentence}")
+            if len(left_out) > 10:
+                quiet(f"left out: {len(left_out) - 10} more")
+    except OddPixelError as error:
+        failed(error)
+    st.subheader("The same without a browser")
+    st.code(f"oddpixel export RUN --to {form}", language="bash")

@@ -14,6 +14,7 @@ import jinja2
 from PIL import Image as Pillow
 
 from oddpixel.forensics.runs import Run
+from oddpixel.forensics.verdicts import Chain
 
 from .evidence_picture import overlay, read_evidence
 
@@ -26,15 +27,30 @@ def write_report(
     run: Run, rows: Sequence[Mapping[str, Any]], decision: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]
 ) -> None:
     """`index.html` in the run's folder. Raises: RunError."""
+    with run.writing(run.path / "index.html") as file:
+        file.write(rendered(run, rows, decision, groups).encode())
+
+
+def rendered(
+    run: Run,
+    rows: Sequence[Mapping[str, Any]],
+    decision: Mapping[str, Any],
+    groups: Sequence[Mapping[str, Any]],
+    chain: Chain | None = None,
+) -> str:
+    """The page.
+
+    Arguments:
+        rows: with what people decided (`export.exported`), or without.
+        chain: of the log that those decisions are in.
+    """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(files(__package__ or "").joinpath("report.html").read_text())
     shown = [shown_row(run, row, decision) for row in rows[:MAX_ROWS]]
     several = [each | {"line": _line(each["curve"])} for each in map(dict, groups) if each["num_images"] > 1]
-    page = template.render(
-        rows=shown, total=len(rows), decision=decision, groups=several[:MAX_CURVES], wide=WIDE, high=HIGH
+    return template.render(
+        rows=shown, total=len(rows), decision=decision, groups=several[:MAX_CURVES], wide=WIDE, high=HIGH, chain=chain
     )
-    with run.writing(run.path / "index.html") as file:
-        file.write(page.encode())
 
 
 def shown_row(run: Run, row: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, Any]:

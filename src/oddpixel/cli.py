@@ -198,7 +198,7 @@ def density(
 
 
 @app.command()
-def export(
+def onnx(
     model: Annotated[str, typer.Option("--model", help="A pyramid's folder, or the name of a bundled one.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the graphs.")],
 ) -> None:

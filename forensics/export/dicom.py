@@ -1,0 +1,116 @@
+"""What the three DICOM forms share: the originals that they refer to, UIDs that a second export repeats, how we call ourselves.
+
+Research results, marked as such: CONTENT QUALIFICATION is RESEARCH where the object has it, reports are unverified.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oddpixel import __version__
+from oddpixel.errors import UnreadableInput, UsageError
+
+from .exported import Exported
+
+MANUFACTURER, MODEL = "OddPixel", "OddPixel detector"
+SCHEME = "99ODDPIXEL"  # ours, until a standard code fits; docs/dashboard.md lists its codes
+
+
+@dataclass(frozen=True)
+class Source:
+    """A row and its original."""
+
+    row: dict[str, Any]
+    data: Any
+
+    def uid(self, exported: Exported, kind: str) -> str:
+        """The same for the same run, item and kind: a second export makes the same objects."""
+        from pydicom.uid import generate_uid
+
+        return str(generate_uid(entropy_srcs=[exported.run.record["id"], self.row["item"], kind]))
+
+
+def sources(exported: Exported, left_out: list[str]) -> Iterator[Source]:
+    """Scored rows with a DICOM original of one frame. Others are left out, a sentence each."""
+    import pydicom
+
+    from ..originals import OriginalFiles
+
+    files = OriginalFiles(exported.run)
+    for row in exported.rows:
+        if row["raw"] is None:
+            left_out.append(f"{row['item']} was not scored")
+            continue
+        try:
+            with files.open(row) as file, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                data = pydicom.dcmread(file)
+                data.PatientName  # noqa: B018 -- reads on to the end
+        except UnreadableInput as error:
+            left_out.append(f"{row['item']}: {error}")
+        except Exception:  # of a hostile file anything may come
+            left_out.append(f"{row['item']} is no DICOM file")
+        else:
+            if int(data.get("NumberOfFrames", 1) or 1) > 1:
+                left_out.append(f"{row['item']} has several frames; only single-frame objects are exported")
+            else:
+                yield Source(row, data)
+
+
+def write_objects(
+    exported: Exported, folder: Path, make: Callable[[Exported, Source, int], Any | None], nothing: str
+) -> list[str]:
+    """One object a source into a folder.
+
+    Arguments:
+        make: None where there is nothing to say about that source.
+        nothing: why, then.
+
+    Raises: UsageError where highdicom is missing, or there is nothing to write.
+    """
+    try:
+        import highdicom  # noqa: F401
+    except ImportError as error:
+        raise UsageError("DICOM results need highdicom: pip install 'oddpixel[dicom-results]'") from error
+    folder.mkdir()
+    left_out: list[str] = []
+    for number, source in enumerate(sources(exported, left_out), start=1):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about oddities of the original, not of what is made
+                made = make(exported, source, number)
+        except (AttributeError, ValueError, TypeError, KeyError) as error:
+            left_out.append(f"{source.row['item']}: its header lacks what the result needs ({error})")
+            continue
+        if made is None:
+            left_out.append(f"{source.row['item']}: {nothing}")
+        else:
+            name = hashlib.sha256(source.row["item"].encode()).hexdigest()[:16]
+            made.save_as(folder / f"{number:05d}-{name}.dcm")
+    if not any(folder.iterdir()):
+        because = f" ({left_out[0]})" if left_out else ""
+        raise UsageError(f"there is nothing to export in this form{because}")
+    return left_out
+
+
+def equipment(exported: Exported, source: Source, kind: str, number: int, series_number: int) -> dict[str, Any]:
+    """What every object of ours says about itself."""
+    from pydicom.uid import generate_uid
+
+    study = str(source.data.get("StudyInstanceUID", ""))
+    return {
+        "series_instance_uid": str(generate_uid(entropy_srcs=[exported.run.record["id"], study, kind])),
+        "series_number": series_number,
+        "sop_instance_uid": source.uid(exported, kind),
+        "instance_number": number,
+        "manufacturer": MANUFACTURER,
+    }
+
+
+def software() -> str:
+    return f"oddpixel {__version__}"

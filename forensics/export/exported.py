@@ -1,0 +1,93 @@
+"""What is exported: a run's rows with the decision that counts for each, and the state of the log at that moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..run_table import RunTable
+from ..runs import Run
+from ..verdicts import UNDECIDED, Chain, Verdict, Verdicts
+
+DECIDED = ("decision", "author", "decided_at", "note")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Arguments:
+    rows: as in the run's table, values None where there is none, with `DECIDED` beside.
+    history: every decision about these items, oldest first.
+    chain: of the log.
+    """
+
+    run: Run
+    rows: list[dict[str, Any]]
+    history: list[Verdict]
+    chain: Chain | None
+
+    @classmethod
+    def of(cls, run: Run, store: str | None, items: list[str] | None) -> Exported:
+        """Raises: RunError."""
+        import pandas as pd
+
+        key = run.record["id"]
+        history: list[Verdict] = []
+        chain = None
+        if store is not None or run.verdicts_path.exists():
+            with Verdicts(store or run.verdicts_path) as verdicts:
+                history, chain = verdicts.since(key, 0), verdicts.verify()
+        latest = {each.item: each for each in history}
+        wanted = None if items is None else set(items)
+        rows = []
+        for record in RunTable(run).frame().to_dict("records"):
+            row: dict[str, Any] = {str(name): None if pd.isna(value) else value for name, value in record.items()}
+            if wanted is None or row["item"] in wanted:
+                rows.append(row | _said(latest.get(row["item"])))
+        return cls(run, rows, [each for each in history if wanted is None or each.item in wanted], chain)
+
+    @property
+    def threshold(self) -> float | None:
+        """Evidence above which a place of a map is marked."""
+        found: float | None = (self.run.record.get("decision") or {}).get("map_threshold")
+        return found
+
+    def marked(self, row: dict[str, Any]) -> np.ndarray | None:
+        """`[h, w]` at the original's size: where the map is above the threshold; None where there is no map."""
+        from ..detect.evidence_picture import read_evidence
+        from ..detect.fusion import on_image
+
+        if row["map"] is None or self.threshold is None:
+            return None
+        heat, _ = read_evidence(self.run, self.inside(row["map"]))
+        marks: np.ndarray = on_image(heat, (int(row["height"]), int(row["width"]))) > self.threshold
+        return marks
+
+    def inside(self, name: str) -> str:
+        """A file of the run, whatever its table says. Raises: RunError."""
+        from oddpixel.errors import RunError
+
+        if not (self.run.path / name).resolve().is_relative_to(self.run.path.resolve()):
+            raise RunError(f"the run's table names {name}, which is not in the run")
+        return name
+
+    def reasons(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(row["reasons"]) if row["reasons"] else []
+        return found
+
+    def files(self) -> Iterator[Path]:
+        """Of the run, but for locks and databases, by name."""
+        for path in sorted(self.run.path.rglob("*")):
+            name = path.relative_to(self.run.path).as_posix()
+            if path.is_file() and not path.is_symlink() and not name.startswith((".", "verdicts.sqlite")):
+                yield path
+
+
+def _said(verdict: Verdict | None) -> dict[str, str | None]:
+    if verdict is None or verdict.decision == UNDECIDED:
+        return dict.fromkeys(DECIDED)
+    return {"decision": verdict.decision, "author": verdict.author, "decided_at": verdict.at, "note": verdict.note}

@@ -1,0 +1,25 @@
+"""The run's page with decisions: self-contained, no script, every text escaped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from oddpixel.errors import UsageError
+
+from .exported import Exported
+
+NAME, SUFFIX = "html", ".html"
+
+
+def write(exported: Exported, path: Path) -> list[str]:
+    from ..detect.report import rendered
+
+    run = exported.run
+    if run.record["kind"] != "flag":
+        raise UsageError(f"this is a run of `oddpixel {run.record['kind']}`: its page is index.html in its folder")
+    wanted = {row["group"] for row in exported.rows}
+    groups = [each for each in json.loads((run.path / "groups.json").read_text())["groups"] if each["group"] in wanted]
+    rows = sorted(exported.rows, key=lambda row: (row["raw"] is None, -(row["raw"] or 0), row["item"]))
+    path.write_text(rendered(run, rows, run.record.get("decision") or {}, groups, exported.chain))
+    return []
