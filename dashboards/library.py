@@ -27,10 +27,12 @@ class OpenRun:
     """Arguments:
     run: its folder.
     store: a database URL for verdicts; None keeps them in the run's own SQLite file.
+    thumbnails: what `similar` has read, by the number of rows then.
     """
 
     run: Run
     store: str | None = None
+    thumbnails: dict[int, Any] = field(default_factory=dict)
     _seen: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -88,8 +90,9 @@ class OpenRun:
         return self.verdicts.record_all(self.key, known, decision, author=author, note=note)
 
     def close(self) -> None:
-        if "verdicts" in self.__dict__:
-            self.verdicts.close()
+        for part in ("verdicts", "originals", "_table"):
+            if part in self.__dict__:
+                self.__dict__[part].close()
 
 
 def _said(verdict: Verdict) -> str | None:
@@ -125,6 +128,11 @@ class Library:
             if run.key == key:
                 return run
         raise RunError("there is no such run here")
+
+    def close(self) -> None:
+        for run in self._open.values():
+            run.close()
+        self._open.clear()
 
     def _opened(self, path: Path) -> OpenRun | None:
         try:

@@ -78,6 +78,12 @@ class Originals:
                     self._pictures.popitem(last=False)
             return self._pictures[item]
 
+    def close(self) -> None:
+        if self._decoder is not None:
+            self._decoder.close()
+        self._decoder = None
+        self._pictures.clear()
+
     def _image(self, row: dict[str, Any]) -> Image:
         entry, reader = self.files.entry(row), self.files.source.reader
         frame = int(row["item"].rpartition("#")[2]) if row["item"] != entry.name else None

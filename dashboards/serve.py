@@ -41,7 +41,10 @@ def serve(
     print(f"dashboard: {address}", flush=True)
     print("stop it with Ctrl+C", file=sys.stderr)
     config = uvicorn.Config(application(site, token), log_level="warning", access_log=False, server_header=False)
-    uvicorn.Server(config).run(sockets=[listening])
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        site.library.close()
 
 
 def check(host: str, token: str | None) -> None:

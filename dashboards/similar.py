@@ -6,7 +6,6 @@ By the correlation of thumbnails reduced to 16 x 16 grey values: no claim of mea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from PIL import Image as Pillow
@@ -16,7 +15,7 @@ from oddpixel.forensics.run_table import Filter
 from .library import OpenRun
 
 SIDE = 16
-MOST = 2000  # unflagged items that are compared with
+MOST = 1000  # unflagged items that are compared with
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ def most_alike(run: OpenRun, item: str, count: int = 4) -> list[Alike]:
     row = run.row(item)
     if row["thumbnail"] is None:
         return []
-    names, reduced = _reduced(run, run.table.count())
+    names, reduced = _reduced(run)
     if not names:
         return []
     correlation = reduced @ _reduce(run, row["thumbnail"])
@@ -38,9 +37,16 @@ def most_alike(run: OpenRun, item: str, count: int = 4) -> list[Alike]:
     return [Alike(names[index], float(correlation[index])) for index in order[:count]]
 
 
-@lru_cache(maxsize=8)
-def _reduced(run: OpenRun, num_rows: int) -> tuple[list[str], np.ndarray]:
-    """Of the most normal items. `num_rows` makes a run that grew a new question."""
+def _reduced(run: OpenRun) -> tuple[list[str], np.ndarray]:
+    """Of the most normal items; read once for as many rows as the run has."""
+    if (rows := run.table.count()) not in run.thumbnails:
+        run.thumbnails.clear()
+        run.thumbnails[rows] = _read(run)
+    found: tuple[list[str], np.ndarray] = run.thumbnails[rows]
+    return found
+
+
+def _read(run: OpenRun) -> tuple[list[str], np.ndarray]:
     normal = [Filter("flagged", "=", False), Filter("thumbnail", "is not null")]
     rows = run.table.page(normal, order_by="raw", limit=MOST)
     return [row["item"] for row in rows], np.array([_reduce(run, row["thumbnail"]) for row in rows])

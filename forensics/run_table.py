@@ -65,6 +65,9 @@ class RunTable:
         self.database.execute(f"CREATE TABLE rows ({columns}, place BIGINT)")
         self.database.execute(f"CREATE TABLE decisions (item VARCHAR PRIMARY KEY, {DECISION} VARCHAR)")
 
+    def close(self) -> None:
+        self.database.close()
+
     def __len__(self) -> int:
         return self.count()
 

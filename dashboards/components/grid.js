@@ -300,36 +300,48 @@ class Grid {
     return row ? [row.item] : [];
   }
 
-  async decide(decision) {
+  // What was pressed is shown at once and sent in that order: whoever types fast decides on what was under the mark.
+
+  decide(decision) {
     const items = this.chosenItems();
     if (!items.length) return;
-    const bulk = this.chosen.size > 0;
-    try {
-      await send(address(this.run, "decide"), this.ticket, { items, decision });
-      this.undone.push(items);
-      this.noted(items, decision);
-      this.say(`${items.length === 1 ? items[0] : `${items.length} items`}: ${decision}`);
-      if (bulk) this.chosen.clear();
-      else if (this.current + 1 < this.count) this.go(this.current + 1);
-      this.mark();
-    } catch (error) {
-      this.say(`Not saved: ${error.message}`, true);
-    }
+    const before = new Map([...this.places()].filter(([, row]) => items.includes(row.item)).map(([, row]) => [row.item, row.decision]));
+    this.noted(items, decision);
+    this.undone.push(items);
+    if (this.chosen.size) this.chosen.clear();
+    else if (this.current + 1 < this.count) this.go(this.current + 1);
+    this.mark();
+    this.inTurn(async () => {
+      try {
+        await send(address(this.run, "decide"), this.ticket, { items, decision });
+        this.say(`${items.length === 1 ? items[0] : `${items.length} items`}: ${decision}`);
+      } catch (error) {
+        for (const [item, was] of before) this.noted([item], was);
+        this.undone = this.undone.filter((each) => each !== items);
+        this.say(`Not saved: ${error.message}`, true);
+      }
+    });
   }
 
-  async undo() {
+  undo() {
     const items = this.undone.pop();
     if (!items) return this.say("There is nothing of yours here to take back.");
-    try {
-      const { undone } = await send(address(this.run, "undo"), this.ticket, { items });
-      for (const [item, decision] of Object.entries(undone)) this.noted([item], decision === "undecided" ? null : decision);
-      this.say(`${items.length === 1 ? items[0] : `${items.length} items`}: taken back`);
-      const place = [...this.places()].find(([, row]) => row.item === items[0])?.[0];
-      if (place !== undefined) this.go(place);
-    } catch (error) {
-      this.undone.push(items);
-      this.say(`Not taken back: ${error.message}`, true);
-    }
+    this.inTurn(async () => {
+      try {
+        const { undone } = await send(address(this.run, "undo"), this.ticket, { items });
+        for (const [item, decision] of Object.entries(undone)) this.noted([item], decision === "undecided" ? null : decision);
+        this.say(`${items.length === 1 ? items[0] : `${items.length} items`}: taken back`);
+        const place = [...this.places()].find(([, row]) => row.item === items[0])?.[0];
+        if (place !== undefined) this.go(place);
+      } catch (error) {
+        this.undone.push(items);
+        this.say(`Not taken back: ${error.message}`, true);
+      }
+    });
+  }
+
+  inTurn(task) {
+    this.turn = (this.turn ?? Promise.resolve()).then(task);
   }
 
   *places() {

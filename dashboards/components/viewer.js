@@ -435,15 +435,20 @@ class Viewer {
   useWindow(low, high, inverted) {
     this.window = [low, high];
     this.inverted = inverted;
-    this.low.value = number((low + high) / 2, 5);
-    this.wide.value = number(high - low, 5);
+    // As DICOM counts them (PS3.3 C.11.2.1.2.1): black at centre - 0.5 - (width - 1) / 2, white as far above.
+    this.low.value = number((low + high) / 2 + 0.5, 5);
+    this.wide.value = number(high - low + 1, 5);
     this.invert.setAttribute("aria-pressed", String(inverted));
     this.draw();
   }
 
   typedWindow() {
-    const [centre, wide] = [Number(this.low.value), Math.max(Number(this.wide.value), 1e-6)];
-    this.useWindow(centre - wide / 2, centre + wide / 2, this.inverted);
+    this.useCentre(Number(this.low.value), Number(this.wide.value));
+  }
+
+  useCentre(centre, wide) {
+    const half = Math.max((wide - 1) / 2, 1e-6);
+    this.useWindow(centre - 0.5 - half, centre - 0.5 + half, this.inverted);
   }
 
   presets() {
@@ -454,7 +459,7 @@ class Viewer {
   usePreset(name) {
     const [centre, wide] = PRESETS[this.facts.unit]?.[name] ?? [];
     if (centre === undefined) this.useWindow(...this.facts.window, this.facts.inverted);
-    else this.useWindow(centre - wide / 2, centre + wide / 2, this.inverted);
+    else this.useCentre(centre, wide);
   }
 
   flip() {

@@ -1,0 +1,140 @@
+"""A real run of a real detector, and a real server process; nothing of the dashboard is replaced."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from oddpixel.forensics.detect import store
+from oddpixel.forensics.detect.decide import Rule
+from oddpixel.forensics.detect.detector import Detector
+from oddpixel.forensics.detect.flag import Incoming, flag_into
+from oddpixel.forensics.runs import Run
+from tests.datasets.dicom_maker import make_slice
+from tests.forensics.test_detector import ODD, surface
+
+HOSTILE = "<img src=x onerror=document.title='pwned'>.png"
+FORMULA = "=cmd|' calc'!A0.png"
+TOKEN = "a token that nobody guesses"
+SLICES = 6
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """detector/, incoming/, run/: 20 images of a surface, odd ones, hostile names, a broken file, a CT series."""
+    place = tmp_path_factory.mktemp("made")
+    store.save(Detector().fit([surface(k) for k in range(44)]), place / "detector")
+    incoming = place / "incoming"
+    incoming.mkdir()
+    for k in range(20):
+        Pillow.fromarray(surface(600 + k)).save(incoming / f"normal-{k:02d}.png")
+    for name, image in ODD.items():
+        Pillow.fromarray(image).save(incoming / f"odd-{name}.png")
+    for k, name in enumerate((HOSTILE, FORMULA)):
+        Pillow.fromarray(surface(700 + k)).save(incoming / name)
+    (incoming / "zz-broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    rows, columns = np.mgrid[:96, :128]
+    for k in range(SLICES):
+        body = 1024 * (np.hypot(rows - 48, columns - 64) < 30 + 2 * k) + 200 * ((rows // 8 + columns // 8) % 2)
+        make_slice(
+            incoming / f"ct-{k}.dcm", body.astype(np.int16), InstanceNumber=k + 1,
+            ImagePositionPatient=[0.0, 0.0, 3.0 * k], ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+            FrameOfReferenceUID="1.2.3.4", SliceThickness=3, PatientSex="O", StudyDate="20260102", StudyTime="101500",
+            StudyID="1", AccessionNumber="A1", ReferringPhysicianName="Roe^Ann", SeriesNumber=1, Manufacturer="Nobody",
+            PositionReferenceIndicator="", WindowCenter=40, WindowWidth=400,
+        )  # fmt: skip
+    flagged = flag_into(place / "run", Incoming(places=(str(incoming),)), place / "detector", Rule(alpha=0.1))
+    assert flagged is not None
+    return place
+
+
+@pytest.fixture
+def run(made: Path, tmp_path: Path) -> Run:
+    """That run, without anybody's verdicts."""
+    shutil.copytree(made / "run", tmp_path / "run", ignore=shutil.ignore_patterns("verdicts*"))
+    return Run.open(tmp_path / "run")
+
+
+@dataclass(frozen=True)
+class Server:
+    address: str  # without a slash at its end
+    token: str | None
+    folder: Path
+    run: Run
+
+    @property
+    def entrance(self) -> str:
+        return f"{self.address}/?token={self.token.replace(' ', '%20')}" if self.token else f"{self.address}/"
+
+
+@pytest.fixture
+def server(run: Run, made: Path, tmp_path: Path) -> Iterator[Server]:
+    """Open to this machine alone, so without a token."""
+    with serving(run, made, tmp_path, None) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def guarded(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Behind a token."""
+    place = tmp_path_factory.mktemp("guarded")
+    shutil.copytree(made / "run", place / "run", ignore=shutil.ignore_patterns("verdicts*"))
+    with serving(Run.open(place / "run"), made, place, TOKEN) as started:
+        yield started
+
+
+class serving:
+    """A dashboard process for a `with` block."""
+
+    def __init__(self, run: Run, made: Path, folder: Path, token: str | None) -> None:
+        command = [sys.executable, "-m", "oddpixel", "dashboard", str(run.path), "--port", "0"]
+        command += ["--folder", str(folder / "dashboard"), "--data", str(made)]
+        environment = os.environ | ({"ODDPIXEL_TOKEN": token} if token else {})
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=folder
+        )
+        self.printed: list[str] = []
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        self.started = Server(self._address(), token, folder / "dashboard", run)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        self.printed.extend(iter(self.process.stdout.readline, ""))
+
+    def _address(self) -> str:
+        until = time.monotonic() + 60
+        while time.monotonic() < until and self.process.poll() is None:
+            for line in self.printed:
+                if found := re.search(r"dashboard: (http://localhost:\d+)/", line):
+                    try:
+                        urllib.request.urlopen(f"{found[1]}/oddpixel/health", timeout=5).close()
+                        return found[1]
+                    except OSError:
+                        pass
+            time.sleep(0.1)
+        raise AssertionError("".join(self.printed))
+
+    def __enter__(self) -> Server:
+        return self.started
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+        self.reader.join(5)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        assert "Traceback" not in "".join(self.printed), "".join(self.printed)

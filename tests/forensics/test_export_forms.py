@@ -1,0 +1,139 @@
+"""What runs become elsewhere: spreadsheets run nothing, DICOM objects pass a validator and readers, archives prove themselves."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from oddpixel.errors import UsageError
+from oddpixel.forensics.export import export, forms
+from oddpixel.forensics.export.csv_table import safe
+from oddpixel.forensics.runs import Run
+from oddpixel.forensics.verdicts import Verdicts
+from tests.dashboards.conftest import FORMULA, HOSTILE, SLICES, made, run
+
+__all__ = ["made", "run"]
+
+
+@pytest.fixture
+def decided(run: Run) -> Run:
+    with Verdicts(run.verdicts_path) as verdicts:
+        key = run.record["id"]
+        verdicts.record(key, "ct-1.dcm", "odd", author="ann", note="=HYPERLINK(1)")
+        verdicts.record(key, HOSTILE, "normal", author="<script>alert(1)</script>")
+        verdicts.record(key, "normal-00.png", "odd", author="ann")
+        verdicts.undo(key, ["normal-00.png"], author="ann")
+    return run
+
+
+def test_csv_runs_nothing(decided: Run, tmp_path: Path) -> None:
+    export(decided, "csv", tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open() as file:
+        rows = {row["item"]: row for row in csv.DictReader(file)}
+    assert "'" + FORMULA in rows
+    assert rows["ct-1.dcm"]["note"] == "'=HYPERLINK(1)"
+    assert rows["normal-00.png"]["decision"] == "", "taken back"
+    for row in rows.values():
+        assert not any(value.startswith(("=", "+", "@", "\t", "\r")) for value in row.values())
+    assert [safe(value) for value in ("-1", -1.5, "a=b", "@x")] == ["'-1", -1.5, "a=b", "'@x"]
+
+
+def test_parquet_keeps_types(decided: Run, tmp_path: Path) -> None:
+    export(decided, "parquet", tmp_path / "t.parquet", items=["ct-1.dcm", "normal-01.png"])
+    table = pd.read_parquet(tmp_path / "t.parquet").set_index("item")
+    assert list(table.index) == ["ct-1.dcm", "normal-01.png"]
+    assert table.loc["ct-1.dcm", "decision"] == "odd"
+    assert table["raw"].dtype == "Float64"
+
+
+def test_coco_marks_what_the_map_marks(decided: Run, tmp_path: Path) -> None:
+    left_out = export(decided, "coco", tmp_path / "t.json")
+    content = json.loads((tmp_path / "t.json").read_text())
+    assert left_out == ["zz-broken.png could not be read"]
+    images = {each["id"]: each for each in content["images"]}
+    assert content["annotations"], "the odd ones bear marks"
+    for each in content["annotations"]:
+        x, y, wide, high = each["bbox"]
+        assert 0 <= x <= x + wide <= images[each["image_id"]]["width"]
+        assert 0 <= y <= y + high <= images[each["image_id"]]["height"]
+    assert {each["file_name"]: each["attributes"]["decision"] for each in images.values()}[HOSTILE] == "normal"
+
+
+def test_the_page_holds_decisions_as_text(decided: Run, tmp_path: Path) -> None:
+    export(decided, "html", tmp_path / "t.html")
+    page = (tmp_path / "t.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<img src=x" not in page
+    assert "unbroken" in page
+
+
+def test_the_archive_proves_itself_and_repeats(decided: Run, tmp_path: Path) -> None:
+    export(decided, "zip", tmp_path / "a.zip")
+    export(decided, "zip", tmp_path / "b.zip")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+        assert set(manifest["files"]) | {"manifest.json"} == set(archive.namelist())
+        for name, digest in manifest["files"].items():
+            assert hashlib.sha256(archive.read(name)).hexdigest() == digest
+        assert manifest["log"]["ok"]
+        assert len(json.loads(archive.read("verdicts.json"))) == 4
+
+
+@pytest.mark.parametrize(("form", "kind"), [("seg", "Segmentation"), ("sr", "Comprehensive3DSR"), ("sc", "SCImage")])
+def test_dicom_objects_pass_a_validator_and_readers(decided: Run, tmp_path: Path, form: str, kind: str) -> None:
+    import highdicom as hd
+    import pydicom
+
+    left_out = export(decided, form, tmp_path / "out")
+    files = sorted((tmp_path / "out").iterdir())
+    assert len(files) == SLICES, left_out
+    assert any("is no DICOM file" in sentence for sentence in left_out)
+    for file in files:
+        data = pydicom.dcmread(file)
+        assert data.PatientID == "SECRET-42", "results belong to the patient's study"
+        assert data.StudyInstanceUID == "1.2.3"
+    if shutil.which("dciodvfy"):
+        for file in files:
+            done = subprocess.run(["dciodvfy", "-new", str(file)], capture_output=True, text=True, check=False)
+            report = done.stdout + done.stderr
+            assert kind in report
+            errors = [line for line in report.splitlines() if line.startswith("Error")]
+            assert not errors, errors
+    if form == "seg":
+        found = hd.seg.segread(files[0])
+        assert found.get_total_pixel_matrix().any() if found.is_tiled else found.pixel_array.any()
+    if form == "sr":
+        values = [
+            group.get_qualitative_evaluations()
+            for group in hd.sr.srread(files[1]).content.get_image_measurement_groups()
+        ]
+        assert {each.value.meaning for group in values for each in group} == {"Flagged", "Odd"}
+    if form == "sc":
+        assert np.ptp(pydicom.dcmread(files[0]).pixel_array.astype(int)) > 100
+    export(decided, form, tmp_path / "again")
+    first = [pydicom.dcmread(file).SOPInstanceUID for file in files]
+    assert first == [pydicom.dcmread(file).SOPInstanceUID for file in sorted((tmp_path / "again").iterdir())]
+
+
+def test_what_cannot_be_exported_leaves_nothing(decided: Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to export"):
+        export(decided, "seg", tmp_path / "none", items=["normal-01.png"])
+    with pytest.raises(UsageError, match="no form"):
+        export(decided, "xls", tmp_path / "none")
+    (tmp_path / "there").write_text("kept")
+    with pytest.raises(UsageError, match="there already"):
+        export(decided, "csv", tmp_path / "there")
+    assert (tmp_path / "there").read_text() == "kept"
+    assert not (tmp_path / "none").exists()
+    assert set(forms()) == {"csv", "parquet", "coco", "html", "zip", "seg", "sr", "sc"}
