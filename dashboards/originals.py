@@ -85,7 +85,7 @@ class Originals:
         self._pictures.clear()
 
     def _image(self, row: dict[str, Any]) -> Image:
-        entry, reader = self.files.entry(row), self.files.source.reader
+        entry, reader = self.files.entry(row), self.files.reader
         frame = int(row["item"].rpartition("#")[2]) if row["item"] != entry.name else None
         if self._decoder is None:
             self._decoder = reader.decoder()

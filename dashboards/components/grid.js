@@ -362,6 +362,7 @@ class Grid {
   }
 
   async next() {
+    await this.turn; // what was just decided is no longer undecided
     const { place } = await (await ask(address(this.run, "place", { ...this.asked(), next: 1, after: this.current }))).json();
     if (place === null) return this.say("Every item of this view has a verdict.");
     this.go(place);
@@ -419,6 +420,7 @@ class Grid {
     const found = this.keys().find(([key]) => key.toLowerCase() === event.key.toLowerCase());
     if (!found) return;
     event.preventDefault();
-    found[1]();
+    // One after the other: what follows "next undecided" is about the item found.
+    this.pressed = (this.pressed ?? Promise.resolve()).then(found[1]);
   }
 }

@@ -147,8 +147,8 @@ class Viewer {
     this.panes[1].wait.style.display = this.heat ? "none" : "";
     if (!this.heat && this.facts) this.panes[1].wait.textContent = "No map was kept: it did not look odd by itself.";
     for (const button of this.root.querySelectorAll("[data-mode]")) button.disabled = !this.heat && button.dataset.mode !== "plain";
+    this.complete = item;
     this.draw();
-    this.stage.dataset.ready = item;
   }
 
   tile(level, column, row) {
@@ -238,9 +238,11 @@ class Viewer {
       const { width, height } = this.panes[0].box.getBoundingClientRect();
       if (!width) return;
       if (!this.view) this.fitNow();
+      this.missing = false;
       this.paint(this.panes[0], this.mode === "side" || this.mode === "plain" ? "none" : this.mode, width, height);
       if (this.mode === "side") this.paint(this.panes[1], "over", width, height);
       this.curtain.style.left = `${this.curtainAt * 100}%`;
+      if (!this.missing && this.complete === this.item) this.stage.dataset.ready = this.item;
     });
   }
 
@@ -267,7 +269,10 @@ class Viewer {
       for (let row = clamp(-top / view.scale / size, rows); row <= clamp((height - top) / view.scale / size, rows); row++) {
         for (let column = clamp(-left / view.scale / size, columns); column <= clamp((width - left) / view.scale / size, columns); column++) {
           const tile = this.tile(each, column, row);
-          if (!tile) continue;
+          if (!tile) {
+            this.missing = true;
+            continue;
+          }
           const picture = this.pictureOf(tile);
           const across = Math.min(size, facts.width - column * size);
           const down = Math.min(size, facts.height - row * size);
