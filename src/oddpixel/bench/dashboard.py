@@ -1,7 +1,7 @@
 """`oddpixel bench dashboard`: 100,000 items with real thumbnails, a real browser, two people deciding at once.
 
-Thumbnails and originals are crops of photographs from the corpora (scores are drawn, and say nothing). Times are wall seconds from
-the action to its picture on the screen, the median of several; with them goes the processor time of the server.
+Thumbnails and originals are crops of photographs from the corpora (scores are drawn, and say nothing). Times are wall seconds
+from the action to its picture on the screen, the median of several; with them goes the processor time of the server.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from . import Report
 
 ITEMS, PICTURES = 100_000, 5_000
 SIDE = 192  # pixels of a crop
-CORPORA = ("interiors", "monuments", "animals", "photos", "textures")
+CORPORA = ("photographs", "interiors", "monuments", "animals", "nature")
 SHARD = 4096
 REPEATS = 7
 PATIENCE = 60_000  # ms
