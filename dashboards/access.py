@@ -79,39 +79,48 @@ class Access:
     """The layer around `inner`.
 
     Arguments:
-        token: what every visitor must know; None answers loopback names only.
+        token: what every visitor must know.
+        open_paths: of the sign-on, which visitors use before they are known; the first is where it begins.
+
+    With neither, loopback names only are answered.
     """
 
     inner: Application
     signer: Signer
     token: str | None = field(default=None, repr=False)
+    open_paths: tuple[str, ...] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             return await self.inner(scope, receive, send)
         secured = _with_headers(send)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        if scope["path"] == HEALTH and scope["type"] == "http":
+        if scope["path"] in (HEALTH, *self.open_paths) and scope["type"] == "http":
             return await self.inner(scope, receive, secured)
-        if self.token is None:
+        if self.token is None and not self.open_paths:
             if _host(headers) not in LOOPBACK:
                 return await _refuse(scope, secured, 403, "this dashboard answers to localhost only")
-        elif not self._knows_token(headers):
-            query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-            given = dict(query).get("token")
-            if scope["type"] == "http" and scope["method"] == "GET" and given is not None and self._is_token(given):
-                rest = urlencode([(name, value) for name, value in query if name != "token"])
-                return await _redirect(
-                    secured, scope["path"] + (f"?{rest}" if rest else ""), self._cookie(scope["scheme"])
-                )
-            return await _refuse(
-                scope, secured, 401, "open the dashboard with its token: the address that its command printed"
-            )
+        elif not self._is_known(headers):
+            return await self._ask_who(scope, headers, secured)
         if (origin := headers.get("origin")) is not None and origin.partition("://")[2] != headers.get("host"):
             return await _refuse(scope, secured, 403, "asked for by another site")
         return await self.inner(scope, receive, secured)
 
-    def _knows_token(self, headers: dict[str, str]) -> bool:
+    async def _ask_who(self, scope: Scope, headers: dict[str, str], send: Send) -> None:
+        """In for a token in the address, off to the sign-on for a page, else 401."""
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = dict(query).get("token")
+        if scope["type"] == "http" and scope["method"] == "GET":
+            if given is not None and self._is_token(given):
+                rest = urlencode([(name, value) for name, value in query if name != "token"])
+                cookie = self._cookie(scope["scheme"])
+                return await _redirect(send, scope["path"] + (f"?{rest}" if rest else ""), cookie)
+            if self.open_paths and "text/html" in headers.get("accept", ""):
+                wanted = scope["path"] + (f"?{urlencode(query)}" if query else "")
+                return await _redirect(send, f"{self.open_paths[0]}?{urlencode({'wanted': wanted})}")
+        return await _refuse(scope, send, 401, "open the dashboard with its token: the address that its command printed")
+
+    def _is_known(self, headers: dict[str, str]) -> bool:
         kind, _, given = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
             return self._is_token(given.strip())
@@ -122,7 +131,7 @@ class Access:
         return cookie is not None and self.signer.read("visit", cookie.value) is not None
 
     def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), (self.token or "").encode())
+        return self.token is not None and hmac.compare_digest(given.encode(), self.token.encode())
 
     def _cookie(self, scheme: str) -> str:
         secure = "; Secure" if scheme == "https" else ""
@@ -162,10 +171,15 @@ async def _refuse(scope: Scope, send: Send, status: int, because: str) -> None:
         await send({"type": "websocket.close", "code": 1008})
 
 
-async def _redirect(send: Send, where: str, cookie: str) -> None:
-    # One slash only: `//elsewhere` would be another site's address.
-    place = "/" + where.lstrip("/\\")
-    headers = [(b"location", place.encode()), (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store")]
+def local(where: str) -> str:
+    """The same as a path of this dashboard: with one slash only, since `//elsewhere` would be another site's address."""
+    return "/" + where.lstrip("/\\")
+
+
+async def _redirect(send: Send, where: str, cookie: str | None = None) -> None:
+    headers = [(b"location", local(where).encode()), (b"cache-control", b"no-store")]
+    if cookie is not None:
+        headers.append((b"set-cookie", cookie.encode()))
     await send({"type": "http.response.start", "status": 303, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .access import Access
 from .routes import ROUTES
+from .sign_on import BACK, START
 from .site import Site, open_site
 
 ENTRY = Path(__file__).with_name("entry.py")
@@ -27,7 +28,7 @@ OPTIONS = {
 
 def application(site: Site, token: str | None = None) -> Access:
     """Arguments:
-    token: what every visitor must know; None answers loopback names only.
+    token: what every visitor must know; with none, and no sign-on, loopback names only are answered.
     """
     import streamlit
     from streamlit import config
@@ -35,4 +36,5 @@ def application(site: Site, token: str | None = None) -> Access:
     for name, value in OPTIONS.items():
         config.set_option(name, value)
     open_site(site)
-    return Access(streamlit.App(ENTRY, routes=ROUTES), site.signer, token)
+    open_paths = (START, BACK) if site.sign_on is not None else ()
+    return Access(streamlit.App(ENTRY, routes=ROUTES), site.signer, token, open_paths)

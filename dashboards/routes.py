@@ -21,6 +21,7 @@ from oddpixel.forensics.run_table import DECISION, Filter
 
 from .library import DECISIONS, OpenRun
 from .query import Query
+from .sign_on import BACK, PENDING, START, SignOn
 from .site import the_site
 
 PAGE = 500  # rows at most in one answer
@@ -242,8 +243,36 @@ def save_view(request: Request) -> dict[str, Any]:
     return {"views": the_site().views.all()}
 
 
+def sign_on(request: Request) -> Response:
+    """Off to the provider."""
+    where, cookie = _provider().begin(request.query_params.get("wanted", "/"))
+    return _sent_on(where, [cookie])
+
+
+def signed_on(request: Request) -> Response:
+    """Back from it."""
+    where, cookies = _provider().finish(dict(request.query_params), request.cookies.get(PENDING, ""))
+    return _sent_on(where, cookies)
+
+
+def _provider() -> SignOn:
+    found = the_site().sign_on
+    if found is None:
+        raise MissingFile("this dashboard has no sign-on")
+    return found
+
+
+def _sent_on(where: str, cookies: list[str]) -> Response:
+    answer = Response(status_code=303, headers={"location": where, "cache-control": NEVER})
+    for cookie in cookies:
+        answer.headers.append("set-cookie", cookie)
+    return answer
+
+
 ROUTES = [
     Route("/oddpixel/health", _answered(health)),
+    Route(START, _answered(sign_on)),
+    Route(BACK, _answered(signed_on)),
     Route("/oddpixel/views", _answered(save_view), methods=["POST"]),
     *(
         Route(f"/oddpixel/runs/{{run}}/{handler.__name__}", _answered(handler))

@@ -23,17 +23,27 @@ def serve(
     folder: Path,
     data: Sequence[Path],
     store: str | None,
+    oidc: dict[str, str] | None = None,
 ) -> None:
-    """Raises: UsageError where it would be open to others without a token, RunError for a folder that is no run."""
+    """Arguments:
+        oidc: `issuer`, `client`, `secret` and `address` of a sign-on (`sign_on`).
+
+    Raises: UsageError where it would be open to others without a token or sign-on, RunError for a folder that is no run.
+    """
     import uvicorn
 
+    from .access import Signer
     from .app import application
     from .library import Library
+    from .sign_on import SignOn
     from .site import Site
 
     token = secrets.token_urlsafe(24) if token == "new" else token
-    check(host, token)
-    site = Site(Library(runs, folder, store), folder.resolve(), tuple(path.resolve() for path in data))
+    check(host, token, bool(oidc))
+    signer = Signer()
+    sign_on = SignOn(signer=signer, **oidc) if oidc else None
+    places = tuple(path.resolve() for path in data)
+    site = Site(Library(runs, folder, store), folder.resolve(), places, signer, sign_on)
     listening = _listen(host, port)
     port = listening.getsockname()[1]
     shown = "localhost" if is_loopback(host) else host
@@ -47,14 +57,14 @@ def serve(
         site.library.close()
 
 
-def check(host: str, token: str | None) -> None:
+def check(host: str, token: str | None, signs_on: bool = False) -> None:
     """Raises: UsageError."""
     if token is not None and len(token) < SHORTEST_TOKEN:
         raise UsageError(
             f"a token of {len(token)} characters can be guessed; use at least {SHORTEST_TOKEN}, or --token new"
         )
-    if token is None and not is_loopback(host):
-        raise UsageError(f"{host} can be reached by others; add --token new, and put TLS in front of it")
+    if token is None and not signs_on and not is_loopback(host):
+        raise UsageError(f"{host} can be reached by others; add --token new or --oidc, and put TLS in front of it")
 
 
 def is_loopback(host: str) -> bool:

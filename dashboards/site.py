@@ -14,6 +14,7 @@ from .access import Signer
 from .jobs import Jobs
 from .library import Library
 from .saved_views import SavedViews
+from .sign_on import SignOn
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,14 @@ class Site:
     library: runs.
     folder: where uploads, new runs and detectors, jobs and saved views go.
     data: the folders that a visitor may name to read images from.
+    sign_on: how visitors say who they are; None takes their word.
     """
 
     library: Library
     folder: Path
     data: tuple[Path, ...] = ()
     signer: Signer = field(default_factory=Signer)
-    reveal: bool = True
+    sign_on: SignOn | None = None
 
     @property
     def jobs(self) -> Jobs:
@@ -45,6 +47,11 @@ class Site:
     def author_of(self, ticket: str) -> str | None:
         said: dict[str, Any] | None = self.signer.read("decide", ticket)
         return None if said is None else str(said["author"])
+
+    def visitor(self, cookie: str) -> str | None:
+        """Who signed on, where that is known."""
+        said = self.signer.read("visit", cookie) or {}
+        return said.get("author")
 
 
 def default_author() -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from oddpixel.errors import RunError
 
+from .access import COOKIE
 from .library import OpenRun
 from .site import default_author, the_site
 
@@ -28,9 +29,16 @@ def sign_in() -> None:
     """Name of the visitor, in the side bar; decisions are logged under it."""
     st.html(STYLE)
     with st.sidebar:
-        st.text_input(
-            "Your name", value=default_author(), key="author", max_chars=80, help="Verdicts are logged under it."
-        )
+        if (known := signed_on()) is not None:
+            quiet(f"Signed on as {known}")
+        else:
+            help = "Verdicts are logged under it."
+            st.text_input("Your name", value=default_author(), key="author", max_chars=80, help=help)
+
+
+def signed_on() -> str | None:
+    """Whom the sign-on provider vouches for."""
+    return the_site().visitor(st.context.cookies.get(COOKIE, ""))
 
 
 @cache
@@ -48,7 +56,7 @@ def icon() -> Any:
 
 
 def author() -> str:
-    return str(st.session_state.get("author") or "").strip() or default_author()
+    return signed_on() or str(st.session_state.get("author") or "").strip() or default_author()
 
 
 def ticket() -> str:

@@ -36,11 +36,27 @@ def dashboard(
         typer.Option(help="Folders that visitors may read images from, by path; the current one if not given."),
     ] = None,
     store: Store = None,
+    oidc: Annotated[
+        str | None, typer.Option(help="Sign-on instead of a token: the OpenID Connect issuer's address (extra `oidc`).")
+    ] = None,
+    oidc_client: Annotated[
+        str, typer.Option(help="What the issuer knows this dashboard by.", envvar="ODDPIXEL_OIDC_CLIENT")
+    ] = "",
+    oidc_secret: Annotated[str, typer.Option(help="Better in the variable.", envvar="ODDPIXEL_OIDC_SECRET")] = "",
+    address: Annotated[
+        str, typer.Option(help="Where visitors reach the dashboard, https://...; for the sign-on.")
+    ] = "",
 ) -> None:
     """Triage, compare, decide and export in a browser. Nothing is sent anywhere else."""
     from oddpixel.dashboards.serve import serve
+    from oddpixel.errors import UsageError
 
-    serve(runs or [], host=host, port=port, token=token, folder=folder, data=data or [Path()], store=store)
+    if oidc and not (oidc_client and oidc_secret and address):
+        raise UsageError("--oidc needs --oidc-client, --oidc-secret and --address")
+    sign_on = {"issuer": oidc, "client": oidc_client, "secret": oidc_secret, "address": address} if oidc else None
+    serve(
+        runs or [], host=host, port=port, token=token, folder=folder, data=data or [Path()], store=store, oidc=sign_on
+    )
 
 
 def export(

@@ -292,7 +292,7 @@ def _ticket(address: str) -> str:
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_page()
+        page = _page(browser)
         page.on(
             "request",
             lambda r: found.append(r.headers["x-oddpixel-ticket"]) if "x-oddpixel-ticket" in r.headers else None,

@@ -1,0 +1,126 @@
+"""Sign-on by OpenID Connect: the authorisation code flow with PKCE (OpenID Connect Core 1.0, section 3.1; RFC 7636).
+
+    /oddpixel/sign-on      to the provider, with state, nonce and challenge; they stay in a short-lived signed cookie
+    /oddpixel/signed-on    back with a code, which is exchanged for an ID token; its signature, issuer, audience, expiry and nonce
+                           are checked, and the visitor gets a cookie that says who it is
+
+Who may sign on is the provider's to say.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from oddpixel.errors import UsageError
+
+from .access import COOKIE, SECONDS_VALID, Signer, local
+
+START, BACK = "/oddpixel/sign-on", "/oddpixel/signed-on"
+PENDING = "oddpixel-sign-on"
+SECONDS_PENDING = 600
+TIMEOUT = 10
+ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]  # never `none`, never a shared secret
+NAMES = ("email", "preferred_username", "name", "sub")
+
+
+@dataclass(frozen=True)
+class SignOn:
+    """Arguments:
+    issuer: the provider's address, as in its discovery document.
+    client, secret: what the provider knows this dashboard by.
+    address: where visitors reach it, `https://odd.example`; the provider must know `address + BACK`.
+    """
+
+    issuer: str
+    client: str
+    secret: str = field(repr=False)
+    address: str
+    signer: Signer
+
+    def __post_init__(self) -> None:
+        for each in (self.issuer, self.address):
+            parts = urlsplit(each)
+            if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+                raise UsageError(f"{each}: sign-on needs https")
+
+    @cached_property
+    def provider(self) -> dict[str, Any]:
+        """Its discovery document. Raises: UsageError."""
+        found = _fetch(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
+        if found.get("issuer", "").rstrip("/") != self.issuer.rstrip("/"):
+            raise UsageError(f"{self.issuer} calls itself {found.get('issuer')}")
+        return found
+
+    def begin(self, wanted: str) -> tuple[str, str]:
+        """Where to send a visitor who wanted that page, and the cookie to give along."""
+        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        digest = hashlib.sha256(verifier.encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        query = {
+            "response_type": "code", "client_id": self.client, "redirect_uri": self.address.rstrip("/") + BACK,
+            "scope": "openid email profile", "state": state, "nonce": nonce, "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }  # fmt: skip
+        said = {"state": state, "nonce": nonce, "verifier": verifier, "wanted": local(wanted)}
+        cookie = self._cookie(PENDING, self.signer.sign("sign-on", said, SECONDS_PENDING), SECONDS_PENDING)
+        return f"{self.provider['authorization_endpoint']}?{urlencode(query)}", cookie
+
+    def finish(self, query: dict[str, str], pending: str) -> tuple[str, list[str]]:
+        """The page that was wanted, and the cookies of a visitor who is known now.
+
+        Raises: UsageError for anything that does not fit: then nobody is signed on.
+        """
+        import jwt
+
+        said = self.signer.read("sign-on", pending)
+        if said is None or not hmac.compare_digest(said["state"], query.get("state", "")):
+            raise UsageError("this sign-on was not begun here, or took too long; begin again")
+        if "code" not in query:
+            raise UsageError(f"the provider said: {query.get('error', 'nothing')}")
+        answer = _fetch(
+            self.provider["token_endpoint"],
+            {
+                "grant_type": "authorization_code", "code": query["code"], "client_id": self.client,
+                "client_secret": self.secret, "redirect_uri": self.address.rstrip("/") + BACK,
+                "code_verifier": said["verifier"],
+            },
+        )  # fmt: skip
+        try:
+            token = str(answer["id_token"])
+            key = jwt.PyJWKClient(self.provider["jwks_uri"], timeout=TIMEOUT).get_signing_key_from_jwt(token)
+            claims = jwt.decode(
+                token, key.key, algorithms=ALGORITHMS, audience=self.client, issuer=self.provider["issuer"],
+                options={"require": ["exp", "iat", "sub"]},
+            )  # fmt: skip
+        except (KeyError, jwt.PyJWTError) as error:
+            raise UsageError(f"the provider's ID token is not valid: {error}") from error
+        if not hmac.compare_digest(str(claims.get("nonce", "")), said["nonce"]):
+            raise UsageError("the provider's ID token is of another sign-on")
+        author = next(str(claims[name]) for name in NAMES if claims.get(name))
+        visit = self.signer.sign("visit", {"author": author})
+        return said["wanted"], [self._cookie(COOKIE, visit, SECONDS_VALID), self._cookie(PENDING, "", 0)]
+
+    def _cookie(self, name: str, value: str, seconds: int) -> str:
+        secure = "; Secure" if self.address.startswith("https:") else ""
+        return f"{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"
+
+
+def _fetch(address: str, form: dict[str, str] | None = None) -> dict[str, Any]:
+    data = None if form is None else urllib.parse.urlencode(form).encode()
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, data), timeout=TIMEOUT) as answer:
+            content: dict[str, Any] = json.loads(answer.read(1_000_000))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the sign-on provider cannot be asked at {urlsplit(address).netloc}: {error}") from error
+    return content
