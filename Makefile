@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: setup demo test check bench docs format clean
+.PHONY: setup demo test check bench screens docs format clean
 
 setup: $(READY)
 
@@ -33,6 +33,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m oddpixel bench all
+
+screens: setup
+	$(BIN)/python -m tests.dashboards.screens docs/dashboard
 
 docs: setup
 	$(BIN)/python -m oddpixel.bench.reference docs/cli.md

@@ -118,7 +118,9 @@ class Access:
             if self.open_paths and "text/html" in headers.get("accept", ""):
                 wanted = scope["path"] + (f"?{urlencode(query)}" if query else "")
                 return await _redirect(send, f"{self.open_paths[0]}?{urlencode({'wanted': wanted})}")
-        return await _refuse(scope, send, 401, "open the dashboard with its token: the address that its command printed")
+        return await _refuse(
+            scope, send, 401, "open the dashboard with its token: the address that its command printed"
+        )
 
     def _is_known(self, headers: dict[str, str]) -> bool:
         kind, _, given = headers.get("authorization", "").partition(" ")

@@ -7,6 +7,7 @@ File names never come from a visitor: an item's name is looked up in the run's t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ BODY = 1_000_000  # bytes at most of what is sent here
 FOREVER = "private, max-age=31536000, immutable"
 NEVER = "no-store"
 TICKET = "x-oddpixel-ticket"
+THUMBNAIL = re.compile(r"[0-9a-f]{64}(-\d{1,9})?")
 
 Handler = Callable[[Request], Any]
 
@@ -111,10 +113,14 @@ def rows(request: Request) -> dict[str, Any]:
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:
     short = {name: row[name] for name in ("item", "group", "raw", "p_value", "q_value", "flagged", "width", "height")}
-    short |= {"decision": row[DECISION], "picture": row["thumbnail"] is not None, "map": row["map"] is not None}
+    short |= {"decision": row[DECISION], "thumbnail": _stem(row["thumbnail"]), "map": row["map"] is not None}
     short["error"] = json.loads(row["error"])["message"] if row["error"] else None
     short["because"] = _first_reason(row["reasons"])
     return short
+
+
+def _stem(thumbnail: str | None) -> str | None:
+    return None if thumbnail is None else Path(thumbnail).stem
 
 
 def _first_reason(reasons: str | None) -> str | None:
@@ -139,9 +145,33 @@ def place(request: Request) -> dict[str, Any]:
     return {"place": found, "item": row[0]["item"] if row else None}
 
 
-def thumbnail(request: Request) -> Response:
+def thumbnails(request: Request) -> Response:
+    """Several at once, by the names that `rows` gave: a uint32 for the length of what follows, a JSON list of lengths (0 for one
+    that is not there), the pictures. One request for all in sight: fifty single ones cost ten milliseconds each.
+    """
     run = _run(request)
-    return _file(run, run.row(request.query_params.get("item", ""))["thumbnail"], "image/webp")
+    names = request.query_params.get("names", "").split(",")
+    if len(names) > PAGE or not all(THUMBNAIL.fullmatch(name) for name in names):
+        raise MissingFile("there are no such pictures")
+    found = [_content(run, f"thumbnails/{name}.webp") for name in names]
+    lengths = json.dumps([len(each) for each in found]).encode()
+    content = len(lengths).to_bytes(4, "little") + lengths + b"".join(found)
+    return Response(content, media_type="application/octet-stream", headers={"cache-control": FOREVER})
+
+
+def _content(run: OpenRun, name: str) -> bytes:
+    try:
+        return run.file(name).read_bytes()
+    except MissingFile:
+        return b""
+
+
+def thumbnail(request: Request) -> Response:
+    """One, by the name that `rows` gave."""
+    name = request.query_params.get("name", "")
+    if not THUMBNAIL.fullmatch(name):
+        raise MissingFile("there is no such picture")
+    return _file(_run(request), f"thumbnails/{name}.webp", "image/webp")
 
 
 def evidence(request: Request) -> Response:
@@ -276,7 +306,7 @@ ROUTES = [
     Route("/oddpixel/views", _answered(save_view), methods=["POST"]),
     *(
         Route(f"/oddpixel/runs/{{run}}/{handler.__name__}", _answered(handler))
-        for handler in (rows, place, thumbnail, evidence, heat, facts, tile, original)
+        for handler in (rows, place, thumbnails, thumbnail, evidence, heat, facts, tile, original)
     ),
     Route("/oddpixel/runs/{run}/decide", _answered(decide), methods=["POST"]),
     Route("/oddpixel/runs/{run}/undo", _answered(undo), methods=["POST"]),

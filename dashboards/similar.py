@@ -15,12 +15,13 @@ from oddpixel.forensics.run_table import Filter
 from .library import OpenRun
 
 SIDE = 16
-MOST = 1000  # unflagged items that are compared with
+MOST = 400  # unflagged items that are compared with
 
 
 @dataclass(frozen=True)
 class Alike:
     item: str
+    thumbnail: str
     correlation: float
 
 
@@ -29,27 +30,28 @@ def most_alike(run: OpenRun, item: str, count: int = 4) -> list[Alike]:
     row = run.row(item)
     if row["thumbnail"] is None:
         return []
-    names, reduced = _reduced(run)
+    names, pictures, reduced = _reduced(run)
     if not names:
         return []
     correlation = reduced @ _reduce(run, row["thumbnail"])
     order = [index for index in np.argsort(-correlation, kind="stable") if names[index] != item]
-    return [Alike(names[index], float(correlation[index])) for index in order[:count]]
+    return [Alike(names[index], pictures[index], float(correlation[index])) for index in order[:count]]
 
 
-def _reduced(run: OpenRun) -> tuple[list[str], np.ndarray]:
+def _reduced(run: OpenRun) -> tuple[list[str], list[str], np.ndarray]:
     """Of the most normal items; read once for as many rows as the run has."""
     if (rows := run.table.count()) not in run.thumbnails:
         run.thumbnails.clear()
         run.thumbnails[rows] = _read(run)
-    found: tuple[list[str], np.ndarray] = run.thumbnails[rows]
+    found: tuple[list[str], list[str], np.ndarray] = run.thumbnails[rows]
     return found
 
 
-def _read(run: OpenRun) -> tuple[list[str], np.ndarray]:
+def _read(run: OpenRun) -> tuple[list[str], list[str], np.ndarray]:
     normal = [Filter("flagged", "=", False), Filter("thumbnail", "is not null")]
     rows = run.table.page(normal, order_by="raw", limit=MOST)
-    return [row["item"] for row in rows], np.array([_reduce(run, row["thumbnail"]) for row in rows])
+    names, pictures = [row["item"] for row in rows], [row["thumbnail"] for row in rows]
+    return names, pictures, np.array([_reduce(run, name) for name in pictures])
 
 
 def _reduce(run: OpenRun, thumbnail: str) -> np.ndarray:

@@ -29,6 +29,8 @@ class Grid {
     this.current = 0;
     this.count = 0;
     this.undone = [];
+    this.pictures = new Map(); // thumbnail -> address of its blob
+    this.wanted = new Map(); // thumbnail -> images that wait for it
     this.build();
     this.onKey = (event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
@@ -220,7 +222,7 @@ class Grid {
         this.cells.delete(place);
       }
     }
-    for (let index = Math.floor(first / PAGE); index <= Math.floor(Math.max(last - 1, 0) / PAGE); index++) this.page(index);
+    if (this.count) for (let index = Math.floor(first / PAGE); index <= Math.floor(Math.max(last - 1, 0) / PAGE); index++) this.page(index);
     for (let place = first; place < last; place++) {
       const row = this.row(place);
       if (!this.cells.has(place) && row) {
@@ -242,7 +244,7 @@ class Grid {
     const top = Math.floor(place / this.columns) * this.high + 4;
     const cell = make("div", { class: "cell", role: "option", id: `cell-${place}`, style: `left:${left}px;top:${top}px;width:${this.wide - 6}px;height:${this.high - 6}px` });
     const picture = make("div", { class: "picture" });
-    if (row.picture) picture.append(make("img", { src: address(this.run, "thumbnail", { item: row.item }), alt: "", decoding: "async", draggable: "false" }));
+    if (row.thumbnail) picture.append(this.image(row.thumbnail));
     else picture.textContent = row.error ?? "no picture is kept of it";
     cell.append(picture);
     if (this.size >= 90) {
@@ -257,6 +259,50 @@ class Grid {
     cell.addEventListener("click", (event) => this.click(place, event));
     cell.addEventListener("dblclick", () => this.openCase(place));
     return cell;
+  }
+
+  // Pictures come in one request for all cells that were made together, and are kept.
+
+  image(name) {
+    const image = make("img", { alt: "", draggable: "false" });
+    const known = this.pictures.get(name);
+    if (known) image.src = known;
+    else {
+      if (!this.wanted.size) queueMicrotask(() => this.fetchPictures());
+      this.wanted.set(name, [...(this.wanted.get(name) ?? []), image]);
+    }
+    return image;
+  }
+
+  async fetchPictures() {
+    const wanted = this.wanted;
+    this.wanted = new Map();
+    const names = [...wanted.keys()];
+    for (let from = 0; from < names.length; from += PAGE) {
+      const some = names.slice(from, from + PAGE);
+      try {
+        const content = await (await ask(address(this.run, "thumbnails", { names: some.join(",") }))).arrayBuffer();
+        const [size] = new Uint32Array(content, 0, 1);
+        const lengths = JSON.parse(new TextDecoder().decode(new Uint8Array(content, 4, size)));
+        let place = 4 + size;
+        for (const [k, name] of some.entries()) {
+          const picture = URL.createObjectURL(new Blob([content.slice(place, place + lengths[k])], { type: "image/webp" }));
+          place += lengths[k];
+          if (this.pictures.size > 4000) this.forget();
+          this.pictures.set(name, picture);
+          for (const image of wanted.get(name)) image.src = picture;
+        }
+      } catch (error) {
+        this.say(error.message, true);
+      }
+    }
+  }
+
+  forget() {
+    for (const [name, picture] of [...this.pictures].slice(0, 2000)) {
+      URL.revokeObjectURL(picture);
+      this.pictures.delete(name);
+    }
   }
 
   mark() {

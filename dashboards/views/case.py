@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -52,11 +53,11 @@ def show(run: OpenRun, row: dict[str, Any]) -> None:
     why, alike, history = st.columns([5, 4, 4], gap="large")
     with why:
         reasons(row, decision)
-    with alike:
-        beside(run, row)
     with history:
         decisions(run, row)
         facts(run, row)
+    with alike:  # last: it reads many pictures
+        beside(run, row)
 
 
 def reasons(row: dict[str, Any], decision: dict[str, Any]) -> None:
@@ -82,7 +83,7 @@ def beside(run: OpenRun, row: dict[str, Any]) -> None:
         quiet("There are none in this run.")
         return
     for column, each in zip(st.columns(4), found, strict=False):
-        query = urlencode({"item": each.item})
+        query = urlencode({"name": Path(each.thumbnail).stem})
         with column:
             st.html(
                 f'<img src="/oddpixel/runs/{run.key}/thumbnail?{query}" alt="" style="width:100%;border-radius:6px">'

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,8 +99,8 @@ def guarded(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 class serving:
     """A dashboard process for a `with` block."""
 
-    def __init__(self, run: Run, made: Path, folder: Path, token: str | None) -> None:
-        command = [sys.executable, "-m", "oddpixel", "dashboard", str(run.path), "--port", "0"]
+    def __init__(self, run: Run, made: Path, folder: Path, token: str | None, more: Sequence[Path] = ()) -> None:
+        command = [sys.executable, "-m", "oddpixel", "dashboard", *map(str, (run.path, *more)), "--port", "0"]
         command += ["--folder", str(folder / "dashboard"), "--data", str(made)]
         environment = os.environ | ({"ODDPIXEL_TOKEN": token} if token else {})
         self.process = subprocess.Popen(

@@ -125,7 +125,9 @@ def test_what_is_sent_names_no_file_and_no_query(guarded: Server) -> None:
         return status, content
 
     for item in ("../../run.json", "/etc/passwd", "..%2f..%2frun.json", "thumbnails/x.webp", "", "normal-00.png\0"):
-        for what in ("thumbnail", "evidence", "heat", "facts", "tile", "original"):
+        assert said(f"/oddpixel/runs/{key}/thumbnail", name=item)[0] == 404
+        assert said(f"/oddpixel/runs/{key}/thumbnails", names=item)[0] == 404
+        for what in ("evidence", "heat", "facts", "tile", "original"):
             status, content = said(f"/oddpixel/runs/{key}/{what}", item=item, level=0, column=0, row=0)
             assert status == 404, (item, what)
             assert b"root:" not in content
@@ -150,7 +152,9 @@ def test_oversized_and_malformed_bodies(guarded: Server) -> None:
 
 def test_pictures_are_what_the_run_holds(guarded: Server) -> None:
     item = urllib.parse.urlencode({"item": HOSTILE})
-    status, headers, content = ask(guarded, f"/oddpixel/runs/{guarded.run.record['id']}/thumbnail?{item}", BEARER)
+    key = guarded.run.record["id"]
+    rows = json.loads(ask(guarded, f"/oddpixel/runs/{key}/rows?find=onerror", BEARER)[2])["rows"]
+    status, headers, content = ask(guarded, f"/oddpixel/runs/{key}/thumbnail?name={rows[0]['thumbnail']}", BEARER)
     assert (status, headers["content-type"], content[:4]) == (200, "image/webp", b"RIFF")
     assert headers["cache-control"].startswith("private")
     assert ask(guarded, f"/oddpixel/runs/{guarded.run.record['id']}/original?{item}", BEARER)[0] == 403, "no ticket"

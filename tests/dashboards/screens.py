@@ -1,0 +1,89 @@
+"""`make screens`: every view as people see it, light and dark, 1280 and 1920 pixels wide, into docs/dashboard.
+
+Two runs: the demo's, and one CT series against a detector fitted to every other of its slices (which proves nothing about
+CT, and shows what a scan looks like here).
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as Pillow
+
+from oddpixel.datasets.source import open_source
+from oddpixel.demo import demonstrate
+from oddpixel.forensics.detect import store
+from oddpixel.forensics.detect.decide import Rule
+from oddpixel.forensics.detect.detector import Detector
+from oddpixel.forensics.detect.flag import Incoming, flag_into
+from oddpixel.forensics.verdicts import Verdicts
+from tests.dashboards.conftest import Server, serving
+from tests.dashboards.test_browser import FLAGS
+
+WIDTHS = {1280: 860, 1920: 1200}
+QUALITY = 82
+# By name: path and query, and what must be seen before the picture is taken.
+VIEWS = {
+    "triage": ("/?run={demo}", ".cell img"),
+    "case": ("/case?run={demo}&item=grass-04-missing-part.png", ".stage[data-ready]"),
+    "scan": ("/case?run={scan}&item={slice}", ".stage[data-ready]"),
+    "distribution": ("/distribution?run={demo}", ".queue"),
+    "runs": ("/runs", "text=Jobs"),
+    "export": ("/export?run={demo}", "text=Prepare"),
+}
+
+
+def main(out: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    out.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _server(Path(folder)) as (server, places),
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
+        for wide, high in WIDTHS.items():
+            for scheme in ("light", "dark"):
+                page = browser.new_context(viewport={"width": wide, "height": high}, color_scheme=scheme).new_page()
+                for name, (path, seen) in VIEWS.items():
+                    page.goto(server.address + path.format(**places))
+                    page.locator(seen).first.wait_for(timeout=60_000)
+                    page.wait_for_load_state("networkidle")
+                    page.wait_for_timeout(1500)
+                    _save(page, out / f"{name}-{scheme}-{wide}.webp")
+        browser.close()
+
+
+@contextmanager
+def _server(place: Path) -> Iterator[tuple[Server, dict[str, str]]]:
+    demo = demonstrate(place).run
+    slices = list(open_source("corpus:ct-series"))
+    scans = Detector(model="ct").fit(slices, groups=[image.source for image in slices])
+    store.save(scans, place / "scans-detector")
+    scan = flag_into(place / "scans", Incoming(places=("corpus:ct-series",)), place / "scans-detector", Rule(alpha=0.2))
+    assert scan is not None
+    with Verdicts(demo.verdicts_path) as verdicts:
+        key = demo.record["id"]
+        verdicts.record(key, "grass-04-missing-part.png", "odd", author="ann", note="a piece is gone")
+        verdicts.record(key, "grass-27.png", "normal", author="ann", note="grass, as it should be")
+        verdicts.record(key, "gravel.png", "odd", author="ben")
+    with serving(demo, place, place, None, more=[scan.run.path]) as server:
+        rows = [image.source for image in slices]
+        yield server, {"demo": key, "scan": scan.run.record["id"], "slice": rows[len(rows) // 2]}
+
+
+def _save(page: Any, path: Path) -> None:
+    Pillow.open(io.BytesIO(page.screenshot())).convert("RGB").save(path, "WEBP", quality=QUALITY)
+    print(path, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
