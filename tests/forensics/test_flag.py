@@ -18,6 +18,7 @@ from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.flag import Incoming, flag_into
 from oddpixel.forensics.detect.watch import watch_folder
 from oddpixel.forensics.executors import Pool, Rank, executor
+from tests.datasets.dicom_maker import make_slice
 from tests.forensics.test_detector import ODD, surface
 
 
@@ -244,3 +245,36 @@ def test_a_watch_stopped_in_the_middle_loses_and_doubles_nothing(detector: Path,
     ]
     assert rest == ["1.png", "2.png", "3.png"]
     assert [row["item"] for row in table(out)] == ["0.png", "1.png", "2.png", "3.png"]
+
+
+def test_patients_and_strata_out_of_dicom_headers(tmp_path: Path) -> None:
+    """Files of several patients, two slices each, from two makers: groups and strata are read, not told."""
+
+    def patient(folder: Path, number: int, maker: str, *, odd: bool = False) -> None:
+        for k in range(2):
+            grey = ODD["stripes"] if odd and k else surface(2 * number + k)
+            make_slice(
+                folder / f"{number:03d}-{k}.dcm", (4 * grey.astype(np.int16)), PatientID=f"P{number}", Manufacturer=maker,
+                StudyInstanceUID=f"1.2.{number}", SeriesInstanceUID=f"1.2.{number}.1", Modality="MR",
+                RescaleIntercept=None, RescaleSlope=None, InstanceNumber=k,
+            )  # fmt: skip
+
+    for number in range(60):
+        patient(tmp_path / "normal", number, "A" if number % 4 else "B")
+    for number in range(60, 66):
+        patient(tmp_path / "new", number, "A" if number % 2 else "B", odd=number >= 64)
+    normals = Incoming(places=(str(tmp_path / "normal"),), group_from="dicom").open()
+    fitted = Detector(calibration_share=0.6).fit(normals)
+    assert fitted.calibrated_.num_groups == 36, "patients, not slices"
+    store.save(fitted, tmp_path / "detector")
+    incoming = Incoming(places=(str(tmp_path / "new"),), group_from="dicom")
+    rule = Rule(alpha=0.1, strata=("modality", "manufacturer"))
+    found = flag_into(tmp_path / "run", incoming, tmp_path / "detector", rule)
+    assert found is not None
+    groups = json.loads((tmp_path / "run/groups.json").read_text())["groups"]
+    assert [each["num_images"] for each in groups] == [2] * 6
+    assert {each["stratum"] for each in groups} == {"MR/A", "MR/B"}
+    assert {each["oddest"][:3] for each in groups if each["flagged"]} >= {"064", "065"}
+    # Fewer than twenty patients of maker B calibrate: compared with all, and that is said.
+    assert any("stratum MR/B" in warning for warning in found.decision["warnings"])
+    assert "P6" not in (tmp_path / "run/groups.json").read_text(), "patients' numbers stay out"
