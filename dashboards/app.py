@@ -22,7 +22,7 @@ OPTIONS = {
     "server.enableStaticServing": False,
     "server.fileWatcherType": "none",
     "server.headless": True,
-    "server.maxUploadSize": 512,  # MB
+    "server.maxUploadSize": 500,  # MB
 }
 
 

@@ -18,6 +18,7 @@ from .site import default_author, the_site
 STYLE = """<style>
   [data-testid="stMainBlockContainer"] { padding: 4rem 2rem 1rem }
   [data-testid="stSidebarContent"] { font-size: .92rem }
+  [data-testid="stMainBlockContainer"] h3 { font-size: 1.15rem; padding: .4rem 0 }
   .oddpixel-quiet { opacity: .75 }
   .oddpixel-facts { font-size: .88rem }
   .oddpixel-facts th { text-align: left; padding: .1rem .8rem .1rem 0; font-weight: 500; vertical-align: top }

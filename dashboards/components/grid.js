@@ -246,11 +246,11 @@ class Grid {
     const picture = make("div", { class: "picture" });
     if (row.thumbnail) picture.append(this.image(row.thumbnail));
     else picture.textContent = row.error ?? "no picture is kept of it";
+    if (row.decision) picture.append(make("span", { class: `chip ${row.decision}-said`, text: row.decision }));
     cell.append(picture);
     if (this.size >= 90) {
       const line = make("div", { class: "line" }, make("span", { class: "p", text: row.error ? "error" : row.p_value === null ? "" : `p ${number(row.p_value, 2)}` }));
       if (row.flagged) line.append(make("span", { class: "chip flagged", text: "flagged" }));
-      if (row.decision) line.append(make("span", { class: `chip ${row.decision}-said`, text: row.decision }));
       // An isolated name: one written from right to left must not turn its surroundings.
       cell.append(line, make("div", { class: "line" }, make("span", { class: "name" }, make("bdi", { dir: "ltr", text: row.item }))));
     }

@@ -39,7 +39,7 @@ function typing(event) {
 }
 
 function number(value, digits = 3) {
-  return value === null || value === undefined ? "–" : Number(value).toPrecision(digits).replace(/\.?0+$/, "");
+  return value === null || value === undefined ? "–" : String(Number(Number(value).toPrecision(digits)));
 }
 
 // Keys that do something, with what they do: one list for the handler and for the help.

@@ -3,7 +3,7 @@
 export default function (component) {
   const { data, parentElement, setStateValue } = component;
   const root = parentElement.querySelector(".odd");
-  const [wide, high, left, bottom] = [900, 270, 46, 30];
+  const [wide, high, left, bottom] = [Math.max(root.clientWidth, 320), 272, 46, 30];
   const { bins, threshold, up, label } = data;
   if (!bins.length) return void root.replaceChildren(make("p", { text: "There are no values to show." }));
   const [from, to] = [bins[0][0], bins[bins.length - 1][1]];
@@ -18,7 +18,7 @@ export default function (component) {
     if (text !== undefined) element.textContent = text;
     return element;
   };
-  const picture = svg("svg", { viewBox: `0 0 ${wide} ${high}`, preserveAspectRatio: "none", role: "slider", tabindex: 0, "aria-label": `Threshold on ${label}`, "aria-valuemin": from, "aria-valuemax": to });
+  const picture = svg("svg", { viewBox: `0 0 ${wide} ${high}`, width: wide, height: high, role: "slider", tabindex: 0, "aria-label": `Threshold on ${label}`, "aria-valuemin": from, "aria-valuemax": to });
   const columns = bins.map(([low, upper, count]) => svg("rect", { class: "column", x: x(low) + 0.5, width: Math.max(x(upper) - x(low) - 1, 1), y: high - bottom - height(count), height: height(count) }));
   picture.append(svg("line", { class: "axis", x1: left, x2: wide - 10, y1: high - bottom, y2: high - bottom }), ...columns);
   for (let k = 0; k <= 5; k++) picture.append(svg("text", { x: x(from + (span * k) / 5), y: high - 10, "text-anchor": k === 5 ? "end" : "middle" }, number(from + (span * k) / 5)));

@@ -58,7 +58,7 @@ class Viewer {
       make("button", { "data-mode": name, "aria-pressed": "false", "aria-label": `Map: ${text}`, onclick: () => this.show(name) }, text, make("kbd", { text: key })));
     this.slide = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: this.opacity, "aria-label": "Opacity of the map", oninput: () => ((this.opacity = Number(this.slide.value)), this.draw()) });
     const legend = make("span", { class: "scale", role: "img", "aria-label": "Colours of the map: left ordinary, right one place in ten thousand or rarer", title: "left: ordinary; right: one place in 10,000 or rarer, in every image alike", style: `background:linear-gradient(90deg,${COLOURS.map((c) => `rgb(${c})`)})` });
-    this.first = make("div", { class: "bar", role: "toolbar", "aria-label": "View" }, ...tools, ...modes, make("label", {}, "Opacity", this.slide), legend,
+    this.first = make("div", { class: "bar", role: "toolbar", "aria-label": "View" }, ...tools, ...modes, make("label", {}, "Opacity", this.slide, legend),
       make("button", { "aria-label": "Fit to window", onclick: () => this.fit() }, "Fit", make("kbd", { text: "F" })), make("button", { "aria-label": "One pixel a pixel", onclick: () => this.zoomTo(1) }, "1:1", make("kbd", { text: "1" })),
       make("button", { "aria-label": "Keyboard help", onclick: () => this.help.showModal() }, "Keys", make("kbd", { text: "?" })));
     this.low = make("input", { type: "number", step: "any", "aria-label": "Window centre", onchange: () => this.typedWindow() });
@@ -146,6 +146,7 @@ class Viewer {
     }
     this.panes[1].wait.style.display = this.heat ? "none" : "";
     if (!this.heat && this.facts) this.panes[1].wait.textContent = "No map was kept: it did not look odd by itself.";
+    if (!this.heat && this.facts) this.say("No map was kept: it did not look odd by itself.");
     for (const button of this.root.querySelectorAll("[data-mode]")) button.disabled = !this.heat && button.dataset.mode !== "plain";
     this.complete = item;
     this.draw();
@@ -430,6 +431,7 @@ class Viewer {
   show(mode) {
     this.mode = mode;
     this.panes[1].box.style.display = mode === "side" ? "" : "none";
+    this.panes[0].box.querySelector(".title").textContent = mode === "over" ? "original with map" : mode === "curtain" ? "original | map" : "original";
     this.curtain.style.display = mode === "curtain" ? "" : "none";
     for (const button of this.root.querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
     this.draw();
