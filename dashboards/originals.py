@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,11 +59,13 @@ class Picture:
 
 
 class Originals:
-    """Of one run. Several threads may ask; one picture is decoded at a time."""
+    """Of one run. Several threads may ask; one picture is decoded at a time, always by the same thread: the decoder's process
+    dies with the thread that started it, and the server's threads come and go."""
 
     def __init__(self, run: Run) -> None:
         self.files = OriginalFiles(run)
         self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, "oddpixel-originals")
         self._pictures: OrderedDict[str, Picture] = OrderedDict()
         self._decoder: Decoder | None = None
 
@@ -73,12 +76,13 @@ class Originals:
             if item in self._pictures:
                 self._pictures.move_to_end(item)
             else:
-                self._pictures[item] = picture_of(self._image(row))
+                self._pictures[item] = self._thread.submit(lambda: picture_of(self._image(row))).result()
                 while len(self._pictures) > 1 and sum(each.nbytes for each in self._pictures.values()) > CACHED_BYTES:
                     self._pictures.popitem(last=False)
             return self._pictures[item]
 
     def close(self) -> None:
+        self._thread.shutdown()
         if self._decoder is not None:
             self._decoder.close()
         self._decoder = None

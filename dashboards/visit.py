@@ -39,7 +39,8 @@ def sign_in() -> None:
 
 def signed_on() -> str | None:
     """Whom the sign-on provider vouches for."""
-    return the_site().visitor(st.context.cookies.get(COOKIE, ""))
+    cookie = st.context.cookies.get(COOKIE)
+    return the_site().visitor(cookie) if isinstance(cookie, str) else None
 
 
 @cache

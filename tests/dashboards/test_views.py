@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -195,6 +196,18 @@ def test_changed_originals_are_not_shown(opened: OpenRun, run: Run, made: Path, 
         OriginalFiles(run).open(row)
     with pytest.raises(MissingFile, match="SHA-256"):
         opened.originals.picture(row)
+
+
+def test_the_decoder_outlives_the_threads_that_ask(opened: OpenRun) -> None:
+    """Its process dies with the thread that started it."""
+    found: list[int] = []
+    for name in ("normal-01.png", "ct-1.dcm", "normal-02.png"):
+        row = opened.row(name)
+        asking = threading.Thread(target=lambda row=row: found.append(opened.originals.picture(row).facts["width"]))  # type: ignore[misc]
+        asking.start()
+        asking.join()
+        time.sleep(0.2)
+    assert len(found) == 3
 
 
 def test_tiles_are_the_picture(tmp_path: Path) -> None:
