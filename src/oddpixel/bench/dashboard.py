@@ -30,7 +30,7 @@ import numpy as np
 from oddpixel.datasets.source import open_source
 from oddpixel.errors import UsageError
 from oddpixel.forensics.runs import Run
-from oddpixel.forensics.verdicts import Verdicts
+from oddpixel.forensics.verdicts import UNDECIDED, Verdicts
 from oddpixel.image import Image
 
 from . import Report
@@ -277,7 +277,8 @@ def _decide(address: str, made: Run, verdicts: int) -> dict[str, Any]:
         person.join()
     seconds = time.perf_counter() - begun
     with Verdicts(made.verdicts_path) as store:
-        chain, there = store.verify(), len(store.latest(key))
+        chain = store.verify()
+        there = sum(each.decision != UNDECIDED for each in store.latest(key).values())
     return {
         "verdicts": verdicts, "verdicts there": there, "failed": len(failed), "chain ok": chain.ok, "wall s": seconds,
         "ms a verdict": 1000 * seconds / verdicts,
