@@ -11,6 +11,7 @@ from .access import Access
 from .routes import ROUTES
 from .sign_on import BACK, START
 from .site import Site, open_site
+from .static_cache import StaticCache
 
 ENTRY = Path(__file__).with_name("entry.py")
 # Streamlit's own options: no telemetry, no word about what failed inside, no watching of files.
@@ -22,19 +23,19 @@ OPTIONS = {
     "server.enableStaticServing": False,
     "server.fileWatcherType": "none",
     "server.headless": True,
-    "server.maxUploadSize": 500,  # MB
 }
 
 
-def application(site: Site, token: str | None = None) -> Access:
+def application(site: Site, token: str | None = None, max_upload: int = 500) -> Access:
     """Arguments:
+    max_upload: MB a file.
     token: what every visitor must know; with none, and no sign-on, loopback names only are answered.
     """
     import streamlit
     from streamlit import config
 
-    for name, value in OPTIONS.items():
+    for name, value in (*OPTIONS.items(), ("server.maxUploadSize", max_upload)):
         config.set_option(name, value)
     open_site(site)
     open_paths = (START, BACK) if site.sign_on is not None else ()
-    return Access(streamlit.App(ENTRY, routes=ROUTES), site.signer, token, open_paths)
+    return Access(StaticCache(streamlit.App(ENTRY, routes=ROUTES)), site.signer, token, open_paths)

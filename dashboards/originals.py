@@ -11,7 +11,7 @@ import io
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -25,6 +25,7 @@ from oddpixel.forensics.runs import Run
 from oddpixel.image import Image, Unreadable
 
 TILE = 512
+BAND = 512  # rows
 CACHED_BYTES = 1_500_000_000  # of decoded pictures, in all
 
 
@@ -107,7 +108,7 @@ def picture_of(image: Image) -> Picture:
     if values:
         finest = np.nan_to_num(image.pixels[0])
     else:
-        shown = image.to_display()
+        shown = _shown(image)
         finest = np.ascontiguousarray(shown.repeat(3, 2) if shown.shape[2] == 1 else shown[..., :3])
     levels = [finest]
     while max(levels[-1].shape[:2]) > TILE:
@@ -131,6 +132,15 @@ def picture_of(image: Image) -> Picture:
     if values:
         facts |= _window(image)
     return Picture(levels, facts)
+
+
+def _shown(image: Image) -> np.ndarray:
+    """As `to_display`, in bands: what it takes beside the result does not grow with the image."""
+    if image.unit != "display":
+        return image.to_display()
+    height = image.pixels.shape[1]
+    bands = [replace(image, pixels=image.pixels[:, top : top + BAND]) for top in range(0, height, BAND)]
+    return np.concatenate([band.to_display() for band in bands])
 
 
 def _window(image: Image) -> dict[str, Any]:

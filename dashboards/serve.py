@@ -24,9 +24,11 @@ def serve(
     data: Sequence[Path],
     store: str | None,
     oidc: dict[str, str] | None = None,
+    max_upload: int = 500,
 ) -> None:
     """Arguments:
         oidc: `issuer`, `client`, `secret` and `address` of a sign-on (`sign_on`).
+        max_upload: MB a file.
 
     Raises: UsageError where it would be open to others without a token or sign-on, RunError for a folder that is no run.
     """
@@ -50,7 +52,9 @@ def serve(
     address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/" + (f"?token={token}" if token else "")
     print(f"dashboard: {address}", flush=True)
     print("stop it with Ctrl+C", file=sys.stderr)
-    config = uvicorn.Config(application(site, token), log_level="warning", access_log=False, server_header=False)
+    config = uvicorn.Config(
+        application(site, token, max_upload), log_level="warning", access_log=False, server_header=False
+    )
     try:
         uvicorn.Server(config).run(sockets=[listening])
     finally:

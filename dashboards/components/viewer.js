@@ -144,12 +144,11 @@ class Viewer {
         this.heat = null; // none was kept of it: said beside the map
       }
     }
-    this.panes[1].wait.style.display = this.heat ? "none" : "";
-    if (!this.heat && this.facts) this.panes[1].wait.textContent = "No map was kept: it did not look odd by itself.";
+    this.panes[1].wait.style.display = "none";
     if (!this.heat && this.facts) this.say("No map was kept: it did not look odd by itself.");
     for (const button of this.root.querySelectorAll("[data-mode]")) button.disabled = !this.heat && button.dataset.mode !== "plain";
     this.complete = item;
-    this.draw();
+    this.show(this.mode);
   }
 
   tile(level, column, row) {
@@ -430,10 +429,11 @@ class Viewer {
 
   show(mode) {
     this.mode = mode;
-    this.panes[1].box.style.display = mode === "side" ? "" : "none";
-    this.panes[0].box.querySelector(".title").textContent = mode === "over" ? "original with map" : mode === "curtain" ? "original | map" : "original";
-    this.curtain.style.display = mode === "curtain" ? "" : "none";
-    for (const button of this.root.querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
+    const seen = this.heat ? mode : "plain";
+    this.panes[1].box.style.display = seen === "side" ? "" : "none";
+    this.panes[0].box.querySelector(".title").textContent = { over: "original with map", curtain: "original | map" }[seen] ?? "original";
+    this.curtain.style.display = seen === "curtain" ? "" : "none";
+    for (const button of this.root.querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", String(button.dataset.mode === seen));
     this.draw();
   }
 

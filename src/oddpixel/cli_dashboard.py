@@ -36,6 +36,7 @@ def dashboard(
         typer.Option(help="Folders that visitors may read images from, by path; the current one if not given."),
     ] = None,
     store: Store = None,
+    max_upload: Annotated[int, typer.Option(help="MB that one uploaded file may have.", min=1)] = 500,
     oidc: Annotated[
         str | None, typer.Option(help="Sign-on instead of a token: the OpenID Connect issuer's address (extra `oidc`).")
     ] = None,
@@ -55,7 +56,15 @@ def dashboard(
         raise UsageError("--oidc needs --oidc-client, --oidc-secret and --address")
     sign_on = {"issuer": oidc, "client": oidc_client, "secret": oidc_secret, "address": address} if oidc else None
     serve(
-        runs or [], host=host, port=port, token=token, folder=folder, data=data or [Path()], store=store, oidc=sign_on
+        runs or [],
+        host=host,
+        port=port,
+        token=token,
+        folder=folder,
+        data=data or [Path()],
+        store=store,
+        oidc=sign_on,
+        max_upload=max_upload,
     )
 
 

@@ -190,7 +190,7 @@ def print_flagged(found: Any) -> None:
     print(f"\n{flagged} of {groups} groups flagged. {decision.get('promise', '')}")
     for warning in decision.get("warnings", []):
         print(f"warning: {warning}")
-    print(f"run: {found.run.path}; report: {found.run.path / 'index.html'}")
+    print(f"run: {found.run.path}; report: {found.run.path / 'index.html'}; look: oddpixel dashboard {found.run.path}")
 
 
 def print_arrival(arrival: Any) -> None:

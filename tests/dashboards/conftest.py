@@ -27,6 +27,7 @@ from tests.datasets.dicom_maker import make_slice
 from tests.forensics.test_detector import ODD, surface
 
 HOSTILE = "<img src=x onerror=document.title='pwned'>.png"
+SCRIPT = "<script>document.title='pwned'</script>"
 FORMULA = "=cmd|' calc'!A0.png"
 TOKEN = "a token that nobody guesses"
 SLICES = 6
@@ -53,7 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             incoming / f"ct-{k}.dcm", body.astype(np.int16), InstanceNumber=k + 1,
             ImagePositionPatient=[0.0, 0.0, 3.0 * k], ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
             FrameOfReferenceUID="1.2.3.4", SliceThickness=3, PatientSex="O", StudyDate="20260102", StudyTime="101500",
-            StudyID="1", AccessionNumber="A1", ReferringPhysicianName="Roe^Ann", SeriesNumber=1, Manufacturer="Nobody",
+            StudyID="1", AccessionNumber="A1", ReferringPhysicianName="Roe^Ann", SeriesNumber=1, Manufacturer=SCRIPT,
             PositionReferenceIndicator="", WindowCenter=40, WindowWidth=400,
         )  # fmt: skip
     flagged = flag_into(place / "run", Incoming(places=(str(incoming),)), place / "detector", Rule(alpha=0.1))
@@ -101,7 +102,7 @@ class serving:
 
     def __init__(self, run: Run, made: Path, folder: Path, token: str | None, more: Sequence[Path] = ()) -> None:
         command = [sys.executable, "-m", "oddpixel", "dashboard", *map(str, (run.path, *more)), "--port", "0"]
-        command += ["--folder", str(folder / "dashboard"), "--data", str(made)]
+        command += ["--folder", str(folder / "dashboard"), "--data", str(made), "--max-upload", "1"]
         environment = os.environ | ({"ODDPIXEL_TOKEN": token} if token else {})
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=folder

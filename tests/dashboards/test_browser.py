@@ -222,6 +222,7 @@ def test_scans_have_window_slices_ruler_and_hidden_identifiers(chromium: Any, se
         page.get_by_text(f"4 of {SLICES}").wait_for()
         page.wait_for_url("**item=ct-3.dcm*")
         page.get_by_text("SHA-256").wait_for()
+        page.get_by_text("<script>").wait_for()  # the maker's name, as text
         assert page.get_by_text("Doe^Jane").count() == 0
         page.get_by_role("button", name="Show identifiers").click()
         page.get_by_text("Doe^Jane").wait_for()
@@ -249,6 +250,10 @@ def test_upload_and_flag(chromium: Any, server: Server, made: Path, tmp_path: Pa
         files = [str(made / "incoming" / name) for name in ("normal-01.png", "normal-02.png", "odd-noise.png")]
         page.locator("input[type=file]").first.set_input_files([*files, str(lying)])
         page.get_by_text("lying.png").first.wait_for()
+        oversized = tmp_path / "oversized.png"
+        oversized.write_bytes(b"\x89PNG" + bytes(2_000_000))
+        page.locator("input[type=file]").first.set_input_files(str(oversized))
+        page.get_by_text("MB or smaller").wait_for()
         page.get_by_label("Name of the run").fill("from the browser")
         page.keyboard.press("Tab")
         page.get_by_label("Rate of false alarms (alpha)").fill("0.1")

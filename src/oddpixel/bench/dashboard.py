@@ -37,13 +37,15 @@ from . import Report
 
 ITEMS, PICTURES = 100_000, 5_000
 SIDE = 192  # pixels of a crop
+LARGE, LARGE_SIDE = "large.jpg", 10_000  # 100 megapixels
 CORPORA = ("photographs", "interiors", "monuments", "animals", "nature")
 SHARD = 4096
-REPEATS = 7
+REPEATS, VISITS = 7, 5
 PATIENCE = 60_000  # ms
 VERDICTS = 1000
 AIMS: dict[str, float | None] = {
     "first grid": 2.0, "sort": 0.3, "filter": 0.3, "a page of thumbnails elsewhere": 0.3, "case": 1.0, "opacity": None,
+    "a case of 100 megapixels": None, "its single pixels": None,
 }  # fmt: skip
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
@@ -82,7 +84,7 @@ def _make(place: Path, items: int, pictures: int, seed: int) -> tuple[Run, int]:
     originals = place / "originals"
     originals.mkdir()
     crops: list[tuple[Path, str]] = []
-    run_names = [f"scan-{k:06d}.png" for k in range(items)]
+    run_names = [f"scan-{k:06d}.png" for k in range(items - 1)] + [LARGE]
     run = Run.begin(place / "run", "flag", {}, run_names, shard_size=SHARD, places=[str(originals)])
     with run.writing_alone():
         thumbnails = []
@@ -95,20 +97,22 @@ def _make(place: Path, items: int, pictures: int, seed: int) -> tuple[Run, int]:
             )
             crops.append((path, digest))
             thumbnails.append(run.write_thumbnail(image))
-        for k, name in enumerate(run_names):
+        for k, name in enumerate(run_names[:-1]):
             os.link(crops[k % len(crops)][0], originals / name)
+        large = _large(originals / LARGE, [path for path, _ in crops[:64]])
         raw = generator.gamma(2.0, 1.5, items)
         p = (1 + np.argsort(np.argsort(-raw))) / (items + 1)
         for shard in range(-(-items // SHARD)):
             rows = []
             for k in range(shard * SHARD, min((shard + 1) * SHARD, items)):
+                digest, side = (large, LARGE_SIDE) if run_names[k] == LARGE else (crops[k % len(crops)][1], SIDE)
                 rows.append(
                     {
-                        "item": run_names[k], "sha256": crops[k % len(crops)][1], "group": run_names[k],
+                        "item": run_names[k], "sha256": digest, "group": run_names[k],
                         "stratum": ("CT", "MR", "photo")[k % 3], "raw": float(raw[k]), "p_value": float(p[k]),
                         "q_value": min(float(p[k]) * 3, 1.0), "flagged": bool(p[k] <= 0.01),
                         "reasons": [{"channel": "drawn", "p_value": float(p[k]), "because": "a drawn score"}],
-                        "thumbnail": thumbnails[k % len(crops)], "width": SIDE, "height": SIDE,
+                        "thumbnail": thumbnails[k % len(crops)], "width": side, "height": side,
                     }
                 )  # fmt: skip
             run.write_part(shard, rows)
@@ -132,6 +136,19 @@ def _crops(count: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
         if (digest := hashlib.sha256(crop.data).digest()) not in seen:
             seen.add(digest)
             yield crop
+
+
+def _large(path: Path, crops: list[Path]) -> str:
+    """A picture of 100 megapixels, tiled with crops; its SHA-256."""
+    from PIL import Image as Pillow
+
+    picture = Pillow.new("RGB", (LARGE_SIDE, LARGE_SIDE))
+    for place in range(-((-LARGE_SIDE // SIDE) ** 2)):
+        row, column = divmod(place, -(-LARGE_SIDE // SIDE))
+        with Pillow.open(crops[place % len(crops)]) as crop:
+            picture.paste(crop, (column * SIDE, row * SIDE))
+    picture.save(path, "JPEG", quality=90)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _save(crop: np.ndarray, path: Path) -> None:
@@ -192,10 +209,13 @@ def _look(address: str, made: Run) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in AIMS}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        for _ in range(3):
+        for _ in range(VISITS):
             page = _page(browser)
             times["first grid"].append(_timed(partial(page.goto, address), page, "oddSeen()"))
         _act(page, times)
+        large = f"{address}/case?run={made.record['id']}&item={LARGE}"
+        times["a case of 100 megapixels"].append(_timed(partial(page.goto, large), page, "oddCase()"))
+        times["its single pixels"].append(_timed(page.get_by_label("One pixel a pixel").click, page, "oddCaseWhole()"))
         browser.close()
     return times
 

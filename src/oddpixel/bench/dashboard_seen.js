@@ -22,3 +22,9 @@ window.oddJump = (part) => {
   grid.scrollTop = grid.scrollHeight * part;
   return new Promise((done) => requestAnimationFrame(done));
 };
+
+// All tiles in sight are there.
+window.oddCaseWhole = () => {
+  const root = [...document.querySelectorAll("*")].map((e) => e.shadowRoot?.querySelector(".odd")).find((e) => e?.viewer);
+  return root && !root.viewer.asked && !root.viewer.missing && root.viewer.view.scale === 1;
+};
