@@ -174,12 +174,6 @@ def thumbnail(request: Request) -> Response:
     return _file(_run(request), f"thumbnails/{name}.webp", "image/webp")
 
 
-def evidence(request: Request) -> Response:
-    """The map as 16-bit grey: thousandths of -log10 of the share of normal places as odd."""
-    run = _run(request)
-    return _file(run, run.row(request.query_params.get("item", ""))["map"], "image/png")
-
-
 def heat(request: Request) -> Response:
     """The map as numbers: two uint32 (rows, columns) and float32 values."""
     import numpy as np
@@ -306,7 +300,7 @@ ROUTES = [
     Route("/oddpixel/views", _answered(save_view), methods=["POST"]),
     *(
         Route(f"/oddpixel/runs/{{run}}/{handler.__name__}", _answered(handler))
-        for handler in (rows, place, thumbnails, thumbnail, evidence, heat, facts, tile, original)
+        for handler in (rows, place, thumbnails, thumbnail, heat, facts, tile, original)
     ),
     Route("/oddpixel/runs/{run}/decide", _answered(decide), methods=["POST"]),
     Route("/oddpixel/runs/{run}/undo", _answered(undo), methods=["POST"]),

@@ -1,0 +1,64 @@
+"""What a file declares and how it is built: reported, never fused with tests. Anybody can write anything into a file, so
+absence proves nothing and presence only what somebody wrote.
+
+    for fact in facts_of(content, "photo.jpg"):
+        ...
+
+One kind of container or declaration a file, found by walking this folder: a module with `look(content) -> Iterator[Fact]`.
+Everything here reads bytes in Python alone, within bounds: no decoder runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pkgutil
+from functools import cache
+from types import ModuleType
+
+from .fact import Fact, printable
+
+MAGIC = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"%PDF": "PDF",
+}
+SUFFIXES = {
+    "JPEG": ("jpg", "jpeg", "jpe", "jfif"), "PNG": ("png",), "GIF": ("gif",), "BMP": ("bmp",), "WebP": ("webp",),
+    "TIFF": ("tif", "tiff", "dng", "nef", "cr2", "arw"), "PDF": ("pdf",), "HEIF": ("heic", "heif", "avif"),
+}  # fmt: skip
+
+
+def facts_of(content: bytes, name: str) -> list[Fact]:
+    """Of a whole file. Damage is a fact too; nothing is raised for it."""
+    kind = container(content)
+    facts = [
+        Fact("SHA-256", hashlib.sha256(content).hexdigest()),
+        Fact("bytes", len(content)),
+        Fact("container", kind or "unknown", "by its first bytes"),
+    ]
+    suffix = name.rpartition(".")[2].lower()
+    if kind in SUFFIXES and suffix not in SUFFIXES[kind]:
+        facts.append(Fact("suffix", printable(suffix), f"the content is {kind}: the name says something else"))
+    for reader in _readers():
+        facts += reader.look(content)
+    return facts
+
+
+def container(content: bytes) -> str | None:
+    """By its first bytes."""
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "WebP"
+    if content[4:8] == b"ftyp":
+        return "HEIF" if content[8:12] in (b"heic", b"heix", b"mif1", b"avif", b"hevc") else "ISO media"
+    return next((kind for magic, kind in MAGIC.items() if content.startswith(magic)), None)
+
+
+@cache
+def _readers() -> tuple[ModuleType, ...]:
+    modules = (importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
+    return tuple(module for module in modules if hasattr(module, "look"))

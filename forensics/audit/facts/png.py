@@ -1,0 +1,109 @@
+"""PNG: chunks in order, their checksums, texts, what was appended (ISO/IEC 15948, clause 5)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .fact import Fact, printable
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MOST_CHUNKS = 100_000
+MOST_NAMES = 100  # of chunks that are listed
+MOST_TEXT = 2_000_000  # bytes of an inflated text
+# Keywords under which image generators keep what they were asked for.
+GENERATORS = {
+    "parameters": "Stable Diffusion web UI",
+    "prompt": "ComfyUI",
+    "workflow": "ComfyUI",
+    "invokeai_metadata": "InvokeAI",
+}
+
+
+@dataclass
+class Png:
+    """Arguments:
+    chunks: names in order.
+    broken: names of chunks whose checksum does not fit.
+    texts: by keyword.
+    end: where the file should end, or None where it is cut off.
+    """
+
+    chunks: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    end: int | None = None
+
+
+def parse(content: bytes) -> Png | None:
+    """None for another container. Never raises."""
+    if not content.startswith(SIGNATURE):
+        return None
+    found = Png()
+    place = len(SIGNATURE)
+    while place + 12 <= len(content) and len(found.chunks) < MOST_CHUNKS:
+        length = int.from_bytes(content[place : place + 4], "big")
+        if place + 12 + length > len(content):
+            break
+        kind, data = content[place + 4 : place + 8], content[place + 8 : place + 8 + length]
+        name = printable(kind)
+        found.chunks.append(name)
+        if zlib.crc32(kind + data) != int.from_bytes(content[place + 8 + length : place + 12 + length], "big"):
+            found.broken.append(name)
+        if kind in (b"tEXt", b"zTXt", b"iTXt") and (text := _text(kind, data)) is not None:
+            found.texts.append(text)
+        place += 12 + length
+        if kind == b"IEND":
+            found.end = place
+            break
+    return found
+
+
+def look(content: bytes) -> Iterator[Fact]:
+    found = parse(content)
+    if found is None:
+        return
+    once = list(dict.fromkeys(found.chunks))
+    counted = (f"{name}x{count}" if (count := found.chunks.count(name)) > 1 else name for name in once[:MOST_NAMES])
+    yield Fact("PNG chunks", printable(" ".join(counted)))
+    if found.broken:
+        yield Fact(
+            "PNG checksums", found.broken[:MOST_NAMES], "these chunks were changed after they were written, or damaged"
+        )
+    for keyword, text in found.texts:
+        if keyword == "XML:com.adobe.xmp":
+            continue  # `xmp` reads it
+        if (generator := GENERATORS.get(keyword.lower())) is not None:
+            because = f"where {generator} keeps its settings; anybody can write it"
+            yield Fact(f"PNG text {printable(keyword)}", printable(text), because, declares="synthetic")
+        else:
+            yield Fact(f"PNG text {printable(keyword)}", printable(text))
+    if found.end is None:
+        yield Fact("PNG end", "missing", "the file is cut off or damaged")
+    elif len(content) > found.end:
+        yield Fact("bytes after the end", len(content) - found.end, "not part of the picture")
+
+
+def _text(kind: bytes, data: bytes) -> tuple[str, str] | None:
+    keyword, separator, rest = data.partition(b"\0")
+    if not separator:
+        return None
+    name = keyword.decode("latin-1")
+    if kind == b"tEXt":
+        return name, rest.decode("latin-1")
+    if kind == b"zTXt":
+        inflated = _inflated(rest[1:])
+        return None if inflated is None else (name, inflated.decode("latin-1"))
+    compressed, parts = rest[:1] == b"\1", rest[2:].split(b"\0", 2)
+    if len(parts) < 3:
+        return None
+    text = _inflated(parts[2]) if compressed else parts[2]
+    return None if text is None else (name, text.decode("utf-8", "replace"))
+
+
+def _inflated(data: bytes) -> bytes | None:
+    try:
+        return zlib.decompressobj().decompress(data, MOST_TEXT)
+    except zlib.error:
+        return None
