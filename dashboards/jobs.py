@@ -46,10 +46,13 @@ class Job:
 
     @property
     def state(self) -> State:
-        if (self.path / "exit").exists():
-            status = (self.path / "exit").read_text().strip()
-            return "done" if status == "0" else "stopped" if (self.path / "stopped").exists() else "failed"
-        return "running" if _lives(self.record["pid"], self.path) else "stopped"
+        if not (self.path / "exit").exists() and _lives(self.record["pid"], self.path):
+            return "running"
+        # Looked for again: it may have ended between the two.
+        status = (self.path / "exit").read_text().strip() if (self.path / "exit").exists() else None
+        if status == "0":
+            return "done"
+        return "stopped" if status is None or (self.path / "stopped").exists() else "failed"
 
     @property
     def log(self) -> str:
