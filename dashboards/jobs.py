@@ -126,6 +126,11 @@ def _lives(pid: int, path: Path) -> bool:
     try:
         os.kill(pid, 0)
         command = Path(f"/proc/{pid}/cmdline")
-        return str(path).encode() in command.read_bytes() if command.exists() else True
+        if not command.exists():
+            return True
+        ended = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        # Empty for a moment while the process becomes what it is to run.
+        said = command.read_bytes()
+        return not ended and (not said or str(path).encode() in said)
     except OSError:
         return False

@@ -243,6 +243,8 @@ def test_dragging_the_threshold_ends_the_promise(chromium: Any, server: Server) 
 
 
 def test_upload_and_flag(chromium: Any, server: Server, made: Path, tmp_path: Path) -> None:
+    from playwright.sync_api import TimeoutError
+
     lying = tmp_path / "lying.png"
     lying.write_text("<html><script>document.title='pwned'</script></html>")
     with visit(chromium, f"{server.address}/runs") as page:
@@ -258,9 +260,17 @@ def test_upload_and_flag(chromium: Any, server: Server, made: Path, tmp_path: Pa
         page.keyboard.press("Tab")
         page.get_by_label("Rate of false alarms (alpha)").fill("0.1")
         page.keyboard.press("Tab")
-        page.get_by_role("button", name="Flag", exact=True).click()
+        job = page.get_by_text("flag from the browser").first
+        for _ in range(6):  # the files may still be on their way, and then there is nothing to flag yet
+            page.wait_for_load_state("networkidle")
+            page.get_by_role("button", name="Flag", exact=True).click()
+            try:
+                job.wait_for(timeout=15_000)
+                break
+            except TimeoutError:
+                continue
         page.get_by_role("link", name="Open the run").first.wait_for(timeout=120_000)
-        page.get_by_text("flag from the browser · done").wait_for(timeout=120_000)
+        page.get_by_text("flag from the browser · done").first.wait_for(timeout=120_000)
         page.get_by_role("link", name="Open the run").first.click()
         ready(page)
         labels = [page.locator(".cell").nth(k).get_attribute("aria-label") for k in range(4)]
