@@ -13,8 +13,10 @@ from typing import Any, BinaryIO
 
 from oddpixel.errors import CorruptFile, DecodingStopped, OddPixelError, TooLarge, UnreadableInput, UnsupportedFormat
 
+from .coefficients import Coefficients, read_coefficients
 from .formats import Format, Frame, Header, Opened, formats, known_suffixes, promised_format
 from .limits import Limits
+from .manifests import read_manifest
 from .text import technical_text
 
 
@@ -31,7 +33,7 @@ class Decoding:
     """
 
     def __init__(self, file: BinaryIO, name: str, limits: Limits, key: bytes, *, any_suffix: bool = False) -> None:
-        self.limits, self.key = limits, key
+        self.limits, self.key, self.file = limits, key, file
         limits.check_bytes(os.fstat(file.fileno()).st_size)
         with _typed_errors():
             head = file.read(512)
@@ -49,6 +51,26 @@ class Decoding:
             if channels not in (1, 3):
                 raise CorruptFile(f"{channels} samples per pixel; images have 1 or 3")
             return frame
+
+    def as_stored(self) -> Frame:
+        """The first frame without what is done for looking at it (orientation, colour profile). Raises: UnreadableInput."""
+        find = getattr(self.opened, "as_stored", None)
+        if find is None:
+            return self.frame(0)
+        with _typed_errors():
+            frame: Frame = find()
+            return frame
+
+    def coefficients(self) -> Coefficients | None:
+        """Of a JPEG; None for any other format. Raises: UnreadableInput."""
+        if self.format_name != "JPEG":
+            return None
+        with _typed_errors():
+            return read_coefficients(self.file, self.limits)
+
+    def manifest(self, container: str, anchors: str | None) -> dict[str, Any]:
+        """The file's C2PA manifest, verified offline against these anchors (PEM)."""
+        return read_manifest(self.file, container, anchors)
 
     @property
     def group(self) -> str | None:

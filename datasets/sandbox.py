@@ -23,6 +23,7 @@ from jaxtyping import Float32
 from oddpixel.errors import DecodingStopped, UnreadableInput, by_name
 from oddpixel.image import Unit
 
+from .coefficients import Coefficients
 from .decoding import Decoding, references
 from .formats import Frame, Header
 from .limits import SHOTS_FACTOR, Limits
@@ -40,6 +41,7 @@ KEPT_ENVIRONMENT = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", 
 WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20),
 }
@@ -78,6 +80,15 @@ class Decoder(Protocol):
     def shots(self) -> list[int] | None:
         """The middle frame of every shot, where the file is a video. Raises: UnreadableInput."""
 
+    def as_stored(self) -> Pixels:
+        """The first frame without what is done for looking at it. Raises: UnreadableInput."""
+
+    def coefficients(self) -> Coefficients | None:
+        """Of a JPEG; None for any other format. Raises: UnreadableInput."""
+
+    def manifest(self, container: str, anchors: str | None) -> dict[str, Any]:
+        """The C2PA manifest, verified offline (`manifests`). Raises: UnreadableInput."""
+
     def references(self, file: BinaryIO) -> list[list[str]]:
         """The files that a DICOMDIR names, as parts of relative paths. Raises: UnreadableInput."""
 
@@ -102,6 +113,18 @@ class DirectDecoder:
     def shots(self) -> list[int] | None:
         assert self.decoding is not None, "open a file first"
         return self.decoding.shots()
+
+    def as_stored(self) -> Pixels:
+        assert self.decoding is not None, "open a file first"
+        return _pixels(self.decoding.as_stored())
+
+    def coefficients(self) -> Coefficients | None:
+        assert self.decoding is not None, "open a file first"
+        return self.decoding.coefficients()
+
+    def manifest(self, container: str, anchors: str | None) -> dict[str, Any]:
+        assert self.decoding is not None, "open a file first"
+        return self.decoding.manifest(container, anchors)
 
     def references(self, file: BinaryIO) -> list[list[str]]:
         return references(file, self.limits)
@@ -149,6 +172,33 @@ class SandboxedDecoder:
             return None if answer["shots"] is None else [int(index) for index in answer["shots"]]
         except (KeyError, TypeError, ValueError) as error:
             raise self._stopped(NONSENSE) from error
+
+    def as_stored(self) -> Pixels:
+        answer = self._ask({"op": "as stored"})
+        try:
+            return _pixels(self._shared_frame(answer))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._stopped(NONSENSE) from error
+
+    def coefficients(self) -> Coefficients | None:
+        answer = self._ask({"op": "coefficients"})
+        try:
+            if answer["shape"] is None:
+                return None
+            shape = tuple(int(side) for side in answer["shape"])
+            if len(shape) != 4 or shape[2:] != (8, 8) or min(shape) < 1:
+                raise ValueError(f"coefficients of shape {shape}")
+            self.limits.check_size(8 * shape[1] - 7, 8 * shape[0] - 7)
+            blocks = np.frombuffer(self.arena or b"", np.int16, math.prod(shape)).reshape(shape)
+            return Coefficients(blocks.copy(), np.array(answer["table"], np.uint16).reshape(8, 8))
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._stopped(NONSENSE) from error
+
+    def manifest(self, container: str, anchors: str | None) -> dict[str, Any]:
+        answer = self._ask({"op": "manifest", "container": container, "anchors": anchors}).get("manifest")
+        if not isinstance(answer, dict):
+            raise self._stopped(NONSENSE)
+        return answer
 
     def references(self, file: BinaryIO) -> list[list[str]]:
         self._take_job()

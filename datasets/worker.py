@@ -6,6 +6,7 @@ the reader turns them into float32 itself, so the sandbox costs one copy of the 
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import socket
@@ -15,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from oddpixel.errors import DecodingStopped, OddPixelError, UnreadableInput, describe
+from oddpixel.provenance import c2pa_library
 
 from .confinement import confine, limit_cpu
 from .decoding import Decoding, references
+from .formats import Frame
 from .limits import SHOTS_FACTOR, Limits
 from .wire import receive, send
 
@@ -52,6 +55,12 @@ class Worker:
                     return {"references": references(file, self.limits)}
             if request["op"] == "shots":
                 return {"shots": None if self.decoding is None else self.decoding.shots()}
+            if request["op"] == "as stored":
+                return self._share(self._opened().as_stored())
+            if request["op"] == "coefficients":
+                return self._coefficients()
+            if request["op"] == "manifest":
+                return {"manifest": self._opened().manifest(request["container"], request["anchors"])}
             return self._frame(request["index"])
         except MemoryError:
             self.decoding = None
@@ -70,10 +79,23 @@ class Worker:
         }
         return answer | ({"frame": self._answer({"op": "frame", "index": 0}, [])} if request["ahead"] else {})
 
-    def _frame(self, index: int) -> dict[str, Any]:
+    def _opened(self) -> Decoding:
         if self.decoding is None:
             raise UnreadableInput("no file is open")
-        frame = self.decoding.frame(index)
+        return self.decoding
+
+    def _coefficients(self) -> dict[str, Any]:
+        found = self._opened().coefficients()
+        if found is None:
+            return {"shape": None}
+        arena = self._reserve(found.blocks.nbytes)
+        np.frombuffer(arena, np.int16, found.blocks.size)[...] = found.blocks.ravel()
+        return {"shape": found.blocks.shape, "table": found.table.tolist()}
+
+    def _frame(self, index: int) -> dict[str, Any]:
+        return self._share(self._opened().frame(index))
+
+    def _share(self, frame: Frame) -> dict[str, Any]:
         arena = self._reserve(frame.stored.nbytes)
         shared = np.frombuffer(arena, frame.stored.dtype, frame.stored.size).reshape(frame.stored.shape)
         shared[...] = frame.stored
@@ -102,6 +124,9 @@ def _import_codecs() -> None:
     import PIL.JpegImagePlugin
     import PIL.PngImagePlugin
     import PIL.WebPImagePlugin  # noqa: F401
+
+    with contextlib.suppress(ImportError):
+        c2pa_library()
 
 
 if __name__ == "__main__":

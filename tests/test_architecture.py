@@ -28,6 +28,7 @@ ALLOWED = {
         "doctor",
         "demo",
         "cli",
+        "cli_audit",
         "cli_dashboard",
         "cli_detect",
         "cli_generate",

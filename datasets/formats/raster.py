@@ -96,6 +96,16 @@ class OpenedRaster:
             return self._deep_pgm()
         return frame_from_pillow(self.picture)
 
+    def as_stored(self) -> Frame:
+        """The first frame as the file's samples say: not turned upright, no colour profile applied."""
+        if self.header.frames > 1 or self.picture.mode not in ("L", "RGB", "RGBA", "LA"):
+            return self.frame(0)
+        samples = np.asarray(self.picture)
+        notes: dict[str, Any] = {}
+        if samples.ndim == 3:
+            samples, notes = over_white(samples, 255)
+        return Frame(stored=samples, scale=1 / 255, bits=8, unit="display", meta=notes)
+
     def _deep_pgm(self) -> Frame:
         """Pillow stretches values to 65535; this undoes it exactly (both roundings are to nearest)."""
         self.file.seek(0)

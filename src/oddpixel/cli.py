@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from oddpixel import __version__, cli_dashboard, cli_detect, cli_generate
+from oddpixel import __version__, cli_audit, cli_dashboard, cli_detect, cli_generate
 from oddpixel.cli_options import (
     AnySuffix,
     AsJson,
@@ -157,6 +157,7 @@ def train(
 
 
 cli_detect.add_commands(app)
+cli_audit.add_commands(app)
 cli_dashboard.add_commands(app)
 cli_generate.add_commands(app)
 

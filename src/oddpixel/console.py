@@ -205,6 +205,37 @@ def print_arrival(arrival: Any) -> None:
     print(f"{row['item']}: p {row['p_value']:.4f}, {decision}{why}{alarm}", flush=True)
 
 
+def print_audited(found: Any) -> None:
+    """A line a file, and where its report is. `found`: an `AuditRun`."""
+    table = Table("item", "verdict", "p", "why", box=None, pad_edge=False)
+    for item in found.items[:MAX_ROWS]:
+        if item["error"]:
+            said = f"[red]{escape(item['error']['type'])}: {escape(item['error']['message'])}[/red]"
+            table.add_row(escape(shown(item["item"])), "not read", "-", said)
+            continue
+        verdict = item["verdict"]
+        p = "-" if verdict["p_value"] is None else f"{verdict['p_value']:.2g}"
+        table.add_row(escape(shown(item["item"])), verdict["label"], p, escape(shown("; ".join(verdict["because"]))))
+    console().print(table)
+    if len(found.items) > MAX_ROWS:
+        print(f"... {len(found.items) - MAX_ROWS} more in the run's table")
+    reports = [item["report"] for item in found.items if not item["error"]]
+    if reports:
+        print(f"\nreports: {found.run.path / reports[0] / 'report.html'}" + (", ..." if len(reports) > 1 else ""))
+    print("No result here says that an image is authentic.")
+
+
+def print_checks(items: list[dict[str, Any]]) -> None:
+    for item in items:
+        print(f"{item['name']} ({item['kind']}): {item['purpose']}")
+        print(f"    needs: {item['needs']}\n    cannot: {item['cannot']}\n    after: {item['reference']}")
+
+
+def shown(text: str) -> str:
+    """A terminal obeys control characters; a file's name or text may hold some."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 def print_corpora(items: list[dict[str, Any]]) -> None:
     rows = [
         {"corpus": item["name"], "what": item["title"], "licence": item["licence"]}

@@ -1,18 +1,34 @@
-"""Everything that OddPixel makes is marked as made: IPTC's digital source type in XMP, and plain text beside it.
+"""Everything that OddPixel makes is marked as made: IPTC's digital source type in XMP, and plain text beside it. A report
+can be signed on top (C2PA 2.2), with the user's own key; evidence never is.
 
-https://cv.iptc.org/newscodes/digitalsourcetype/ (trainedAlgorithmicMedia); IPTC Photo Metadata Standard 2023.2.
+https://cv.iptc.org/newscodes/digitalsourcetype/; IPTC Photo Metadata Standard 2023.2.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import io
+import os
+import sys
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 import numpy as np
 from jaxtyping import UInt8
 
 from oddpixel import __version__
+from oddpixel.errors import UsageError
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+# A report is data drawn by a program. Not algorithmicMedia, which is a picture out of a formula, and never
+# trainedAlgorithmicMedia: both would declare the report's figures machine-made pictures.
+COMPUTED = "http://cv.iptc.org/newscodes/digitalsourcetype/dataDrivenMedia"
+LIBRARY_NAME = "C2PA_LIBRARY_NAME"
+LIBRARIES = {"darwin": "libc2pa_c.dylib", "win32": "c2pa_c.dll"}
 SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -33,3 +49,118 @@ def save_synthetic(path: Path, picture: UInt8[np.ndarray, "h w *c"], made_by: st
     info.add_itxt("XML:com.adobe.xmp", XMP.format(source=SYNTHETIC, tool=escape(f"OddPixel {__version__}: {made_by}")))
     info.add_text("Comment", f"Synthetic image, made by OddPixel {__version__} ({made_by}).")
     Pillow.fromarray(picture).save(path, pnginfo=info)
+
+
+def sign_report(pdf: Path, out: Path, certificates: Path, key: Path, title: str) -> None:
+    """Write a copy of a PDF report that carries a C2PA manifest, signed by the user's key. Offline: no time authority is asked.
+
+    Arguments:
+        out: the copy; another file than `pdf`, which stays as it is.
+        certificates: PEM, the signer's first, then up to its root. A certificate that signed itself is refused by C2PA.
+        key: the signer's private key, PEM without a password: P-256, P-384, P-521, RSA (PSS) or Ed25519.
+        title: of the report, in the manifest.
+
+    Raises:
+        UsageError: not a PDF, a certificate or key that cannot sign, a file that cannot be read or written, or no c2pa-python.
+    """
+    content = _content(pdf)
+    if not content.startswith(b"%PDF"):
+        raise UsageError(f"{pdf} is not a PDF: only reports are signed, never evidence")
+    if out.exists() and out.samefile(pdf):
+        raise UsageError(f"{out} is the report itself; name another file for the signed copy")
+    try:
+        c2pa = c2pa_library()
+        algorithm, private = _signing_key(key, certificates)
+    except ImportError as error:
+        raise UsageError("signing needs c2pa-python: pip install 'oddpixel[c2pa]'") from error
+    settings = {
+        "builder": {"thumbnail": {"enabled": False}},
+        "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
+    }
+    signed = io.BytesIO()
+    try:
+        chain = c2pa.C2paSignerInfo(algorithm, _content(certificates), private, None)
+        with c2pa.Context.from_dict(settings) as context, c2pa.Signer.from_info(chain) as signer:
+            c2pa.Builder(_claim(title), context).sign(signer, "application/pdf", io.BytesIO(content), signed)
+    except c2pa.C2paError as error:
+        raise UsageError(f"{pdf} could not be signed with {certificates}: {error}") from error
+    try:
+        out.write_bytes(signed.getvalue())
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}") from error
+
+
+def c2pa_library() -> ModuleType:
+    """c2pa-python, with its shared library from its own folder.
+
+    Left alone it loads `libc2pa_c.so` from the working directory if there is one (measured, 0.38.1): with somebody else's
+    pictures in that directory, their code would run.
+
+    Raises: ImportError.
+    """
+    spec = importlib.util.find_spec("c2pa")
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError("c2pa-python is not installed")
+    library = Path(spec.submodule_search_locations[0]) / "libs" / LIBRARIES.get(sys.platform, "libc2pa_c.so")
+    before = os.environ.get(LIBRARY_NAME)
+    os.environ[LIBRARY_NAME] = str(library.absolute())
+    try:
+        return importlib.import_module("c2pa")
+    except RuntimeError as error:
+        raise ImportError(f"c2pa-python does not load: {error}") from error
+    finally:
+        os.environ.pop(LIBRARY_NAME)
+        if before is not None:
+            os.environ[LIBRARY_NAME] = before
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _claim(title: str) -> dict[str, object]:
+    action = {"action": "c2pa.created", "digitalSourceType": COMPUTED}
+    return {
+        "title": title,
+        "claim_generator_info": [{"name": "OddPixel", "version": __version__}],
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
+    }
+
+
+def _signing_key(key: Path, certificates: Path) -> tuple[bytes, bytes]:
+    """The C2PA name of the key's algorithm, and the key as PKCS#8, the one form that c2pa takes."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.x509 import load_pem_x509_certificates
+
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    try:
+        private = serialization.load_pem_private_key(_content(key), password=None)
+    except (ValueError, TypeError) as error:  # TypeError: it has a password
+        raise UsageError(f"{key} holds no PEM private key that can be read without a password: {error}") from error
+    try:
+        leaf = load_pem_x509_certificates(_content(certificates))[0]
+    except ValueError as error:
+        raise UsageError(f"{certificates} holds no PEM certificates: {error}") from error
+    encodings = [
+        each.public_bytes(serialization.Encoding.PEM, form) for each in (leaf.public_key(), private.public_key())
+    ]
+    if encodings[0] != encodings[1]:
+        raise UsageError(f"{key} is not the key of the first certificate in {certificates}")
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return _algorithm(private, key), private.private_bytes(pem, pkcs8, serialization.NoEncryption())
+
+
+def _algorithm(private: PrivateKeyTypes, key: Path) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    curves = {"secp256r1": b"es256", "secp384r1": b"es384", "secp521r1": b"es512"}
+    if isinstance(private, rsa.RSAPrivateKey):
+        return b"ps256"
+    if isinstance(private, ed25519.Ed25519PrivateKey):
+        return b"ed25519"
+    if isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.name in curves:
+        return curves[private.curve.name]
+    raise UsageError(f"{key} is of a kind that C2PA does not sign with: use P-256, P-384, P-521, RSA or Ed25519")

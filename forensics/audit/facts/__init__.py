@@ -29,7 +29,8 @@ MAGIC = {
 }
 SUFFIXES = {
     "JPEG": ("jpg", "jpeg", "jpe", "jfif"), "PNG": ("png",), "GIF": ("gif",), "BMP": ("bmp",), "WebP": ("webp",),
-    "TIFF": ("tif", "tiff", "dng", "nef", "cr2", "arw"), "PDF": ("pdf",), "HEIF": ("heic", "heif", "avif"),
+    "WebP, lossless": ("webp",), "TIFF": ("tif", "tiff", "dng", "nef", "cr2", "arw"), "PDF": ("pdf",),
+    "HEIF": ("heic", "heif", "avif"),
 }  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def facts_of(content: bytes, name: str) -> list[Fact]:
 def container(content: bytes) -> str | None:
     """By its first bytes."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "WebP"
+        return "WebP, lossless" if content[12:16] == b"VP8L" else "WebP"
     if content[4:8] == b"ftyp":
         return "HEIF" if content[8:12] in (b"heic", b"heix", b"mif1", b"avif", b"hevc") else "ISO media"
     return next((kind for magic, kind in MAGIC.items() if content.startswith(magic)), None)

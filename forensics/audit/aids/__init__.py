@@ -1,0 +1,37 @@
+"""Visual aids: pictures for an experienced eye, found by walking this folder (a module with an `AID`). They have no error
+rate, they are never fused with tests, and bright does not mean changed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import UInt8
+
+from ..exhibit import Exhibit
+
+LABEL = "visual aid, no error rate"
+
+
+@runtime_checkable
+class Aid(Protocol):
+    name: str
+    title: str
+    explanation: str
+
+    def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]: ...
+
+
+@cache
+def aids() -> dict[str, Aid]:
+    modules = (importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
+    return {module.AID.name: module.AID for module in modules if hasattr(module, "AID")}
+
+
+def stretched(values: np.ndarray, high: float) -> UInt8[np.ndarray, "h w *c"]:
+    """0 to `high` as black to white: a scale of its own, not the picture's, so that two pictures can be compared."""
+    return np.rint(np.clip(values / high, 0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,23 @@
+"""The lowest bit of brightness."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import UInt8
+
+from ..exhibit import Exhibit
+
+
+class BitPlane:
+    name = "bit-plane"
+    title = "Lowest bit plane"
+    explanation = (
+        "Noise in a photograph. Flat patches are clipped, drawn, or smoothed; visible shapes may be hidden data."
+    )
+
+    def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]:
+        channel = exhibit.pixels[..., min(1, exhibit.pixels.shape[2] - 1)]
+        return (np.rint(channel).astype(np.int64) & 1).astype(np.uint8) * 255
+
+
+AID = BitPlane()

@@ -1,0 +1,70 @@
+"""What the tests were measured to do on authentic and on manipulated images: the ground on which p-values, the choice of
+what is fused, likelihood ratios and power statements stand. Made by `python -m oddpixel.bench.audit_calibration` from the
+training and validation parts of the corpora; test parts are never in it.
+
+    p = max over histories of (1 + #{authentic scores >= s}) / (n + 1)          (conformal, one score a source)
+
+A stratum holds authentic images of several histories (once saved, saved twice, resized, ...). The largest p of them makes
+the bound hold for each of these histories and not only for their mixture; nothing below 1 / (n + 1) can be said.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PATH = Path(__file__).with_name("calibration.json")
+SCHEMA = "oddpixel/audit-calibration/1"
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Arguments:
+    record: the file's content.
+    """
+
+    record: dict[str, Any]
+
+    def p_value(self, finding: str, stratum: str, statistic: float) -> tuple[float, int] | None:
+        """p and the number of sources it rests on, or None where this kind of image was not calibrated."""
+        histories = self.record.get("scores", {}).get(finding, {}).get(stratum)
+        if not histories:
+            return None
+        found = []
+        for scores in histories.values():
+            ahead = len(scores) - int(np.searchsorted(np.asarray(scores), statistic - 1e-9))
+            found.append(((1 + ahead) / (len(scores) + 1), len(scores)))
+        return max(found)
+
+    def reference(self, check: str, stratum: str, channels: int) -> dict[str, Any] | None:
+        """Middle and spread of a check's own features in authentic images."""
+        found: dict[str, Any] | None = self.record.get("references", {}).get(f"{check}-{channels}", {}).get(stratum)
+        return found
+
+    def audit(self, finding: str, stratum: str) -> dict[str, Any]:
+        """`{fused, because, false_alarms, ...}` of a finding in a stratum."""
+        found: dict[str, Any] = self.record.get("audited", {}).get(finding, {}).get(stratum) or {
+            "fused": False,
+            "because": "not audited on images of this kind",
+        }
+        return found
+
+    def power(self, stratum: str) -> list[dict[str, Any]]:
+        """What share of benchmark manipulations in this stratum the verdict finds: `{manipulation, found, n}`."""
+        rows: list[dict[str, Any]] = self.record.get("power", {}).get(stratum, [])
+        return rows
+
+    def likelihood_ratio(self, stratum: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self.record.get("likelihood_ratio", {}).get(stratum)
+        return found
+
+
+@cache
+def table() -> Calibration:
+    """The one that ships; an empty one where there is none yet."""
+    return Calibration(json.loads(PATH.read_text()) if PATH.exists() else {})

@@ -1,0 +1,58 @@
+"""One check a file, found by walking this folder: a module with a `CHECK`.
+
+A check looks at an exhibit and says what it finds. There are two kinds: `a-contrario` checks bound their false alarms
+themselves (NFA); `calibrated` ones give a statistic whose p-value comes from authentic images of the same kind
+(`calibration`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from functools import cache
+from typing import Literal, Protocol, runtime_checkable
+
+from oddpixel.errors import UsageError
+
+from ..exhibit import Exhibit
+from ..finding import Finding
+
+
+@runtime_checkable
+class Check(Protocol):
+    """Arguments:
+    name: as `--checks` takes it; findings are called so, those about parts `NAME-local`.
+    purpose, needs, cannot: for `--list-checks` and the report.
+    reference: the paper it is written from.
+    """
+
+    name: str
+    title: str
+    kind: Literal["a-contrario", "calibrated"]
+    purpose: str
+    reference: str
+    needs: str
+    cannot: str
+
+    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
+        """One finding for each question it answers; `not-applicable` where it cannot."""
+        ...
+
+
+@cache
+def checks() -> dict[str, Check]:
+    """By name, a-contrario ones first."""
+    modules = (importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
+    found: list[Check] = [module.CHECK for module in modules]
+    return {check.name: check for check in sorted(found, key=lambda each: (each.kind != "a-contrario", each.name))}
+
+
+def named(names: str | None) -> list[Check]:
+    """The checks of a list with commas, or all. Raises: UsageError."""
+    if names is None:
+        return list(checks().values())
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if unknown := [name for name in wanted if name not in checks()]:
+        raise UsageError(f"no check {unknown[0]!r}; there are {', '.join(checks())}")
+    return [check for name, check in checks().items() if name in wanted]

@@ -1,0 +1,127 @@
+"""Aligned double JPEG (Lin, He, Tang and Tang, Pattern Recognition 2009; Bianchi and Piva, TIFS 2012).
+
+Coefficients that were quantised by q1 and then by q2 have histograms with gaps and peaks. The histogram without the first
+step is that of the same image decoded and cropped by half a block, quantised by q2 (Fridrich); with it, the same
+quantised by q1 first. The first quality is the one under which the file's coefficients are most likely. Then each block
+says how much more likely it is with the first step than without: a part pasted before the last saving lacks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+from ..exhibit import Exhibit
+from ..facts.jpeg import LUMINANCE, scaled
+from ..finding import Finding, not_applicable
+from ..windows import block_means, boxes, enlarged
+
+FREQUENCIES = [(0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (0, 3), (3, 0), (2, 2), (1, 3), (3, 1)]
+QUALITIES = range(30, 99)
+MOST = 20  # quantised values beyond are one bin
+SAMPLE = 40_000  # blocks that histograms are made of
+ROUNDING = (
+    0.35  # standard deviation of what rounding pixels adds to a coefficient (1 / sqrt 12), a little more for clipping
+)
+SMOOTHING = 0.5  # counts
+WINDOW = 4  # blocks
+SEEN = 0.003  # nats a coefficient from which the whole image counts as saved before
+LIMITS = (
+    "Seen where the first quality was lower than the last, not where it was higher. Saving twice is what most "
+    "platforms do: for the whole "
+    "image it is history. Parts without detail say nothing."
+)
+
+
+class DoubleJpeg:
+    name = "double-jpeg"
+    title = "Aligned double JPEG"
+    kind = "calibrated"
+    purpose = "Whether a JPEG was a JPEG of lower quality before, on the same grid, and whether a part was not."
+    reference = "Lin et al., Pattern Recognition 42 (2009); Bianchi and Piva, TIFS 7 (2012)"
+    needs = "a JPEG file of 192 x 192 pixels"
+    cannot = LIMITS
+
+    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
+        if exhibit.coefficients is None or min(exhibit.size) < 192:
+            yield not_applicable(
+                self.name, "no JPEG file" if exhibit.coefficients is None else "smaller than 192 pixels"
+            )
+            return
+        found, table = exhibit.coefficients.blocks, exhibit.coefficients.table
+        rows, columns = (length // 8 for length in exhibit.size)
+        found = found[:rows, :columns]
+        unquantised = _shifted(exhibit.luma)
+        usable = [f for f in FREQUENCIES if table[f] > 1]
+        if not usable:
+            yield not_applicable(self.name, "its quantisation is too fine to show an earlier one")
+            return
+        quality, gain, support = _first_quality(found, unquantised, table, usable)
+        yield Finding(
+            self.name, "no-evidence", statistic=gain, about="history", limits=LIMITS, details={"first_quality": quality},
+            because=f"under a first saving at quality {quality} its coefficients are {gain:.4f} nats each more likely",
+        )  # fmt: skip
+        against = -block_means(support, WINDOW)
+        score = float(against.max()) if gain >= SEEN else 0.0
+        shown = np.clip(against / max(score, 1e-9), 0, 1) if score > 0 else np.zeros_like(against)
+        picture = enlarged(shown, WINDOW * 8, exhibit.size)
+        yield Finding(
+            "double-jpeg-local", "no-evidence", statistic=max(score, 0.0), map=picture, limits=LIMITS,
+            because=f"one part speaks against a first saving by {score:.1f} nats a block, the rest for it"
+            if gain >= SEEN
+            else "the image as a whole was not saved before at a lower quality, as far as is seen",
+            details={"regions": boxes(picture > 0.5)},
+        )  # fmt: skip
+
+
+CHECK = DoubleJpeg()
+
+
+def _shifted(luma: np.ndarray) -> Float64[np.ndarray, "n 8 8"]:
+    """Coefficients of the image cropped by half a block."""
+    from scipy.fft import dctn
+
+    rows, columns = ((length - 4) // 8 for length in luma.shape)
+    blocks = (
+        luma[4 : 4 + rows * 8, 4 : 4 + columns * 8].reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3).reshape(-1, 8, 8)
+    )
+    step = max(1, len(blocks) // SAMPLE)
+    return dctn(blocks[::step].astype(np.float64) - 128, axes=(1, 2), norm="ortho")
+
+
+def _first_quality(
+    found: np.ndarray, unquantised: np.ndarray, table: np.ndarray, usable: list[tuple[int, int]]
+) -> tuple[int, float, Float64[np.ndarray, "rows columns"]]:
+    """The most likely first quality, nats a coefficient that it gains, and for each block the nats by which it is "
+    "more likely."""
+    noise = np.random.default_rng(0).normal(0, ROUNDING, len(unquantised))  # the same for every file
+    observed = {f: np.clip(found[:, :, *f], -MOST, MOST).astype(int) + MOST for f in usable}
+    counts = {f: np.bincount(values.ravel(), minlength=2 * MOST + 1) for f, values in observed.items()}
+    single = {f: _log_histogram(unquantised[:, *f] + noise, float(table[f])) for f in usable}
+    base = sum(float(counts[f] @ single[f]) for f in usable)
+    total = sum(int(counts[f].sum()) for f in usable)
+    best: tuple[float, int, dict[tuple[int, int], np.ndarray]] = (-np.inf, QUALITIES[0], single)
+    for quality in QUALITIES:
+        first = scaled(LUMINANCE, quality).reshape(8, 8)
+        double = {}
+        for f in usable:
+            q1 = float(first[f])
+            # The same step, or one that divides it, leaves nothing to be seen.
+            seen = q1 > 1 and table[f] % q1 != 0
+            double[f] = (
+                _log_histogram(np.rint(unquantised[:, *f] / q1) * q1 + noise, float(table[f])) if seen else single[f]
+            )
+        gain = sum(float(counts[f] @ double[f]) for f in usable) - base
+        if gain > best[0]:
+            best = gain, quality, double
+    gain, quality, double = best
+    support = sum((double[f] - single[f])[observed[f]] for f in usable)
+    return quality, max(gain, 0.0) / total, np.asarray(support, np.float64)
+
+
+def _log_histogram(values: Float64[np.ndarray, "n"], step: float) -> Float64[np.ndarray, "bins"]:
+    quantised: Int[np.ndarray, "n"] = np.clip(np.rint(values / step), -MOST, MOST).astype(int) + MOST
+    counts = np.bincount(quantised, minlength=2 * MOST + 1) + SMOOTHING
+    return np.log(counts / counts.sum())

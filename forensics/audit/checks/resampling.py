@@ -1,0 +1,210 @@
+"""Resampling by spectral correlation with controlled false alarms (Bammey, WIFS 2024; variance periodicity: Gallagher,
+CRV 2005).
+
+Interpolation makes copies of frequencies: F(u) and F(u + d) hang together where d is the old sampling frequency. The sum
+of F(u) conj F(u + d) over u is the transform of |f|^2 at d, so one FFT of the (limited) magnitude of the residual shows
+it. Without resampling its power at d is exponential with the mean of its surroundings; T = power over the mean of m
+neighbours has P(T > t) = (1 + t / m)^-m, and the number of d and of windows that are looked at makes it an NFA.
+
+Left out: peaks of JPEG's 8 x 8 grid and of demosaicing (multiples of 1/8), and those that content explains: a pattern of
+frequency f has a peak in the spectrum of the residual itself, and its magnitude one at 2 f.
+
+A peak that most of the image shares is its history. One that only a part has is evidence that the part was resized by
+itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from ..exhibit import Exhibit
+from ..finding import Finding, not_applicable
+from ..nfa import REPORTED
+from ..windows import boxes, enlarged
+
+WINDOW, STEP = 256, 128
+LARGEST = 1024  # the middle of the image that speaks for the whole
+RING, HOLE = 12, 2  # neighbours within 12 bins but not within 2
+NEAR = 12  # bins from the origin: slow changes of contrast
+BY_GRID = 2  # bins about multiples of 1/8
+CONTENT = -2.0  # log10 P at which the residual's own spectrum has a peak
+PLACE = 64  # pixels of the blocks in which a peak is looked for again
+SHARED = 0.5  # of blocks from which a peak is the whole image's
+CANDIDATES = 12
+LIMITS = (
+    "Enlarging is seen best, reducing by less than half hardly, by half or more not. Strong compression afterwards "
+    "hides it. Periodic "
+    "content (fabrics, screens, raster prints) can have peaks of its own."
+)
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Arguments:
+    log10_nfa: of this window alone.
+    frequency: cycles a pixel by row and column.
+    """
+
+    log10_nfa: float
+    frequency: tuple[float, float]
+
+
+class Resampling:
+    name = "resampling"
+    title = "Resampling"
+    kind = "calibrated"
+    purpose = "Whether the image, or a part of it alone, was resized or rotated by interpolation."
+    reference = "Bammey, WIFS 2024; Gallagher, CRV 2005; Kirchner, MM&Sec 2008"
+    needs = "256 x 256 pixels"
+    cannot = LIMITS
+
+    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
+        if min(exhibit.size) < WINDOW:
+            yield not_applicable(self.name, f"smaller than {WINDOW} x {WINDOW} pixels")
+            return
+        residual = second_difference(exhibit.luma)
+        windows = _windows(exhibit.size)
+        peaks = [peak for window in windows if (peak := _peak(residual[window])) is not None]
+        best = min(peaks, key=lambda each: each.log10_nfa, default=Peak(0.0, (0.0, 0.0)))
+        nfa = min(best.log10_nfa + float(np.log10(len(windows))), 0.0)
+        found = nfa <= REPORTED
+        share, where = _where(residual, best.frequency, exhibit.size) if found else (0.0, None)
+        yield _finding("resampling", nfa, best.frequency, found and share >= SHARED, None)
+        yield _finding("resampling-local", nfa, best.frequency, found and share < SHARED, where)
+
+
+CHECK = Resampling()
+
+
+def second_difference(luma: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+    """In both directions, over its local mean magnitude and limited, so that edges do not rule."""
+    import cv2
+
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 4
+    residual = cv2.filter2D(luma, cv2.CV_32F, kernel)
+    limited: Float32[np.ndarray, "h w"] = np.clip(residual / (cv2.blur(np.abs(residual), (17, 17)) + 0.05), -3, 3)
+    return limited
+
+
+def _windows(size: tuple[int, int]) -> list[tuple[slice, slice]]:
+    """All that are looked at: squares all over, and the largest in the middle."""
+    found = [
+        np.s_[top : top + WINDOW, left : left + WINDOW]
+        for top in range(0, size[0] - WINDOW + 1, STEP)
+        for left in range(0, size[1] - WINDOW + 1, STEP)
+    ]
+    side = min(LARGEST, *(length // 2 * 2 for length in size))
+    down, right = ((length - side) // 2 for length in size)
+    return [np.s_[down : down + side, right : right + side], *found]
+
+
+def power_of(part: Float32[np.ndarray, "n n"]) -> Float64[np.ndarray, "n n2"]:
+    """By frequency of rows and of columns, half of the latter."""
+    window = np.hanning(part.shape[0])[:, None] * np.hanning(part.shape[1])
+    return np.square(np.abs(np.fft.rfft2((part - part.mean()) * window)))
+
+
+def _peak(part: Float32[np.ndarray, "n n"]) -> Peak | None:
+    """The strongest that neither grid nor content explains."""
+    side = len(part)
+    logs, looked_at = _log10_p(power_of(np.abs(part)))
+    values = np.where(looked_at, logs, 0.0).ravel()
+    most = np.argpartition(values, CANDIDATES)[:CANDIDATES]
+    own: np.ndarray | None = None
+    for flat in most[np.argsort(values[most], kind="stable")]:
+        nfa = float(values[flat] + np.log10(looked_at.sum()))
+        if nfa > 0:
+            return None
+        row, column = divmod(int(flat), logs.shape[1])
+        if own is None:
+            own = _log10_p(power_of(part))[0]
+        if not _by_content(own, row, column):
+            return Peak(nfa, ((row if row <= side // 2 else row - side) / side, column / side))
+    return None
+
+
+def _by_content(own: np.ndarray, row: int, column: int) -> bool:
+    """Whether the residual's own spectrum has a peak at that frequency or at a half of it (also of its aliases)."""
+    side = len(own)
+    places: list[tuple[float, float]] = [(row, column)]
+    places += [(row / 2 + a * side / 2, column / 2 + b * side / 2) for a in (0, 1) for b in (0, 1)]
+    for place in places:
+        down, right = (round(each) % side for each in place)
+        if right > side // 2:
+            down, right = -down % side, side - right
+        rows = np.arange(down - 1, down + 2) % side
+        if own[rows][:, max(right - 1, 0) : right + 2].min() <= CONTENT:
+            return True
+    return False
+
+
+def _log10_p(power: np.ndarray) -> tuple[Float64[np.ndarray, "n n2"], np.ndarray]:
+    """log10 P(T > t) at every frequency, and which count."""
+    from scipy.ndimage import uniform_filter
+
+    side = power.shape[0]
+    wide, narrow = 2 * RING + 1, 2 * HOLE + 1
+    modes = ("wrap", "mirror")
+    around = uniform_filter(power, wide, mode=modes) * wide**2 - uniform_filter(power, narrow, mode=modes) * narrow**2
+    count = wide**2 - narrow**2
+    ratio = power / np.maximum(around / count, 1e-12)
+    rows = np.minimum(np.arange(side), side - np.arange(side))[:, None]
+    columns = np.arange(power.shape[1])[None]
+    eighth = side / 8
+    on_grid = [np.abs(each - np.rint(each / eighth) * eighth) <= BY_GRID for each in (rows, columns)]
+    looked_at = ~(on_grid[0] & on_grid[1]) & ~((rows <= NEAR) & (columns <= NEAR))
+    looked_at &= (columns > 0) | (np.arange(side)[:, None] <= side // 2)  # each frequency once
+    m = count // 4  # Hann's window makes neighbours hang together: about four are worth one
+    return -m * np.log10(1 + ratio / m), looked_at
+
+
+def _where(
+    residual: np.ndarray, frequency: tuple[float, float], size: tuple[int, int]
+) -> tuple[float, Float32[np.ndarray, "h w"]]:
+    """In which share of blocks the peak stands out, and a map of them."""
+    rows, columns = (length // PLACE for length in size)
+    magnitude = np.abs(residual[: rows * PLACE, : columns * PLACE]).reshape(rows, PLACE, columns, PLACE)
+    hann, place = np.hanning(PLACE), np.arange(PLACE)
+    level = np.einsum("pyqx,y,x->pq", magnitude, hann, hann) / hann.sum() ** 2
+
+    def power(down: float, right: float) -> np.ndarray:
+        waves = [hann * np.exp(-2j * np.pi * each * place) for each in (down, right)]
+        constant = level * waves[0].sum() * waves[1].sum()
+        return np.square(np.abs(np.einsum("pyqx,y,x->pq", magnitude, *waves, optimize=True) - constant))
+
+    shifts = [(a * 3 / PLACE, b * 3 / PLACE) for a in (-1, 0, 1) for b in (-1, 0, 1) if a or b]
+    around = np.mean([power(frequency[0] + a, frequency[1] + b) for a, b in shifts], axis=0)
+    ratio = power(*frequency) / np.maximum(around, 1e-9)
+    chance = (1 + ratio / len(shifts)) ** -len(shifts)
+    busy = level > 0.1
+    here = busy & (chance <= 0.05)
+    return float(here.sum() / max(busy.sum(), 1)), enlarged(here, PLACE, size)
+
+
+def _finding(
+    name: str, nfa: float, frequency: tuple[float, float], found: bool, where: Float32[np.ndarray, "h w"] | None
+) -> Finding:
+    whole = name == "resampling"
+    shown = [round(each, 4) for each in frequency]
+    because = (
+        f"{'the image' if whole else 'a part by itself'} was resized or rotated: a peak at {shown} cycles a pixel"
+        if found
+        else f"no peak of resizing that {'most of the image shares' if whole else 'a part has by itself'}"
+    )
+    details = {"frequency": shown, "enlarged_by": _factors(frequency)} if found else {}
+    regions = {"regions": boxes(where > 0)} if found and where is not None else {}
+    return Finding(
+        name, "evidence" if found else "no-evidence", statistic=-nfa if found else 0.0, log10_nfa=nfa if found else 0.0,
+        because=because, about="history" if whole else "manipulation", map=where if found else None,
+        details=details | regions, limits=LIMITS,
+    )  # fmt: skip
+
+
+def _factors(frequency: tuple[float, float]) -> list[float]:
+    """Enlargements that have this peak: it lies at 1 / s or at 1 - 1 / s."""
+    largest = max(abs(each) for each in frequency)
+    return sorted({round(1 / largest, 3), round(1 / (1 - largest), 3)}) if 0 < largest < 1 else []

@@ -1,0 +1,123 @@
+"""One file as the checks see it: its bytes, its samples as stored, its JPEG coefficients. Nothing of it is ever changed.
+
+Samples are what the file says, neither turned upright nor brought to sRGB: both would disturb the traces that checks look
+for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from jaxtyping import Float32
+
+from oddpixel.datasets.coefficients import Coefficients
+from oddpixel.datasets.entry import Entry
+from oddpixel.datasets.limits import Limits
+from oddpixel.datasets.sandbox import Decoder
+from oddpixel.errors import CorruptFile, UnreadableInput
+
+from .facts import container
+from .gate import Gate
+
+Answer = TypeVar("Answer")
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JFIF has it
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """Arguments:
+    name: as the source calls it.
+    content: the file's bytes.
+    pixels: grey levels 0..255 as stored (deeper samples keep their fractions), read-only.
+    bits: stored depth.
+    coefficients: of a JPEG, else None.
+    """
+
+    name: str
+    content: bytes
+    pixels: Float32[np.ndarray, "h w c"]
+    bits: int = 8
+    coefficients: Coefficients | None = None
+    _kept: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.pixels.flags.writeable = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def seed(self) -> int:
+        """Whatever is drawn at random for this file is drawn the same way again."""
+        return int(self.sha256[:8], 16)
+
+    @property
+    def container(self) -> str | None:
+        return container(self.content)
+
+    @cached_property
+    def luma(self) -> Float32[np.ndarray, "h w"]:
+        """Brightness 0..255."""
+        return np.ascontiguousarray(self.pixels[..., 0] if self.pixels.shape[2] == 1 else self.pixels @ LUMA)
+
+    @cached_property
+    def gate(self) -> Gate:
+        return Gate.of(self)
+
+    def once(self, name: str, measure: Callable[[Exhibit], Answer]) -> Answer:
+        """What several checks need is measured once."""
+        if name not in self._kept:
+            self._kept[name] = measure(self)
+        kept: Answer = self._kept[name]
+        return kept
+
+
+def read_exhibit(entry: Entry, decoder: Decoder, limits: Limits) -> Exhibit:
+    """The first picture of a file. Raises: UnreadableInput."""
+    try:
+        with entry.open(limits) as file:
+            content = file.read()
+            file.seek(0)
+            limits.check_bytes(len(content))
+            decoder.open(file, entry.member or entry.path.name)
+            stored = decoder.as_stored()
+            try:
+                coefficients = decoder.coefficients()
+            except UnreadableInput:
+                coefficients = None  # a damaged file may still be seen; what needs coefficients abstains
+    except OSError as error:
+        raise CorruptFile(f"cannot be read: {error}") from error
+    if stored.unit != "display":
+        raise UnreadableInput(f"its samples are {stored.unit}, no picture of the display: there is nothing to audit")
+    pixels = np.ascontiguousarray(stored.array.transpose(1, 2, 0)) * np.float32(255)
+    if stored.bits == 8:
+        np.rint(pixels, out=pixels)
+    return Exhibit(entry.name, content, pixels, stored.bits, coefficients)
+
+
+def exhibit_of(content: bytes, name: str = "image") -> Exhibit:
+    """Of bytes that you made yourself: decoded in this process."""
+    import io
+    import tempfile
+
+    from oddpixel.datasets.sandbox import DirectDecoder
+
+    decoder = DirectDecoder(Limits(), b"", any_suffix=True)
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.seek(0, io.SEEK_SET)
+        decoder.open(file, name)
+        stored, coefficients = decoder.as_stored(), decoder.coefficients()
+    pixels = np.ascontiguousarray(stored.array.transpose(1, 2, 0)) * np.float32(255)
+    return Exhibit(name, content, np.rint(pixels) if stored.bits == 8 else pixels, stored.bits, coefficients)

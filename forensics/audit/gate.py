@@ -1,0 +1,114 @@
+"""The gate: what kind of file this is, before any test. It decides which checks apply and with which authentic images a
+statistic is compared (its stratum); of an image that is too small or too degraded it says so, instead of letting tests
+guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from jaxtyping import Float32
+
+from .facts.jpeg import nearest_quality
+
+if TYPE_CHECKING:
+    from .exhibit import Exhibit
+
+Stratum = Literal["lossless", "once-jpeg", "jpeg-high", "jpeg-middle", "jpeg-low", "lossy-other"]
+# Their blocks of 4, 16 and more pixels make grids of their own. Lossless WebP is called "WebP, lossless".
+OTHER_CODECS = ("WebP", "HEIF")
+SMALLEST = 64  # pixels of the shorter side under which nothing is tested
+HIGH, MIDDLE = 90, 70  # JPEG qualities where strata begin
+# Both from a public detector's own measurements of when its answers stop meaning anything (degraded-input gate).
+BLOCKY, SMOOTH = 1.8, 0.528
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Arguments:
+    width, height, container: of the file.
+    quality: libjpeg's nearest to the luminance table, of a JPEG.
+    grid: rows and columns by which a JPEG grid is shifted, where one is found in the pixels.
+    compressions: how many JPEG compressions are seen at least.
+    blockiness: mean step across the borders of 8 x 8 blocks over the mean step elsewhere; 1 without blocks.
+    step_ratio: mean step over one pixel over that over two; about 0.5 where an image was enlarged or is smooth, towards 1 for
+        noise.
+    """
+
+    width: int
+    height: int
+    container: str | None
+    quality: int | None
+    grid: tuple[int, int] | None
+    compressions: int
+    blockiness: float
+    step_ratio: float
+
+    @classmethod
+    def of(cls, exhibit: Exhibit) -> Gate:
+        from .checks.jpeg_grid import votes_of
+
+        height, width = exhibit.size
+        found = exhibit.coefficients
+        quality = None if found is None else nearest_quality(found.table.ravel())[0]
+        grid = votes_of(exhibit).grid if min(height, width) >= SMALLEST else None
+        moved = grid not in (None, (0, 0))
+        compressions = (0 if quality is None else 1) + (grid is not None and (quality is None or moved))
+        luma = exhibit.luma
+        return cls(
+            width, height, exhibit.container, quality, grid, compressions, blockiness(luma), step_ratio(luma)
+        )  # fmt: skip
+
+    @property
+    def stratum(self) -> Stratum:
+        """With which authentic images this one is compared."""
+        if self.quality is not None:
+            return "jpeg-high" if self.quality >= HIGH else "jpeg-middle" if self.quality >= MIDDLE else "jpeg-low"
+        if self.container in OTHER_CODECS:
+            return "lossy-other"
+        return "lossless" if self.grid is None else "once-jpeg"
+
+    @property
+    def too_small(self) -> str | None:
+        """Why nothing can be tested, or None."""
+        if min(self.width, self.height) >= SMALLEST:
+            return None
+        return f"{self.width} x {self.height} pixels; tests need at least {SMALLEST} on each side"
+
+    @property
+    def degraded(self) -> str | None:
+        """Why an answer of nothing found would mean nothing, or None."""
+        if self.too_small:
+            return self.too_small
+        if self.blockiness >= BLOCKY:
+            return f"strongly compressed: steps at block borders are {self.blockiness:.1f} times those elsewhere"
+        if self.step_ratio < SMOOTH:
+            return f"enlarged or very smooth: neighbouring pixels carry no detail (step ratio {self.step_ratio:.2f})"
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        record = asdict(self) | {"grid": None if self.grid is None else list(self.grid)}
+        record |= {name: round(record[name], 4) for name in ("blockiness", "step_ratio")}
+        return record | {"stratum": self.stratum, "degraded": self.degraded}
+
+
+def blockiness(luma: Float32[np.ndarray, "h w"]) -> float:
+    """Over both directions, on the grid that begins in the first corner."""
+    if min(luma.shape) < 17:
+        return 1.0
+    ratios = []
+    for picture in (luma, luma.T):
+        steps = np.abs(np.diff(picture, axis=1)).mean(0)
+        border = steps[7::8].mean()
+        elsewhere = np.delete(steps, np.s_[7::8]).mean()
+        ratios.append((border + 0.05) / (elsewhere + 0.05))  # a twentieth of a grey level: flat images have no blocks
+    return float(np.mean(ratios))
+
+
+def step_ratio(luma: Float32[np.ndarray, "h w"]) -> float:
+    """1 for a flat image, which is neither."""
+    one = np.abs(np.diff(luma, axis=1)).mean() + np.abs(np.diff(luma, axis=0)).mean()
+    two = np.abs(luma[:, 2:] - luma[:, :-2]).mean() + np.abs(luma[2:] - luma[:-2]).mean()
+    return float(one / two) if two > 0 else 1.0

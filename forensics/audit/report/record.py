@@ -1,0 +1,147 @@
+"""The report as one JSON object: deterministic, with everything that its reader needs to check it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import io
+import json
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import features
+
+from oddpixel import __version__
+from oddpixel.envelope import SCHEMA_VERSION, plain
+
+from ..aids import LABEL, aids
+from ..audited import Audited, Options
+from ..calibration import PATH
+from ..checks import checks, named
+from ..facts.fact import printable
+from ..finding import Finding
+
+DIGITS = 6  # significant ones of every number
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "opencv-python-headless", "pillow", "jpeglib", "torch", "c2pa-python")
+NOT_EXAMINED = (
+    "whether the scene was staged, or the caption is true",
+    "light, shadows, perspective, anatomy and other content",
+    "the sensor's own pattern (needs reference images of the camera)",
+    "earlier files of the same picture, and where it was published",
+    "frames after the first, and sound",
+)
+INNOCENT = (
+    "resizing, cropping and saving again by a platform or a messenger",
+    "the camera's own processing: several exposures merged, portrait blur, denoising of skies and skin",
+    "logos, captions, frames and collages added in the open",
+    "repeated content: prints, tiles, windows, signs",
+)
+
+
+def record_of(audited: Audited, options: Options, name: str, case: str | None = None) -> dict[str, Any]:
+    """The content of report.json, with the paths that `files_of` gives its pictures."""
+    exhibit = audited.exhibit
+    chosen = [check.name for check in named(options.checks)]
+    said = {
+        "schema": f"oddpixel/audit-report/{SCHEMA_VERSION}",
+        "case": None if case is None else printable(case),
+        "item": printable(name),
+        "sha256": exhibit.sha256,
+        "sha512": hashlib.sha512(exhibit.content).hexdigest(),
+        "bytes": len(exhibit.content),
+        "tool": {"oddpixel": __version__, "libraries": _libraries(), "decoders": _decoders()},
+        "calibration_sha256": hashlib.sha256(PATH.read_bytes()).hexdigest() if PATH.exists() else None,
+        "options": options.as_json(),
+        "seed": exhibit.seed,
+        "gate": exhibit.gate.as_json(),
+        "verdict": audited.verdict.as_json(),
+        "facts": [plain(fact) for fact in audited.facts],
+        "findings": [_finding(each, exhibit.sha256) for each in audited.findings],
+        "checks": [_check(name) for name in chosen],
+        "aids": [_aid(each) for each in aids()] if options.aids else [],
+        "innocent_explanations": list(INNOCENT),
+        "not_examined": [*NOT_EXAMINED, *(f"check {each}" for each in checks() if each not in chosen)],
+        "reproduce": _command(options, name),
+    }
+    return _rounded(plain(said))
+
+
+def as_bytes(record: dict[str, Any]) -> bytes:
+    return (json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def files_of(audited: Audited, options: Options) -> dict[str, bytes]:
+    """Pictures by path beside the report: maps at the image's own size, and visual aids."""
+    files = {
+        _map_path(each): _png(np.rint(each.map * 255).astype(np.uint8))
+        for each in audited.findings
+        if each.map is not None
+    }
+    if options.aids:
+        files |= {f"aids/{name}.png": _png(aid.draw(audited.exhibit)) for name, aid in aids().items()}
+    return files
+
+
+def _finding(finding: Finding, sha256: str) -> dict[str, Any]:
+    record = {name: value for name, value in vars(finding).items() if name != "map"}
+    return record | {"map": None if finding.map is None else _map_path(finding)}
+
+
+def _map_path(finding: Finding) -> str:
+    return f"maps/{finding.check}.png"
+
+
+def _check(name: str) -> dict[str, str]:
+    check = checks()[name]
+    return {each: getattr(check, each) for each in ("name", "title", "kind", "purpose", "reference", "needs", "cannot")}
+
+
+def _aid(name: str) -> dict[str, str]:
+    aid = aids()[name]
+    return {
+        "name": name,
+        "title": aid.title,
+        "explanation": aid.explanation,
+        "label": LABEL,
+        "picture": f"aids/{name}.png",
+    }
+
+
+def _libraries() -> dict[str, str | None]:
+    return {name: _version(name) for name in LIBRARIES}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _decoders() -> dict[str, str | None]:
+    """Different decoders give different pixels for the same JPEG."""
+    names = {"libjpeg-turbo": "libjpeg_turbo", "zlib": "zlib", "webp": "webp", "libtiff": "libtiff"}
+    return {shown: features.version(name) for shown, name in names.items()}
+
+
+def _command(options: Options, name: str) -> str:
+    words = ["oddpixel", "audit", "FILE", "-o", "OUT", "--alpha", f"{options.alpha:g}"]
+    words += ["--checks", options.checks] if options.checks else []
+    words += ["--anchors", "PEM"] if options.anchors else []
+    words += [] if options.aids else ["--no-aids"]
+    return " ".join(words) + f"   # FILE with the SHA-256 above; it was called {printable(name)}"
+
+
+def _png(picture: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Pillow.fromarray(picture).save(file, "PNG", compress_level=6)
+    return file.getvalue()
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value

@@ -1,0 +1,274 @@
+"""`oddpixel audit`: files into a run, each with a report of its own. Taken up again where it was left, as every run is.
+
+reports/SHA256/report.json   the truth: byte for byte the same for the same file and options
+               report.html   the same to read, without a script or a request
+               report.pdf    where asked for
+               custody.json  who, when, where; hashes before and after
+               maps/ aids/   pictures
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from oddpixel.datasets.entry import Entry
+from oddpixel.datasets.limits import Limits
+from oddpixel.datasets.sandbox import SandboxedDecoder
+from oddpixel.datasets.source import FileSource, open_source
+from oddpixel.errors import RunError, UnreadableInput, UsageError, describe
+from oddpixel.forensics.detect.evidence_picture import EVIDENCE_SHOWN, write_evidence
+from oddpixel.forensics.executors import Executor, InProcess
+from oddpixel.forensics.runs import Run
+from oddpixel.image import Image
+from oddpixel.provenance import sign_report
+
+from .audited import Audited, Options, audit_entry
+from .checks import named
+from .report.custody import Custody
+from .report.page import page, shown_pictures
+from .report.pdf import pdf
+from .report.record import as_bytes, files_of, record_of
+
+SHARD_SIZE = 1  # an audit takes seconds; a kill costs at most one
+FLAGGED = ("evidence of manipulation", "anomalous, cause unknown", "declared synthetic")
+LONGER_SIDE = 1024  # of the map that the run's table points to
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """All that auditing one shard needs.
+
+    Arguments:
+        case, examiner: noted in reports and custody.
+        with_pdf: a PDF beside the page.
+        talk: whether each check is named on stderr as it begins.
+    """
+
+    run: Path
+    places: tuple[str, ...]
+    shard: int
+    options: Options
+    any_suffix: bool = False
+    max_megapixels: float = 150.0
+    case: str | None = None
+    examiner: str | None = None
+    with_pdf: bool = False
+    talk: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class AuditRun:
+    """Arguments:
+    items: one record a file, in order: item, sha256, error, verdict, findings, report.
+    """
+
+    run: Run
+    items: list[dict[str, Any]] = field(default_factory=list)
+
+
+def audit_into(
+    out: Path,
+    places: tuple[str, ...],
+    options: Options,
+    *,
+    executor: Executor | None = None,
+    overwrite: bool = False,
+    on_item: Callable[[], None] = lambda: None,
+    **more: Any,
+) -> AuditRun:
+    """Raises: RunError, UsageError."""
+    reading = {name: more[name] for name in ("any_suffix", "max_megapixels") if name in more}
+    source = _open(places, **reading)
+    if not source.entries:
+        raise UsageError(f"there are no images at {', '.join(places)}")
+    names = [entry.name for entry in source.entries]
+    spec = options.as_json() | reading | {name: more.get(name) for name in ("case", "with_pdf")}
+    run = _begin(out, spec, names, places, overwrite)
+    with run.writing_alone():
+        shards = [Shard(run=run.path, places=places, shard=k, options=options, **more) for k in run.missing_shards()]
+        for _ in (executor or InProcess()).run(audit_shard, shards):
+            on_item()
+        items = [dict(_kept(run, k)) for k in range(len(names))]
+        if run.record["finished"] is None:
+            run.finish(decision={"labels": _labels(items)})
+    return AuditRun(run, items)
+
+
+def _begin(out: Path, spec: dict[str, Any], names: list[str], places: tuple[str, ...], overwrite: bool) -> Run:
+    if not overwrite and (out / "run.json").exists():
+        run = Run.open(out)
+        if run.is_same("audit", spec, names, SHARD_SIZE) and run.record["finished"] is not None:
+            return run
+    return Run.begin(out, "audit", spec, names, shard_size=SHARD_SIZE, places=places, overwrite=overwrite)
+
+
+def audit_shard(spec: Shard) -> int:
+    """One file: its report, its details and last its row, which is what says that it is done. Raises: RunError."""
+    run = Run.open(spec.run)
+    source = _open(spec.places, any_suffix=spec.any_suffix, max_megapixels=spec.max_megapixels)
+    entry = source.entries[spec.shard]
+    row, item = _audited(run, entry, source.reader.limits, source.reader.key, spec)
+    run.write_json(f"details/part-{spec.shard:05d}.json", item)
+    run.write_part(spec.shard, [row])
+    return 1
+
+
+def _audited(run: Run, entry: Entry, limits: Limits, key: bytes, spec: Shard) -> tuple[dict[str, Any], dict[str, Any]]:
+    custody = Custody(entry.name, spec.case, spec.examiner)
+    row: dict[str, Any] = {"item": entry.name, "group": entry.group or entry.name}
+    decoder = SandboxedDecoder(limits, key, any_suffix=spec.any_suffix)
+    try:
+        before = _digest(entry, limits)
+        custody.note("opened for reading", sha256=before)
+        tell = _teller(entry.name, spec, run.record["num_items"]) if spec.talk else lambda name: None
+        audited = audit_entry(entry, decoder, limits, spec.options, tell)
+        if audited.exhibit.sha256 != before or (after := _digest(entry, limits)) != before:
+            raise UnreadableInput(
+                "the file changed while it was read; copy it to where nobody writes, and audit the copy"
+            )
+        custody.note("closed; not changed", sha256=after)
+    except UnreadableInput as error:
+        said = describe(error)
+        return row | {"error": said}, {"item": entry.name, "sha256": None, "error": said}
+    finally:
+        decoder.close()
+    report = write_report(run, audited, spec, custody, entry.name)
+    verdict = audited.verdict
+    row |= _row(run, audited, before)
+    item = {
+        "item": entry.name,
+        "sha256": before,
+        "error": None,
+        "verdict": verdict.as_json(),
+        "report": report["folder"],
+    }
+    return row, item | {"findings": report["record"]["findings"], "gate": report["record"]["gate"]}
+
+
+def write_report(run: Run, audited: Audited, spec: Shard, custody: Custody, name: str) -> dict[str, Any]:
+    """All files of one report; the record, and the folder relative to the run. Raises: RunError."""
+    record = record_of(audited, spec.options, name, spec.case)
+    folder = f"reports/{audited.exhibit.sha256}"
+    whole = files_of(audited, spec.options)
+    content: dict[str, bytes] = {"report.json": as_bytes(record), **whole}
+    for path, each in content.items():
+        _write(run, f"{folder}/{path}", each)
+        custody.note(f"written: {path}", sha256=hashlib.sha256(each).hexdigest())
+    pictures = shown_pictures(audited.exhibit, record, whole)
+    said = custody.as_json()
+    _write(run, f"{folder}/report.html", page(record, said, pictures).encode())
+    if spec.with_pdf:
+        _write(run, f"{folder}/report.pdf", pdf(record, said, pictures))
+    run.write_json(f"{folder}/custody.json", said)
+    return {"record": record, "folder": folder}
+
+
+def _write(run: Run, path: str, content: bytes) -> None:
+    with run.writing(run.path / path) as file:
+        file.write(content)
+
+
+def _row(run: Run, audited: Audited, sha256: str) -> dict[str, Any]:
+    exhibit, verdict = audited.exhibit, audited.verdict
+    image = Image(
+        np.ascontiguousarray(exhibit.pixels.transpose(2, 0, 1)) / np.float32(255), exhibit.bits, "display", None,
+        exhibit.name, sha256, exhibit.name, {"format": exhibit.container},
+    )  # fmt: skip
+    counted = sorted(
+        (each for each in audited.findings if each.status == "evidence" and each.about != "history"),
+        key=lambda each: each.probability or 1.0,
+    )
+    p_value = verdict.p_value
+    row = {
+        "sha256": sha256,
+        "stratum": exhibit.gate.stratum,
+        "raw": None if p_value is None else float(-np.log10(max(p_value, 1e-300))),
+        "p_value": p_value,
+        "flagged": verdict.label in FLAGGED,
+        "height": exhibit.size[0],
+        "width": exhibit.size[1],
+        "thumbnail": run.write_thumbnail(image),
+        "reasons": [
+            {"channel": "verdict", "p_value": p_value, "because": f"{verdict.label}: {'; '.join(verdict.because)}"},
+            *({"channel": each.check, "p_value": each.probability, "because": each.because} for each in counted),
+        ],
+    }
+    maps = [each.map for each in counted if each.map is not None]
+    if maps:
+        heat, size = _reduced(np.maximum.reduce(maps) * EVIDENCE_SHOWN)
+        row["map"] = write_evidence(run, image, heat, size)
+    return row
+
+
+def _reduced(heat: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    factor = min(1.0, LONGER_SIDE / max(heat.shape))
+    size = (max(1, round(heat.shape[0] * factor)), max(1, round(heat.shape[1] * factor)))
+    return cv2.resize(heat, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float64), size
+
+
+def _open(places: tuple[str, ...], any_suffix: bool = False, max_megapixels: float = 150.0) -> FileSource:
+    return open_source(
+        *places, limits=Limits(max_pixels=int(max_megapixels * 1e6)), num_workers=1, any_suffix=any_suffix
+    )
+
+
+def _digest(entry: Entry, limits: Limits) -> str:
+    try:
+        with entry.open(limits) as file:
+            digest: Any = file
+            return hashlib.file_digest(digest, "sha256").hexdigest()
+    except OSError as error:
+        raise UnreadableInput(f"cannot be read: {error}") from error
+
+
+def _teller(name: str, spec: Shard, num_files: int) -> Callable[[str], None]:
+    """Says on stderr what begins: `auditing NAME (2 of 5): CHECK k/n`, over reading, facts and each check."""
+    import itertools
+    import sys
+
+    from .facts.fact import printable
+
+    steps, num_steps = itertools.count(1), 2 + len(named(spec.options.checks))
+    said = f"auditing {printable(name)} ({spec.shard + 1} of {num_files})"
+    return lambda step: print(f"{said}: {step} {next(steps)}/{num_steps}", file=sys.stderr, flush=True)
+
+
+def _kept(run: Run, shard: int) -> dict[str, Any]:
+    import json
+
+    try:
+        kept: dict[str, Any] = json.loads((run.path / f"details/part-{shard:05d}.json").read_text())
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run.path} lacks the details of shard {shard}: {error}") from error
+    return kept
+
+
+def _labels(items: list[dict[str, Any]]) -> dict[str, int]:
+    labels = [each["verdict"]["label"] if each["error"] is None else "not read" for each in items]
+    return {label: labels.count(label) for label in sorted(set(labels))}
+
+
+def read_anchors(path: Path | None) -> str | None:
+    """PEM text. Raises: UsageError."""
+    if path is None:
+        return None
+    try:
+        text = path.read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as PEM certificates: {error}") from error
+    if "BEGIN CERTIFICATE" not in text:
+        raise UsageError(f"{path} holds no PEM certificate")
+    return text
+
+
+def sign_reports(run: Run, certificates: Path, key: Path) -> None:
+    """A signed copy beside every PDF report; the evidence itself is never touched. Raises: UsageError."""
+    for path in sorted(run.path.glob("reports/*/report.pdf")):
+        sign_report(path, path.with_name("report-signed.pdf"), certificates, key, f"Audit report {path.parent.name}")

@@ -1,0 +1,192 @@
+"""From findings to a verdict: bounded, with reasons, and never "authentic".
+
+The evidence of several tests of one image depends on each other in unknown ways, so p-values are combined by Holm's
+procedure (1979), which holds under any dependence; weights (fixed beforehand) give tests that bound themselves a small
+share of the level, since their p-values are tiny or one. An a-contrario test enters with p = min(1, NFA). Processing
+history never enters: most authentic images were resized and saved again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from .calibration import Calibration, table
+from .facts import Fact
+from .finding import Finding
+from .gate import Gate
+
+Label = Literal[
+    "provenance verified", "declared synthetic", "evidence of manipulation", "anomalous, cause unknown", "no "
+    "evidence found",
+    "inconclusive",
+]  # fmt: skip
+ALPHA = 0.05
+SHARE_OF_NFA = 0.1  # of the level, for all a-contrario tests together
+PROPOSITIONS = (
+    "a part of the image differs in its history from the rest, as in the benchmark's manipulations",
+    "the image was processed as a whole",
+)
+# ENFSI guideline for evaluative reporting (2015), example scale; nothing above is within reach of the calibration.
+WORDS = ((1.0, "no support"), (2.0, "weak support"), (10.0, "moderate support"), (100.0, "moderately strong support"))
+
+
+@dataclass(frozen=True)
+class LikelihoodRatio:
+    """Arguments:
+    propositions: the two that it weighs; it says nothing about any other pair.
+    value: how much more likely the evidence is under the first; cut at the bounds.
+    bound: the largest value (and one over the smallest) that the calibration supports (ELUB, Vergeer et al. 2016).
+    n: sources of the calibration, manipulated and authentic.
+    """
+
+    propositions: tuple[str, str]
+    value: float
+    bound: tuple[float, float]
+    n: tuple[int, int]
+
+    @property
+    def words(self) -> str:
+        if self.value < 1:
+            return f"weak support for the second proposition, at most {1 / self.bound[0]:.1f} times"
+        return next(words for least, words in reversed(WORDS) if self.value >= least) + " for the first proposition"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Arguments:
+    label: one of six.
+    because: reasons, in words.
+    p_value: of the fused tests (Holm), or None where none applied.
+    alpha: the rate of false alarms that the label keeps.
+    power: what share of benchmark manipulations the tests find in images like this one.
+    """
+
+    label: Label
+    because: tuple[str, ...]
+    p_value: float | None
+    alpha: float
+    likelihood_ratio: LikelihoodRatio | None
+    power: str
+
+    def as_json(self) -> dict[str, Any]:
+        ratio = self.likelihood_ratio
+        shown = None if ratio is None else {**vars(ratio), "words": ratio.words}
+        return {**vars(self), "likelihood_ratio": shown}
+
+
+def decide(
+    gate: Gate,
+    facts: Sequence[Fact],
+    findings: Sequence[Finding],
+    alpha: float = ALPHA,
+    known: Calibration | None = None,
+) -> Verdict:
+    known = known or table()
+    fused = [each for each in findings if counts(each, gate, known)]
+    p_value = holm(fused)
+    hits = rejected(fused, alpha)
+    ratio = _likelihood_ratio(p_value, gate, known)
+    power = _power(gate, known)
+
+    def verdict(label: Label, *because: str) -> Verdict:
+        return Verdict(label, because, p_value, alpha, ratio, power)
+
+    signed = [fact.because for fact in facts if fact.name == "C2PA" and fact.value == "trusted"]
+    if declared := [fact for fact in facts if fact.declares == "synthetic"]:
+        first = declared[0]
+        said = (
+            f"the file itself says so ({first.name}: {shown(first.value)}); {first.because or 'anybody can write that'}"
+        )
+        return verdict("declared synthetic", said, *signed, *(_said(each) for each in hits))
+    if signed:
+        return verdict("provenance verified", *signed, *(_said(each) for each in hits))
+    if parts := [each for each in hits if each.about == "manipulation"]:
+        return verdict("evidence of manipulation", *(_said(each) for each in parts))
+    if hits:
+        return verdict("anomalous, cause unknown", *(_said(each) for each in hits))
+    if gate.degraded:
+        return verdict("inconclusive", gate.degraded)
+    if not fused:
+        return verdict(
+            "inconclusive", f"no test with a known rate of false alarms applies to this image ({gate.stratum})"
+        )
+    failed = [each.check for each in findings if each.status == "error"]
+    because = f"none of {len(fused)} tests reached its share of the level {alpha:g}"
+    return verdict("no evidence found", because, *([f"failed: {', '.join(failed)}"] if failed else []))
+
+
+def counts(finding: Finding, gate: Gate, known: Calibration) -> bool:
+    """Whether a finding is fused: it has a p-value, is not about history, and its audited rate of false alarms held."""
+    return (
+        finding.status in ("evidence", "no-evidence")
+        and finding.about != "history"
+        and finding.probability is not None
+        and bool(known.audit(finding.check, gate.stratum)["fused"])
+    )
+
+
+def weights(findings: Sequence[Finding]) -> list[float]:
+    """Shares of the level, adding up to one."""
+    bounded = [each.log10_nfa is not None for each in findings]
+    if all(bounded) or not any(bounded):
+        return [1 / len(findings)] * len(findings) if findings else []
+    few, many = sum(bounded), len(bounded) - sum(bounded)
+    return [SHARE_OF_NFA / few if each else (1 - SHARE_OF_NFA) / many for each in bounded]
+
+
+def adjusted(findings: Sequence[Finding]) -> list[float]:
+    """Holm's adjusted p-values with weights (Holm 1979, section 4)."""
+    share = weights(findings)
+    p = [float(each.probability or 0.0) for each in findings]
+    order = sorted(range(len(p)), key=lambda k: p[k] / share[k])
+    answers, left, highest = [1.0] * len(p), 1.0, 0.0
+    for k in order:
+        highest = max(highest, min(1.0, p[k] * left / share[k]))
+        answers[k] = highest
+        left = max(left - share[k], 1e-12)
+    return answers
+
+
+def holm(findings: Sequence[Finding]) -> float | None:
+    return min(adjusted(findings), default=None)
+
+
+def rejected(findings: Sequence[Finding], alpha: float) -> list[Finding]:
+    return [each for each, p in zip(findings, adjusted(findings), strict=True) if p <= alpha]
+
+
+def shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _said(finding: Finding) -> str:
+    regions = finding.details.get("regions") or []
+    where = f", rows {regions[0][0]} to {regions[0][2]}, columns {regions[0][1]} to {regions[0][3]}" if regions else ""
+    return f"{finding.check}: {finding.because}{where}"
+
+
+def _likelihood_ratio(p_value: float | None, gate: Gate, known: Calibration) -> LikelihoodRatio | None:
+    fitted = known.likelihood_ratio(gate.stratum)
+    if fitted is None or p_value is None:
+        return None
+    low, high = fitted["bound"]
+    log10 = fitted["intercept"] + fitted["slope"] * evidence_score(p_value)
+    return LikelihoodRatio(PROPOSITIONS, float(np.clip(10.0**log10, low, high)), (low, high), tuple(fitted["n"]))
+
+
+def evidence_score(p_value: float) -> float:
+    """What the likelihood ratio is a function of: -log10 p, cut at 3, beyond which calibration has nothing to say."""
+    return float(np.clip(-np.log10(max(p_value, 1e-12)), 0, 3))
+
+
+def _power(gate: Gate, known: Calibration) -> str:
+    rows = known.power(gate.stratum)
+    if not rows:
+        return f"not measured on images of this kind ({gate.stratum}): finding nothing means nothing"
+    found, n = (sum(row[name] for row in rows) for name in ("found", "n"))
+    each = ", ".join(f"{row['manipulation']} {row['found']} of {row['n']}" for row in rows)
+    return f"of benchmark manipulations in images of this kind these tests find {found} of {n} ({each}); others were not tried"

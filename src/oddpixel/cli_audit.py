@@ -1,0 +1,88 @@
+"""`audit`: suspected deepfakes and manipulations, one report a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oddpixel.cli_options import AnySuffix, AsJson, DryRun, MaxPixels, Overwrite
+
+
+def add_commands(app: typer.Typer) -> None:
+    app.command()(audit)
+
+
+def audit(
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders, globs, manifests, zip archives, corpus:NAME[/ROLE].")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the run and its reports.")] = None,
+    checks: Annotated[str | None, typer.Option(help="Only these, with commas; --list-checks names them.")] = None,
+    alpha: Annotated[float, typer.Option(help="At most this share of authentic images gets a label.", min=0.0)] = 0.05,
+    anchors: Annotated[Path | None, typer.Option(help="PEM certificates that C2PA may be signed under.")] = None,
+    aids: Annotated[bool, typer.Option(help="Visual aids (no error rate) in the report.")] = True,
+    pdf: Annotated[bool, typer.Option("--pdf", help="A PDF beside each page.")] = False,
+    sign: Annotated[Path | None, typer.Option(help="Sign the PDFs by C2PA: PEM certificates, with --key.")] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM private key for --sign.")] = None,
+    case: Annotated[str | None, typer.Option(help="Case id, into report and custody.")] = None,
+    examiner: Annotated[str | None, typer.Option(help="Who looks, into custody; your login where not given.")] = None,
+    jobs: Annotated[int, typer.Option(help="Files at once.", min=1)] = 1,
+    fail_on: Annotated[str | None, typer.Option(help="Exit 1 if any was: evidence, error.")] = None,
+    any_suffix: AnySuffix = False,
+    max_megapixels: MaxPixels = 150.0,
+    overwrite: Overwrite = False,
+    list_checks: Annotated[
+        bool, typer.Option("--list-checks", help="What each check does, needs and cannot do.")
+    ] = False,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Facts, tests with error rates, maps, and a bounded verdict or an honest "inconclusive", for each file."""
+    import os
+
+    from oddpixel.console import print_audited, print_checks, print_options, progress
+    from oddpixel.envelope import envelope
+    from oddpixel.errors import UsageError
+    from oddpixel.forensics.audit.audited import Options
+    from oddpixel.forensics.audit.checks import checks as every_check
+    from oddpixel.forensics.audit.checks import named
+    from oddpixel.forensics.audit.run import audit_into, read_anchors, sign_reports
+    from oddpixel.forensics.executors import executor
+
+    if list_checks:
+        described = [{name: getattr(check, name) for name in FIELDS} for check in every_check().values()]
+        return print(envelope("checks", items=described)) if json else print_checks(described)
+    if not files or out is None:
+        raise UsageError("name the files to audit, and a folder for the reports: oddpixel audit FILE -o OUT")
+    if fail_on not in (None, "evidence", "error"):
+        raise UsageError(f"--fail-on takes evidence or error, got {fail_on!r}")
+    if (sign is None) != (key is None) or (sign is not None and not pdf):
+        raise UsageError("signing needs --sign CERTIFICATES, --key KEY and --pdf: it is the PDF that is signed")
+    named(checks)
+    options = Options(checks=checks, alpha=alpha, anchors=read_anchors(anchors), aids=aids)
+    more = {"any_suffix": any_suffix, "max_megapixels": max_megapixels, "case": case, "examiner": examiner}
+    if dry_run:
+        return print_options(
+            "audit", {"files": files, "out": out, **options.as_json(), **more, "pdf": pdf, "jobs": jobs}
+        )
+    talk = os.environ.get("ODDPIXEL_PROGRESS") == "lines"
+    with progress("auditing", 0) as advance:
+        found = audit_into(
+            out, tuple(files), options, executor=executor(jobs, None, None, None), overwrite=overwrite,
+            on_item=(lambda: None) if talk else advance, with_pdf=pdf, talk=talk, **more,
+        )  # fmt: skip
+    if sign is not None and key is not None:
+        sign_reports(found.run, sign, key)
+    print(envelope("audit", run=found.run.path, items=found.items)) if json else print_audited(found)
+    unread = [each for each in found.items if each["error"] is not None]
+    if len(unread) == len(found.items):
+        raise typer.Exit(3)
+    labels = [each["verdict"]["label"] for each in found.items if each["error"] is None]
+    if (fail_on == "evidence" and "evidence of manipulation" in labels) or (fail_on == "error" and unread):
+        raise typer.Exit(1)
+    return None
+
+
+FIELDS = ("name", "title", "kind", "purpose", "reference", "needs", "cannot")
