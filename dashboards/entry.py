@@ -12,6 +12,7 @@ views = (
     ("views/triage.py", "Triage", ":material/grid_view:", True),
     ("views/case.py", "Case", ":material/image_search:", False),
     ("views/distribution.py", "Distribution", ":material/bar_chart:", False),
+    ("views/audit.py", "Audit", ":material/policy:", False),
     ("views/runs.py", "Runs", ":material/deployed_code_history:", False),
     ("views/export.py", "Export", ":material/download:", False),
 )

@@ -22,6 +22,7 @@ from oddpixel.forensics.run_table import DECISION, Filter
 
 from .library import DECISIONS, OpenRun
 from .query import Query
+from .report_routes import report, report_picture
 from .sign_on import BACK, PENDING, START, SignOn
 from .site import the_site
 
@@ -300,7 +301,7 @@ ROUTES = [
     Route("/oddpixel/views", _answered(save_view), methods=["POST"]),
     *(
         Route(f"/oddpixel/runs/{{run}}/{handler.__name__}", _answered(handler))
-        for handler in (rows, place, thumbnails, thumbnail, heat, facts, tile, original)
+        for handler in (rows, place, thumbnails, thumbnail, heat, facts, tile, original, report, report_picture)
     ),
     Route("/oddpixel/runs/{run}/decide", _answered(decide), methods=["POST"]),
     Route("/oddpixel/runs/{run}/undo", _answered(undo), methods=["POST"]),

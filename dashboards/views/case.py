@@ -52,7 +52,7 @@ def show(run: OpenRun, row: dict[str, Any]) -> None:
     )
     why, alike, history = st.columns([5, 4, 4], gap="large")
     with why:
-        reasons(row, decision)
+        reasons(run, row, decision)
     with history:
         decisions(run, row)
         facts(run, row)
@@ -60,18 +60,26 @@ def show(run: OpenRun, row: dict[str, Any]) -> None:
         beside(run, row)
 
 
-def reasons(row: dict[str, Any], decision: dict[str, Any]) -> None:
+def reasons(run: OpenRun, row: dict[str, Any], decision: dict[str, Any]) -> None:
     st.subheader("Why")
     if row["error"]:
         plain(json.loads(row["error"])["message"])
         return
-    if row["p_value"] is None:
+    audited = run.run.record["kind"] == "audit"
+    if row["p_value"] is None and not audited:
         quiet("This run did not score its items (`oddpixel flag` does).")
         return
-    verdict = "flagged" if row["flagged"] else "not flagged"
-    plain(f"{verdict}; p = {row['p_value']:.4g}, q = {row['q_value']:.4g}, oddness {row['raw']:.3g}")
+    measured = (("p = ", row["p_value"], ".4g"), ("q = ", row["q_value"], ".4g"), ("oddness ", row["raw"], ".3g"))
+    said = [f"{name}{value:{form}}" for name, value, form in measured if value is not None]
+    plain("; ".join(["flagged" if row["flagged"] else "not flagged", *([", ".join(said)] if said else [])]))
     for each in json.loads(row["reasons"] or "[]")[:REASONS_SHOWN]:
-        plain(f"• {each['because']} ({each['channel']}, p = {each['p_value']:.3g})")
+        p = "" if each["p_value"] is None else f", p = {each['p_value']:.3g}"
+        plain(f"• {each['because']} ({each['channel']}{p})")
+    if audited:
+        quiet("No result here says that an image is authentic.")
+        query = {"run": run.key, "item": row["item"]}
+        st.page_link("views/audit.py", label="Open the report", icon=":material/policy:", query_params=query)
+        return
     quiet(f"{decision['promise']}." if decision.get("promise") else "No guarantee: see the warnings of the run.")
     quiet("Not flagged does not mean sound: it is no rarer than the normal images that were shown.")
 

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from oddpixel.dashboards.jobs import Job
+from oddpixel.dashboards.forms import fresh, images, place_of, show_job, start
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.uploads import allowed, keep
-from oddpixel.dashboards.visit import author, failed, label, quiet
-from oddpixel.errors import OddPixelError, UsageError
+from oddpixel.dashboards.uploads import allowed
+from oddpixel.dashboards.visit import failed, label, quiet
+from oddpixel.errors import OddPixelError
 from oddpixel.forensics.run_table import Filter
 
 MODELS = ("photo-grey", "photo-rgb", "ct")
-SIGNS = {
-    "running": ":material/progress_activity:",
-    "done": ":material/check_circle:",
-    "failed": ":material/error:",
-    "stopped": ":material/stop_circle:",
-}
 JOBS_SHOWN = 12
 
 
@@ -34,39 +26,6 @@ def detectors() -> dict[str, Path]:
     for root in dict.fromkeys(roots):
         found += [path for pattern in ("*", "*/*") for path in sorted(root.glob(f"{pattern}/detector.json"))]
     return {f"{path.parent.name} ({path.parent.parent.name})": path.parent for path in found}
-
-
-def images(key: str, what: str) -> tuple[Sequence[object], str]:
-    """Uploads, or a folder's path."""
-    uploaded = st.file_uploader(f"{what}: files", accept_multiple_files=True, key=f"{key}-files")
-    path = st.text_input(f"{what}: or a folder here", key=f"{key}-folder", placeholder="a path on this machine")
-    return uploaded or [], path.strip()
-
-
-def place_of(given: tuple[Sequence[object], str]) -> Path:
-    """Raises: UsageError, RunError."""
-    uploaded, path = given
-    if uploaded and path:
-        raise UsageError("give files or a folder, not both")
-    return allowed(path, the_site().data) if path else keep(uploaded, the_site().folder / "uploads")
-
-
-def fresh(kind: str, name: str = "") -> Path:
-    """A new folder's name of ours for a run or a detector."""
-    said = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name.strip())[:60]
-    folder = the_site().folder / kind
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    path = folder / (f"{stamp}-{said}" if said else stamp)
-    if path.exists():
-        raise UsageError("that was asked for twice within a second")
-    return path
-
-
-def start(title: str, arguments: list[str], out: Path) -> None:
-    job = the_site().jobs.start(title, arguments, author(), out)
-    st.toast(f"Started: {title}")
-    st.session_state["job"] = job.path.name
 
 
 def flag_form() -> None:
@@ -132,33 +91,7 @@ def jobs() -> None:
     if not found:
         quiet("No jobs yet.")
     for job in found[:JOBS_SHOWN]:
-        one(job)
-
-
-def one(job: Job) -> None:
-    record, state = job.record, job.state
-    with st.expander(
-        f"{record['title']} · {state}", expanded=job.path.name == st.session_state.get("job"), icon=SIGNS[state]
-    ):
-        progress = job.progress()
-        if progress is not None and state == "running":
-            done, whole = progress
-            st.progress(min(done / max(whole, 1), 1.0), text=f"{done} of {whole}")
-        quiet(f"{record['started']} · {record['author']}")
-        st.code(" ".join(record["command"]), language="bash", wrap_lines=True)
-        st.text(job.log[-6000:] or "(nothing printed yet)")
-        left, right = st.columns(2)
-        if state == "running" and left.button("Stop", key=f"stop-{job.path.name}"):
-            job.stop()
-        if (opened := run_key(job)) is not None:
-            right.page_link(
-                "views/triage.py", label="Open the run", icon=":material/grid_view:", query_params={"run": opened}
-            )
-
-
-def run_key(job: Job) -> str | None:
-    out = job.record["out"]
-    return next((run.key for run in the_site().library.runs() if str(run.run.path) == out), None)
+        show_job(job)
 
 
 def listed() -> None:

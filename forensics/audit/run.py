@@ -97,7 +97,7 @@ def audit_into(
             on_item()
         items = [dict(_kept(run, k)) for k in range(len(names))]
         if run.record["finished"] is None:
-            run.finish(decision={"labels": _labels(items)})
+            run.finish(decision=_decision(items, options.alpha))
     return AuditRun(run, items)
 
 
@@ -250,9 +250,15 @@ def _kept(run: Run, shard: int) -> dict[str, Any]:
     return kept
 
 
-def _labels(items: list[dict[str, Any]]) -> dict[str, int]:
+def _decision(items: list[dict[str, Any]], alpha: float) -> dict[str, Any]:
     labels = [each["verdict"]["label"] if each["error"] is None else "not read" for each in items]
-    return {label: labels.count(label) for label in sorted(set(labels))}
+    return {
+        "labels": {label: labels.count(label) for label in sorted(set(labels))},
+        "num_groups": len(labels) - labels.count("not read"),
+        "num_flagged_groups": sum(label in FLAGGED for label in labels),
+        "promise": f"at most {alpha:g} of authentic images, of the kinds that were measured, are called manipulated or anomalous",
+        "warnings": ["No result here says that an image is authentic"],
+    }
 
 
 def read_anchors(path: Path | None) -> str | None:

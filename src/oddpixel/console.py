@@ -214,7 +214,8 @@ def print_audited(found: Any) -> None:
             table.add_row(escape(shown(item["item"])), "not read", "-", said)
             continue
         verdict = item["verdict"]
-        p = "-" if verdict["p_value"] is None else f"{verdict['p_value']:.2g}"
+        value = verdict["p_value"]
+        p = "-" if value is None else "< 1e-6" if value < 1e-6 else f"{value:.2g}"
         table.add_row(escape(shown(item["item"])), verdict["label"], p, escape(shown("; ".join(verdict["because"]))))
     console().print(table)
     if len(found.items) > MAX_ROWS:

@@ -1,7 +1,7 @@
 """`make screens`: every view as people see it, light and dark, 1280 and 1920 pixels wide, into docs/dashboard.
 
-Two runs: the demo's, and one CT series against a detector fitted to every other of its slices (which proves nothing about
-CT, and shows what a scan looks like here).
+Three runs: the demo's, the audit of a splice, and one CT series against a detector fitted to every other of its slices
+(which proves nothing about CT, and shows what a scan looks like here).
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from PIL import Image as Pillow
 
 from oddpixel.datasets.source import open_source
 from oddpixel.demo import demonstrate
+from oddpixel.forensics.audit.audited import Options
+from oddpixel.forensics.audit.run import audit_into
 from oddpixel.forensics.detect import store
 from oddpixel.forensics.detect.decide import Rule
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.flag import Incoming, flag_into
 from oddpixel.forensics.verdicts import Verdicts
 from tests.dashboards.conftest import Server, serving
+from tests.dashboards.test_audit_view import splice
 from tests.dashboards.test_browser import FLAGS
 
 WIDTHS = {1280: 860, 1920: 1200}
@@ -35,6 +38,7 @@ VIEWS = {
     "case": ("/case?run={demo}&item=grass-04-missing-part.png", ".stage[data-ready]"),
     "scan": ("/case?run={scan}&item={slice}", ".stage[data-ready]"),
     "distribution": ("/distribution?run={demo}", ".queue"),
+    "audit": ("/audit?run={audit}", ".oddpixel-verdict"),
     "runs": ("/runs", "text=Jobs"),
     "export": ("/export?run={demo}", "text=Prepare"),
 }
@@ -75,9 +79,12 @@ def _server(place: Path) -> Iterator[tuple[Server, dict[str, str]]]:
         verdicts.record(key, "grass-04-missing-part.png", "odd", author="ann", note="a piece is gone")
         verdicts.record(key, "grass-27.png", "normal", author="ann", note="grass, as it should be")
         verdicts.record(key, "gravel.png", "odd", author="ben")
-    with serving(demo, place, place, None, more=[scan.run.path]) as server:
+    Pillow.fromarray(splice(place)).save(place / "splice.png")
+    audit = audit_into(place / "audit", (str(place / "splice.png"),), Options(), examiner="ann", with_pdf=True).run
+    with serving(demo, place, place, None, more=[scan.run.path, audit.path]) as server:
         rows = [image.source for image in slices]
-        yield server, {"demo": key, "scan": scan.run.record["id"], "slice": rows[len(rows) // 2]}
+        keys = {"demo": key, "scan": scan.run.record["id"], "audit": audit.record["id"]}
+        yield server, keys | {"slice": rows[len(rows) // 2]}
 
 
 def _save(page: Any, path: Path) -> None:

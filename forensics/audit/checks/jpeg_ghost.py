@@ -2,7 +2,8 @@
 again.
 
 The image is saved at many qualities; where the squared difference of a part dips at a quality at which the rest does not,
-that part has another history. Only the rest is compared with: what an image as a whole does is its history.
+that part has another history. Only the rest is compared with: what an image as a whole does is its history. Clipped and
+flat blocks hardly change at any quality, so they say nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Bool, Float32, Float64
 
 from ..exhibit import Exhibit
 from ..finding import Finding, not_applicable
@@ -19,10 +20,9 @@ from ..windows import Odd, block_means, oddest
 QUALITIES = (50, 55, 60, 65, 70, 75, 80, 85, 90, 95)
 BLOCK = 16
 WINDOW = 4  # blocks, half apart
+DARKEST, BRIGHTEST, FLAT = 12.0, 243.0, 1.5  # grey levels
 SMOOTHING = 0.05  # squared grey levels: differences below are all the same
-LIMITS = (
-    "Needs the same grid: a part that was moved is seen one time in 64. Saturated and smooth parts look like ghosts."
-)
+LIMITS = "Needs the same grid: a part that was moved is seen one time in 64. Dark and smooth parts look like ghosts."
 
 
 class JpegGhost:
@@ -38,13 +38,14 @@ class JpegGhost:
         if min(exhibit.size) < 192:
             yield not_applicable(self.name, "smaller than 192 x 192 pixels")
             return
+        says = speaking(exhibit.luma)
         curves = np.stack([np.log(_difference(exhibit.luma, quality) + SMOOTHING) for quality in QUALITIES])
         # How deep each quality lies under the line between its neighbours: a dip.
         dips = (curves[:-2] + curves[2:]) / 2 - curves[1:-1]
         best: Odd | None = None
         at = 0
         for quality, dip in zip(QUALITIES[1:-1], dips, strict=True):
-            odd = oddest(_averaged(dip), BLOCK, exhibit.size, least=0.05, sides=1)
+            odd = oddest(_averaged(dip, says), BLOCK, exhibit.size, least=0.05, sides=1)
             if best is None or odd.score > best.score:
                 best, at = odd, quality
         assert best is not None
@@ -68,7 +69,17 @@ def _difference(luma: Float32[np.ndarray, "h w"], quality: int) -> Float64[np.nd
     return block_means(np.square(again - grey), BLOCK).astype(np.float64)
 
 
-def _averaged(values: Float64[np.ndarray, "p q"]) -> Float64[np.ndarray, "p q"]:
+def speaking(luma: Float32[np.ndarray, "h w"]) -> Bool[np.ndarray, "p q"]:
+    """Which blocks are neither clipped nor flat."""
+    mean = block_means(luma, BLOCK)
+    spread = np.sqrt(np.maximum(block_means(np.square(luma), BLOCK) - np.square(mean), 0))
+    return (mean > DARKEST) & (mean < BRIGHTEST) & (spread > FLAT)
+
+
+def _averaged(values: Float64[np.ndarray, "p q"], says: Bool[np.ndarray, "p q"]) -> Float64[np.ndarray, "p q"]:
+    """Over windows, of the blocks that say something; NaN where fewer than half do."""
     from scipy.ndimage import uniform_filter
 
-    return uniform_filter(values, WINDOW, mode="nearest")
+    weight = uniform_filter(says.astype(np.float64), WINDOW, mode="nearest")
+    total = uniform_filter(np.where(says, values, 0.0), WINDOW, mode="nearest")
+    return np.where(weight >= 0.5, total / np.maximum(weight, 1e-9), np.nan)

@@ -35,7 +35,8 @@ def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping
     for reason in verdict["because"]:
         say(f"- {reason}")
     if verdict["p_value"] is not None:
-        say(f"p {verdict['p_value']:.2g} over all tests that count (Holm), level {verdict['alpha']:g}.")
+        p = "below 1e-6" if verdict["p_value"] < 1e-6 else f"{verdict['p_value']:.2g}"
+        say(f"p {p} over all tests that count (Holm), level {verdict['alpha']:g}.")
     if ratio := verdict["likelihood_ratio"]:
         low, high = ratio["bound"]
         say(f"Likelihood ratio {ratio['value']:.2g} ({ratio['words']}), bounded to {low:.2g} to {high:.2g}. First: ")

@@ -1,0 +1,360 @@
+"""Audit: suspected manipulations. Files in, every check as it begins, and one report a file: verdict, findings, facts, maps.
+
+Whatever comes out of a file or a report is escaped and shown as text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+import math
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from oddpixel.dashboards.forms import fresh, images, literal, place_of, show_job, start
+from oddpixel.dashboards.library import OpenRun
+from oddpixel.dashboards.report_routes import STORED, parts, read_report, stored
+from oddpixel.dashboards.site import the_site
+from oddpixel.dashboards.visit import author, failed, label, plain, quiet, table_of, ticket
+from oddpixel.errors import OddPixelError, UnreadableInput, UsageError
+from oddpixel.forensics.audit.checks import checks
+from oddpixel.forensics.audit.facts.fact import printable
+
+MOST_ITEMS = 2000
+JOBS_SHOWN = 3
+CHECKS_A_ROW = 4
+TONES = {
+    "evidence of manipulation": "bad",
+    "anomalous, cause unknown": "unsure",
+    "declared synthetic": "unsure",
+    "inconclusive": "unsure",
+}
+GROUPS = {
+    "manipulation": ("Manipulation", "Whether a part of the image has another history than the rest."),
+    "anomaly": ("Anomaly", "Unlike photographs, for a cause that is not known."),
+    "history": ("Processing history", "What was done to the image as a whole; no evidence of manipulation."),
+}
+STYLE = """<style>
+  .oddpixel-verdict, .oddpixel-finding { --edge: color-mix(in srgb, currentColor 18%, transparent); overflow-wrap: anywhere }
+  .oddpixel-verdict { border: 1px solid var(--edge); border-left: 5px solid #6b7280; border-radius: 6px; padding: .7rem 1rem }
+  .oddpixel-verdict.bad { border-left-color: #c0392b }
+  .oddpixel-verdict.unsure { border-left-color: #c77700 }
+  .oddpixel-verdict b { font-size: 1.2rem }
+  .oddpixel-verdict ul { margin: .3rem 0; padding-left: 1.2rem }
+  .oddpixel-verdict p, .oddpixel-finding p { margin: .25rem 0 }
+  .oddpixel-finding { border-top: 1px solid var(--edge); padding: .5rem 0 }
+  .oddpixel-finding small { font-size: .85rem; opacity: .75 }
+  .oddpixel-status { border: 1px solid currentColor; border-radius: 4px; font-size: .8rem; margin-left: .4rem; opacity: .75;
+    padding: 0 .35rem; white-space: nowrap }
+  .oddpixel-status.bad { color: #d9534f; font-weight: 600; opacity: 1 }
+  .oddpixel-picture { display: block; max-height: 75vh; object-fit: contain; object-position: left top; width: 100% }
+  .oddpixel-aids { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(16rem, 1fr)) }
+  .oddpixel-aids figure { margin: 0 }
+  .oddpixel-aids figcaption { font-size: .88rem; margin-top: .3rem }
+</style>"""
+
+
+def audit_form() -> None:
+    with st.form("audit", border=False, enter_to_submit=False):
+        given = images("audit", "Suspected images")
+        st.caption("Checks")
+        rows = [st.columns(CHECKS_A_ROW) for _ in range(-(-len(checks()) // CHECKS_A_ROW))]
+        cells = [cell for row in rows for cell in row]
+        chosen = [
+            name
+            for cell, (name, check) in zip(cells, checks().items(), strict=False)
+            if cell.checkbox(name, value=True, help=check.purpose, key=f"check-{name}")
+        ]
+        left, middle, right = st.columns(3, vertical_alignment="bottom")
+        alpha = left.number_input(
+            "Rate of false alarms (alpha)", 0.001, 0.5, 0.05, step=0.01, format="%.3f", key="audit-alpha"
+        )
+        case = middle.text_input("Case id (may stay empty)", max_chars=60, key="audit-case")
+        with_pdf = right.checkbox("Also a PDF of each report", key="audit-pdf")
+        if st.form_submit_button("Audit", type="primary"):
+            try:
+                ask(given, chosen, alpha, case.strip(), with_pdf)
+            except OddPixelError as error:
+                failed(error)
+
+
+def ask(given: Any, chosen: list[str], alpha: float, case: str, with_pdf: bool) -> None:
+    """Raises: UsageError, RunError."""
+    if not chosen:
+        raise UsageError("choose at least one check")
+    place = place_of(given)
+    uploaded = [file.name for file in given[0]]
+    title = case or (uploaded[0] if len(uploaded) == 1 else f"{len(uploaded)} files" if uploaded else place.name)
+    out = fresh("runs", f"audit-{case}" if case else "audit")
+    command = ["audit", str(place), "-o", str(out), "--alpha", f"{alpha:g}", f"--examiner={author()}"]
+    command += [f"--case={case}"] if case else []
+    command += ["--checks", ",".join(chosen)] if len(chosen) < len(checks()) else []
+    job = start(f"audit {title}", command + (["--pdf"] if with_pdf else []), out)
+    st.session_state["audit-awaited"] = job.path.name
+
+
+@st.fragment(run_every=1.0)
+def jobs() -> None:
+    """Looked at every second; the report that this visitor waits for is opened when it is there."""
+    audits = [job for job in the_site().jobs.all()[:50] if job.record["command"][1:2] == ["audit"]]
+    for job in audits[:JOBS_SHOWN]:
+        show_job(job)
+    awaited = next((job for job in audits if job.path.name == st.session_state.get("audit-awaited")), None)
+    if awaited is None or awaited.state == "running":
+        return
+    del st.session_state["audit-awaited"]
+    if (made := made_by(awaited.record["out"])) is not None:
+        st.session_state.pop("job", None)  # its log may fold now
+        st.query_params.from_dict({"run": made.key})
+        st.rerun()
+
+
+def made_by(out: str) -> OpenRun | None:
+    return next((run for run in audited_runs() if run.name == out.rpartition("/")[2]), None)
+
+
+def audited_runs() -> list[OpenRun]:
+    return [run for run in the_site().library.runs() if run.run.record["kind"] == "audit"]
+
+
+def chosen(where: Any, what: str, name: str, options: dict[str, str]) -> str:
+    """One of the options, by name: what the address asks for, else the first. The address follows the choice."""
+    asked = st.query_params.get(name)
+    if asked not in options:
+        if asked is not None:
+            st.warning(f"The {name} in this address is not here; this is the first that is.")
+        asked = next(iter(options))
+    key = f"audit-{name}"
+    st.session_state[key] = asked
+
+    def follow() -> None:
+        kept = {} if name == "run" else {"run": st.query_params["run"]}
+        st.query_params.from_dict(kept | {name: st.session_state[key]})
+
+    where.selectbox(what, list(options), key=key, format_func=lambda each: options[each], on_change=follow)
+    st.query_params[name] = asked
+    return str(asked)
+
+
+def reports(runs: list[OpenRun]) -> None:
+    known = {run.key: run for run in runs}
+    if "run" not in st.query_params and st.session_state.get("run") in known:
+        st.query_params["run"] = st.session_state["run"]
+    key = chosen(st.sidebar, "Run", "run", {run.key: label(run) for run in runs})
+    st.session_state["run"] = key
+    run = known[key]
+    rows = {row["item"]: row for row in run.table.page(order_by="raw", descending=True, limit=MOST_ITEMS)}
+    if (asked := st.query_params.get("item")) is not None and asked not in rows:
+        with contextlib.suppress(OddPixelError):  # `chosen` says so
+            rows |= {asked: run.row(asked)}
+    if not rows:
+        st.info("No file of this run is done yet.")
+        return
+    item = chosen(st, "File", "item", {name: f"{printable(name)} · {short(row)}" for name, row in rows.items()})
+    row = rows[item]
+    if row["error"]:
+        st.subheader("Not read")
+        plain(f"{printable(item)}: {json.loads(row['error'])['message']}")
+        return
+    show(run, row, read_report(run, row))
+
+
+def short(row: dict[str, Any]) -> str:
+    """A verdict's label, as the run's table has it."""
+    if row["error"]:
+        return "not read"
+    reasons = json.loads(row["reasons"] or "[]")
+    return str(reasons[0]["because"]).partition(":")[0] if reasons else "no verdict"
+
+
+def show(run: OpenRun, row: dict[str, Any], report: dict[str, Any]) -> None:
+    gate, groups = report["gate"], list(GROUPS)
+    case = f"Case {report['case']}. " if report["case"] else ""
+    quiet(f"{case}{gate['width']} x {gate['height']} pixels, {gate['container'] or 'unknown'}, {report['bytes']} bytes")
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        pictures(run, row, report)
+        downloads(run, row)
+        facts(report)
+        findings(groups[-1], report)
+    with right:
+        verdict(report["verdict"])
+        for about in groups[:-1]:
+            findings(about, report)
+    aids(run, row, report)
+    with st.expander("Innocent explanations, what was not examined, how to repeat it"):
+        bounds(report)
+
+
+def pictures(run: OpenRun, row: dict[str, Any], report: dict[str, Any]) -> None:
+    marked = [each for each in report["findings"] if each["map"]]
+    maps = {each["map"]: str(each["check"]) for each in sorted(marked, key=rank)}  # the strongest is what is seen first
+    names = {**maps, STORED: "no map"}
+    shown: str = STORED
+    if maps:
+        shown = st.segmented_control(
+            "Map", list(names), default=next(iter(names)), format_func=lambda name: literal(names[name]),
+            key=f"map-{run.key}-{row['item']}", required=True,
+        )  # fmt: skip
+    try:
+        stored(run, row)
+    except UnreadableInput as error:
+        quiet(f"Without the image: {error}")
+        if shown == STORED:
+            return
+    st.html(f'<img class="oddpixel-picture" src="{address(run, row, shown)}" alt="the image as stored">')
+    if shown != STORED:
+        quiet(f"Orange: where {names[shown]} points. The image is in grey beneath it.")
+    query = {"run": run.key, "item": row["item"]}
+    st.page_link("views/case.py", label="Look closer, and decide", icon=":material/image_search:", query_params=query)
+
+
+def rank(each: dict[str, Any]) -> tuple[bool, float]:
+    """Before others: what is no history, then what is less likely by chance."""
+    log10_p = math.log10(max(each["p_value"], 1e-300)) if each["p_value"] is not None else each["log10_nfa"] or 0.0
+    return each["about"] == "history", log10_p
+
+
+def address(run: OpenRun, row: dict[str, Any], name: str) -> str:
+    query = urlencode({"item": row["item"], "name": name})
+    return html.escape(f"/oddpixel/runs/{run.key}/report_picture?{query}")
+
+
+def downloads(run: OpenRun, row: dict[str, Any]) -> None:
+    def link(name: str) -> str:
+        query = urlencode({"item": row["item"], "part": name, "ticket": ticket()})
+        return f'<a href="/oddpixel/runs/{run.key}/report?{html.escape(query)}" download>{name}</a>'
+
+    st.html(f"<p>Download {', '.join(map(link, parts(run, row)))} (noted in the log)</p>")
+
+
+def verdict(found: dict[str, Any]) -> None:
+    said = [f"<b>{text(str(found['label']).capitalize())}</b>"]
+    said.append(f"<ul>{''.join(f'<li>{text(each)}</li>' for each in found['because'])}</ul>")
+    if found["p_value"] is not None:
+        p, alpha = "below 1e-6" if found["p_value"] < 1e-6 else f"{found['p_value']:.2g}", found["alpha"]
+        said.append(
+            paragraph(
+                f"p {p} over all tests that count (Holm); the label is kept to at most {alpha} of authentic images."
+            )
+        )
+    if (ratio := found["likelihood_ratio"]) is not None:
+        (first, second), (low, high), (manipulated, authentic) = ratio["propositions"], ratio["bound"], ratio["n"]
+        said.append(
+            paragraph(f"Likelihood ratio {ratio['value']:.2g}: {ratio['words']}. First: {first}. Second: {second}.")
+        )
+        said.append(
+            paragraph(
+                f"Its calibration ({manipulated} manipulated images, {authentic} authentic) supports no value outside {low:.2g} "
+                f"to {high:.2g}; what it means for you depends on what you held likely before."
+            )
+        )
+    said += [paragraph(f"Power: {found['power']}."), paragraph("No result here says that an image is authentic.")]
+    st.html(f'<div class="oddpixel-verdict {TONES.get(str(found["label"]), "")}">{"".join(said)}</div>')
+
+
+def findings(about: str, report: dict[str, Any]) -> None:
+    found = [each for each in report["findings"] if each["about"] == about]
+    if not found:
+        return
+    title, meaning = GROUPS[about]
+    st.subheader(title)
+    quiet(meaning)
+    order = ("evidence", "no-evidence", "error", "not-applicable")
+    ranked = sorted(found, key=lambda each: order.index(each["status"]) if each["status"] in order else len(order))
+    st.html("".join(map(finding, ranked)))
+
+
+def finding(each: dict[str, Any]) -> str:
+    counted = each["status"] == "evidence" and each["about"] != "history"
+    status = "seen" if each["status"] == "evidence" and not counted else str(each["status"])
+    said = [
+        f'<strong>{text(each["check"])}</strong><span class="oddpixel-status {"bad" if counted else ""}">{text(status)}</span>'
+    ]
+    said.append(paragraph(each["because"]))
+    if each["p_value"] is not None:
+        said.append(remark(f"p {each['p_value']:.3g}"))
+    elif each["log10_nfa"] is not None and each["status"] != "not-applicable":
+        said.append(
+            remark(f"log10 NFA {each['log10_nfa']:.1f} (expected number of such findings in an image without cause)")
+        )
+    if each["reliability"]:
+        said.append(remark(f"Reliability: {each['reliability']}."))
+    if each["limits"] and each["status"] in ("evidence", "no-evidence"):
+        said.append(remark(f"Limits: {each['limits']}"))
+    return f'<div class="oddpixel-finding">{"".join(said)}</div>'
+
+
+def facts(report: dict[str, Any]) -> None:
+    st.subheader("What the file declares, and how it is built")
+    quiet("Facts are not evidence: anybody can write anything into a file, and take anything out.")
+    rows = "".join(
+        f'<tr><th>{text(each["name"])}</th><td class="oddpixel-text">{text(said(each["value"]))}'
+        f"{'<br><small>' + text(each['because']) + '</small>' if each['because'] else ''}</td></tr>"
+        for each in report["facts"]
+    )
+    st.html(f'<table class="oddpixel-facts">{rows}</table>')
+    with st.expander("Processing and gate"):
+        table_of(
+            {name.replace("_", " "): "-" if value is None else said(value) for name, value in report["gate"].items()}
+        )
+
+
+def aids(run: OpenRun, row: dict[str, Any], report: dict[str, Any]) -> None:
+    if not report["aids"]:
+        return
+    with st.expander("Visual aids"):
+        quiet("Pictures for an experienced eye. They do not count in the verdict; bright does not mean changed.")
+        figures = "".join(
+            f'<figure><img class="oddpixel-picture" loading="lazy" src="{address(run, row, each["picture"])}" alt="">'
+            f"<figcaption><strong>{text(each['title'])}</strong> ({text(each['label'])}). {text(each['explanation'])}"
+            "</figcaption></figure>"
+            for each in report["aids"]
+        )
+        st.html(f'<div class="oddpixel-aids">{figures}</div>')
+
+
+def bounds(report: dict[str, Any]) -> None:
+    for title, name in (
+        ("What else could explain it", "innocent_explanations"),
+        ("What was not examined", "not_examined"),
+    ):
+        st.subheader(title)
+        st.html(f"<ul>{''.join(f'<li>{text(each)}</li>' for each in report[name])}</ul>")
+    st.subheader("To repeat it")
+    st.code(report["reproduce"], language=None, wrap_lines=True)
+
+
+def said(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def text(value: Any) -> str:
+    return html.escape(str(value))
+
+
+def paragraph(value: Any) -> str:
+    return f"<p>{text(value)}</p>"
+
+
+def remark(value: Any) -> str:
+    return f"<p><small>{text(value)}</small></p>"
+
+
+st.html(STYLE)
+found = audited_runs()
+with st.expander("Audit images", expanded=not found):
+    audit_form()
+jobs()
+if not found:
+    quiet("No audit yet. Without a browser: oddpixel audit FILES -o RUN, then oddpixel dashboard RUN.")
+else:
+    try:
+        reports(found)
+    except OddPixelError as error:
+        failed(error)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        st.error("The report of this item is damaged, or of another version.", icon=":material/error:")
