@@ -54,6 +54,11 @@ class Calibration:
         }
         return found
 
+    def counting(self, stratum: str) -> set[str]:
+        """The findings that count in a stratum wherever they apply."""
+        audited = self.record.get("audited", {})
+        return {name for name, strata in audited.items() if strata.get(stratum, {}).get("fused")}
+
     def power(self, stratum: str) -> list[dict[str, Any]]:
         """What share of benchmark manipulations in this stratum the verdict finds: `{manipulation, found, n}`."""
         rows: list[dict[str, Any]] = self.record.get("power", {}).get(stratum, [])

@@ -23,6 +23,7 @@ SMALLEST = 64  # pixels of the shorter side under which nothing is tested
 HIGH, MIDDLE = 90, 70  # JPEG qualities where strata begin
 # Both from a public detector's own measurements of when its answers stop meaning anything (degraded-input gate).
 BLOCKY, SMOOTH = 1.8, 0.528
+FEW_COLOURS, FEW_GREYS = 256, 32
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Gate:
     blockiness: mean step across the borders of 8 x 8 blocks over the mean step elsewhere; 1 without blocks.
     step_ratio: mean step over one pixel over that over two; about 0.5 where an image was enlarged or is smooth, towards 1 for
         noise.
+        palette: how many colours it has, where these are so few that it was drawn or reduced to a palette.
     """
 
     width: int
@@ -45,6 +47,7 @@ class Gate:
     compressions: int
     blockiness: float
     step_ratio: float
+    palette: int | None = None
 
     @classmethod
     def of(cls, exhibit: Exhibit) -> Gate:
@@ -58,7 +61,8 @@ class Gate:
         compressions = (0 if quality is None else 1) + (grid is not None and (quality is None or moved))
         luma = exhibit.luma
         return cls(
-            width, height, exhibit.container, quality, grid, compressions, blockiness(luma), step_ratio(luma)
+            width, height, exhibit.container, quality, grid, compressions, blockiness(luma), step_ratio(luma),
+            few_colours(exhibit.pixels),
         )  # fmt: skip
 
     @property
@@ -82,6 +86,8 @@ class Gate:
         """Why an answer of nothing found would mean nothing, or None."""
         if self.too_small:
             return self.too_small
+        if self.palette is not None:
+            return f"only {self.palette} colours: drawn, or reduced to a palette, which removes the traces that tests look for"
         if self.blockiness >= BLOCKY:
             return f"strongly compressed: steps at block borders are {self.blockiness:.1f} times those elsewhere"
         if self.step_ratio < SMOOTH:
@@ -92,6 +98,14 @@ class Gate:
         record = asdict(self) | {"grid": None if self.grid is None else list(self.grid)}
         record |= {name: round(record[name], 4) for name in ("blockiness", "step_ratio")}
         return record | {"stratum": self.stratum, "degraded": self.degraded}
+
+
+def few_colours(pixels: Float32[np.ndarray, "h w c"]) -> int | None:
+    """How many, if no photograph has so few."""
+    most = FEW_COLOURS if pixels.shape[2] == 3 else FEW_GREYS
+    packed = np.rint(pixels).astype(np.int64) @ (256 ** np.arange(pixels.shape[2]))
+    sample = len(np.unique(packed[:: max(1, packed.shape[0] // 256)]))
+    return len(np.unique(packed)) if sample <= most and len(np.unique(packed)) <= most else None
 
 
 def blockiness(luma: Float32[np.ndarray, "h w"]) -> float:

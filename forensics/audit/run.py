@@ -55,7 +55,6 @@ class Shard:
     places: tuple[str, ...]
     shard: int
     options: Options
-    any_suffix: bool = False
     max_megapixels: float = 150.0
     case: str | None = None
     examiner: str | None = None
@@ -84,7 +83,7 @@ def audit_into(
     **more: Any,
 ) -> AuditRun:
     """Raises: RunError, UsageError."""
-    reading = {name: more[name] for name in ("any_suffix", "max_megapixels") if name in more}
+    reading = {name: more[name] for name in ("max_megapixels",) if name in more}
     source = _open(places, **reading)
     if not source.entries:
         raise UsageError(f"there are no images at {', '.join(places)}")
@@ -112,7 +111,7 @@ def _begin(out: Path, spec: dict[str, Any], names: list[str], places: tuple[str,
 def audit_shard(spec: Shard) -> int:
     """One file: its report, its details and last its row, which is what says that it is done. Raises: RunError."""
     run = Run.open(spec.run)
-    source = _open(spec.places, any_suffix=spec.any_suffix, max_megapixels=spec.max_megapixels)
+    source = _open(spec.places, max_megapixels=spec.max_megapixels)
     entry = source.entries[spec.shard]
     row, item = _audited(run, entry, source.reader.limits, source.reader.key, spec)
     run.write_json(f"details/part-{spec.shard:05d}.json", item)
@@ -123,7 +122,7 @@ def audit_shard(spec: Shard) -> int:
 def _audited(run: Run, entry: Entry, limits: Limits, key: bytes, spec: Shard) -> tuple[dict[str, Any], dict[str, Any]]:
     custody = Custody(entry.name, spec.case, spec.examiner)
     row: dict[str, Any] = {"item": entry.name, "group": entry.group or entry.name}
-    decoder = SandboxedDecoder(limits, key, any_suffix=spec.any_suffix)
+    decoder = SandboxedDecoder(limits, key, any_suffix=True)
     try:
         before = _digest(entry, limits)
         custody.note("opened for reading", sha256=before)
@@ -213,10 +212,9 @@ def _reduced(heat: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
     return cv2.resize(heat, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float64), size
 
 
-def _open(places: tuple[str, ...], any_suffix: bool = False, max_megapixels: float = 150.0) -> FileSource:
-    return open_source(
-        *places, limits=Limits(max_pixels=int(max_megapixels * 1e6)), num_workers=1, any_suffix=any_suffix
-    )
+def _open(places: tuple[str, ...], max_megapixels: float = 150.0) -> FileSource:
+    """Whatever its name promises, a file is read by its content: a name that lies is a fact of the report."""
+    return open_source(*places, limits=Limits(max_pixels=int(max_megapixels * 1e6)), num_workers=1, any_suffix=True)
 
 
 def _digest(entry: Entry, limits: Limits) -> str:

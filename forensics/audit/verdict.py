@@ -89,8 +89,11 @@ def decide(
     fused = [each for each in findings if counts(each, gate, known)]
     p_value = holm(fused)
     hits = rejected(fused, alpha)
-    ratio = _likelihood_ratio(p_value, gate, known)
-    power = _power(gate, known)
+    ran = {each.check.removesuffix("-local") for each in findings}
+    missing = sorted(each for each in known.counting(gate.stratum) if each.removesuffix("-local") not in ran)
+    # Both were measured with all tests that count: with fewer, neither holds.
+    ratio = None if missing else _likelihood_ratio(p_value, gate, known)
+    power = _power(gate, known) + (f"; not run here, so it is less: {', '.join(missing)}" if missing else "")
 
     def verdict(label: Label, *because: str) -> Verdict:
         return Verdict(label, because, p_value, alpha, ratio, power)

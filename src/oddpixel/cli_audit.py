@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from oddpixel.cli_options import AnySuffix, AsJson, DryRun, MaxPixels, Overwrite
+from oddpixel.cli_options import AsJson, DryRun, MaxPixels, Overwrite
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -30,7 +30,6 @@ def audit(
     examiner: Annotated[str | None, typer.Option(help="Who looks, into custody; your login where not given.")] = None,
     jobs: Annotated[int, typer.Option(help="Files at once.", min=1)] = 1,
     fail_on: Annotated[str | None, typer.Option(help="Exit 1 if any was: evidence, error.")] = None,
-    any_suffix: AnySuffix = False,
     max_megapixels: MaxPixels = 150.0,
     overwrite: Overwrite = False,
     list_checks: Annotated[
@@ -62,7 +61,7 @@ def audit(
         raise UsageError("signing needs --sign CERTIFICATES, --key KEY and --pdf: it is the PDF that is signed")
     named(checks)
     options = Options(checks=checks, alpha=alpha, anchors=read_anchors(anchors), aids=aids)
-    more = {"any_suffix": any_suffix, "max_megapixels": max_megapixels, "case": case, "examiner": examiner}
+    more = {"max_megapixels": max_megapixels, "case": case, "examiner": examiner}
     if dry_run:
         return print_options(
             "audit", {"files": files, "out": out, **options.as_json(), **more, "pdf": pdf, "jobs": jobs}

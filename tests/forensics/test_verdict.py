@@ -10,7 +10,7 @@ import pytest
 
 from oddpixel.forensics.audit.calibration import Calibration, table
 from oddpixel.forensics.audit.facts import Fact
-from oddpixel.forensics.audit.finding import Finding
+from oddpixel.forensics.audit.finding import Finding, not_applicable
 from oddpixel.forensics.audit.gate import Gate
 from oddpixel.forensics.audit.verdict import adjusted, decide, holm, weights
 
@@ -93,8 +93,12 @@ def test_a_trusted_signature_does_not_hide_what_the_tests_find() -> None:
 
 
 def test_the_likelihood_ratio_stays_within_its_bounds_and_words_follow() -> None:
-    strong = decide(GATE, [], [by_nfa("jpeg-grid-local", -300.0)], known=KNOWN).likelihood_ratio
-    weak = decide(GATE, [], [by_rank("a", 0.9)], known=KNOWN).likelihood_ratio
+    others = [not_applicable(name, "x") for name in KNOWN.counting("lossless") - {"jpeg-grid-local", "a"}]
+    quiet = by_nfa("jpeg-grid-local", 0.0)
+    strong = decide(
+        GATE, [], [*others, by_nfa("jpeg-grid-local", -300.0), by_rank("a", 0.9)], known=KNOWN
+    ).likelihood_ratio
+    weak = decide(GATE, [], [*others, quiet, by_rank("a", 0.9)], known=KNOWN).likelihood_ratio
     assert strong is not None
     assert weak is not None
     assert (strong.value, weak.value) == (25.0, 0.3)
@@ -105,6 +109,13 @@ def test_the_likelihood_ratio_stays_within_its_bounds_and_words_follow() -> None
 def test_power_is_said_or_its_absence() -> None:
     assert "3 of 10" in decide(GATE, [], [], known=KNOWN).power
     assert "not measured" in decide(replace(GATE, quality=30), [], [], known=KNOWN).power
+
+
+def test_with_fewer_checks_than_were_measured_there_is_no_ratio_and_the_power_says_so() -> None:
+    verdict = decide(GATE, [], [by_rank("a", 0.9)], known=KNOWN)
+    assert verdict.likelihood_ratio is None
+    assert "not run here" in verdict.power
+    assert "jpeg-grid-local" in verdict.power
 
 
 def test_nothing_is_ever_called_authentic() -> None:

@@ -59,7 +59,7 @@ def verdict_alarms(rows: Sequence[Row]) -> list[dict[str, Any]]:
         low, high = _interval(hits, [row["source"] for row in here])
         answers.append(
             {
-                "history": kind, "tiles": len(here), "nominal": ALPHA, "called manipulated": float(hits.mean()), "low": low,
+                "history": kind, "tiles": len(here), "nominal": ALPHA, "called_manipulated": float(hits.mean()), "low": low,
                 "high": high, "inconclusive": labels.count("inconclusive") / len(labels),
             }
         )  # fmt: skip
@@ -90,7 +90,7 @@ def shifted(rows: Sequence[Row]) -> list[dict[str, Any]]:
         answers.append(
             {
                 "images": kind, "are": "splices" if is_manipulated else "authentic", "n": len(here),
-                "NFA <= 1e-3": float(hits.mean()), "low": low, "high": high,
+                "found": float(hits.mean()), "low": low, "high": high,
                 "median F1": float(np.median([each for each in f1 if each is not None])) if any(f1) else None,
             }
         )  # fmt: skip
@@ -109,14 +109,14 @@ def by_test(rows: Sequence[Row]) -> list[dict[str, Any]]:
                 if len(changed) < 10 or len(normal) < 20:
                     continue
                 auc = _auc(name, normal, changed)
-                if best is None or auc > best["AUC"]:
+                if best is None or auc > best["auc"]:
                     level = np.quantile([row["findings"][name]["statistic"] for row in normal], 0.99)
                     tpr = float(np.mean([row["findings"][name]["statistic"] > level for row in changed]))
                     low, high = _auc_interval(name, normal, changed)
                     plain = max(_auc(each, normal, changed) for each in BASELINES)
                     best = {
-                        "test": name, "stratum": stratum, "manipulation": kind, "n": len(changed), "AUC": auc, "low": low,
-                        "high": high, "TPR at 1 % FPR": tpr, "better baseline": plain,
+                        "test": name, "stratum": stratum, "manipulation": kind, "n": len(changed), "auc": auc, "low": low,
+                        "high": high, "tpr_at_1_percent_fpr": tpr, "better baseline": plain,
                         "counts": "yes" if name not in BASELINES and table().audit(name, stratum)["fused"] else "no",
                     }  # fmt: skip
             answers += [best] if best is not None else []
@@ -165,7 +165,7 @@ def generated(rows: Sequence[Row]) -> list[dict[str, Any]]:
             low, high = _auc_interval(name, normal, fake)
             chance = "chance" if low <= 0.5 <= high else "above chance" if low > 0.5 else "below chance"
             answers.append(
-                {"test": name, "generated": len(fake), "photographs": len(normal), "AUC": _auc(name, normal, fake), "low": low,
+                {"test": name, "generated": len(fake), "photographs": len(normal), "auc": _auc(name, normal, fake), "low": low,
                  "high": high, "it is": chance}
             )  # fmt: skip
     return answers
