@@ -259,7 +259,7 @@ def print_facts(facts: dict[str, Any]) -> None:
 
 
 def print_doctor(findings: dict[str, Any]) -> None:
-    for section in ("versions", "codecs", "sandbox", "devices"):
+    for section in ("versions", "codecs", "audit", "sandbox", "devices"):
         table = Table(section, "", "", box=None, pad_edge=False, min_width=60)
         for row in findings[section]:
             mark = {"ok": "[green]ok[/green]", "optional": "[yellow]optional[/yellow]"}.get(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
@@ -18,7 +19,9 @@ MODULE_OF = {"opencv-python-headless": "cv2", "pillow": "PIL", "scikit-learn": "
 
 def examine() -> dict[str, Any]:
     """Sections of rows `{name, state: ok | optional | missing, detail}`, and a summary line."""
-    sections = {"versions": _versions(), "codecs": _codecs(), "sandbox": _sandbox(), "devices": _devices()}
+    sections = {
+        "versions": _versions(), "codecs": _codecs(), "audit": _audit(), "sandbox": _sandbox(), "devices": _devices(),
+    }  # fmt: skip
     missing = [row["name"] for rows in sections.values() for row in rows if row["state"] == "missing"]
     summary = f"missing: {', '.join(missing)}" if missing else "everything OddPixel needs is here"
     return {**sections, "summary": summary}
@@ -46,6 +49,25 @@ def _package(name: str) -> dict[str, str]:
         return _row(name, True, version(name))
     except PackageNotFoundError:
         return _row(name, False, f"pip install {name}")
+
+
+def _audit() -> list[dict[str, str]]:
+    """What an audit uses where it is there."""
+    packages = {
+        "c2pa-python": "C2PA manifests, signed reports: pip install 'oddpixel[c2pa]'",
+        "reportlab": "reports as PDF: pip install 'oddpixel[pdf]'",
+    }
+    rows = []
+    for name, hint in packages.items():
+        found = _package(name)
+        rows.append(found if found["state"] == "ok" else _row(name, False, hint, optional=True))
+    program = shutil.which("exiftool")
+    return [
+        *rows,
+        _row(
+            "ExifTool", program is not None, program or "more metadata: Debian's libimage-exiftool-perl", optional=True
+        ),
+    ]
 
 
 def _codecs() -> list[dict[str, str]]:

@@ -202,6 +202,30 @@ def test_c2pa_trusted_changed_and_stripped(tmp_path: Path) -> None:
     assert next(fact for fact in report(alone, "signed.jpg")[0]["facts"] if fact["name"] == "C2PA")["value"] == "valid"
 
 
+def test_the_report_is_signed_and_the_evidence_is_not(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("c2pa")
+    from oddpixel.datasets.manifests import read_manifest
+    from tests.datasets.test_manifests import laboratory
+
+    who, before = laboratory(), (folder / "whole.jpg").read_bytes()
+    for name, text in (("chain.pem", who.chain), ("key.pem", who.key)):
+        (tmp_path / name).write_text(text)
+    signing = ("--pdf", "--sign", tmp_path / "chain.pem", "--key", tmp_path / "key.pem")
+    out = tmp_path / "out"
+    done = oddpixel("audit", folder / "whole.jpg", "-o", out, "--checks", "jpeg-grid", "--no-aids", *signing)
+    assert done.returncode == 0, done.stderr
+    with next(out.glob("reports/*/report-signed.pdf")).open("rb") as file:
+        assert read_manifest(file, "PDF", who.root)["state"] == "trusted"
+    assert (folder / "whole.jpg").read_bytes() == before
+
+
+def test_the_report_holds_what_each_check_was_set_to(folder: Path, tmp_path: Path) -> None:
+    said, _ = report(audited(folder, tmp_path / "out"), "whole.jpg")
+    parameters = {check["name"]: check["parameters"] for check in said["checks"]}
+    assert parameters["jpeg-grid"]["stride"] == 2
+    assert parameters["copy-move"]["ratio"] == 0.6
+
+
 def test_checks_by_name_keep_their_order() -> None:
     assert [each.name for each in named("copy-move,jpeg-grid")] == [each.name for each in named("jpeg-grid,copy-move")]
 

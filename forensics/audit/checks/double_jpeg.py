@@ -29,9 +29,8 @@ SMOOTHING = 0.5  # counts
 WINDOW = 4  # blocks
 SEEN = 0.003  # nats a coefficient from which the whole image counts as saved before
 LIMITS = (
-    "Seen where the first quality was lower than the last, not where it was higher. Saving twice is what most "
-    "platforms do: for the whole "
-    "image it is history. Parts without detail say nothing."
+    "An earlier saving at the same quality leaves nothing to see, one at a much higher quality little. Saving twice is what most "
+    "platforms do: for the whole image it is history. Parts without detail say nothing."
 )
 
 

@@ -6,6 +6,8 @@ import hashlib
 import importlib.metadata
 import io
 import json
+import sys
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -92,9 +94,20 @@ def _map_path(finding: Finding) -> str:
     return f"maps/{finding.check}.png"
 
 
-def _check(name: str) -> dict[str, str]:
+def _check(name: str) -> dict[str, Any]:
     check = checks()[name]
-    return {each: getattr(check, each) for each in ("name", "title", "kind", "purpose", "reference", "needs", "cannot")}
+    said = {each: getattr(check, each) for each in ("name", "title", "kind", "purpose", "reference", "needs", "cannot")}
+    return said | {"parameters": _parameters(sys.modules[type(check).__module__])}
+
+
+def _parameters(module: ModuleType) -> dict[str, Any]:
+    """The numbers that a check's file sets."""
+    kinds = int | float | tuple | list | range
+    return {
+        name.lower(): list(value) if isinstance(value, range) else value
+        for name, value in sorted(vars(module).items())
+        if name.isupper() and isinstance(value, kinds)
+    }
 
 
 def _aid(name: str) -> dict[str, str]:
