@@ -21,6 +21,8 @@ from .finding import Finding, Status, not_applicable
 TILE = 384
 LARGEST = 512  # pixels of the longer side up to which an image is one tile
 MOST_TILES = 4
+# These say something about the whole image, or choose tiles themselves.
+WHOLE = ("double-jpeg", "resampling", "density")
 LEVEL = 0.01  # p from which a calibrated check by itself calls it evidence; the verdict has a level of its own
 
 
@@ -71,13 +73,6 @@ def _bounded(finding: Finding, exhibit: Exhibit, known: Calibration) -> Finding:
         map=finding.map if p <= LEVEL else None,
         reliability=f"log10 NFA {finding.log10_nfa:.1f}, which authentic images were seen to exceed: p by rank among {n} of them",
     )  # fmt: skip
-
-
-WHOLE = (
-    "double-jpeg",
-    "resampling",
-    "density",
-)  # these say something about the whole image, or choose tiles themselves
 
 
 def _judged(found: list[Finding], exhibit: Exhibit, known: Calibration, places: list[tuple[int, int]]) -> Finding:

@@ -95,7 +95,10 @@ def read_exhibit(entry: Entry, decoder: Decoder, limits: Limits) -> Exhibit:
             try:
                 coefficients = decoder.coefficients()
             except UnreadableInput:
-                coefficients = None  # a damaged file may still be seen; what needs coefficients abstains
+                # A damaged file may still be seen: what needs coefficients abstains. The decoder may have died of it.
+                coefficients = None
+                file.seek(0)
+                decoder.open(file, entry.member or entry.path.name)
     except OSError as error:
         raise CorruptFile(f"cannot be read: {error}") from error
     if stored.unit != "display":
