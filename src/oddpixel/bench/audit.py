@@ -105,7 +105,7 @@ def run() -> Report:
     notes = [
         f"{len(found)} tiles of {TILE} pixels out of {len(names)} test photographs; the grid test screened out {len(screened)} "
         f"tiles of {len(photographs)} photographs. Calibrated on {table().record['sources']} others.",
-        "Intervals: 95 %, bootstrap over photographs. Cases of one photograph depend on each other.",
+        "Intervals: 95 %, bootstrap over photographs (where nothing was seen: Clopper and Pearson over photographs).",
         "A killed run is taken up where it was; then the seconds above are those of its last part. All of it takes about half an "
         "hour on two cores.",
     ]

@@ -305,6 +305,9 @@ def _auc_interval(name: str, normal: Sequence[Row], changed: Sequence[Row]) -> t
 
 
 def _interval(hits: np.ndarray, sources: Sequence[str]) -> tuple[float, float]:
+    if not hits.any():
+        # Nothing to draw anew: what rate none of so many photographs is compatible with (Clopper and Pearson, 95 %).
+        return 0.0, float(1 - 0.05 ** (1 / len(set(sources))))
     return _over_sources(sources, lambda index: float(hits[index].mean()))
 
 
