@@ -130,7 +130,7 @@ def saved(pixels: Pixels, *forms: str) -> Pixels:
     return pixels
 
 
-def resized(pixels: Pixels, factor: float) -> Pixels:
+def resized(pixels: Pixels, factor: float) -> UInt8[np.ndarray, "p q 3"]:
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     return cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=method)
 
