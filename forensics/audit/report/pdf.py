@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from oddpixel.errors import UsageError
 
-WIDE = 460  # points of a picture
+WIDE, AID = 400, 230  # points of a picture, of a visual aid
 
 
 def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping[str, bytes]) -> bytes:
@@ -17,7 +17,7 @@ def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping
     try:
         from reportlab.lib.pagesizes import A4
         from reportlab.lib.styles import getSampleStyleSheet
-        from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer
+        from reportlab.platypus import KeepTogether, Paragraph, SimpleDocTemplate, Spacer
     except ImportError as error:
         raise UsageError("PDF reports need reportlab: pip install 'oddpixel[pdf]'") from error
     styles = getSampleStyleSheet()
@@ -26,6 +26,10 @@ def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping
 
     def say(text: object, style: str = "BodyText") -> None:
         parts.append(Paragraph(_plain(str(text)), styles[style]))
+
+    def picture(name: str, wide: int = WIDE) -> None:
+        """Below the words that it belongs to, on the same page."""
+        parts.append(KeepTogether([parts.pop(), Spacer(1, 4), _picture(pictures[name], wide), Spacer(1, 10)]))
 
     verdict = record["verdict"]
     say(f"Audit of {record['item']}", "Title")
@@ -39,10 +43,11 @@ def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping
         say(f"p {p} over all tests that count (Holm), level {verdict['alpha']:g}.")
     if ratio := verdict["likelihood_ratio"]:
         low, high = ratio["bound"]
-        say(f"Likelihood ratio {ratio['value']:.2g} ({ratio['words']}), bounded to {low:.2g} to {high:.2g}. First: ")
-        say(f"{ratio['propositions'][0]}. Second: {ratio['propositions'][1]}.")
+        first, second = ratio["propositions"]
+        say(f"Likelihood ratio {ratio['value']:.2g} ({ratio['words']}), bounded to {low:.2g} to {high:.2g}.")
+        say(f"First proposition: {first}. Second: {second}.")
     say(f"Power: {verdict['power']}. No result here says that an image is authentic.")
-    parts += [Spacer(1, 8), _picture(pictures["image"])]
+    picture("image")
     say("Tests", "Heading2")
     for finding in record["findings"]:
         about = " (processing history)" if finding["about"] == "history" else ""
@@ -50,7 +55,7 @@ def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping
         numbers = [f"{name} {finding[name]:.4g}" for name in ("p_value", "log10_nfa") if finding[name] is not None]
         say("; ".join(filter(None, [finding["because"], *numbers, finding["reliability"], finding["limits"]])))
         if finding["map"]:
-            parts.append(_picture(pictures[finding["map"]]))
+            picture(finding["map"])
     say("What the file declares, and how it is built (facts, not evidence)", "Heading2")
     for fact in record["facts"]:
         say(f"{fact['name']}: {fact['value']}" + (f" ({fact['because']})" if fact["because"] else ""))
@@ -58,14 +63,19 @@ def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping
         say("Visual aids: no error rate, not in the verdict", "Heading2")
         for aid in record["aids"]:
             say(f"{aid['title']}: {aid['explanation']}")
-            parts.append(_picture(pictures[aid["picture"]]))
+            picture(aid["picture"], AID)
     for title, name in (("What else could explain it", "innocent_explanations"), ("Not examined", "not_examined")):
         say(title, "Heading2")
         for each in record[name]:
             say(f"- {each}")
     say("To repeat it", "Heading2")
     say(record["reproduce"])
-    say(f"OddPixel {record['tool']['oddpixel']}; {record['tool']['libraries']}; decoders {record['tool']['decoders']}")
+    used = {"oddpixel": record["tool"]["oddpixel"], **record["tool"]["libraries"], **record["tool"]["decoders"]}
+    say(", ".join(f"{name} {version or 'absent'}" for name, version in used.items()))
+    say(f"Seed {record['seed']}. Calibration SHA-256 {record['calibration_sha256']}.")
+    say("Methods", "Heading2")
+    for check in record["checks"]:
+        say(f"{check['name']} ({check['kind']}): {check['purpose']} {check['reference']}. Needs {check['needs']}.")
     say("Custody", "Heading2")
     for entry in custody["entries"]:
         say(f"{entry['time']} {entry['event']} {entry.get('sha256', '')}")
@@ -74,12 +84,12 @@ def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping
     return file.getvalue()
 
 
-def _picture(content: bytes) -> Any:
+def _picture(content: bytes, wide: int) -> Any:
     from reportlab.lib.utils import ImageReader
     from reportlab.platypus import Image
 
     width, height = ImageReader(io.BytesIO(content)).getSize()
-    factor = min(WIDE / width, 1.2 * WIDE / height, 1.0)
+    factor = min(wide / width, 1.2 * wide / height, 1.0)
     return Image(io.BytesIO(content), width * factor, height * factor)
 
 
