@@ -114,6 +114,21 @@ def test_one_aligned_saving_hides_the_part_as_the_limits_say() -> None:
     assert findings("jpeg-grid", jpeg(spliced(), 60))["jpeg-grid-local"].status == "no-evidence"
 
 
+def test_a_part_without_the_grid_of_the_rest_scores_high_and_is_marked() -> None:
+    whole = decoded(jpeg(photograph(), 75))
+    part = whole.copy()
+    part[120:264, 100:244] = another()[120:264, 100:244]
+    before, after = (findings("missing-grid", png(each))["missing-grid"] for each in (whole, part))
+    assert (after.statistic or 0.0) > 3 * (before.statistic or 0.0) + 5
+    assert after.map is not None
+    mask = np.zeros(after.map.shape, bool)
+    mask[120:264, 100:244] = True
+    assert (after.map[mask] > 0.5).mean() > 0.1
+    assert mask[after.map > 0.5].mean() > 0.8
+    assert findings("missing-grid", jpeg(part, 90))["missing-grid"].status == "not-applicable"
+    assert findings("missing-grid", png(photograph()))["missing-grid"].status == "not-applicable"
+
+
 # --- the others ---------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,71 @@
+"""A part without the JPEG grid that the rest has: something that never was that JPEG, put into one and saved without loss.
+
+The votes of the grid test (`jpeg_grid`), in windows: how many of those that are cast go to another grid than the image's
+own, against the share of the whole image. Detail makes more votes go astray than smooth parts do, so no bound is claimed:
+the statistic, -log10 of the binomial tail of the most deserted window, is compared with authentic images (Nikoukhah et
+al., IPOL 11, 2021, look for missing grids by saving again).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..exhibit import Exhibit
+from ..finding import Finding, not_applicable
+from ..nfa import log10_binomial_tail
+from ..windows import boxes, enlarged, window_sums
+from .jpeg_grid import BLOCK, VOTES, votes_of
+
+SIDES = (8, 12)  # of the windows, in cells of 8 pixels
+FEWEST = 0.3  # of the votes that could be cast in a window, for it to say something
+LIMITS = (
+    "Parts with much fine detail keep little of a weak compression's grid, and look deserted. Smooth and clipped "
+    "parts say nothing. "
+    "One more saving as JPEG gives every part a grid."
+)
+
+
+class MissingGrid:
+    name = "missing-grid"
+    title = "Missing JPEG grid"
+    kind = "calibrated"
+    purpose = "Whether a part lacks the JPEG grid that the rest of the pixels shows."
+    reference = "after Nikoukhah et al., CVPRW 2019; IPOL 11 (2021) 390"
+    needs = "pixels that were a JPEG and are saved without loss, 192 x 192 of them"
+    cannot = LIMITS
+
+    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
+        grid = exhibit.gate.grid
+        if exhibit.gate.stratum != "once-jpeg" or grid is None or min(exhibit.size) < 192:
+            again = exhibit.coefficients is not None
+            because = (
+                "the last saving as JPEG gives every part a grid"
+                if again
+                else "it shows no grid that a part could lack"
+            )
+            yield not_applicable(self.name, because)
+            return
+        votes = votes_of(exhibit)
+        own, cast = votes.cells[grid[0] * BLOCK + grid[1]].astype(float), votes.cells.sum(0).astype(float)
+        astray = float(max(1 - own.sum() / max(cast.sum(), 1), 1e-3))
+        best, picture = 0.0, np.zeros(exhibit.size, np.float32)
+        for side in SIDES:
+            trials, kept = window_sums(cast, side) / VOTES, window_sums(own, side) / VOTES
+            said = trials >= FEWEST * side * side
+            deserted = np.where(said, -log10_binomial_tail(trials, trials - kept, astray), 0.0)
+            if deserted.size and deserted.max() > best:
+                best, shown = float(deserted.max()), deserted / deserted.max()
+                step = side // 2 * BLOCK
+                picture = enlarged(shown, step, exhibit.size)
+                # A window's value stands in its upper left quarter; move it to the middle.
+                picture = np.roll(picture, (step // 2, step // 2), (0, 1))
+        because = f"{astray:.0%} of all votes go to other grids, in one part many more (-log10 of the tail: {best:.1f})"
+        yield Finding(
+            self.name, "no-evidence", statistic=best, map=picture, because=because, limits=LIMITS,
+            details={"regions": boxes(picture > 0.5, most=5)},
+        )  # fmt: skip
+
+
+CHECK = MissingGrid()
