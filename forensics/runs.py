@@ -114,6 +114,25 @@ class Run:
         return run
 
     @classmethod
+    def begin_or_reopen(
+        cls,
+        path: Path,
+        kind: str,
+        options: Mapping[str, Any],
+        items: Sequence[str],
+        *,
+        shard_size: int = SHARD_SIZE,
+        places: Sequence[str] = (),
+        overwrite: bool = False,
+    ) -> Run:
+        """As `begin`, but the same run that is finished is given back: to be decided anew, or only read. Raises: RunError."""
+        if not overwrite and (path / "run.json").exists():
+            run = cls.open(path)
+            if run.is_same(kind, options, items, shard_size) and run.record["finished"] is not None:
+                return run
+        return cls.begin(path, kind, options, items, shard_size=shard_size, places=places, overwrite=overwrite)
+
+    @classmethod
     def open(cls, path: Path) -> Run:
         """A run to be read. Raises: RunError."""
         run = cls(path, FileLock(path / ".writing.lock"))

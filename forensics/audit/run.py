@@ -89,7 +89,9 @@ def audit_into(
         raise UsageError(f"there are no images at {', '.join(places)}")
     names = [entry.name for entry in source.entries]
     spec = options.as_json() | reading | {name: more.get(name) for name in ("case", "with_pdf")}
-    run = _begin(out, spec, names, places, overwrite)
+    run = Run.begin_or_reopen(
+        out, "audit", spec, names, shard_size=SHARD_SIZE, places=places, overwrite=overwrite
+    )  # fmt: skip
     with run.writing_alone():
         shards = [Shard(run=run.path, places=places, shard=k, options=options, **more) for k in run.missing_shards()]
         for _ in (executor or InProcess()).run(audit_shard, shards):
@@ -98,14 +100,6 @@ def audit_into(
         if run.record["finished"] is None:
             run.finish(decision=_decision(items, options.alpha))
     return AuditRun(run, items)
-
-
-def _begin(out: Path, spec: dict[str, Any], names: list[str], places: tuple[str, ...], overwrite: bool) -> Run:
-    if not overwrite and (out / "run.json").exists():
-        run = Run.open(out)
-        if run.is_same("audit", spec, names, SHARD_SIZE) and run.record["finished"] is not None:
-            return run
-    return Run.begin(out, "audit", spec, names, shard_size=SHARD_SIZE, places=places, overwrite=overwrite)
 
 
 def audit_shard(spec: Shard) -> int:

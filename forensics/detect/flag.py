@@ -123,7 +123,10 @@ def flag_into(
     if not source.entries:
         raise UsageError(f"there are no images at {', '.join(incoming.places)}")
     names = [entry.name for entry in source.entries]
-    run = _begin(out, options, names, shard_size, incoming.places, overwrite)
+    # One that is finished is only decided anew.
+    run = Run.begin_or_reopen(
+        out, "flag", options, names, shard_size=shard_size, places=incoming.places, overwrite=overwrite
+    )  # fmt: skip
     specs = [
         Shard(
             run=run.path, detector=detector, incoming=incoming, shard=shard, shard_size=shard_size, encoder=encoder,
@@ -146,17 +149,6 @@ def _advance(counts: Iterator[int], on_item: Callable[[], None]) -> None:
     for count in counts:
         for _ in range(count):
             on_item()
-
-
-def _begin(
-    out: Path, options: dict[str, Any], names: Sequence[str], shard_size: int, places: Sequence[str], overwrite: bool
-) -> Run:
-    """A run to be scored, or one that is finished and only to be decided anew."""
-    if not overwrite and (out / "run.json").exists():
-        run = Run.open(out)
-        if run.is_same("flag", options, names, shard_size) and run.record["finished"] is not None:
-            return run
-    return Run.begin(out, "flag", options, names, shard_size=shard_size, places=places, overwrite=overwrite)
 
 
 def score_shard(spec: Shard) -> int:
