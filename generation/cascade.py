@@ -28,7 +28,7 @@ from .guidance.strength import full
 from .pipeline import PassOptions, SamplingOptions, UltraPixelPipeline
 from .sampler import Guidance
 from .sizes import Geometry
-from .stages.semantic_small import SmallSemanticEncoder
+from .stages.components import ComponentEncoder
 from .stages.stage_a import StageA, StageAOptions
 from .stages.stage_b import StageBOptions, build_stage_b
 from .stages.stage_c import StageCOptions, build_stage_c
@@ -79,7 +79,8 @@ class Cascade(nn.Module):
         super().__init__()
         self.options = options
         self.a, self.b = StageA(options.a), build_stage_b(options.b)
-        self.encoder = SmallSemanticEncoder(options.c.channels)
+        side = int(options.geometry.compression) // options.a.reduction
+        self.encoder = ComponentEncoder(self.a, options.c.channels, side)
         unet = build_stage_c(options.c)
         self.c = GuidedStageC(unet, GuidanceNetworks(options.guidance, on_the_way_up=full))
         labels = LabelConditioner(
@@ -94,8 +95,9 @@ class Cascade(nn.Module):
 
     def pipeline(self, device: torch.device | str = "cpu", offload: bool = False) -> UltraPixelPipeline:
         conditioner = ReferenceConditioner(self.labels, self.encoder)
-        parts = (self.c, self.b, self.a, self.encoder)
-        return UltraPixelPipeline(*parts, conditioner.eval(), self.options.geometry, device, offload)
+        return UltraPixelPipeline(
+            self.c, self.b, self.a, self.encoder, conditioner.eval(), self.options.geometry, device, offload
+        )
 
     def sampling(self, size: tuple[int, int]) -> SamplingOptions:
         """As trained: schedules shifted by size."""

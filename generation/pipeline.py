@@ -27,6 +27,7 @@ from oddpixel.errors import NotEnoughMemory, UsageError
 from .conditions.conditioner import Conditioner
 from .conditions.tokens import Conditions, contrasted
 from .cost import Cost, cost_of, weight_bytes
+from .decoding import Decoder
 from .guidance.guided import GuidedStageC, Plan, Role
 from .sampler import Guidance, PredictNoise, Step, seeded_noise, steps
 from .schedule import CosineSchedule, add_noise
@@ -285,18 +286,13 @@ class UltraPixelPipeline:
         options: SamplingOptions,
         on_step: OnStep,
     ) -> Pictures:
-        grid = self.geometry.latent(size)
         way = options.decode
-
-        def predict(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
-            # The half without conditions is shown no semantic latent either.
-            shown = semantic if len(x) == len(semantic) else torch.cat([semantic, torch.zeros_like(semantic)])
-            return self.b.predict_noise(x, t, pooled=conditions.pooled, semantic=shown)
-
-        with self._resident(self.b):
-            denoise = contrasted(predict, way.guidance, asked.for_stage_b())
-            draw = self._noise("decode", seeds, grid, self.b.config.in_channels)
-            latent = self._sampled("decode", denoise, way, draw, on_step).x_0
+        with self._resident(self.b), self._resident(self.encoder):
+            decoder = Decoder(self.b, self.encoder, semantic)
+            denoise = contrasted(decoder.predict_noise, way.guidance, asked.for_stage_b())
+            grid = decoder.grid(self.geometry, size)
+            draw = self._noise("decode", seeds, grid, self.b.config.out_channels)
+            latent = decoder.latent(self._sampled("decode", denoise, way, draw, on_step).x_0)
         with self._resident(self.a):
             return torch.cat([self.a.decode_tiled(each[None].to(_precision(self.a))).float() for each in latent])
 
