@@ -3,8 +3,8 @@
 Unshuffled pixels pass the first layer as they are; the middle 2 x 2 of the strided convolution projects them on the components;
 the normalisation brings the latent to its scale factor; the decoder is the transpose. Residual blocks start near nothing.
 
-Measured on photographs with four channels: 23.7 dB held out at the start, 31 dB nine minutes later on two cores; a random
-start had 24.6 dB after eleven.
+Measured, held-out photographs: four channels 29.4 dB where the components are of photographs alone, 24.0 where slices of scans
+take part, since grey gradients then leave no channel to the second colour axis; six channels carry both, 31.7 dB.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..stages.stage_a import StageA, last_normalisation
 
 UNSHUFFLED = 12  # channels: 2 x 2 pixels of three colours
-GAIN = 0.05
+GAIN = 0.01
 MOST_PATCHES = 200_000
 
 

@@ -16,7 +16,8 @@ from .pictures import Pictures
 from .task import StageTask
 
 CODEBOOK_WEIGHT = 0.1
-STARTED_FROM, SETTLED_FROM, HELD_OUT = 256, 512, 32  # crops
+STARTED_FROM, SETTLED_FROM, GAINED_FROM, HELD_OUT = 256, 512, 32, 32  # crops
+NUDGE = 0.1  # deviations
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,22 @@ def settle(stage: StageA, encoder: ComponentEncoder, pictures: Pictures, side: i
     """After training: latents of unit deviation, and the components that stages B and C will share."""
     crops = pictures.crops(SETTLED_FROM, side, torch.Generator().manual_seed(2))[0]
     stage.standardise(torch.cat([stage.encode(part) for part in crops.split(16)]))
-    encoder.fit(torch.cat([stage.encode(part) for part in crops.split(16)]))
+    latent = torch.cat([stage.encode(part) for part in crops.split(16)])
+    encoder.fit(latent, pixel_gain(stage, latent[:GAINED_FROM]))
+
+
+@torch.no_grad()
+def pixel_gain(stage: StageA, latent: Float[Tensor, "b c _h _w"]) -> Float[Tensor, "c"]:
+    """How far noise in each channel of the latent moves pixels, against the most effective channel."""
+    noise = NUDGE * torch.randn(latent.shape, generator=torch.Generator().manual_seed(3)).to(latent.device)
+    before = stage.decode(latent)
+    moved = []
+    for channel in range(latent.shape[1]):
+        nudged = latent.clone()
+        nudged[:, channel] += noise[:, channel]
+        moved.append((stage.decode(nudged) - before).square().mean().sqrt())
+    gain = torch.stack(moved)
+    return gain / gain.max()
 
 
 def psnr(made: Tensor, wanted: Tensor) -> float:
