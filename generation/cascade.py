@@ -34,6 +34,7 @@ from .stages.stage_b import StageBOptions, build_stage_b
 from .stages.stage_c import StageCOptions, build_stage_c
 
 SCHEMA = "oddpixel/cascade/1"
+BUNDLED = "cascade"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,7 @@ class Cascade(nn.Module):
     def __init__(self, options: CascadeOptions) -> None:
         super().__init__()
         self.options = options
+        self.folder = Path()
         self.a, self.b = StageA(options.a), build_stage_b(options.b)
         side = int(options.geometry.compression) // options.a.reduction
         self.encoder = ComponentEncoder(self.a, options.c.channels, side)
@@ -127,7 +129,7 @@ def save_cascade(folder: Path, cascade: Cascade, record: dict[str, Any]) -> None
     write_card(folder / "README.md", content)
 
 
-def load_cascade(name: str | Path) -> Cascade:
+def load_cascade(name: str | Path = BUNDLED) -> Cascade:
     """By folder, or by the name of a bundled one, in evaluation mode.
 
     Raises: MissingWeights, CorruptWeights, WrongArchitecture.
@@ -138,6 +140,7 @@ def load_cascade(name: str | Path) -> Cascade:
         cascade,
         {n: v.float() if v.is_floating_point() else v for n, v in read_weights(folder / "model.safetensors").items()},
     )
+    cascade.folder = folder
     return cascade.eval()
 
 

@@ -204,7 +204,7 @@ def test_generate_writes_marked_pictures(tmp_path: Path, save: Save, photo: np.n
     save_cascade(tmp_path / "cascade", of, {"title": "tiny", "stages": {}})
     reference = save(photo[:120, :160], "reference.png")
     common = ["generate", "sky", "--cascade", str(tmp_path / "cascade"), "--size", "64x80", "--steps", "2"]
-    result = oddpixel(*common, "-n", "2", "--reference", reference, "-o", tmp_path / "out", "--json")
+    result = oddpixel(*common, "-n", "2", "--like", reference, "-o", tmp_path / "out", "--json")
     assert result.returncode == 0, result.stderr
     items = json.loads(result.stdout)["items"]
     assert [item["item"] for item in items] == ["000000.png", "000001.png"]

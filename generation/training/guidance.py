@@ -37,7 +37,7 @@ class GuidanceLoss(nn.Module):
         is_guided: bool = True,
     ) -> DenoisingLosses:
         grid = high.shape[2], high.shape[3]
-        asked = told(
+        conditions = told(
             self.labels,
             torch.zeros(len(high), dtype=torch.long, device=high.device),
             high.new_zeros(len(high), 1, self.labels.picture),
@@ -46,10 +46,10 @@ class GuidanceLoss(nn.Module):
         if is_guided:
             with torch.no_grad():
                 at_low = noised(low, low_noise, torch.full_like(t, CAPTURED_AT))
-                _, features = _still(self.stage).capture(at_low.x, at_low.told, asked)
+                _, features = _still(self.stage).capture(at_low.x, at_low.told, conditions)
             plan = Plan(features, remember=False)
         at = noised(high, noise, t, self.options.shift(grid))
-        predicted = self.stage.predict_noise(at.x, at.told, asked, plan)
+        predicted = self.stage.predict_noise(at.x, at.told, conditions, plan)
         return losses(predicted, noise, at, self.stage.unet.parametrisation)
 
 

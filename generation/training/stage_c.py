@@ -40,8 +40,8 @@ class StageCLoss(nn.Module):
     ) -> DenoisingLosses:
         grid = x_0.shape[2], x_0.shape[3]
         at = noised(x_0, noise, t, self.options.shift(grid))
-        asked = told(self.labels, labels, looks)
-        predicted = self.unet.predict_noise(at.x, at.told, **asked.arguments())
+        conditions = told(self.labels, labels, looks)
+        predicted = self.unet.predict_noise(at.x, at.told, **conditions.arguments())
         return losses(predicted, noise, at, self.unet.parametrisation)
 
 
