@@ -17,9 +17,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from oddpixel.errors import CorruptWeights, MissingWeights, WrongArchitecture
+from oddpixel.records import read_record
 from oddpixel.weights import load_weights, read_weights
 
 from .card import write_card
+from .cascade_schema import CASCADE
 from .conditions.label import LabelConditioner
 from .conditions.reference import ReferenceConditioner
 from .guidance.guided import GuidanceNetworks, GuidedStageC
@@ -146,12 +148,9 @@ def load_cascade(name: str | Path = BUNDLED) -> Cascade:
 
 def read_content(folder: Path) -> dict[str, Any]:
     """model.json. Raises: CorruptWeights, WrongArchitecture."""
-    try:
-        content: dict[str, Any] = json.loads((folder / "model.json").read_text())
-    except (OSError, ValueError) as error:
-        raise CorruptWeights(f"{folder / 'model.json'} cannot be read: {error}") from error
-    if content.get("schema") != SCHEMA:
-        raise WrongArchitecture(f"{folder} holds no cascade (schema {content.get('schema')!r}, wanted {SCHEMA!r})")
+    content = read_record(folder / "model.json", CASCADE, CorruptWeights)
+    if content["schema"] != SCHEMA:
+        raise WrongArchitecture(f"{folder} holds no cascade (schema {content['schema']!r}, wanted {SCHEMA!r})")
     return content
 
 

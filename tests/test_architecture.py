@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-BASE = {"image", "errors", "envelope", "training", "encoder", "provenance", "recipe", "weights"}
+BASE = {"image", "errors", "envelope", "files", "records", "training", "encoder", "provenance", "recipe", "weights"}
 ALLOWED = {
     "base": BASE,
     "datasets": BASE | {"datasets"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import jinja2
 from PIL import Image as Pillow
 
+from oddpixel.forensics.row_cells import error_of, reasons_of
 from oddpixel.forensics.runs import Run
 from oddpixel.forensics.verdicts import Chain
 
@@ -64,8 +64,8 @@ def shown_row(run: Run, row: Mapping[str, Any], decision: Mapping[str, Any]) -> 
     thumbnail = None if row["thumbnail"] is None else _data_url((run.path / Path(row["thumbnail"])).read_bytes())
     return {
         **row,
-        "reasons": json.loads(row["reasons"]) if row["reasons"] else [],
-        "error": json.loads(row["error"]) if row["error"] else None,
+        "reasons": reasons_of(row),
+        "error": error_of(row),
         "thumbnail": thumbnail,
         "overlay": overlaid,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..row_cells import reasons_of
 from ..run_table import RunTable
 from ..runs import Run
 from ..verdicts import UNDECIDED, Chain, Verdict, Verdicts
@@ -76,8 +76,7 @@ class Exported:
         return name
 
     def reasons(self, row: dict[str, Any]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(row["reasons"]) if row["reasons"] else []
-        return found
+        return reasons_of(row)
 
     def files(self) -> Iterator[Path]:
         """Of the run, but for locks and databases, by name."""

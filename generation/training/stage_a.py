@@ -85,6 +85,7 @@ class StageATask(StageTask):
 @torch.no_grad()
 def settle(stage: StageA, encoder: ComponentEncoder, pictures: Pictures, side: int = 128) -> None:
     """After training: latents of unit deviation, and the components that stages B and C will share."""
+    stage.eval()  # in training its normalisation would take on the statistics of these crops
     crops = pictures.crops(SETTLED_FROM, side, torch.Generator().manual_seed(2))[0]
     stage.standardise(torch.cat([stage.encode(part) for part in crops.split(16)]))
     latent = torch.cat([stage.encode(part) for part in crops.split(16)])

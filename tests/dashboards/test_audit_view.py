@@ -78,13 +78,13 @@ def audited(evidence: Path) -> Run:
 
 @pytest.fixture
 def site(audited: Run, evidence: Path, tmp_path: Path) -> Iterator[Site]:
-    with closing(Library([audited.path], tmp_path / "own")) as library:
+    with closing(Library([audited.path], tmp_path / "own", data=[evidence])) as library:
         yield open_site(Site(library, tmp_path / "own", (evidence,)))
 
 
 @pytest.fixture
-def opened(audited: Run) -> Iterator[OpenRun]:
-    with closing(Library([audited.path])) as library:
+def opened(audited: Run, evidence: Path) -> Iterator[OpenRun]:
+    with closing(Library([audited.path], data=[evidence])) as library:
         yield library.runs()[0]
 
 

@@ -32,13 +32,13 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 @pytest.fixture
 def site(run: Run, made: Path, tmp_path: Path) -> Iterator[Site]:
-    with closing(Library([run.path], tmp_path / "own")) as library:
+    with closing(Library([run.path], tmp_path / "own", data=[made])) as library:
         yield open_site(Site(library, tmp_path / "own", (made,)))
 
 
 @pytest.fixture
-def opened(run: Run) -> Iterator[OpenRun]:
-    with closing(Library([run.path])) as library:
+def opened(run: Run, made: Path, tmp_path: Path) -> Iterator[OpenRun]:
+    with closing(Library([run.path], data=[made, tmp_path / "moved"])) as library:
         yield library.runs()[0]
 
 

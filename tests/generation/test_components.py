@@ -78,6 +78,17 @@ def test_standardising_changes_latents_and_no_picture(photo: np.ndarray) -> None
     assert codes.shape == stage.quantise(x)[1].shape
 
 
+def test_settling_changes_no_picture(photo: np.ndarray) -> None:
+    """Also straight out of training, where the normalisation would follow whatever it is shown."""
+    stage, x = fresh_stage(), crops(photo)
+    start_from_components(stage, x)
+    with torch.no_grad():
+        before = stage.decode(stage.encode(x))
+        stage.train()
+        settle(stage, ComponentEncoder(stage, channels=16), pictures(photo), side=64)
+        assert torch.allclose(stage.decode(stage.encode(x)), before, atol=1e-3)
+
+
 def test_a_latent_is_its_semantic_part_and_the_residual(photo: np.ndarray) -> None:
     _, encoder, latent = fitted(photo)
     semantic, residual = encoder.semantic(latent), encoder.residual(latent)
