@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,7 +115,6 @@ def test_doctor_says_what_is_here() -> None:
 
 
 def test_demo_runs_on_real_images(tmp_path: Path) -> None:
-    started = time.monotonic()
     result = oddpixel("demo", "-o", tmp_path / "demo")
     assert result.returncode == 0, result.stderr
     rows = {line.split()[0]: line for line in result.stdout.splitlines() if line}
@@ -124,7 +122,6 @@ def test_demo_runs_on_real_images(tmp_path: Path) -> None:
     assert "not flagged" not in rows["chelsea.png"]
     assert "CorruptFile" in rows["MR_truncated.dcm"]
     assert (tmp_path / "demo/run/index.html").is_file()
-    assert time.monotonic() - started < 300
 
 
 def test_fit_flag_and_calibrate(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from oddpixel.forensics.runs import Run
 from oddpixel.forensics.summary import summarise
 from tests.dashboards.conftest import Server, serving
 from tests.dashboards.test_access import ask
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -126,7 +127,7 @@ def test_odd_paths_get_an_answer(path: str, token: str | None, guarded: Server) 
     if token:
         path += ("&" if "?" in path else "?") + "token=" + (guarded.token or "").replace(" ", "%20")
     host, _, port = guarded.address.removeprefix("http://").partition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=30)
+    connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE)
     with closing(connection):
         connection.putrequest("GET", path, skip_host=False)
         connection.endheaders()
