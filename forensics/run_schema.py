@@ -21,6 +21,29 @@ DECISION: dict[str, Any] = {
         "drift_alarm": {"type": ["boolean", "null"]},
     },
 }
+GROUPS: dict[str, Any] = {
+    "type": "object",
+    "required": ["groups"],
+    "properties": {
+        "groups": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["group", "p_value", "q_value", "flagged", "num_images", "oddest", "curve"],
+                "properties": {
+                    "group": TEXT,
+                    "p_value": PROBABILITY,
+                    "q_value": PROBABILITY,
+                    "flagged": {"type": "boolean"},
+                    "stratum": TEXT_OR_NULL,
+                    "num_images": COUNT,
+                    "oddest": TEXT,
+                    "curve": {"type": "array", "items": {"type": "number"}},
+                },
+            },
+        }
+    },
+}
 RUN: dict[str, Any] = {
     "type": "object",
     "required": [

@@ -11,6 +11,7 @@ RATE: dict[str, Any] = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
 
 OPTIONS: dict[str, Any] = {
     "type": "object",
+    "additionalProperties": False,
     "properties": {
         "side": {"type": ["integer", "null"], "minimum": 16, "maximum": 16384},
         "aligned": {"type": ["boolean", "string", "null"]},
