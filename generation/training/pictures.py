@@ -1,7 +1,7 @@
 """Pictures on the training device, and crops of them made there: any scale, averaged over areas, varied, labelled by corpus.
 
 A photograph's crop is even in the logarithm of its scale, so that fine and coarse views are equally frequent, and is never upside
-down. A slice of a scan is shown whole, and its grey levels keep their meaning but for a gain of 10 %.
+down. A slice of a scan is shown whole and never mirrored, and its grey levels keep their meaning but for a gain of 10 %.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Pictures:
     def _varied(self, squares: Tensor, labels: Tensor, draws: Tensor) -> Tensor:
         draws = draws.to(squares.device)
         is_slice = torch.tensor([int(label) in self.whole for label in labels], device=squares.device)
-        mirrored = (draws[:, 3] < 0.5)[:, None, None, None]
+        mirrored = ((draws[:, 3] < 0.5) & ~is_slice)[:, None, None, None]  # the heart is on one side
         squares = torch.where(mirrored, squares.flip(3), squares)
         gain = torch.where(is_slice, 1 + SLICE_GAIN * (2 * draws[:, 5] - 1), torch.ones_like(draws[:, 5]))
         squares = squares * gain[:, None, None, None]

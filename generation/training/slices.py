@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
@@ -21,15 +22,17 @@ WINDOWED = ("ct",)
 
 
 def slices_of(path: Path, label: str) -> Iterator[UInt8[np.ndarray, "3 s s"]]:
-    """Square pictures of the slices of a NIfTI file that show something, centred."""
+    """Square pictures of the slices of a NIfTI file that show something, centred: anterior or superior up, the patient's right on
+    the left (sagittal: anterior on the left), as radiologists see them."""
     import nibabel
 
-    volume = np.asarray(nibabel.load(path).dataobj, np.float32)  # type: ignore[attr-defined]
+    upright: Any = nibabel.as_closest_canonical(nibabel.load(path))  # type: ignore[attr-defined]
+    volume = np.asarray(upright.dataobj, np.float32)
     grey, axes = (_windowed(volume), (2,)) if label in WINDOWED else (_grey(volume), (0, 1, 2))
     side = None if label in WINDOWED else BRAIN_SIDE
     for axis in axes:
         for index in range(grey.shape[axis]):
-            turned = np.rot90(np.take(grey, index, axis))
+            turned = np.rot90(np.take(grey, index, axis))[:, ::-1]
             if (turned > SHOWN_ABOVE).mean() >= LEAST_SHOWN:
                 yield np.repeat(_square(turned, side or max(turned.shape))[None], 3, axis=0)
 

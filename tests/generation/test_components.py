@@ -151,10 +151,15 @@ def test_slices_of_a_ct_are_windowed(tmp_path) -> None:  # type: ignore[no-untyp
     import nibabel
 
     volume = np.full((40, 30, 5), -1000.0, np.float32)
-    volume[5:35, 5:25, 1:4] = np.mean(CT_WINDOW)
+    volume[5:35, 5:20, 1:4] = np.mean(CT_WINDOW)
     nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "ct.nii.gz")  # type: ignore[attr-defined]
     made = list(slices_of(tmp_path / "ct.nii.gz", "ct"))
     assert len(made) == 3  # those that show something
+    flipped = nibabel.Nifti1Image(
+        volume[:, ::-1], np.diag([1.0, -1.0, 1.0, 1.0])
+    )  # the same, stored the other way round
+    nibabel.save(flipped, tmp_path / "flipped.nii.gz")  # type: ignore[attr-defined]
+    assert all(np.array_equal(a, b) for a, b in zip(made, slices_of(tmp_path / "flipped.nii.gz", "ct"), strict=True))
     assert all(each.shape == (3, 40, 40) for each in made)
     assert sorted(np.unique(made[0])) == [0, 128]
 
