@@ -26,7 +26,7 @@ def slices_of(path: Path, label: str) -> Iterator[UInt8[np.ndarray, "3 s s"]]:
     the left (sagittal: anterior on the left), as radiologists see them."""
     import nibabel
 
-    upright: Any = nibabel.as_closest_canonical(nibabel.load(path))  # type: ignore[attr-defined]
+    upright: Any = nibabel.as_closest_canonical(nibabel.load(path))
     volume = np.asarray(upright.dataobj, np.float32)
     grey, axes = (_windowed(volume), (2,)) if label in WINDOWED else (_grey(volume), (0, 1, 2))
     side = None if label in WINDOWED else BRAIN_SIDE
