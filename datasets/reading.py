@@ -21,6 +21,7 @@ from oddpixel.image import Image, Unreadable
 
 from .entry import Entry
 from .limits import Limits
+from .pairs import open_whole
 from .sandbox import Decoder, DirectDecoder, FileFacts, SandboxedDecoder
 
 # Frames of one file that may each cost a worker before the file is given up.
@@ -63,7 +64,7 @@ def read_entry(
     """The images of one file. A multi-frame file whose k-th frame is bad yields one `Unreadable` for that frame."""
     sha256, group = None, entry.group or entry.name
     try:
-        with entry.open(limits) as file:
+        with open_whole(entry, limits) as file:
             limits.check_bytes(size := _size(file))
             sha256 = _digest(file)
             facts = decoder.open(file, entry.member or entry.path.name, ahead=True)
@@ -89,7 +90,7 @@ def read_entry(
 def read_frame(entry: Entry, decoder: Decoder, limits: Limits, frame: int | None) -> Image | Unreadable:
     """One image of a file: a frame by its number, or the only one."""
     try:
-        with entry.open(limits) as file:
+        with open_whole(entry, limits) as file:
             limits.check_bytes(size := _size(file))
             sha256 = _digest(file)
             facts = decoder.open(file, entry.member or entry.path.name)
@@ -115,17 +116,21 @@ def _read_frame(
             raise
         return Unreadable(source, sha256, group, error)
     meta = {"format": facts.header.format, "bytes": size, **facts.header.meta, **pixels.meta}
+    if notes := [*facts.header.meta.get("notes", []), *pixels.meta.get("notes", [])]:
+        meta["notes"] = notes
     if facts.header.frames > 1:
         meta |= {"frame": index, "frames": facts.header.frames}
     for name, value in (("label", entry.label), ("mask", entry.mask), ("role", entry.role), ("series", entry.series)):
         if value is not None:
             meta[name] = value
-    return Image(pixels.array, pixels.bits, pixels.unit, pixels.spacing_mm, source, sha256, group, meta)
+    return Image(
+        pixels.array, pixels.bits, pixels.unit, pixels.spacing_mm, source, sha256, group, meta, pixels.valid
+    )  # fmt: skip
 
 
 def _read_facts(entry: Entry, decoder: Decoder, limits: Limits) -> Iterator[FileFacts | UnreadableInput]:
     try:
-        with entry.open(limits) as file:
+        with open_whole(entry, limits) as file:
             yield decoder.open(file, entry.member or entry.path.name)
     except UnreadableInput as error:
         yield error
