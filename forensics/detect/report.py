@@ -66,6 +66,7 @@ def shown_row(run: Run, row: Mapping[str, Any], decision: Mapping[str, Any]) -> 
         **row,
         "reasons": json.loads(row["reasons"]) if row["reasons"] else [],
         "error": json.loads(row["error"]) if row["error"] else None,
+        "notes": json.loads(row["notes"]) if row["notes"] else [],
         "thumbnail": thumbnail,
         "overlay": overlaid,
     }
