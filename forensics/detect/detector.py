@@ -32,7 +32,7 @@ from .encoders import encoder_named
 from .evidence import Evidence
 from .fusion import fused_heat, on_image, reference_heat
 from .guarantee import Guarantee, guarantee
-from .normals import Normals, enough, images_of, take
+from .normals import Normals, attempted, enough, images_of, take
 from .observation import Observation, Observer
 from .prepare import Preparation
 
@@ -121,10 +121,11 @@ class Detector(OutlierMixin, BaseEstimator):
         if len(fitting) > self.max_fit:
             kept = np.random.default_rng(self.seed).permutation(len(fitting))[: self.max_fit]
             fitting = Normals(tuple(fitting.images[index] for index in np.sort(kept)))
-        self.learn([self.observer_(image) for image in fitting.images], [image.group for image in fitting.images])
-        self.fitted_on_ = tuple(sorted({image.sha256 for image in fitting.images}))
-        self.left_out_ = normals.left_out
-        self.calibrated_ = self._rows(calibrating)
+        observed, failed = attempted(fitting.images, self.observer_)
+        self.learn([observation for _, observation in observed], [image.group for image, _ in observed])
+        self.fitted_on_ = tuple(sorted({image.sha256 for image, _ in observed}))
+        self.left_out_ = (*normals.left_out, *failed)
+        self._take_calibration(calibrating)
         return self
 
     def learn(self, observations: Sequence[Observation], groups: Sequence[str]) -> None:
@@ -177,7 +178,8 @@ class Detector(OutlierMixin, BaseEstimator):
                 f"{known[0]}{f' and {len(known) - 1} more' if len(known) > 1 else ''} was fitted to, so it looks too "
                 "normal to calibrate on; give images used for nothing else"
             )
-        self.calibrated_ = self._rows(normals)
+        self.left_out_ = (*self.left_out_, *normals.left_out)
+        self._take_calibration(normals)
         return self
 
     def update(self, X: Any, *, groups: Sequence[str] | None = None, on_item: OnItem = lambda: None) -> Detector:
@@ -192,18 +194,21 @@ class Detector(OutlierMixin, BaseEstimator):
         calibrated_on = {row.sha256 for row in self.calibrated_.rows}
         if known := [image.source for image in normals.images if image.sha256 in calibrated_on]:
             raise UsageError(f"{known[0]} was calibrated on; learning from it would void the guarantee")
-        observations = [self.observer_(image) for image in normals.images]
+        observed, failed = attempted(normals.images, self.observer_)
         for channel in self.channels_.values():
-            channel.add(observations)
-        self.fitted_on_ = tuple(sorted({*self.fitted_on_, *(image.sha256 for image in normals.images)}))
+            channel.add([observation for _, observation in observed])
+        self.left_out_ = (*self.left_out_, *normals.left_out, *failed)
+        self.fitted_on_ = tuple(sorted({*self.fitted_on_, *(image.sha256 for image, _ in observed)}))
         return self
 
-    def _rows(self, normals: Normals) -> Calibrated:
-        rows = []
-        for image in normals.images:
+    def _take_calibration(self, normals: Normals) -> None:
+        def row(image: Image) -> Row:
             judged = self._judge_prepared(image)
-            rows.append(Row.of(image, judged.raw, judged.heat_max, judged.evidence))
-        return Calibrated(tuple(rows))
+            return Row.of(image, judged.raw, judged.heat_max, judged.evidence)
+
+        rows, failed = attempted(normals.images, row)
+        self.left_out_ = (*self.left_out_, *failed)
+        self.calibrated_ = Calibrated(tuple(each for _, each in rows))
 
     # Judging
 

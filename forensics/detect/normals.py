@@ -7,18 +7,20 @@ false-alarm rate is not what is promised (tests/forensics/test_guarantees.py pla
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from oddpixel.errors import CalibrationTooSmall, InvalidImage, OddPixelError, UnreadableInput, UsageError
-from oddpixel.image import Image, Unreadable
+from oddpixel.border import border
+from oddpixel.errors import CalibrationTooSmall, NoImages, OddPixelError, UsageError
+from oddpixel.image import Image, Unit, Unreadable
 
 from .prepare import Preparation
 
 FEWEST_GROUPS = 10
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,33 +58,61 @@ def take(
 ) -> Normals:
     """Prepare each; leave out what cannot be read or taken, and pictures that are there already.
 
-    Raises: UsageError where units are mixed, CalibrationTooSmall where nothing is left.
+    Raises: UsageError where units are mixed, NoImages where nothing can be read, CalibrationTooSmall where nothing is left.
     """
     kept: list[Image] = []
     left_out: list[str] = []
     seen: dict[str, str] = {}
     units: dict[str, int] = {}
-    for image in images:
-        try:
-            prepared = prepare(image)
-        except (UnreadableInput, InvalidImage) as error:
-            left_out.append(_said(image.source, error))
+
+    num_unreadable = 0
+
+    def prepared(image: Image | Unreadable) -> tuple[Image, Unit, str]:
+        nonlocal num_unreadable
+        num_unreadable += isinstance(image, Unreadable)
+        ready = prepare(image)
+        return ready, image.unit, hashlib.sha256(np.ascontiguousarray(ready.pixels).data).hexdigest()
+
+    answers: Iterator[tuple[Image, Unit, str] | str] = border(images, prepared, _left_out)
+    for answer in answers:
+        if isinstance(answer, str):
+            left_out.append(answer)
         else:
-            digest = hashlib.sha256(np.ascontiguousarray(prepared.pixels).data).hexdigest()
+            image, unit, digest = answer
             if digest in seen:
                 left_out.append(f"{image.source} shows the same picture as {seen[digest]}")
             else:
                 seen[digest] = image.source
-                kept.append(prepared)
-                units[image.unit] = units.get(image.unit, 0) + 1
+                kept.append(image)
+                units[unit] = units.get(unit, 0) + 1
         on_item()
     if len(units) > 1:
         said = ", ".join(f"{count} in {unit}" for unit, count in units.items())
         raise UsageError(f"the normals are of several kinds ({said}); fit one detector for each")
+    if not kept and num_unreadable and num_unreadable == len(left_out):
+        raise NoImages(f"none of {num_unreadable} files of normal images can be read; {left_out[0]}")
     if not kept:
         reason = f"; {left_out[0]}" if left_out else ""
         raise CalibrationTooSmall(f"there are no normal images to learn from{reason}")
     return Normals(tuple(kept), tuple(left_out))
+
+
+def attempted(images: Iterable[Image], step: Callable[[Image], Answer]) -> tuple[list[tuple[Image, Answer]], list[str]]:
+    """`step` of each prepared image, and why others are left out: one that fails is not the end of a fit.
+
+    Raises: CalibrationTooSmall where it fails with all of them.
+    """
+    done: list[tuple[Image, Answer]] = []
+    left_out: list[str] = []
+    answers: Iterator[tuple[Image, Answer] | str] = border(images, lambda image: (image, step(image)), _left_out)
+    for answer in answers:
+        if isinstance(answer, str):
+            left_out.append(answer)
+        else:
+            done.append(answer)
+    if not done:
+        raise CalibrationTooSmall("no normal image is left" + (f"; {left_out[0]}" if left_out else ""))
+    return done, left_out
 
 
 def enough(normals: Normals) -> None:
@@ -137,5 +167,5 @@ def _of_array(item: Any, index: int) -> Image:
     return Image(np.ascontiguousarray(channels), bits, "display", None, name, digest, name)
 
 
-def _said(source: str, error: OddPixelError) -> str:
-    return f"{source}: {type(error).__name__}: {error}"
+def _left_out(image: Image | Unreadable, error: OddPixelError) -> str:
+    return f"{image.source}: {type(error).__name__}: {error}"
