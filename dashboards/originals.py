@@ -67,13 +67,13 @@ class Originals:
         self.files = OriginalFiles(run)
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, "oddpixel-originals")
-        self._pictures: OrderedDict[str, Picture] = OrderedDict()
+        self._pictures: OrderedDict[tuple[str, str | None], Picture] = OrderedDict()
         self._decoder: Decoder | None = None
 
     def picture(self, row: dict[str, Any]) -> Picture:
         """Arguments: row: of the run's table. Raises: UnreadableInput."""
         with self._lock:
-            item = row["item"]
+            item = (row["item"], row["sha256"])
             if item in self._pictures:
                 self._pictures.move_to_end(item)
             else:

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from oddpixel.errors import DecodingStopped, OddPixelError, UnreadableInput, describe
+from oddpixel.errors import CorruptFile, DecodingStopped, OddPixelError, UnreadableInput, describe
 from oddpixel.provenance import c2pa_library
 
 from .confinement import confine, limit_cpu
 from .decoding import Decoding, references
 from .formats import Frame
 from .limits import SHOTS_FACTOR, Limits
+from .text import technical_text
 from .wire import receive, send
 
 
@@ -67,6 +68,12 @@ class Worker:
             return {"error": describe(DecodingStopped("decoding needs more memory than the limit allows"))}
         except OddPixelError as error:
             return {"error": describe(error)}
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a decoder written in Rust panics with one that is no Exception (PyO3)
+            self.decoding = None
+            said = technical_text(f"{type(error).__name__}: {error}")
+            return {"error": describe(CorruptFile(f"the decoder failed at this file ({said})"))}
 
     def _open(self, request: dict[str, Any], descriptor: int) -> dict[str, Any]:
         self.decoding = None  # frees the previous file before the next is parsed

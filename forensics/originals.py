@@ -35,7 +35,7 @@ class OriginalFiles:
         """What the run was made from, listed once."""
         if self._source is None:
             given = self._given()
-            names = ("any_suffix", "every", "by_shot")
+            names = ("any_suffix", "every", "by_shot", "follow_links")
             taken = {name: given[name] for name in names if given.get(name) is not None}
             self._source = open_source(*self.run.record["places"], **taken)
             self._entries = {entry.name: entry for entry in self._source.entries}

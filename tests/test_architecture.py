@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-BASE = {"image", "errors", "envelope", "training", "encoder", "provenance", "recipe", "weights"}
+BASE = {"border", "image", "errors", "envelope", "training", "encoder", "provenance", "recipe", "weights"}
 ALLOWED = {
     "base": BASE,
     "datasets": BASE | {"datasets"},
@@ -31,6 +31,7 @@ ALLOWED = {
         "cli_audit",
         "cli_dashboard",
         "cli_detect",
+        "cli_ending",
         "cli_generate",
         "cli_options",
     },

@@ -56,10 +56,10 @@ SIDE_FOR_SHOTS = 256  # pixels; PySceneDetect's own advice for speed
 
 
 class Video:
+    # Transport streams are known by content alone: `.ts` is TypeScript's suffix as well.
     suffixes: ClassVar[dict[str, str]] = dict.fromkeys(
         (
-            ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".ts", ".m2ts", ".mts", ".wmv",
-            ".asf", ".flv", ".3gp",
+            ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".m2ts", ".wmv", ".asf", ".flv", ".3gp",
         ),
         "video",
     )  # fmt: skip

@@ -34,7 +34,7 @@ from .evidence import Evidence
 from .fusion import fused_heat, on_image, reference_heat
 from .guarantee import Guarantee, guarantee
 from .levels import Levels
-from .normals import Normals, enough, images_of, take
+from .normals import Normals, attempted, enough, images_of, take
 from .observation import Observation, Observer
 from .prepare import Preparation
 from .training_images import TrainingImages
@@ -129,18 +129,19 @@ class Detector(OutlierMixin, BaseEstimator):
         """
         self.observer_ = self.new_observer()
         self.levels_, self.obeys_depth_ = None, True
-        chosen = TrainingImages.of(X, self.normal_labels)
-        normals = self._taken(chosen, X, groups, on_item, learns_levels=True)
+        selected = TrainingImages.of(X, self.normal_labels)
+        normals = self._taken(selected, X, groups, on_item, learns_levels=True)
         enough(normals)
-        self.levels_, self.selection_ = normals.levels, chosen.as_json()
+        self.levels_, self.selection_ = normals.levels, selected.as_json()
         fitting, calibrating = normals.dealt(self.calibration_share, self.seed)
         if len(fitting) > self.max_fit:
             kept = np.random.default_rng(self.seed).permutation(len(fitting))[: self.max_fit]
             fitting = Normals(tuple(fitting.images[index] for index in np.sort(kept)))
-        self.learn([self.observer_(image) for image in fitting.images], [image.group for image in fitting.images])
-        self.fitted_on_ = tuple(sorted({image.sha256 for image in fitting.images}))
-        self.left_out_ = normals.left_out
-        self.calibrated_ = self._rows(calibrating)
+        observed, failed = attempted(fitting.images, self.observer_)
+        self.learn([observation for _, observation in observed], [image.group for image, _ in observed])
+        self.fitted_on_ = tuple(sorted({image.sha256 for image, _ in observed}))
+        self.left_out_ = (*normals.left_out, *failed)
+        self._take_calibration(calibrating)
         return self
 
     def learn(self, observations: Sequence[Observation], groups: Sequence[str]) -> None:
@@ -193,7 +194,8 @@ class Detector(OutlierMixin, BaseEstimator):
                 f"{known[0]}{f' and {len(known) - 1} more' if len(known) > 1 else ''} was fitted to, so it looks too "
                 "normal to calibrate on; give images used for nothing else"
             )
-        self.calibrated_ = self._rows(normals)
+        self.left_out_ = (*self.left_out_, *normals.left_out)
+        self._take_calibration(normals)
         return self
 
     def update(self, X: Any, *, groups: Sequence[str] | None = None, on_item: OnItem = lambda: None) -> Detector:
@@ -208,15 +210,16 @@ class Detector(OutlierMixin, BaseEstimator):
         calibrated_on = {row.sha256 for row in self.calibrated_.rows}
         if known := [image.source for image in normals.images if image.sha256 in calibrated_on]:
             raise UsageError(f"{known[0]} was calibrated on; learning from it would void the guarantee")
-        observations = [self.observer_(image) for image in normals.images]
+        observed, failed = attempted(normals.images, self.observer_)
         for channel in self.channels_.values():
-            channel.add(observations)
-        self.fitted_on_ = tuple(sorted({*self.fitted_on_, *(image.sha256 for image in normals.images)}))
+            channel.add([observation for _, observation in observed])
+        self.left_out_ = (*self.left_out_, *normals.left_out, *failed)
+        self.fitted_on_ = tuple(sorted({*self.fitted_on_, *(image.sha256 for image, _ in observed)}))
         return self
 
     def _taken(
         self,
-        chosen: TrainingImages,
+        selected: TrainingImages,
         x: Any,
         groups: Sequence[str] | None,
         on_item: OnItem,
@@ -225,18 +228,20 @@ class Detector(OutlierMixin, BaseEstimator):
     ) -> Normals:
         """The images of `x` that may be learned from, prepared. Raises: UsageError, CalibrationTooSmall."""
         if isinstance(x, FileSource) and groups is None:
-            images: Iterable[Image | Unreadable] = chosen.entries_of(x)
-            chosen.check()
+            images: Iterable[Image | Unreadable] = selected.entries_of(x)
+            selected.check()
         else:
-            images = chosen.checked(images_of(x, groups))
+            images = selected.checked(images_of(x, groups))
         return take(images, self.prepare_, on_item, learns_levels=learns_levels)
 
-    def _rows(self, normals: Normals) -> Calibrated:
-        rows = []
-        for image in normals.images:
+    def _take_calibration(self, normals: Normals) -> None:
+        def row(image: Image) -> Row:
             judged = self._judge_prepared(image)
-            rows.append(Row.of(image, judged.raw, judged.heat_max, judged.evidence))
-        return Calibrated(tuple(rows))
+            return Row.of(image, judged.raw, judged.heat_max, judged.evidence)
+
+        rows, failed = attempted(normals.images, row)
+        self.left_out_ = (*self.left_out_, *failed)
+        self.calibrated_ = Calibrated(tuple(each for _, each in rows))
 
     # Judging
 

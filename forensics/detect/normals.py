@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
+from oddpixel.border import border
 from oddpixel.datasets.in_memory import in_memory
-from oddpixel.errors import CalibrationTooSmall, InvalidImage, OddPixelError, UnreadableInput, UsageError
+from oddpixel.errors import CalibrationTooSmall, NoImages, OddPixelError, UsageError
 from oddpixel.image import Image, Unreadable
 
 from .levels import Levels
 from .prepare import Preparation, Reduced
 
 FEWEST_GROUPS = 10
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,27 +71,26 @@ def take(
     Arguments:
         learns_levels: what becomes black and white follows from these images, where they do not say.
 
-    Raises: UsageError where units are mixed, CalibrationTooSmall where nothing is left.
+    Raises: UsageError where units are mixed, NoImages where nothing can be read, CalibrationTooSmall where nothing is left.
     """
-    reduced, left_out = _reduced(images, prepare, on_item)
+    reduced, left_out, num_unreadable = _reduced(images, prepare, on_item)
     _of_one_unit(reduced)
     if learns_levels:
         prepare = prepare.learned_from([each.extent for each in reduced if each.extent is not None])
     kept: list[Image] = []
     seen: dict[str, str] = {}
-    for each in reduced:
-        source = each.image.source
-        try:
-            image = prepare.levelled(each)
-        except InvalidImage as error:
-            left_out.append(_said(source, error))
+    for answer in border(reduced, partial(_levelled, prepare), lambda each, error: _left_out(each.image, error)):
+        if isinstance(answer, str):
+            left_out.append(answer)
             continue
-        digest = hashlib.sha256(np.ascontiguousarray(image.pixels).data).hexdigest()
+        image, digest = answer
         if digest in seen:
-            left_out.append(f"{source} shows the same picture as {seen[digest]}")
+            left_out.append(f"{image.source} shows the same picture as {seen[digest]}")
         else:
-            seen[digest] = source
+            seen[digest] = image.source
             kept.append(image)
+    if not kept and num_unreadable and num_unreadable == len(left_out):
+        raise NoImages(f"none of {num_unreadable} files of normal images can be read; {left_out[0]}")
     if not kept:
         reason = f"; {left_out[0]}" if left_out else ""
         raise CalibrationTooSmall(f"there are no normal images to learn from{reason}")
@@ -97,16 +99,30 @@ def take(
 
 def _reduced(
     images: Iterable[Image | Unreadable], prepare: Preparation, on_item: Callable[[], None]
-) -> tuple[list[Reduced], list[str]]:
+) -> tuple[list[Reduced], list[str], int]:
+    """What can be read and taken, why the rest cannot, and how many could not even be read."""
     reduced: list[Reduced] = []
     left_out: list[str] = []
-    for image in images:
-        try:
-            reduced.append(prepare.reduced(image))
-        except (UnreadableInput, InvalidImage) as error:
-            left_out.append(_said(image.source, error))
+    num_unreadable = 0
+
+    def step(image: Image | Unreadable) -> Reduced | str:
+        nonlocal num_unreadable
+        num_unreadable += isinstance(image, Unreadable)
+        return prepare.reduced(image)
+
+    for answer in border(images, step, _left_out):
+        if isinstance(answer, str):
+            left_out.append(answer)
+        else:
+            reduced.append(answer)
         on_item()
-    return reduced, left_out
+    return reduced, left_out, num_unreadable
+
+
+def _levelled(prepare: Preparation, reduced: Reduced) -> tuple[Image, str] | str:
+    """The prepared image, and the hash of what it shows."""
+    image = prepare.levelled(reduced)
+    return image, hashlib.sha256(np.ascontiguousarray(image.pixels).data).hexdigest()
 
 
 def _of_one_unit(reduced: Sequence[Reduced]) -> None:
@@ -115,6 +131,24 @@ def _of_one_unit(reduced: Sequence[Reduced]) -> None:
     if len(units) > 1:
         said = ", ".join(f"{count} in {unit}" for unit, count in units.items())
         raise UsageError(f"the normals are of several kinds ({said}); fit one detector for each")
+
+
+def attempted(images: Iterable[Image], step: Callable[[Image], Answer]) -> tuple[list[tuple[Image, Answer]], list[str]]:
+    """`step` of each prepared image, and why others are left out: one that fails is not the end of a fit.
+
+    Raises: CalibrationTooSmall where it fails with all of them.
+    """
+    done: list[tuple[Image, Answer]] = []
+    left_out: list[str] = []
+    answers: Iterator[tuple[Image, Answer] | str] = border(images, lambda image: (image, step(image)), _left_out)
+    for answer in answers:
+        if isinstance(answer, str):
+            left_out.append(answer)
+        else:
+            done.append(answer)
+    if not done:
+        raise CalibrationTooSmall("no normal image is left" + (f"; {left_out[0]}" if left_out else ""))
+    return done, left_out
 
 
 def enough(normals: Normals) -> None:
@@ -151,5 +185,5 @@ def images_of(x: Any, groups: Sequence[str] | None = None) -> Iterable[Image | U
         yield image
 
 
-def _said(source: str, error: OddPixelError) -> str:
-    return f"{source}: {type(error).__name__}: {error}"
+def _left_out(image: Image | Unreadable, error: OddPixelError) -> str:
+    return f"{image.source}: {type(error).__name__}: {error}"

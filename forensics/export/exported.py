@@ -47,7 +47,7 @@ class Exported:
         for record in RunTable(run).frame().to_dict("records"):
             row: dict[str, Any] = {str(name): None if pd.isna(value) else value for name, value in record.items()}
             if wanted is None or row["item"] in wanted:
-                rows.append(row | _said(latest.get(row["item"])))
+                rows.append(row | _said(latest.get(row["item"]), row["sha256"]))
         return cls(run, rows, [each for each in history if wanted is None or each.item in wanted], chain)
 
     @property
@@ -87,7 +87,8 @@ class Exported:
                 yield path
 
 
-def _said(verdict: Verdict | None) -> dict[str, str | None]:
-    if verdict is None or verdict.decision == UNDECIDED:
+def _said(verdict: Verdict | None, sha256: str | None) -> dict[str, str | None]:
+    """A verdict is about the content that was looked at: a watched file that was overwritten has a row for each."""
+    if verdict is None or verdict.decision == UNDECIDED or (verdict.sha256 and verdict.sha256 != sha256):
         return dict.fromkeys(DECIDED)
     return {"decision": verdict.decision, "author": verdict.author, "decided_at": verdict.at, "note": verdict.note}

@@ -10,7 +10,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from oddpixel.errors import UnreadableInput
+from oddpixel.errors import OddPixelError
 
 Unit = Literal["display", "HU", "modality"]
 
@@ -97,7 +97,7 @@ class Unreadable:
     source: str
     sha256: str | None
     group: str
-    error: UnreadableInput
+    error: OddPixelError
 
     def _raise(self) -> NoReturn:
         raise self.error

@@ -61,7 +61,10 @@ def url(picture: bytes) -> str:
 
 def _small(picture: np.ndarray) -> np.ndarray:
     factor = WIDEST / max(picture.shape[:2])
-    return picture if factor >= 1 else cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    if factor >= 1:
+        return picture
+    height, width = (max(1, round(side * factor)) for side in picture.shape[:2])
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _decoded(content: bytes) -> np.ndarray:

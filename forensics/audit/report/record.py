@@ -152,7 +152,7 @@ def _command(options: Options, name: str) -> str:
 
 def _png(picture: np.ndarray) -> bytes:
     file = io.BytesIO()
-    Pillow.fromarray(picture).save(file, "PNG", compress_level=6)
+    Pillow.fromarray(picture[..., 0] if picture.shape[2:] == (1,) else picture).save(file, "PNG", compress_level=6)
     return file.getvalue()
 
 
