@@ -19,7 +19,7 @@ def without_values_masked(frame: Frame) -> Frame:
     counts: dict[str, int] = {} if frame.masked is None else {"declared": int(frame.masked.sum())}
     masked = frame.masked
     if frame.stored.dtype.kind == "f":
-        not_a_number, infinite = _somewhere(np.isnan(frame.stored)), _somewhere(np.abs(frame.stored) > LARGEST)
+        not_a_number, infinite = _somewhere(np.isnan(frame.stored)), _somewhere(_beyond_float32(frame.stored))
         counts |= {"nan": int(not_a_number.sum()), "infinite": int(infinite.sum())}
         unusable = not_a_number | infinite
         masked = unusable if masked is None else masked | unusable
@@ -34,7 +34,10 @@ def without_values_masked(frame: Frame) -> Frame:
         "masked": {name: number for name, number in counts.items() if number},
         "masked_fraction": round(count / masked.size, 6),
     }
-    return replace(frame, masked=masked, meta=frame.meta | facts | {"notes": notes})
+    stored = frame.stored
+    if stored.dtype.kind == "f":  # what stands there may not even fit into float32
+        stored = np.where(masked if stored.ndim == 2 else masked[..., None], 0, stored)
+    return replace(frame, stored=stored, masked=masked, meta=frame.meta | facts | {"notes": notes})
 
 
 def equal_to(stored: Shaped[np.ndarray, "h w *c"], value: float) -> Bool[np.ndarray, "h w"] | None:
@@ -45,6 +48,10 @@ def equal_to(stored: Shaped[np.ndarray, "h w *c"], value: float) -> Bool[np.ndar
         wanted = np.asarray(value).astype(stored.dtype)
     same: np.ndarray = np.isnan(stored) if np.isnan(value) else np.equal(stored, wanted)
     return _everywhere(same)
+
+
+def _beyond_float32(samples: Shaped[np.ndarray, "h w *c"]) -> Bool[np.ndarray, "h w *c"]:
+    return np.abs(samples) > LARGEST if samples.dtype.itemsize > 4 else np.isinf(samples)
 
 
 def _holds(dtype: np.dtype, value: int) -> bool:

@@ -20,6 +20,7 @@ CONTAINER = b"\0\0\0\x0cjP  \r\n\x87\n"
 CODESTREAM = b"\xff\x4f\xff\x51"  # start of codestream, image and tile size (ISO/IEC 15444-1, A.4 and A.5.1)
 SRGB, GREY, SYCC, CMYK = 16, 17, 18, 12  # enumerated colour spaces (ISO/IEC 15444-1, I.5.3.3; 15444-2, M.11.7.3)
 DEEPEST_DISPLAY = 16
+HEADER_BYTES = 2**14 + 4
 ALPHAS: dict[int, Alpha] = {1: "straight", 2: "premultiplied"}  # types of a channel (I.5.3.6)
 
 
@@ -55,9 +56,12 @@ class OpenedJpeg2000:
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
         self.file = file
         self.bytes = file.seek(0, io.SEEK_END)
-        self.size = _size(file, self.bytes)
+        self.codestream = _codestream(file, self.bytes)
+        self.size = _size(content(file, self.codestream, min(self.codestream + HEADER_BYTES, self.bytes)))
         limits.check_size(self.size.width, self.size.height)
         self.profile, self.space = self._colour()
+        if self.profile is not None and self._is_palette():
+            raise UnsupportedEncoding("a JPEG 2000 palette with a colour profile")
         if self.space == CMYK:
             raise UnsupportedEncoding("a JPEG 2000 picture in CMYK; convert it to RGB with its profile first")
         self.alphas = self._alphas()
@@ -78,8 +82,9 @@ class OpenedJpeg2000:
     def _decoded(self) -> np.ndarray:
         import imagecodecs
 
-        self.file.seek(0)
-        values: np.ndarray = imagecodecs.jpeg2k_decode(self.file.read(), numthreads=1)
+        # Of a container, imagecodecs applies the profile itself, in 8 bits; of the codestream in it, it does not.
+        start = self.codestream if self.profile is not None else 0
+        values: np.ndarray = imagecodecs.jpeg2k_decode(content(self.file, start, self.bytes), numthreads=1)
         return values
 
     def _samples(self, values: np.ndarray) -> Samples:
@@ -109,6 +114,9 @@ class OpenedJpeg2000:
                 (space,) = struct.unpack(">I", colour[3:7])
         return profile, space
 
+    def _is_palette(self) -> bool:
+        return next(descend(self.file, self.bytes, b"jp2h", b"pclr"), None) is not None
+
     def _alphas(self) -> dict[int, Alpha]:
         """Which channels are transparency (I.5.3.6)."""
         found: dict[int, Alpha] = {}
@@ -124,12 +132,15 @@ def _noted(notes: list[str]) -> dict[str, Any]:
     return {"notes": notes} if notes else {}
 
 
-def _size(file: BinaryIO, end: int) -> Size:
-    """Raises: CorruptFile, UnsupportedEncoding."""
-    start = 0
-    if content(file, 0, 4) != CODESTREAM:
-        start = next((first for name, first, _ in boxes(file, 0, end) if name == b"jp2c"), end)
-    head = content(file, start, min(start + 4 + 2**14, end))
+def _codestream(file: BinaryIO, end: int) -> int:
+    """Where it begins."""
+    if content(file, 0, len(CODESTREAM)) == CODESTREAM:
+        return 0
+    return next((first for name, first, _ in boxes(file, 0, end) if name == b"jp2c"), end)
+
+
+def _size(head: bytes) -> Size:
+    """Arguments: head: the codestream's beginning. Raises: CorruptFile, UnsupportedEncoding."""
     if head[:4] != CODESTREAM or len(head) < 45:
         raise CorruptFile("no JPEG 2000 codestream in it")
     right, bottom, left, top = struct.unpack(">4I", head[8:24])
