@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Stratum = Literal["lossless", "once-jpeg", "jpeg-high", "jpeg-middle", "jpeg-low", "lossy-other"]
 # Their blocks of 4, 16 and more pixels make grids of their own. Lossless WebP is called "WebP, lossless".
-OTHER_CODECS = ("WebP", "HEIF")
+OTHER_CODECS = ("WebP", "HEIF", "JPEG XL", "JPEG 2000")
 SMALLEST = 64  # pixels of the shorter side under which nothing is tested
 HIGH, MIDDLE = 90, 70  # JPEG qualities where strata begin
 # Both from a public detector's own measurements of when its answers stop meaning anything (degraded-input gate).
