@@ -122,7 +122,9 @@ def blockiness(luma: Float32[np.ndarray, "h w"]) -> float:
 
 
 def step_ratio(luma: Float32[np.ndarray, "h w"]) -> float:
-    """1 for a flat image, which is neither."""
+    """1 for a flat image, which is neither, and for one without pixels two apart."""
+    if min(luma.shape) < 3:
+        return 1.0
     one = np.abs(np.diff(luma, axis=1)).mean() + np.abs(np.diff(luma, axis=0)).mean()
     two = np.abs(luma[:, 2:] - luma[:, :-2]).mean() + np.abs(luma[2:] - luma[:-2]).mean()
     return float(one / two) if two > 0 else 1.0
