@@ -94,12 +94,15 @@ def _to_memory(member: Any, size: int) -> BinaryIO:
         else tempfile.TemporaryFile()  # noqa: SIM115 -- the caller closes it
     )
     written = 0
-    while block := member.read(2**20):
-        written += len(block)
-        if written > size:  # the directory lied about the size
-            memory.close()
-            raise TooLarge(f"inflates beyond the {size} bytes that the archive declares")
-        memory.write(block)
-    memory.seek(0)
+    try:
+        while block := member.read(2**20):
+            written += len(block)
+            if written > size:  # the directory lied about the size
+                raise TooLarge(f"inflates beyond the {size} bytes that the archive declares")
+            memory.write(block)
+        memory.seek(0)
+    except BaseException:
+        memory.close()
+        raise
     opened: BinaryIO = memory
     return opened

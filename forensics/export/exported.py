@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+from oddpixel.border import border
+from oddpixel.errors import NotExported, OddPixelError, RunError, UnreadableInput
 
 from ..run_table import RunTable
 from ..runs import Run
 from ..verdicts import UNDECIDED, Chain, Verdict, Verdicts
 
+Answer = TypeVar("Answer")
 DECIDED = ("decision", "author", "decided_at", "note")
 
 
@@ -50,6 +54,15 @@ class Exported:
                 rows.append(row | _said(latest.get(row["item"]), row["sha256"]))
         return cls(run, rows, [each for each in history if wanted is None or each.item in wanted], chain)
 
+    def each(self, step: Callable[[dict[str, Any]], Answer], left_out: list[str]) -> Iterator[Answer]:
+        """`step` of every row; one that fails is a sentence in `left_out`, and the others are exported."""
+        answers: Iterator[tuple[Answer] | None] = border(
+            self.rows, lambda row: (step(row),), lambda row, error: left_out.append(failure(row["item"], error))
+        )
+        for answer in answers:
+            if answer is not None:
+                yield answer[0]
+
     @property
     def threshold(self) -> float | None:
         """Evidence above which a place of a map is marked."""
@@ -69,8 +82,6 @@ class Exported:
 
     def inside(self, name: str) -> str:
         """A file of the run, whatever its table says. Raises: RunError."""
-        from oddpixel.errors import RunError
-
         if not (self.run.path / name).resolve().is_relative_to(self.run.path.resolve()):
             raise RunError(f"the run's table names {name}, which is not in the run")
         return name
@@ -85,6 +96,13 @@ class Exported:
             name = path.relative_to(self.run.path).as_posix()
             if path.is_file() and not path.is_symlink() and not name.startswith((".", "verdicts.sqlite")):
                 yield path
+
+
+def failure(item: str, error: OddPixelError) -> str:
+    """A sentence about an item that could not be exported."""
+    if isinstance(error, NotExported):
+        return f"{item} {error}"
+    return f"{item}: {error}" if isinstance(error, UnreadableInput) else f"{item}: {type(error).__name__}: {error}"
 
 
 def _said(verdict: Verdict | None, sha256: str | None) -> dict[str, str | None]:

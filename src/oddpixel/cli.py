@@ -60,10 +60,11 @@ def _fail(error: OddPixelError, code: int) -> None:
     raise SystemExit(code) from error
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         print(f"oddpixel {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

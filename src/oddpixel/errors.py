@@ -23,6 +23,7 @@ OddPixelError
 ├── CalibrationTooSmall         a guarantee that so few normals cannot give
 ├── RunError                    a run folder that cannot be written or read
 │   └── StorageFull             no room, or no permission to write anything more: nothing can be kept, not even an error row
+├── NotExported                 a row that this form of export cannot hold; its message goes on after the name of the item
 └── Defect                      a failure that nobody foresaw, in OddPixel or in a library; its message names the exception
 """
 
@@ -119,6 +120,10 @@ class RunError(OddPixelError):
 
 class StorageFull(RunError):
     """The disk or the quota is full, or the file system is read-only: no row can be kept, so the batch ends."""
+
+
+class NotExported(OddPixelError):
+    """A row that this form of export cannot hold."""
 
 
 class Defect(OddPixelError):
