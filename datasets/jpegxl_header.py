@@ -178,11 +178,14 @@ def _colour_encoding(bits: _Bits) -> tuple[int, int, bool]:
             for _ in range(3):
                 _chromaticity(bits)
             primaries = 0  # known to the file alone
+    transfer = 0  # known to the file alone, as an exponent
     if bits.flag():
         bits.read(24)
-        return primaries, 0, False
+    else:
+        transfer = bits.enum()
+    bits.enum()  # rendering intent
     # JPEG XL numbers P3 as H.273 numbers the DCI variant; its white point is D65 unless the file says otherwise.
-    return (12 if primaries == P3 else primaries), bits.enum(), False
+    return (12 if primaries == P3 else primaries), transfer, False
 
 
 def _chromaticity(bits: _Bits) -> None:

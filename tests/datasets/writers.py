@@ -22,6 +22,7 @@ import numpy as np
 import tifffile
 from PIL import Image as Pillow
 
+from oddpixel.datasets import jpegxl_header
 from tests.datasets.dicom_maker import make_slice
 from tests.datasets.pictures import FLOAT32, INT16, NOTHING, UINT16, UINT32, Case, Depth, display, profile
 
@@ -191,7 +192,42 @@ def _chroma(values: np.ndarray) -> str:
 
 def jpegxl(case: Case, values: np.ndarray) -> bytes:
     """libjxl is told linear light by imagecodecs where samples have more than 8 bits."""
-    return bytes(imagecodecs.jpegxl_encode(values, lossless=True, bitspersample=case.depth.bits))
+    content = bytes(imagecodecs.jpegxl_encode(values, lossless=True, bitspersample=case.depth.bits))
+    return content if case.orientation == 1 else _oriented_jpegxl(content, case.orientation)
+
+
+def _oriented_jpegxl(content: bytes, orientation: int) -> bytes:
+    """Its header with an orientation put in (ISO/IEC 18181-1, D.3.1); frames begin at the next whole byte."""
+    bits = jpegxl_header._Bits(content[2:])
+
+    def place() -> int:
+        return 8 * len(content[2:]) - bits.left
+
+    jpegxl_header._size(bits)
+    assert not bits.flag(), "not all at its default"
+    extra = place()
+    assert not bits.flag(), "no extra fields yet"
+    jpegxl_header._bit_depth(bits)
+    bits.read(1)
+    for _ in range(bits.choice((0, 0), (1, 0), (2, 4), (1, 12))):
+        jpegxl_header._extra_channel(bits)
+    bits.read(1)
+    jpegxl_header._colour_encoding(bits)
+    tone = place()
+    assert bits.read(2) == 0, "no extensions"
+    bits.read(1)
+    end = place()
+    whole = int.from_bytes(content[2:], "little")
+
+    def part(first: int, last: int) -> tuple[int, int]:
+        return (whole >> first) & ((1 << (last - first)) - 1), last - first
+
+    fields = [part(0, extra), (1, 1), (orientation - 1, 3), (0, 3), part(extra + 1, tone), (1, 1), part(tone, end)]
+    header, length = 0, 0
+    for value, size in fields:
+        header |= value << length
+        length += size
+    return content[:2] + header.to_bytes(-(-length // 8), "little") + content[2 + -(-end // 8) :]
 
 
 def jpegxl_frames(pictures: np.ndarray) -> bytes:
@@ -365,8 +401,10 @@ WRITERS = (
     ),
     Writer(
         "JPEG XL", ".jxl", jpegxl, (EIGHT, display(10), SIXTEEN), profiles=("none", "linear"), alphas=("none", "straight"),
-        sequence=jpegxl_frames, sequence_is="frames",
-        not_with=lambda case: (case.depth.bits > 8) != (case.profile == "linear"),
+        orientations=ALL, sequence=jpegxl_frames, sequence_is="frames",
+        not_with=lambda case: (
+            (case.depth.bits > 8) != (case.profile == "linear") or (case.orientation != 1 and case.depth.bits > 8)
+        ),
     ),
     Writer(
         "JPEG 2000", ".jp2", jpeg2000, (EIGHT, TWELVE, SIXTEEN), profiles=("none", "icc"),
