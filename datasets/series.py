@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .completeness import missing
 from .entry import Entry
 from .formats import known_suffixes
 from .reading import Reader
@@ -61,6 +62,8 @@ def _sort_series(series: str, slices: list[tuple[int, dict[str, Any]]], entries:
         )
         ordered = [placed[k] for k in order]
         notes = {"sorted_by": "position", **geometry(position[order], normal)}
+    totals = [place["promised"] for _, place in slices if place.get("promised")]
+    notes |= missing([place["instance"] for _, place in slices], max(totals, default=None))
     return [
         replace(entries[i], series={"id": series, "index": k, "num_slices": len(ordered), **notes})
         for k, (i, _) in enumerate(ordered)

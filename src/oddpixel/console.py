@@ -135,6 +135,10 @@ def _notes(meta: dict[str, Any]) -> str:
     notes += [f"{name} {meta[name]}" for name in ("alpha", "converted_from") if name in meta]
     series = meta.get("series", {})
     notes += [f"{series[name]} {name.replace('_', ' ')}" for name in ("missing_slices",) if series.get(name)]
+    if "missing_numbers" in series:
+        notes.append(f"not here: slices number {series['missing_numbers']}")
+    if "promised_slices" in series:
+        notes.append(f"{series['num_slices']} of {series['promised_slices']} slices")
     if "gantry_tilt_deg" in series:
         notes.append(f"gantry tilt {series['gantry_tilt_deg']} degrees")
     if meta.get("text_in_pixels"):
