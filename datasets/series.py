@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .completeness import missing
 from .entry import Entry
 from .formats import known_suffixes
 from .reading import Reader
@@ -64,12 +65,14 @@ def _sort_series(series: str, slices: list[tuple[int, dict[str, Any]]], entries:
         main = [main[k] for k in order]
         notes |= geometry(position[order], normal)
     others = sorted(others, key=lambda each: (each[1]["instance"], entries[each[0]].name))
+    totals = [place["promised"] for _, place in slices if place.get("promised")]
+    lacking = missing([place["instance"] for _, place in slices], max(totals, default=None))
     if main and others:
         notes["other_orientations"] = len(others)
     apart: dict[str, Any] = {"sorted_by": "instance number"}
     if main:
         apart["orientation"] = "not that of most slices of the series"
-    described = [*((i, notes) for i, _ in main), *((i, apart) for i, _ in others)]
+    described = [*((i, notes | lacking) for i, _ in main), *((i, apart | lacking) for i, _ in others)]
     return [
         replace(entries[i], series={"id": series, "index": k, "num_slices": len(described), **about})
         for k, (i, about) in enumerate(described)

@@ -8,6 +8,8 @@ One bad file yields one `Unreadable` in its place; nothing else is lost.
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +25,8 @@ from .listing import LeftOut, Listing, merged, reasons
 from .reading import Reader
 from .series import arrange
 from .sources import listers
+
+logger = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -110,6 +114,20 @@ def open_source(
     )  # fmt: skip
     listing = merged([_listing(place, reader) for place in places])
     return FileSource(tuple(arrange(listing.entries, reader)), reader, listing.left_out, listing.notes)
+
+
+def readable(source: FileSource) -> Iterator[Image]:
+    """The images that can be read. Those that cannot, and files that are none, are counted in a warning at the end."""
+    errors: Counter[str] = Counter()
+    for image in source:
+        if isinstance(image, Image):
+            yield image
+        else:
+            errors[type(image.error).__name__] += 1
+    counts = {**errors, **reasons(source.left_out)}
+    if counts:
+        counted = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+        logger.warning("%d files left out: %s", sum(counts.values()), counted)
 
 
 def reader_of(*, limits: Limits | None = None, every: int = 1, **options: Any) -> Reader:

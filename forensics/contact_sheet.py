@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -15,6 +16,7 @@ from markupsafe import Markup
 from oddpixel.border import border
 from oddpixel.errors import OddPixelError, describe
 
+logger = logging.getLogger(__name__)
 # More tiles than this make a page of many megabytes; the run's table has them all.
 MAX_TILES = 500
 
@@ -35,6 +37,7 @@ def _drawn(tile: dict[str, Any]) -> Markup:
 
 
 def _failed(item: dict[str, Any], error: OddPixelError) -> Markup:
+    logger.warning("%s could not be drawn on the page: %s", item["item"], error)
     return _drawn({"item": item["item"], "picture": None, "error": item["error"] or describe(error)})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from oddpixel.forensics.detect.decide import Rule
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.store import save
 from oddpixel.forensics.export import export
+from oddpixel.forensics.originals import OriginalFiles
 from oddpixel.forensics.runs import Run
 from tests.forensics.test_detector import surface
 
@@ -381,6 +383,9 @@ def test_names_that_are_no_utf_8(detector: Path, folder: Path, tmp_path: Path) -
         assert sorted(row["item"] for row in json.loads(result.stdout)["items"]) == shown
         table = pd.concat([pd.read_parquet(part) for part in (out / "scores").glob("*.parquet")])
         assert sorted(table["item"]) == shown
+        row = table.to_dict("records")[0]
+        with OriginalFiles(Run.open(out)).open(row) as original:
+            assert hashlib.file_digest(original, "sha256").hexdigest() == row["sha256"]
         if command != "audit":
             assert shown[0] in (out / "index.html").read_text(encoding="utf-8")
             for form, name in (("csv", "t.csv"), ("zip", "t.zip")):

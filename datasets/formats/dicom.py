@@ -17,6 +17,7 @@ from oddpixel.errors import CorruptFile, NoPixels, UnsupportedEncoding
 from oddpixel.image import Unit
 
 from ..appearance import Samples, appearance
+from ..completeness import promised
 from ..dicom_tags import note_of, without_unreadable
 from ..limits import Limits
 from ..masking import equal_to
@@ -138,6 +139,7 @@ class OpenedDicom:
         if not series or self.header.frames != 1:
             return None
         place: dict[str, Any] = {"series": series, "instance": int(self.dataset.get("InstanceNumber", 0) or 0)}
+        place["promised"] = promised(self.dataset)
         if position is not None and orientation is not None and len(position) == 3 and len(orientation) == 6:
             place |= {"position": [float(v) for v in position], "orientation": [float(v) for v in orientation]}
         return place

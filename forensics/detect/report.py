@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -22,6 +23,7 @@ from oddpixel.forensics.verdicts import Chain
 
 from .evidence_picture import overlay, read_evidence
 
+logger = logging.getLogger(__name__)
 MAX_ROWS = 200  # the run's table has them all
 MAX_CURVES = 40
 WIDE, HIGH = 220, 40  # of a curve, in its own units
@@ -65,6 +67,7 @@ def _drawn(row: Mapping[str, Any]) -> Markup:
 
 def _failed(row: Mapping[str, Any], error: OddPixelError) -> Markup:
     """Its decision stands in the table; only its place on the page is lost."""
+    logger.warning("%s could not be drawn on the page: %s", row["item"], error)
     shown = {"item": row["item"], "group": row["group"], "thumbnail": None, "overlay": None}
     return _drawn(shown | {"error": describe(error)})
 

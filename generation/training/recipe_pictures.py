@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oddpixel.datasets.corpora import Role, cached, credits_of, fetch
-from oddpixel.datasets.source import open_source
+from oddpixel.datasets.source import open_source, readable
 from oddpixel.errors import UsageError
 from oddpixel.image import Image, Unreadable
 
@@ -43,9 +43,7 @@ def _packaged(numbers: dict[str, int], role: Role) -> Iterator[tuple[Image | Unr
 
 def _own(places: Sequence[str], *, held_out: bool) -> Iterator[tuple[Image | Unreadable, int]]:
     """By the hash of the group's name, so always alike."""
-    for image in open_source(*places):
-        if isinstance(image, Unreadable):
-            continue
+    for image in readable(open_source(*places)):
         digest = hashlib.sha256(image.group.encode()).digest()
         if (digest[0] % ONE_IN == 0) == held_out:
             yield image, 0

@@ -351,9 +351,9 @@ def test_parquet_keeps_numbers_and_texts(pictures: Path) -> None:
 
 
 def test_unknown_columns_are_named(pictures: Path) -> None:
-    (pictures / "m.csv").write_text("path,gruop,Age\nx/1.png,p1,40\n")
+    (pictures / "m.csv").write_text("path,cohort,Age\nx/1.png,p1,40\n")
     (note,) = open_source(pictures / "m.csv").notes
-    assert "`gruop`, `Age`" in note
+    assert "`cohort`, `Age`" in note
     assert "group" in note
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
-from oddpixel.forensics.audit.facts import exiftool, facts_of
+from oddpixel.forensics.audit.facts import c2pa, exiftool, facts_of
 from oddpixel.forensics.audit.facts.generators import FORMS, PROGRAMS, Form, declared
 
 PICTURE = Pillow.fromarray(np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8))
@@ -198,6 +198,29 @@ def test_digital_source_types(value: str, place: str) -> None:
     )
     assert synthetic(saved("JPEG", xmp=as_attribute))
     assert not synthetic(PLACES[place]("DigitalSourceType", "digitalCapture"))
+
+
+@pytest.mark.parametrize(
+    ("manifest", "is_declared"),
+    [
+        ({"actions": ["c2pa.created"], "agents": ["DALL·E"]}, True),
+        ({"actions": ["c2pa.created"], "agents": ["Adobe Firefly 2.0"]}, True),
+        ({"actions": ["c2pa.opened", "c2pa.created"], "agents": ["Adobe Photoshop 25.4", "Adobe Firefly"]}, True),
+        ({"generator": "Adobe_Firefly 1.0"}, True),
+        ({"generator": "ChatGPT"}, True),
+        ({"source_types": ["http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"]}, True),
+        ({"actions": ["c2pa.opened"], "agents": ["Adobe Photoshop 25.4"], "generator": "Adobe_Photoshop 25.4"}, False),
+        ({"actions": ["c2pa.created"], "agents": ["Leica M11-P"], "generator": "Leica Camera"}, False),
+        ({"generator": "Google C2PA Core Generator Library"}, False),
+    ],
+)
+def test_actions_and_agents_of_c2pa(manifest: dict[str, Any], is_declared: bool) -> None:
+    facts = list(c2pa.facts_from({"state": "valid", **manifest}))
+    assert any(fact.declares == "synthetic" for fact in facts) == is_declared
+    assert {fact.name for fact in facts} == {
+        "C2PA",
+        *(f"C2PA: {name.replace('source_types', 'digital source type')}" for name in manifest),
+    }
 
 
 def test_extended_xmp_and_utf_16() -> None:
