@@ -18,6 +18,8 @@ from .colour import to_srgb
 from .formats import Frame
 
 Alpha = Literal["none", "straight", "premultiplied"]
+CONTAINER_BITS = 16
+MOST_USED_BITS = 13  # with more in use, a picture is dark at worst; with fewer it is black
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,10 +72,15 @@ def appearance(samples: Samples) -> Frame:
         colours = upright(colours, samples.orientation)
         masked = None if masked is None else upright(masked, samples.orientation)
         meta["orientation_applied"] = samples.orientation
-    frame = Frame(stored=colours, scale=1 / samples.white, bits=samples.bits, unit="display", masked=masked, meta=meta)
     if samples.white != 2**samples.bits - 1:
-        meta["slope"] = frame.scale
-    return frame
+        meta["slope"] = 1 / samples.white
+    if (used := _used_bits(samples, colours)) is not None:
+        meta["display"] = {"value": [0.0, (2**used - 1) / samples.white], "grey": [0.0, 1.0]}
+        meta["notes"] = [
+            *meta.get("notes", []),
+            f"its {samples.bits} bits say no depth and {used} are used: it is shown so",
+        ]
+    return Frame(stored=colours, scale=1 / samples.white, bits=samples.bits, unit="display", masked=masked, meta=meta)
 
 
 def as_stored(samples: Samples) -> Frame:
@@ -88,6 +95,14 @@ def upright(values: np.ndarray, orientation: int) -> np.ndarray:
     flips_rows = orientation in (3, 4, 7, 8)
     flips_columns = orientation in (2, 3, 6, 7)
     return values[:: -1 if flips_rows else 1, :: -1 if flips_columns else 1]
+
+
+def _used_bits(samples: Samples, colours: np.ndarray) -> int | None:
+    """How many bits the samples use, where a container of 16 does not say and most of it is empty. For the eye alone."""
+    if samples.bits != CONTAINER_BITS or samples.top is not None or samples.alpha != "none":
+        return None
+    used = int(colours.max()).bit_length()
+    return used if 0 < used <= MOST_USED_BITS else None
 
 
 def _without_alpha(samples: Samples) -> tuple[np.ndarray, np.ndarray | None]:

@@ -27,6 +27,7 @@ def frame_from_pillow(picture: Any, *, stored: bool = False, bits: int = 8) -> F
 
     Raises: UnsupportedEncoding.
     """
+    picture.load()  # a TIFF turns upright as it loads, and then says so
     if picture.mode in ("F", "I"):
         return _numbers(picture, stored=stored)
     return (as_stored if stored else appearance)(samples_from_pillow(picture, bits))
@@ -34,7 +35,8 @@ def frame_from_pillow(picture: Any, *, stored: bool = False, bits: int = 8) -> F
 
 def samples_from_pillow(picture: Any, bits: int = 8) -> Samples:
     """Of a picture in any mode of the display. Raises: UnsupportedEncoding."""
-    about: dict[str, Any] = {"profile": picture.info.get("icc_profile"), "orientation": orientation_of(picture)}
+    profile = picture.info.get("icc_profile") if picture.mode != "LAB" else None  # Lab is converted without one
+    about: dict[str, Any] = {"profile": profile, "orientation": orientation_of(picture)}
     if picture.mode == "1":
         return Samples(values=np.asarray(picture).astype(np.uint8), bits=1, **about)
     if picture.mode in DEEP_GREY:
@@ -45,8 +47,10 @@ def samples_from_pillow(picture: Any, bits: int = 8) -> Samples:
         picture, converted = _without_inks(picture, converted)
     alpha = "straight" if picture.mode in ("LA", "RGBA") else "none"
     meta = {} if converted is None else {"converted_from": converted}
-    depth, top = (8, None) if picture.mode != "L" else (bits, 255)
-    return Samples(values=np.asarray(picture), bits=depth, top=top, alpha=alpha, meta=meta, **about)  # type: ignore[arg-type]
+    values, depth = np.asarray(picture), 8
+    if picture.mode == "L" and bits < 8:  # Pillow spreads them over 0..255
+        values, depth = values // (255 // (2**bits - 1)), bits
+    return Samples(values=values, bits=depth, alpha=alpha, meta=meta, **about)  # type: ignore[arg-type]
 
 
 def orientation_of(picture: Any) -> int:

@@ -10,6 +10,7 @@ read, never its label. A camera's raw data is refused by name: what lies beside 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
@@ -30,6 +31,7 @@ THROUGH_PILLOW = ("YCBCR", "SEPARATED", "CIELAB", "ICCLAB")
 GDAL_NODATA, MAX_SAMPLE_VALUE, ICC_PROFILE, ORIENTATION = 42113, 281, 34675, 274
 DEEPEST_DISPLAY = 16  # bits; more are counts or codes, never grey levels of a display
 EXACT_IN_FLOAT32 = 2**24
+TURNED_BACK = {6: 8, 8: 6}  # every other orientation undoes itself
 ALPHAS: dict[int, Alpha] = {1: "premultiplied", 2: "straight"}  # ExtraSamples (TIFF 6.0, p. 31)
 
 
@@ -111,7 +113,13 @@ class OpenedTiff:
         self.file.seek(0)
         picture = Pillow.open(self.file, formats=["TIFF"])
         picture.seek(page.index)
-        return frame_from_pillow(picture, stored=stored)
+        frame = frame_from_pillow(picture, stored=stored)
+        orientation = int(page.tags.valueof(ORIENTATION, 1))
+        if orientation == 1:
+            return frame
+        if stored:  # Pillow has turned it while it loaded
+            return replace(frame, stored=upright(frame.stored, TURNED_BACK.get(orientation, orientation)))
+        return replace(frame, meta=frame.meta | {"orientation_applied": orientation})
 
 
 def _full_pages(tiff: Any) -> tuple[list[Any], list[str]]:

@@ -157,6 +157,45 @@ def test_a_near_infrared_band_is_no_transparency(tmp_path: Path) -> None:
     assert read(tmp_path / "unassalpha.tif").meta["alpha"] == "laid on white"
 
 
+@pytest.mark.parametrize("kind", ["CMYK", "YCbCr", "YCbCr, LZW", "LAB", "jpeg"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pages_that_pillow_converts_are_turned_once(kind: str, orientation: int, tmp_path: Path) -> None:
+    from oddpixel.datasets.decoding import Decoding
+    from oddpixel.datasets.limits import Limits
+    from tests.datasets.pictures import UPRIGHT
+
+    colours = np.zeros((16, 24, 3), np.uint8)
+    colours[:8, :8], colours[8:, :16] = (250, 20, 20), (20, 200, 40)
+    path = tmp_path / "x.tif"
+    if kind == "jpeg":
+        tags = [(274, "H", 1, orientation, True)]
+        tifffile.imwrite(path, colours, photometric="rgb", compression="jpeg", extratags=tags, metadata=None)
+    else:
+        _converted(Pillow.fromarray(colours), kind).save(
+            path, tiffinfo={274: orientation}, compression="tiff_lzw" if "LZW" in kind else None
+        )
+    expected = UPRIGHT[orientation](colours).transpose(2, 0, 1) / 255
+    image = read(path)
+    assert image.pixels.shape == expected.shape
+    assert np.abs(image.pixels - expected).mean() < 0.06
+    assert image.meta.get("orientation_applied", 1) == orientation
+    with path.open("rb") as file:
+        stored = Decoding(file, "x.tif", Limits(), b"").as_stored()
+    assert np.abs(stored.stored / 255 - colours / 255).mean() < 0.06
+
+
+def _converted(picture: Pillow.Image, kind: str) -> Pillow.Image:
+    from PIL import ImageCms
+
+    if kind == "LAB":
+        srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+        converted = ImageCms.profileToProfile(picture, srgb, lab, outputMode="LAB")
+        assert converted is not None
+        converted.info.pop("icc_profile", None)
+        return converted
+    return picture.convert(kind.partition(",")[0])
+
+
 def test_palettes_of_8_bits_in_16(tmp_path: Path) -> None:
     indices = np.arange(64, dtype=np.uint8).reshape(8, 8)
     entries = np.stack([np.arange(256)] * 3).astype(np.uint16)
@@ -179,6 +218,24 @@ def test_significant_bits_that_the_samples_contradict_are_ignored(tmp_path: Path
     assert image.bits == 16
     assert "sBIT" in notes(image)
     np.testing.assert_array_equal(np.rint(image.pixels[0] * 65535), values)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_grey_of_few_bits_keeps_its_depth(bits: int, tmp_path: Path) -> None:
+    levels = (np.arange(64).reshape(8, 8) % 2**bits).astype(np.uint8)
+    Pillow.fromarray(levels * (255 // (2**bits - 1))).save(tmp_path / "x.png", bits=bits)
+    image = read(tmp_path / "x.png")
+    assert image.bits == bits
+    np.testing.assert_array_equal(np.rint(image.pixels[0] / image.quantum), levels)
+
+
+def test_12_bits_in_16_are_no_black_picture(tmp_path: Path) -> None:
+    values = (np.arange(64).reshape(8, 8) * 60).astype(np.uint16)
+    Pillow.fromarray(values).save(tmp_path / "x.png")
+    image = read(tmp_path / "x.png")
+    np.testing.assert_array_equal(np.rint(image.pixels[0] * 65535), values)
+    assert image.to_display().max() > 200
+    assert "12 are used" in notes(image)
 
 
 def test_a_profile_for_other_channels_is_said(tmp_path: Path, photo: np.ndarray) -> None:
