@@ -278,6 +278,8 @@ class OpenedDicom:
 
         voi = self._functional(index, "FrameVOILUTSequence")
         recorded = frame.stored if frame.masked is None or frame.masked.all() else frame.stored[~frame.masked]
+        if recorded.dtype.kind == "f":
+            recorded = recorded[np.isfinite(recorded)] if np.isfinite(recorded).any() else np.zeros(1)
         low, high = sorted(frame.scale * float(v) + frame.offset for v in (recorded.min(), recorded.max()))
         if voi.get("VOILUTSequence"):
             first = int(voi.VOILUTSequence[0].LUTDescriptor[1])

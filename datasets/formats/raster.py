@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 
 from ..appearance import Samples, appearance, as_stored
+from ..code_points import profile_of
 from ..limits import Limits
 from ..pillow_samples import frame_from_pillow, orientation_of
 from ..text import technical_text
@@ -30,6 +31,8 @@ EXIF_TAGS = {271: "make", 272: "model", 305: "software"}
 EXIF_PHOTO_TAGS = {33434: "exposure_s", 33437: "f_number", 34855: "iso", 37386: "focal_length_mm", 42036: "lens"}
 SRGB_GAMMA = 1 / 2.2  # what a gAMA chunk of an sRGB picture says
 GAMMA_TOLERANCE = 0.01
+BMP_HEADER = 14  # bytes before the bitmap's own header
+LARGEST_PROFILE = 16 * 2**20
 
 
 class Raster:
@@ -79,8 +82,9 @@ class OpenedRaster:
         self.significant: int | None = None
         notes: list[str] = []
         if self.picture.format == "PNG":
-            self._read_png_header()
-            notes = self._png_notes(frames)
+            notes = [*self._read_png_header(), *self._png_notes(frames)]
+        elif self.picture.format == "BMP" and (profile := _bmp_profile(file)) is not None:
+            self.picture.info["icc_profile"] = profile
         self.header = Header(
             format="JPEG" if self.picture.format == "MPO" else str(self.picture.format),
             width=width,
@@ -103,15 +107,23 @@ class OpenedRaster:
             return (as_stored if stored else appearance)(self._deep_png())
         return frame_from_pillow(self.picture, stored=stored, bits=min(self.depth, 8))
 
-    def _read_png_header(self) -> None:
-        """Depth, colour type and significant bits (PNG 3, 11.2.1 and 11.3.2.5)."""
+    def _read_png_header(self) -> list[str]:
+        """Depth, colour type, significant bits and code points of colour (PNG 3, 11.2.1, 11.3.2.5, 11.3.2.6); and notes."""
+        notes: list[str] = []
         for name, content in _png_chunks(self.file):
             if name == b"IHDR" and len(content) >= 10:
                 self.depth, self.colour_type = content[8], content[9]
             elif name == b"sBIT" and content:
                 self.significant = max(content[:3])
+            elif name == b"cICP" and len(content) == 4:  # wins over a profile
+                self.picture.info.pop("icc_profile", None)
+                profile, facts = profile_of(content[0], content[1])
+                notes += facts.get("notes", [])
+                if profile is not None:
+                    self.picture.info["icc_profile"] = profile
         if self.colour_type == 3:
             self.depth = 8  # of the palette's entries
+        return notes
 
     def _png_notes(self, frames: int) -> list[str]:
         notes = []
@@ -178,6 +190,18 @@ def exif_facts(picture: Any) -> dict[str, Any]:
     except Exception:  # a broken EXIF block does not make the pixels unreadable
         return {"exif": "unreadable"}
     return {name: technical_text(value) for name, value in found.items()}
+
+
+def _bmp_profile(file: BinaryIO) -> bytes | None:
+    """Embedded in a header of version 5 (BITMAPV5HEADER, `bV5CSType` PROFILE_EMBEDDED)."""
+    file.seek(0)
+    head = file.read(BMP_HEADER + 124)
+    if len(head) < BMP_HEADER + 124 or head[BMP_HEADER] != 124 or head[BMP_HEADER + 56 : BMP_HEADER + 60] != b"DEBM":
+        return None
+    offset, size = struct.unpack("<II", head[BMP_HEADER + 112 : BMP_HEADER + 120])
+    file.seek(BMP_HEADER + offset)
+    profile = file.read(min(size, LARGEST_PROFILE))
+    return profile if profile and len(profile) == size else None
 
 
 def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:

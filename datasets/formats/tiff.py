@@ -9,6 +9,7 @@ read, never its label. A camera's raw data is refused by name: what lies beside 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO, ClassVar
@@ -139,8 +140,8 @@ def _full_pages(tiff: Any) -> tuple[list[Any], list[str]]:
         raise NoPixels("the file holds only reduced-resolution copies or masks of an image that is not in it")
     left_out = len(pages) - len(full)
     notes = [f"{left_out} reduced-resolution copies or masks are left out"] if left_out else []
-    if (promised := _promised_by_imagej(tiff)) > len(full):
-        notes.append(f"the file promises {promised} images, {len(full)} of them are pages and are read")
+    if (promised := _promised(tiff)) > len(pages):
+        notes.append(f"the file describes {promised} pictures; {len(full)} are pages of it and are read")
     return full, notes
 
 
@@ -162,8 +163,11 @@ def _is_reduction(page: Any, other: Any) -> bool:
     return is_power and all(abs(large / factor - small) <= 1 for large, small in sides)
 
 
-def _promised_by_imagej(tiff: Any) -> int:
-    return int((tiff.imagej_metadata or {}).get("images", 1)) if tiff.is_imagej else 1
+def _promised(tiff: Any) -> int:
+    """How many pictures the file's own description speaks of: some writers put many behind one page."""
+    if len(tiff.pages) > 1 or not (tiff.is_imagej or tiff.is_shaped or tiff.is_stk):
+        return len(tiff.pages)
+    return sum(math.prod(series.shape) // max(math.prod(series.keyframe.shape), 1) for series in tiff.series)
 
 
 def _raw(what: str) -> UnsupportedEncoding:

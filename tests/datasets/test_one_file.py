@@ -220,6 +220,43 @@ def test_significant_bits_that_the_samples_contradict_are_ignored(tmp_path: Path
     np.testing.assert_array_equal(np.rint(image.pixels[0] * 65535), values)
 
 
+def test_code_points_of_colour_in_a_png(tmp_path: Path, photo: np.ndarray) -> None:
+    from tests.datasets.writers import _chunk
+
+    Pillow.fromarray(photo[:32, :48]).save(tmp_path / "x.png")
+    content = (tmp_path / "x.png").read_bytes()
+    means = {}
+    for name, points in (("sRGB", (1, 13)), ("P3", (12, 13)), ("linear", (1, 8))):
+        (tmp_path / "x.png").write_bytes(content[:33] + _chunk(b"cICP", bytes([*points, 0, 1])) + content[33:])
+        means[name] = read(tmp_path / "x.png").pixels.mean((1, 2))
+    np.testing.assert_allclose(means["sRGB"], photo[:32, :48].mean((0, 1)) / 255, atol=1e-5)
+    assert np.abs(means["P3"] - means["sRGB"]).max() > 0.005
+    assert (means["linear"] > means["sRGB"] + 0.03).all()
+
+
+def test_a_profile_in_a_bitmap(tmp_path: Path) -> None:
+    from tests.datasets.pictures import Case, draw, expected, profile
+    from tests.datasets.writers import EIGHT
+
+    case = Case(EIGHT, "rgb", "icc")
+    values, embedded = draw(case), profile("rgb")
+    height, width = values.shape[:2]
+    rows = b"".join(row[:, ::-1].tobytes().ljust(-(-3 * width // 4) * 4, b"\0") for row in values[::-1])
+    head = struct.pack("<IiiHHIIiiII", 124, width, height, 1, 24, 0, len(rows), 0, 0, 0, 0) + bytes(16)
+    head += b"DEBM" + bytes(48) + struct.pack("<IIII", 4, 124 + len(rows), len(embedded), 0)
+    start = 14 + len(head)
+    whole = struct.pack("<2sIHHI", b"BM", start + len(rows) + len(embedded), 0, 0, start) + head + rows + embedded
+    (tmp_path / "x.bmp").write_bytes(whole)
+    assert np.abs(read(tmp_path / "x.bmp").pixels - expected(case, values)[0]).max() < 2.5 / 255
+
+
+def test_pictures_behind_one_page_are_counted(tmp_path: Path) -> None:
+    pictures = np.zeros((5, 16, 16), np.uint8)
+    with tifffile.TiffWriter(tmp_path / "x.tif") as out:
+        out.write(pictures, photometric="minisblack", truncate=True)
+    assert "describes 5 pictures; 1 are pages" in notes(read(tmp_path / "x.tif"))
+
+
 @pytest.mark.parametrize("bits", [2, 4])
 def test_grey_of_few_bits_keeps_its_depth(bits: int, tmp_path: Path) -> None:
     levels = (np.arange(64).reshape(8, 8) % 2**bits).astype(np.uint8)

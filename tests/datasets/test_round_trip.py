@@ -44,6 +44,22 @@ def test_every_frame_reads_back_in_order(writer: Writer, tmp_path: Path) -> None
         assert off[k] < (1 if writer.name not in ("AVIF", "MP4, MOV") else 15)
 
 
+def test_the_confined_decoders_read_the_same(tmp_path: Path) -> None:
+    for k, writer in enumerate(WRITERS):
+        cases = list(writer.cases())
+        for j, case in enumerate((cases[0], cases[-1])):
+            (tmp_path / f"{k:02}-{j}{writer.suffix}").write_bytes(writer.write(case, draw(case)))
+    confined, direct = (list(open_source(tmp_path, sandboxed=sandboxed)) for sandboxed in (True, False))
+    assert len(confined) == len(direct) == 2 * len(WRITERS)
+    for one, other in zip(confined, direct, strict=True):
+        assert isinstance(one, Image), one.error
+        assert isinstance(other, Image)
+        np.testing.assert_array_equal(one.pixels, other.pixels)
+        assert (one.bits, one.unit, one.notes) == (other.bits, other.unit, other.notes)
+        assert (one.valid is None) == (other.valid is None)
+        assert one.valid is None or np.array_equal(one.valid, other.valid)
+
+
 @by_name
 def test_technical_metadata_is_kept(writer: Writer, tmp_path: Path) -> None:
     case = next(writer.cases())
