@@ -64,13 +64,15 @@ class OpenRun:
         with self._lock:
             newer = self.verdicts.since(self.key, self._seen)
             if newer:
-                self._table.note_decisions({each.item: _said(each) for each in newer})
+                decisions = {each.item: _said(each) for each in newer}
+                self._table.note_decisions(decisions, {each.item: each.sha256 for each in newer})
                 self._seen = newer[-1].seq
             return self._table
 
     def row(self, item: str) -> dict[str, Any]:
         """Raises: RunError where the run has no such item."""
-        found = self.table.page([Filter("item", "=", item)], limit=1)
+        # The newest, where a watched file was judged again after it changed.
+        found = self.table.page([Filter("item", "=", item)], order_by="shard", descending=True, limit=1)
         if not found:
             raise RunError(f"the run {self.name} has no item {item}")
         return found[0]

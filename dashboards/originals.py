@@ -73,13 +73,13 @@ class Originals:
         self.files = OriginalFiles(run, roots)
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, "oddpixel-originals")
-        self._pictures: OrderedDict[str, Picture] = OrderedDict()
+        self._pictures: OrderedDict[tuple[str, str | None], Picture] = OrderedDict()
         self._decoder: Decoder | None = None
 
     def picture(self, row: dict[str, Any]) -> Picture:
         """Arguments: row: of the run's table. Raises: UnreadableInput."""
         with self._lock:
-            item = row["item"]
+            item = (row["item"], row["sha256"])
             if item in self._pictures:
                 self._pictures.move_to_end(item)
             else:
@@ -156,6 +156,6 @@ def _window(image: Image) -> dict[str, Any]:
         low, high = float(min(knots["value"])), float(max(knots["value"]))
         inverted = knots["grey"][0] > knots["grey"][-1]
     else:
-        low, high = (float(each) for each in np.nanpercentile(image.pixels, (0.5, 99.5)))
+        low, high = (float(each) for each in np.nanpercentile(image.values(), (0.5, 99.5)))
         inverted = False
     return {"window": [low, max(high, low + 1e-6)], "inverted": inverted}

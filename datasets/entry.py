@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from oddpixel.errors import CorruptFile, MissingFile, TooLarge, UnreadableInput, UnsafePath
+from oddpixel.errors import CorruptFile, MissingFile, OddPixelError, TooLarge, UnreadableInput, UnsafePath
 
 from .limits import Limits
 
@@ -61,8 +61,10 @@ class Entry:
                     raise TooLarge(f"inflates {info.file_size} bytes from {info.compress_size}: an archive bomb")
                 with archive.open(info) as member:
                     return _to_memory(member, info.file_size)
-        except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError, KeyError) as error:
-            raise CorruptFile(f"the archive member cannot be read: {error}") from error
+        except (OddPixelError, MemoryError):
+            raise
+        except Exception as error:  # zlib.error, LZMAError, struct.error, ...: each method of compression has its own
+            raise CorruptFile(f"the archive member cannot be read: {type(error).__name__}: {error}") from error
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -92,12 +94,15 @@ def _to_memory(member: Any, size: int) -> BinaryIO:
         else tempfile.TemporaryFile()  # noqa: SIM115 -- the caller closes it
     )
     written = 0
-    while block := member.read(2**20):
-        written += len(block)
-        if written > size:  # the directory lied about the size
-            memory.close()
-            raise TooLarge(f"inflates beyond the {size} bytes that the archive declares")
-        memory.write(block)
-    memory.seek(0)
+    try:
+        while block := member.read(2**20):
+            written += len(block)
+            if written > size:  # the directory lied about the size
+                raise TooLarge(f"inflates beyond the {size} bytes that the archive declares")
+            memory.write(block)
+        memory.seek(0)
+    except BaseException:
+        memory.close()
+        raise
     opened: BinaryIO = memory
     return opened

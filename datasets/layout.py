@@ -13,8 +13,11 @@ from typing import Any, ClassVar
 
 from oddpixel.errors import UsageError
 
-from .entry import Entry
+from .listing import LeftOut, Listing
 from .reading import Reader
+from .walking import walk
+
+ELSEWHERE = "a mask, or outside of the layout"
 
 
 class Layout(ABC):
@@ -26,19 +29,19 @@ class Layout(ABC):
     def accepts(self, place: str) -> bool:
         return place.startswith(f"{self.prefix}:")
 
-    def entries(self, place: str, reader: Reader) -> list[Entry]:
+    def listing(self, place: str, reader: Reader) -> Listing:
         """Raises: UsageError where nothing below the root is laid out so."""
-        from .sources.folder import Folder
-
         root = Path(place.removeprefix(f"{self.prefix}:"))
         if not root.is_dir():
             raise UsageError(f"{place}: no folder {root}")
-        listed = Folder().entries(str(root), reader)
-        facts = self.facts(root, [Path(entry.name).parts for entry in listed])
-        found = [replace(entry, **known) for entry, known in zip(listed, facts, strict=True) if known is not None]
-        if not found:
-            raise UsageError(f"{place}: none of its {len(listed)} images lies as expected: {self.expected}")
-        return found
+        listed = walk(root, reader.follow_links)
+        facts = self.facts(root, [Path(entry.name).parts for entry in listed.entries])
+        known = list(zip(listed.entries, facts, strict=True))
+        entries = tuple(replace(entry, **each) for entry, each in known if each is not None)
+        if not entries:
+            raise UsageError(f"{place}: none of its {len(known)} images lies as expected: {self.expected}")
+        elsewhere = tuple(LeftOut(entry.name, ELSEWHERE) for entry, each in known if each is None)
+        return Listing(entries, (*listed.left_out, *elsewhere), listed.notes)
 
     @abstractmethod
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:

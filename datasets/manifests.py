@@ -49,7 +49,7 @@ def read_manifest(file: BinaryIO, container: str, anchors: str | None) -> dict[s
         Plain JSON, texts of at most 500 printable characters, lists of at most 50:
         state: trusted | valid | invalid | absent | unreadable | unsupported | not examined.
         issuer: organisation in the signer's certificate, title, generator, signed_at: text or None.
-        actions, agents: what was done, and with which software, as the manifest says.
+        actions, agents: what was done, and with which software (to its parents too), as the manifest says.
         source_types: digital source types, of the file and of what it was derived from.
         component_source_types: of pictures that were placed into it.
         failures, notes: C2PA's status codes, or what stopped the reading.
@@ -104,7 +104,7 @@ def _described(store: dict[str, Any]) -> dict[str, Any]:
         generator=_text(" ".join(part for part in (tool.get("name"), tool.get("version")) if isinstance(part, str))),
         signed_at=_text(signature.get("time")),
         actions=_texts(action.get("action") for action in done),
-        agents=_texts(_agent(action) for action in done),
+        agents=_texts(_agent(action) for label in line for action in _actions(_dict(manifests[label]))),
         source_types=_texts(own),
         component_source_types=_texts(placed),
         failures=_texts(_codes(store, "failure")),

@@ -16,15 +16,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, TypeVar
 
-from oddpixel.errors import CorruptFile, DecodingStopped, UnreadableInput
+from oddpixel.border import typed
+from oddpixel.errors import CorruptFile, DecodingStopped, Defect, NotEnoughMemory, OddPixelError, UnreadableInput
 from oddpixel.image import Image, Unreadable
 
 from .entry import Entry
 from .limits import Limits
-from .sandbox import Decoder, DirectDecoder, FileFacts, SandboxedDecoder
+from .pairs import open_whole
+from .sandbox import Decoder, DirectDecoder, FileFacts, Pixels, SandboxedDecoder
 
 # Frames of one file that may each cost a worker before the file is given up.
 MAX_RESTARTS = 3
+DECODER_LOST = (DecodingStopped, Defect, NotEnoughMemory)
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Reader:
     Arguments:
         every: of a file with several frames, only every so many-th.
         by_shot: of a video, the middle frame of every shot; other files are read as ever.
+        follow_links: whether listing a folder walks folders that links in it lead to.
     """
 
     limits: Limits
@@ -43,6 +47,7 @@ class Reader:
     any_suffix: bool = False
     every: int = 1
     by_shot: bool = False
+    follow_links: bool = False
 
     def decoder(self) -> Decoder:
         kind = SandboxedDecoder if self.sandboxed else DirectDecoder
@@ -52,7 +57,7 @@ class Reader:
         """Every image of every entry, in order; an `Unreadable` where one could not be had."""
         return _in_order(entries, self, partial(read_entry, every=self.every, by_shot=self.by_shot))
 
-    def facts(self, entries: Sequence[Entry]) -> Iterator[FileFacts | UnreadableInput]:
+    def facts(self, entries: Sequence[Entry]) -> Iterator[FileFacts | OddPixelError]:
         """The headers alone, one answer an entry, in order."""
         return _in_order(entries, self, _read_facts)
 
@@ -63,7 +68,7 @@ def read_entry(
     """The images of one file. A multi-frame file whose k-th frame is bad yields one `Unreadable` for that frame."""
     sha256, group = None, entry.group or entry.name
     try:
-        with entry.open(limits) as file:
+        with open_whole(entry, limits) as file:
             limits.check_bytes(size := _size(file))
             sha256 = _digest(file)
             facts = decoder.open(file, entry.member or entry.path.name, ahead=True)
@@ -72,7 +77,7 @@ def read_entry(
             for index in (decoder.shots() if by_shot else None) or range(0, facts.header.frames, every):
                 image = _read_frame(entry, decoder, facts, index, sha256, group, size)
                 yield image
-                if isinstance(image, Unreadable) and isinstance(image.error, DecodingStopped):
+                if isinstance(image, Unreadable) and isinstance(image.error, DECODER_LOST):
                     # The worker went down with this frame; the file's other frames need a new one.
                     if (restarts := restarts + 1) > MAX_RESTARTS:
                         raise DecodingStopped(
@@ -80,16 +85,14 @@ def read_entry(
                         )
                     file.seek(0)
                     decoder.open(file, entry.member or entry.path.name)
-    except UnreadableInput as error:
-        yield Unreadable(entry.name, sha256, group, error)
-    except OSError as error:
-        yield Unreadable(entry.name, sha256, group, CorruptFile(f"cannot be read: {error}"))
+    except BaseException as error:
+        yield Unreadable(entry.name, sha256, group, _reading_error(error, decoder))
 
 
 def read_frame(entry: Entry, decoder: Decoder, limits: Limits, frame: int | None) -> Image | Unreadable:
     """One image of a file: a frame by its number, or the only one."""
     try:
-        with entry.open(limits) as file:
+        with open_whole(entry, limits) as file:
             limits.check_bytes(size := _size(file))
             sha256 = _digest(file)
             facts = decoder.open(file, entry.member or entry.path.name)
@@ -98,10 +101,8 @@ def read_frame(entry: Entry, decoder: Decoder, limits: Limits, frame: int | None
             return _read_frame(
                 entry, decoder, facts, frame or 0, sha256, entry.group or facts.group or entry.name, size
             )
-    except UnreadableInput as error:
-        return Unreadable(entry.name, None, entry.group or entry.name, error)
-    except OSError as error:
-        return Unreadable(entry.name, None, entry.group or entry.name, CorruptFile(f"cannot be read: {error}"))
+    except BaseException as error:
+        return Unreadable(entry.name, None, entry.group or entry.name, _reading_error(error, decoder))
 
 
 def _read_frame(
@@ -109,28 +110,47 @@ def _read_frame(
 ) -> Image | Unreadable:
     source = entry.name if facts.header.frames == 1 else f"{entry.name}#{index}"
     try:
-        pixels = decoder.frame(index)
-    except UnreadableInput as error:
+        return _image(entry, decoder.frame(index), facts, index, source, sha256, group, size)
+    except BaseException as error:
         if facts.header.frames == 1:
             raise
-        return Unreadable(source, sha256, group, error)
+        return Unreadable(source, sha256, group, _reading_error(error, decoder))
+
+
+def _image(
+    entry: Entry, pixels: Pixels, facts: FileFacts, index: int, source: str, sha256: str, group: str, size: int
+) -> Image:
     meta = {"format": facts.header.format, "bytes": size, **facts.header.meta, **pixels.meta}
+    if notes := [*facts.header.meta.get("notes", []), *pixels.meta.get("notes", [])]:
+        meta["notes"] = notes
     if facts.header.frames > 1:
         meta |= {"frame": index, "frames": facts.header.frames}
     for name, value in (("label", entry.label), ("mask", entry.mask), ("role", entry.role), ("series", entry.series)):
         if value is not None:
             meta[name] = value
-    return Image(pixels.array, pixels.bits, pixels.unit, pixels.spacing_mm, source, sha256, group, meta)
+    return Image(
+        pixels.array, pixels.bits, pixels.unit, pixels.spacing_mm, source, sha256, group, meta, pixels.valid
+    )  # fmt: skip
 
 
-def _read_facts(entry: Entry, decoder: Decoder, limits: Limits) -> Iterator[FileFacts | UnreadableInput]:
+def _read_facts(entry: Entry, decoder: Decoder, limits: Limits) -> Iterator[FileFacts | OddPixelError]:
     try:
-        with entry.open(limits) as file:
-            yield decoder.open(file, entry.member or entry.path.name)
-    except UnreadableInput as error:
-        yield error
-    except OSError as error:
-        yield CorruptFile(f"cannot be read: {error}")
+        with open_whole(entry, limits) as file:
+            facts: FileFacts | OddPixelError = decoder.open(file, entry.member or entry.path.name)
+    except BaseException as error:
+        facts = _reading_error(error, decoder)
+    yield facts
+
+
+def _reading_error(error: BaseException, decoder: Decoder) -> OddPixelError:
+    """Why an entry has no image. A decoder that failed in a way of its own may answer the wrong question next: it is closed."""
+    if isinstance(error, UnreadableInput):
+        return error
+    if isinstance(error, OSError):
+        return CorruptFile(f"cannot be read: {error}")
+    found = typed(error)
+    decoder.close()
+    return found
 
 
 def _size(file: BinaryIO) -> int:
@@ -146,6 +166,15 @@ def _digest(file: Any) -> str:
 
 
 END = object()
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """Raised where the reader stands: it is about no entry."""
+
+    error: BaseException
+
+
 Answer = TypeVar("Answer")
 
 
@@ -180,8 +209,8 @@ def _in_order(entries: Sequence[Entry], reader: Reader, produce: Callable[..., I
                         if stop.is_set():
                             return
                     put(box, END)
-                except BaseException as error:  # a defect of ours: raise it where the reader stands
-                    put(box, error)
+                except BaseException as error:
+                    put(box, _Failure(error))
                     return
         finally:
             decoder.close()
@@ -193,8 +222,8 @@ def _in_order(entries: Sequence[Entry], reader: Reader, produce: Callable[..., I
         for index in range(len(entries)):
             box = boxes[index % len(boxes)]
             while (answer := box.get()) is not END:
-                if isinstance(answer, BaseException) and not isinstance(answer, UnreadableInput):
-                    raise answer
+                if isinstance(answer, _Failure):
+                    raise answer.error
                 yield answer
             window.release()
     finally:

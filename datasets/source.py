@@ -8,20 +8,25 @@ One bad file yields one `Unreadable` in its place; nothing else is lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from oddpixel.errors import UsageError
+from oddpixel.errors import NoImages, UsageError
 from oddpixel.image import Image, Unreadable
 
 from .entry import Entry
 from .group_key import group_key
 from .limits import Limits
+from .listing import LeftOut, Listing, merged, reasons
 from .reading import Reader
 from .series import arrange
 from .sources import listers
+
+logger = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -37,10 +42,17 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class FileSource:
-    """Images in files, read through `reader` in the order of `entries`."""
+    """Images in files, read through `reader` in the order of `entries`.
+
+    Arguments:
+        left_out: files at the same places that are not read.
+        notes: what the user should know about the places.
+    """
 
     entries: tuple[Entry, ...]
     reader: Reader
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -57,6 +69,16 @@ class FileSource:
             raise UsageError(f"shard {index} of {count}: the index runs from 0 to {count - 1}")
         return self[index::count]
 
+    @property
+    def listing(self) -> Listing:
+        return Listing(self.entries, self.left_out, self.notes)
+
+    def check_any(self) -> None:
+        """Raises: NoImages where there is nothing to read, with what was left out instead."""
+        if not self.entries:
+            counted = ", ".join(f"{count} {reason}" for reason, count in reasons(self.left_out).items())
+            raise NoImages(f"no file there is an image ({counted})" if counted else "there are no files")
+
 
 def open_source(
     *places: str | Path,
@@ -66,6 +88,7 @@ def open_source(
     any_suffix: bool = False,
     every: int = 1,
     by_shot: bool = False,
+    follow_links: bool = False,
 ) -> FileSource:
     """The images at these places: files, folders, globs, manifests (CSV, Parquet), zip archives, DICOMDIRs.
 
@@ -79,36 +102,43 @@ def open_source(
         any_suffix: read a file by its content even where its suffix promises another format.
         every: of files with several frames (video, volumes, pages), only every so many-th.
         by_shot: of a video, only the middle frame of every shot.
+        follow_links: walk folders that links lead to, inside the place alone.
 
     Raises: UsageError where nothing is to be found at a place.
 
     DICOM slices are grouped by series and sorted along the slice normal; everything else keeps the order of its path.
     """
-    limits = limits or Limits()
+    reader = reader_of(
+        limits=limits, num_workers=num_workers, sandboxed=sandboxed, any_suffix=any_suffix, every=every,
+        by_shot=by_shot, follow_links=follow_links,
+    )  # fmt: skip
+    listing = merged([_listing(place, reader) for place in places])
+    return FileSource(tuple(arrange(listing.entries, reader)), reader, listing.left_out, listing.notes)
+
+
+def readable(source: FileSource) -> Iterator[Image]:
+    """The images that can be read. Those that cannot, and files that are none, are counted in a warning at the end."""
+    errors: Counter[str] = Counter()
+    for image in source:
+        if isinstance(image, Image):
+            yield image
+        else:
+            errors[type(image.error).__name__] += 1
+    counts = {**errors, **reasons(source.left_out)}
+    if counts:
+        counted = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+        logger.warning("%d files left out: %s", sum(counts.values()), counted)
+
+
+def reader_of(*, limits: Limits | None = None, every: int = 1, **options: Any) -> Reader:
+    """A reader with this machine's key for groups; options as for `open_source`. Raises: UsageError."""
     if every < 1:
         raise UsageError(f"every {every}-th frame: give a number from 1 on")
-    reader = Reader(limits, group_key(), num_workers, sandboxed, any_suffix, every, by_shot)
-    entries = [entry for place in places for entry in _list(place, reader)]
-    return FileSource(tuple(arrange(_with_unique_names(entries), reader)), reader)
+    return Reader(limits or Limits(), group_key(), every=every, **options)
 
 
-def _list(place: str | Path, reader: Reader) -> list[Entry]:
+def _listing(place: str | Path, reader: Reader) -> Listing:
     for lister in listers():
         if lister.accepts(str(place)):
-            return lister.entries(str(place), reader)
+            return lister.listing(str(place), reader)
     raise UsageError(f"{place}: no such file or folder, and no pattern that matches anything")
-
-
-def _with_unique_names(entries: Sequence[Entry]) -> list[Entry]:
-    """Two places may hold a file of the same relative name: the later ones get their folder in front."""
-    seen: set[str] = set()
-    unique = []
-    for entry in entries:
-        name, parts = entry.name, entry.path.parent.parts
-        while name in seen and parts:
-            name, parts = f"{parts[-1]}/{name}", parts[:-1]
-        if name in seen:
-            continue  # the very same file, named twice
-        seen.add(name)
-        unique.append(replace(entry, name=name))
-    return unique

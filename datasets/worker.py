@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from oddpixel.errors import DecodingStopped, OddPixelError, UnreadableInput, describe
+from oddpixel.errors import CorruptFile, DecodingStopped, OddPixelError, UnreadableInput, describe
 from oddpixel.provenance import c2pa_library
 
 from .confinement import confine, limit_cpu
@@ -23,6 +23,7 @@ from .decoding import Decoding, references
 from .formats import Frame
 from .header_texts import header_texts
 from .limits import SHOTS_FACTOR, Limits
+from .text import technical_text
 from .wire import receive, send
 
 
@@ -71,6 +72,12 @@ class Worker:
             return {"error": describe(DecodingStopped("decoding needs more memory than the limit allows"))}
         except OddPixelError as error:
             return {"error": describe(error)}
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a decoder written in Rust panics with one that is no Exception (PyO3)
+            self.decoding = None
+            said = technical_text(f"{type(error).__name__}: {error}")
+            return {"error": describe(CorruptFile(f"the decoder failed at this file ({said})"))}
 
     def _open(self, request: dict[str, Any], descriptor: int) -> dict[str, Any]:
         self.decoding = None  # frees the previous file before the next is parsed
@@ -100,11 +107,14 @@ class Worker:
         return self._share(self._opened().frame(index))
 
     def _share(self, frame: Frame) -> dict[str, Any]:
-        arena = self._reserve(frame.stored.nbytes)
+        masked = frame.masked
+        arena = self._reserve(frame.stored.nbytes + (0 if masked is None else masked.nbytes))
         shared = np.frombuffer(arena, frame.stored.dtype, frame.stored.size).reshape(frame.stored.shape)
         shared[...] = frame.stored
+        if masked is not None:
+            np.frombuffer(arena, bool, masked.size, frame.stored.nbytes)[...] = masked.ravel()
         record = {name: getattr(frame, name) for name in ("scale", "offset", "bits", "unit", "spacing_mm", "meta")}
-        return {"shape": frame.stored.shape, "dtype": frame.stored.dtype.str, **record}
+        return {"shape": frame.stored.shape, "dtype": frame.stored.dtype.str, "masked": masked is not None, **record}
 
     def _reserve(self, size: int) -> mmap.mmap:
         """Shared memory of at least this size: kept from frame to frame, asked for when it is too small."""

@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
+from oddpixel.border import border
+from oddpixel.errors import OddPixelError, describe
+
+logger = logging.getLogger(__name__)
 # More tiles than this make a page of many megabytes; the run's table has them all.
 MAX_TILES = 500
 
 
 def write_contact_sheet(path: Path, title: str, items: Sequence[dict[str, Any]]) -> None:
     """Write the page beside the run's thumbnails, which it takes in as data URLs."""
+
+    def draw(item: dict[str, Any]) -> Markup:
+        return _drawn(item | {"picture": _data_url(path.parent, item.get("thumbnail"))})
+
+    tiles = list(border(items[:MAX_TILES], draw, _failed))
+    page = _template("contact_sheet.html").render(title=title, tiles=tiles, total=len(items))
+    path.write_text(page, encoding="utf-8")
+
+
+def _drawn(tile: dict[str, Any]) -> Markup:
+    return Markup(_template("contact_sheet_tile.html").render(tile=tile))
+
+
+def _failed(item: dict[str, Any], error: OddPixelError) -> Markup:
+    logger.warning("%s could not be drawn on the page: %s", item["item"], error)
+    return _drawn({"item": item["item"], "picture": None, "error": item["error"] or describe(error)})
+
+
+@cache
+def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(files(__package__ or "").joinpath("contact_sheet.html").read_text())
-    tiles = [{**item, "picture": _data_url(path.parent, item.get("thumbnail"))} for item in items[:MAX_TILES]]
-    path.write_text(template.render(title=title, tiles=tiles, total=len(items)))
+    return environment.from_string(files(__package__ or "").joinpath(name).read_text("utf-8"))
 
 
 def _data_url(folder: Path, thumbnail: str | None) -> str | None:

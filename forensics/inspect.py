@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from oddpixel.border import border, error_row
 from oddpixel.datasets.source import FileSource
 from oddpixel.errors import describe
 from oddpixel.image import Image, Unreadable
@@ -23,8 +25,8 @@ def inspect_source(
 ) -> list[dict[str, Any]]:
     """One record an image, in the source's order."""
     items = []
-    for image in source:
-        items.append(describe_image(image))
+    for item in border(source, describe_image, error_row):
+        items.append(item)
         on_item()
     return items
 
@@ -48,7 +50,11 @@ def inspect_into(
     num_shards = run.record["num_shards"]
     with run.writing_alone():
         for shard in run.missing_shards():
-            rows = [_row(run, image, on_item) for image in source[shard * shard_size : (shard + 1) * shard_size]]
+            images = source[shard * shard_size : (shard + 1) * shard_size]
+            rows = []
+            for row in border(images, partial(_row, run), error_row):
+                rows.append(row)
+                on_item()
             run.write_json(_details(shard), {"items": rows})
             run.write_part(shard, rows)  # last: it is what says that the shard is done
         items = [item for k in range(num_shards) for item in json.loads((out / _details(k)).read_text())["items"]]
@@ -61,12 +67,10 @@ def _details(shard: int) -> str:
     return f"details/part-{shard:05d}.json"
 
 
-def _row(run: Run, image: Image | Unreadable, on_item: Callable[[], None]) -> dict[str, Any]:
+def _row(run: Run, image: Image | Unreadable) -> dict[str, Any]:
     item = describe_image(image)
-    # A name may be burned into pictures of a screen, and a thumbnail would carry it along.
-    if isinstance(image, Image) and "text_in_pixels" not in image.meta:
-        item["thumbnail"] = run.write_thumbnail(image)
-    on_item()
+    if isinstance(image, Image) and (thumbnail := run.write_thumbnail(image)) is not None:
+        item["thumbnail"] = thumbnail
     return item
 
 
@@ -76,6 +80,7 @@ def describe_image(image: Image | Unreadable) -> dict[str, Any]:
     if isinstance(image, Unreadable):
         return {**common, "error": describe(image.error)}
     channels, height, width = image.pixels.shape
+    values = image.values()
     return {
         **common,
         "error": None,
@@ -84,7 +89,7 @@ def describe_image(image: Image | Unreadable) -> dict[str, Any]:
         "channels": channels,
         "bits": image.bits,
         "unit": image.unit,
-        "range": [float(image.pixels.min()), float(image.pixels.max())],
+        "range": [float(values.min()), float(values.max())],
         "spacing_mm": image.spacing_mm,
         # Of the decoded samples: equal for the same picture in two containers.
         "pixels_sha256": hashlib.sha256(np.ascontiguousarray(image.pixels).data).hexdigest(),

@@ -49,7 +49,7 @@ class OriginalFiles:
             for place in self.run.record["places"]:
                 self._check(Path(_named(place)))
             given = self._given()
-            names = ("any_suffix", "every", "by_shot")
+            names = ("any_suffix", "every", "by_shot", "follow_links")
             taken = {name: given[name] for name in names if given.get(name) is not None}
             self._source = open_source(*self.run.record["places"], **taken)
             self._entries = {entry.name: entry for entry in self._source.entries}

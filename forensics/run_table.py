@@ -24,7 +24,8 @@ Comparison = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "is null", "is
 COMPARISONS = ("=", "!=", "<", "<=", ">", ">=", "contains", "is null", "is not null")
 DECISION = "decision"  # what people said; a column to filter and sort by, not of the parts
 NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
-FROM = "rows LEFT JOIN decisions USING (item)"
+# A decision is about the content that was looked at: of a watched file that was overwritten, it is not about the other row.
+FROM = "rows LEFT JOIN decisions ON item = decided_item AND coalesce(decided_sha256 = sha256, true)"
 DUCKDB_TYPES = {"string": "VARCHAR", "Float64": "DOUBLE", "Int64": "BIGINT", "boolean": "BOOLEAN"}
 
 
@@ -63,7 +64,9 @@ class RunTable:
         self.database = duckdb.connect(config=offline)
         columns = ", ".join(f'"{name}" {DUCKDB_TYPES[kind]}' for name, kind in COLUMNS.items())
         self.database.execute(f"CREATE TABLE rows ({columns}, place BIGINT)")
-        self.database.execute(f"CREATE TABLE decisions (item VARCHAR PRIMARY KEY, {DECISION} VARCHAR)")
+        self.database.execute(
+            f"CREATE TABLE decisions (decided_item VARCHAR PRIMARY KEY, decided_sha256 VARCHAR, {DECISION} VARCHAR)"
+        )
 
     def close(self) -> None:
         self.database.close()
@@ -106,17 +109,25 @@ class RunTable:
         ((place,),) = self._execute(query, more + values).fetchall()
         return None if place is None else int(place)
 
-    def note_decisions(self, decisions: Mapping[str, str | None]) -> None:
-        """What people decided about items, instead of what was noted of them before; None takes it back."""
+    def note_decisions(
+        self, decisions: Mapping[str, str | None], sha256s: Mapping[str, str | None] | None = None
+    ) -> None:
+        """What people decided about items, instead of what was noted of them before; None takes it back.
+
+        Arguments:
+            sha256s: of the contents that they decided about, by item; of any content where not given.
+        """
         import pandas as pd
 
         if not decisions:
             return
-        noted = pd.DataFrame({"item": list(decisions), "noted": list(decisions.values())}, dtype="string")
+        columns = {"item": list(decisions), "noted": list(decisions.values())}
+        columns["seen"] = [(sha256s or {}).get(item) for item in decisions]
+        noted = pd.DataFrame(columns, dtype="string")
         with self.lock:
             cursor = self.database.cursor()
             cursor.register("noted", noted)
-            cursor.execute("INSERT OR REPLACE INTO decisions SELECT item, noted FROM noted")
+            cursor.execute("INSERT OR REPLACE INTO decisions SELECT item, seen, noted FROM noted")
             cursor.unregister("noted")
 
     def histogram(
@@ -164,7 +175,9 @@ class RunTable:
                 self.database.execute("DELETE FROM rows")
                 self.loaded = {}
             if new := [str(part) for part in there if part not in self.loaded]:
-                query = f"INSERT INTO rows SELECT {NAMES}, file_row_number FROM read_parquet(?, file_row_number = true)"
+                # By name: parts of earlier versions lack columns.
+                there_are = "SELECT * RENAME (file_row_number AS place) FROM read_parquet(?, file_row_number = true)"
+                query = f"INSERT INTO rows BY NAME {there_are}"
                 self.database.execute(query, [new])
                 self.loaded = there
 

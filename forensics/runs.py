@@ -12,6 +12,7 @@ is there: killed, repeated or doubled work changes nothing. Reading back: `run_t
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -29,8 +30,9 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from oddpixel import __version__
+from oddpixel.border import border
 from oddpixel.envelope import SCHEMA_VERSION, plain
-from oddpixel.errors import RunError
+from oddpixel.errors import OddPixelError, RunError, StorageFull, describe
 from oddpixel.files import NEW_FILE_MODE
 from oddpixel.image import Image
 from oddpixel.records import read_record
@@ -39,6 +41,7 @@ from .run_schema import RUN
 
 THUMBNAIL_PIXELS = 192
 PART = re.compile(r"part-[0-9]{5,9}\.parquet")
+NO_MORE_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 SHARD_SIZE = 256  # files; a kill costs at most so much work
 # The columns of scores/part-*.parquet and their pandas types; what a command has no value for stays null.
 COLUMNS = {
@@ -53,6 +56,7 @@ COLUMNS = {
     "reasons": "string",
     "map": "string",
     "thumbnail": "string",
+    "notes": "string",
     "width": "Int64",
     "height": "Int64",
     "error": "string",
@@ -226,7 +230,7 @@ class Run:
         """The rows of one shard as Parquet. Raises: RunError."""
         import pandas as pd
 
-        rows = [{name: _cell(item.get(name)) for name in COLUMNS} | {"shard": shard} for item in items]
+        rows = [row | {"shard": shard} for row in border(items, _encoded, _not_encoded)]
         return self._write_table(shard, pd.DataFrame(rows, columns=list(COLUMNS)))
 
     def rewrite_part(self, shard: int, table: Any) -> Path:
@@ -236,13 +240,19 @@ class Run:
     def _write_table(self, shard: int, table: Any) -> Path:
         path = self.path / "scores" / f"part-{shard:05d}.parquet"
         with self.writing(path) as file:
-            table.assign(shard=shard).astype(COLUMNS).to_parquet(file, index=False, compression="zstd")
+            whole = table.reindex(columns=list(COLUMNS)).assign(shard=shard).astype(COLUMNS)
+            whole.to_parquet(file, index=False, compression="zstd")
         return path
 
-    def write_thumbnail(self, image: Image) -> str:
-        """A small WebP of the image as it would be shown; its path relative to the run. Raises: RunError."""
+    def write_thumbnail(self, image: Image) -> str | None:
+        """A small WebP of the image as it would be shown; its path relative to the run, None where it may show text.
+
+        Raises: RunError.
+        """
         from PIL import Image as Pillow
 
+        if image.may_show_text:
+            return None
         picture = image.to_display(at_least=4 * THUMBNAIL_PIXELS)
         thumbnail = Pillow.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
         thumbnail.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
@@ -307,7 +317,8 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(
+        kind = StorageFull if error.errno in NO_MORE_WRITING else RunError
+        raise kind(
             f"{path} cannot be written: {error.strerror or error}; what was written before is whole, and the same "
             "command goes on from there"
         ) from error
@@ -322,8 +333,22 @@ def _digest(items: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(items).encode()).hexdigest()
 
 
-def _cell(value: Any) -> Any:
-    return json.dumps(plain(value)) if isinstance(value, dict | list | tuple) else value
+def _encoded(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _cell(item.get(name), kind) for name, kind in COLUMNS.items()}
+
+
+def _not_encoded(item: Mapping[str, Any], error: OddPixelError) -> dict[str, Any]:
+    return _encoded({name: item.get(name) for name in ("item", "sha256", "group")} | {"error": describe(error)})
+
+
+def _cell(value: Any, kind: str) -> Any:
+    """As Parquet keeps it. Raises: TypeError, ValueError on what is not of that kind."""
+    if value is None:
+        return None
+    if kind == "string":
+        text = json.dumps(plain(value)) if isinstance(value, dict | list | tuple) else str(value)
+        return text.encode("utf-8", "backslashreplace").decode()
+    return {"Float64": float, "Int64": int, "boolean": bool}[kind](value)
 
 
 def _now() -> str:

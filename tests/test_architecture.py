@@ -13,7 +13,19 @@ import pytest
 from tests.conftest import ROOT
 from tests.patience import PATIENCE, until
 
-BASE = {"image", "errors", "envelope", "files", "records", "training", "encoder", "provenance", "recipe", "weights"}
+BASE = {
+    "border",
+    "image",
+    "errors",
+    "envelope",
+    "files",
+    "records",
+    "training",
+    "encoder",
+    "provenance",
+    "recipe",
+    "weights",
+}
 ALLOWED = {
     "base": BASE,
     "datasets": BASE | {"datasets"},
@@ -33,6 +45,7 @@ ALLOWED = {
         "cli_audit",
         "cli_dashboard",
         "cli_detect",
+        "cli_ending",
         "cli_generate",
         "cli_options",
     },

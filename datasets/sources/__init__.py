@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Protocol, runtime_checkable
 
-from ..entry import Entry
+from ..listing import Listing
 from ..reading import Reader
 
 
 @runtime_checkable
 class Lister(Protocol):
-    """How one kind of place is listed: quickly, in a stable order, without decoding anything."""
+    """How one kind of place is listed: in a stable order, without decoding anything, every file as an entry or left out."""
 
     def accepts(self, place: str) -> bool: ...
 
-    def entries(self, place: str, reader: Reader) -> list[Entry]:
+    def listing(self, place: str, reader: Reader) -> Listing:
         """Raises: UsageError where the place is not what it seemed."""
 
 

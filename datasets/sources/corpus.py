@@ -6,6 +6,7 @@ from oddpixel.errors import UsageError
 
 from ..corpora import ROLES, cached
 from ..entry import Entry
+from ..listing import Listing
 from ..reading import Reader
 
 PREFIX = "corpus:"
@@ -15,18 +16,20 @@ class PackagedCorpus:
     def accepts(self, place: str) -> bool:
         return place.startswith(PREFIX)
 
-    def entries(self, place: str, reader: Reader) -> list[Entry]:
+    def listing(self, place: str, reader: Reader) -> Listing:
         name, _, role = place.removeprefix(PREFIX).partition("/")
         corpus = cached(name)
         if corpus.card.kind == "weights":
             raise UsageError(f"{place}: {name} holds weights, not images")
         if role and role not in ROLES:
             raise UsageError(f"{place}: no role {role!r}; there are {', '.join(ROLES)}")
-        return [
-            Entry(name=f"{name}/{file.path.name}", path=file.path, group=file.group, role=file.role)
-            for file in corpus.files()
-            if role in ("", file.role)
-        ]
+        chosen = (file for file in corpus.files() if role in ("", file.role))
+        return Listing(
+            tuple(
+                Entry(name=f"{name}/{file.path.name}", path=file.path, group=file.group, role=file.role)
+                for file in chosen
+            )
+        )
 
 
 LISTER = PackagedCorpus

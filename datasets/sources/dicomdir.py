@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from oddpixel.errors import UnreadableInput, UnsafePath, UsageError
 
 from ..entry import Entry, open_regular
+from ..listing import Listing, file_name
 from ..reading import Reader
 
 
@@ -14,16 +16,17 @@ class DicomDir:
     def accepts(self, place: str) -> bool:
         return Path(place).name.upper().startswith("DICOMDIR") and Path(place).is_file()
 
-    def entries(self, place: str, reader: Reader) -> list[Entry]:
+    def listing(self, place: str, reader: Reader) -> Listing:
         root = Path(place).resolve().parent
         entries = []
         for parts in self._references(place, reader):
             path = root.joinpath(*parts)
-            name = "/".join(parts)
-            safe = path.resolve().is_relative_to(root) and not Path(name).is_absolute()
+            name = file_name("/".join(parts))
+            target = Path(os.path.realpath(path))
+            safe = target.is_relative_to(root) and not Path("/".join(parts)).is_absolute()
             error = None if safe else UnsafePath(f"the DICOMDIR references {name[:80]!r}, outside its own folder")
-            entries.append(Entry(name=name, path=path.resolve() if safe else path, error=error))
-        return entries
+            entries.append(Entry(name=name, path=target if safe else path, error=error))
+        return Listing(tuple(entries))
 
     def _references(self, place: str, reader: Reader) -> list[list[str]]:
         """Parsed where everything untrusted is: in the reader's decoder."""

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ..entry import Entry
+from ..listing import Listing, file_name
 from ..reading import Reader
 
 
@@ -15,8 +16,8 @@ class SingleFile:
     def accepts(self, place: str) -> bool:
         return os.path.lexists(place)
 
-    def entries(self, place: str, reader: Reader) -> list[Entry]:
-        return [Entry(name=Path(place).name, path=Path(place).resolve())]
+    def listing(self, place: str, reader: Reader) -> Listing:
+        return Listing((Entry(name=file_name(Path(place).name), path=Path(os.path.realpath(place))),))
 
 
 LISTER = SingleFile

@@ -1,4 +1,4 @@
-"""A pattern with `*`, `?`, `[...]` or `**`, in the order of the paths."""
+"""A pattern with `*`, `?`, `[...]` or `**`, in the order of the paths. Links are followed below its fixed part alone."""
 
 from __future__ import annotations
 
@@ -9,20 +9,36 @@ from pathlib import Path
 from oddpixel.errors import UsageError
 
 from ..entry import Entry
+from ..listing import LeftOut, Listing, file_name
 from ..reading import Reader
+from ..walking import DANGLING, Listed, leads_out, listed_file, split
+
+FOLDER = "a folder (end the pattern in **/* to read what is in it)"
 
 
 class Pattern:
     def accepts(self, place: str) -> bool:
         return glob.has_magic(place) and not os.path.lexists(place)
 
-    def entries(self, place: str, reader: Reader) -> list[Entry]:
-        found = sorted(path for path in glob.glob(place, recursive=True) if os.path.isfile(path))
-        if not found:
+    def listing(self, place: str, reader: Reader) -> Listing:
+        matches = sorted(glob.glob(place, recursive=True))
+        if not matches:
             raise UsageError(f"{place}: the pattern matches no file")
         fixed = glob.escape(place).replace("[", "\0").replace("*", "\0").replace("?", "\0").split("\0")[0]
         root = os.path.dirname(fixed) or "."
-        return [Entry(name=Path(os.path.relpath(path, root)).as_posix(), path=Path(path).resolve()) for path in found]
+        is_deep = "**" in place  # then the content of folders is matched too
+        listed = (_listed(path, root) for path in matches if not (is_deep and os.path.isdir(path)))
+        return split(listed)
 
 
 LISTER = Pattern
+
+
+def _listed(path: str, root: str) -> Listed:
+    name = file_name(Path(os.path.relpath(path, root)).as_posix())
+    target = Path(os.path.realpath(path))
+    if not target.is_relative_to(os.path.realpath(root)):
+        return Entry(name=name, path=Path(path), error=leads_out(target))
+    if not target.exists():
+        return LeftOut(name, DANGLING)
+    return LeftOut(name, FOLDER) if target.is_dir() else listed_file(target, name)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Stratum = Literal["lossless", "once-jpeg", "jpeg-high", "jpeg-middle", "jpeg-low", "lossy-other"]
 # Their blocks of 4, 16 and more pixels make grids of their own. Lossless WebP is called "WebP, lossless".
-OTHER_CODECS = ("WebP", "HEIF")
+OTHER_CODECS = ("WebP", "HEIF", "JPEG XL", "JPEG 2000")
 SMALLEST = 64  # pixels of the shorter side under which nothing is tested
 HIGH, MIDDLE = 90, 70  # JPEG qualities where strata begin
 # Both from a public detector's own measurements of when its answers stop meaning anything (degraded-input gate).
@@ -122,7 +122,9 @@ def blockiness(luma: Float32[np.ndarray, "h w"]) -> float:
 
 
 def step_ratio(luma: Float32[np.ndarray, "h w"]) -> float:
-    """1 for a flat image, which is neither."""
+    """1 for a flat image, which is neither, and for one without pixels two apart."""
+    if min(luma.shape) < 3:
+        return 1.0
     one = np.abs(np.diff(luma, axis=1)).mean() + np.abs(np.diff(luma, axis=0)).mean()
     two = np.abs(luma[:, 2:] - luma[:, :-2]).mean() + np.abs(luma[2:] - luma[:-2]).mean()
     return float(one / two) if two > 0 else 1.0

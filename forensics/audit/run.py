@@ -18,11 +18,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from oddpixel.border import border
 from oddpixel.datasets.entry import Entry
+from oddpixel.datasets.group_key import group_key
 from oddpixel.datasets.limits import Limits
+from oddpixel.datasets.listing import Listing
 from oddpixel.datasets.sandbox import SandboxedDecoder
 from oddpixel.datasets.source import FileSource, open_source
-from oddpixel.errors import RunError, UnreadableInput, UsageError, describe
+from oddpixel.errors import OddPixelError, RunError, UnreadableInput, UsageError, describe
 from oddpixel.forensics.detect.evidence_picture import EVIDENCE_SHOWN, write_evidence
 from oddpixel.forensics.executors import Executor, InProcess
 from oddpixel.forensics.runs import Run
@@ -31,6 +34,7 @@ from oddpixel.provenance import sign_report
 
 from .audited import Audited, Options, audit_entry
 from .checks import named
+from .exhibit import Exhibit
 from .report.custody import Custody
 from .report.page import page, shown_pictures
 from .report.pdf import pdf
@@ -52,7 +56,7 @@ class Shard:
     """
 
     run: Path
-    places: tuple[str, ...]
+    entry: Entry
     shard: int
     options: Options
     max_megapixels: float = 150.0
@@ -66,10 +70,12 @@ class Shard:
 class AuditRun:
     """Arguments:
     items: one record a file, in order: item, sha256, error, verdict, findings, report.
+    listing: what was at the places, with what is not audited.
     """
 
     run: Run
     items: list[dict[str, Any]] = field(default_factory=list)
+    listing: Listing = field(default_factory=Listing)
 
 
 def audit_into(
@@ -83,40 +89,50 @@ def audit_into(
     **more: Any,
 ) -> AuditRun:
     """Raises: RunError, UsageError."""
-    reading = {name: more[name] for name in ("max_megapixels",) if name in more}
+    reading = {name: more[name] for name in ("max_megapixels", "follow_links") if name in more}
     source = _open(places, **reading)
-    if not source.entries:
-        raise UsageError(f"there are no images at {', '.join(places)}")
+    source.check_any()
     names = [entry.name for entry in source.entries]
     spec = options.as_json() | reading | {name: more.get(name) for name in ("case", "with_pdf")}
     run = Run.begin_or_reopen(
         out, "audit", spec, names, shard_size=SHARD_SIZE, places=places, overwrite=overwrite
     )  # fmt: skip
+    shared = {name: value for name, value in more.items() if name != "follow_links"}
     with run.writing_alone():
-        shards = [Shard(run=run.path, places=places, shard=k, options=options, **more) for k in run.missing_shards()]
+        shards = [
+            Shard(run=run.path, entry=source.entries[k], shard=k, options=options, **shared)
+            for k in run.missing_shards()
+        ]
         for _ in (executor or InProcess()).run(audit_shard, shards):
             on_item()
         items = [dict(_kept(run, k)) for k in range(len(names))]
         if run.record["finished"] is None:
             run.finish(decision=_decision(items, options.alpha))
-    return AuditRun(run, items)
+    return AuditRun(run, items, source.listing)
 
 
 def audit_shard(spec: Shard) -> int:
     """One file: its report, its details and last its row, which is what says that it is done. Raises: RunError."""
     run = Run.open(spec.run)
-    source = _open(spec.places, max_megapixels=spec.max_megapixels)
-    entry = source.entries[spec.shard]
-    row, item = _audited(run, entry, source.reader.limits, source.reader.key, spec)
+    ((row, item),) = border([spec.entry], lambda entry: _audited(run, entry, spec), _failed)
     run.write_json(f"details/part-{spec.shard:05d}.json", item)
     run.write_part(spec.shard, [row])
     return 1
 
 
-def _audited(run: Run, entry: Entry, limits: Limits, key: bytes, spec: Shard) -> tuple[dict[str, Any], dict[str, Any]]:
+Rows = tuple[dict[str, Any], dict[str, Any]]  # of the run's table, and of the details beside it
+
+
+def _failed(entry: Entry, error: OddPixelError) -> Rows:
+    said = {"item": entry.name, "sha256": None, "error": describe(error)}
+    return {"group": entry.group or entry.name, **said}, said
+
+
+def _audited(run: Run, entry: Entry, spec: Shard) -> Rows:
+    """Raises: whatever goes wrong with the file."""
     custody = Custody(entry.name, spec.case, spec.examiner)
-    row: dict[str, Any] = {"item": entry.name, "group": entry.group or entry.name}
-    decoder = SandboxedDecoder(limits, key, any_suffix=True)
+    limits = _limits(spec.max_megapixels)
+    decoder = SandboxedDecoder(limits, group_key(), any_suffix=True)
     try:
         before = _digest(entry, limits)
         custody.note("opened for reading", sha256=before)
@@ -127,14 +143,11 @@ def _audited(run: Run, entry: Entry, limits: Limits, key: bytes, spec: Shard) ->
                 "the file changed while it was read; copy it to where nobody writes, and audit the copy"
             )
         custody.note("closed; not changed", sha256=after)
-    except UnreadableInput as error:
-        said = describe(error)
-        return row | {"error": said}, {"item": entry.name, "sha256": None, "error": said}
     finally:
         decoder.close()
+    row = {"item": entry.name, "group": entry.group or entry.name, **_row(run, audited, before)}
     report = write_report(run, audited, spec, custody, entry.name)
     verdict = audited.verdict
-    row |= _row(run, audited, before)
     item = {
         "item": entry.name,
         "sha256": before,
@@ -152,13 +165,15 @@ def write_report(run: Run, audited: Audited, spec: Shard, custody: Custody, name
     whole = files_of(audited, spec.options)
     content: dict[str, bytes] = {"report.json": as_bytes(record), **whole}
     for path, each in content.items():
-        _write(run, f"{folder}/{path}", each)
         custody.note(f"written: {path}", sha256=hashlib.sha256(each).hexdigest())
     pictures = shown_pictures(audited.exhibit, record, whole)
     said = custody.as_json()
-    _write(run, f"{folder}/report.html", page(record, said, pictures).encode())
+    content["report.html"] = page(record, said, pictures).encode()
     if spec.with_pdf:
-        _write(run, f"{folder}/report.pdf", pdf(record, said, pictures))
+        content["report.pdf"] = pdf(record, said, pictures)
+    # Only now, so that a report whose drawing fails leaves none of its files behind.
+    for path, each in content.items():
+        _write(run, f"{folder}/{path}", each)
     run.write_json(f"{folder}/custody.json", said)
     return {"record": record, "folder": folder}
 
@@ -172,7 +187,7 @@ def _row(run: Run, audited: Audited, sha256: str) -> dict[str, Any]:
     exhibit, verdict = audited.exhibit, audited.verdict
     image = Image(
         np.ascontiguousarray(exhibit.pixels.transpose(2, 0, 1)) / np.float32(255), exhibit.bits, "display", None,
-        exhibit.name, sha256, exhibit.name, {"format": exhibit.container},
+        exhibit.name, sha256, exhibit.name, {"format": exhibit.container, **_text(exhibit)},
     )  # fmt: skip
     counted = sorted(
         (each for each in audited.findings if each.status == "evidence" and each.about != "history"),
@@ -200,15 +215,25 @@ def _row(run: Run, audited: Audited, sha256: str) -> dict[str, Any]:
     return row
 
 
+def _text(exhibit: Exhibit) -> dict[str, str]:
+    return {"text_in_pixels": "possible"} if exhibit.may_show_text else {}
+
+
 def _reduced(heat: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
     factor = min(1.0, LONGER_SIDE / max(heat.shape))
     size = (max(1, round(heat.shape[0] * factor)), max(1, round(heat.shape[1] * factor)))
     return cv2.resize(heat, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float64), size
 
 
-def _open(places: tuple[str, ...], max_megapixels: float = 150.0) -> FileSource:
+def _open(places: tuple[str, ...], max_megapixels: float = 150.0, follow_links: bool = False) -> FileSource:
     """Whatever its name promises, a file is read by its content: a name that lies is a fact of the report."""
-    return open_source(*places, limits=Limits(max_pixels=int(max_megapixels * 1e6)), num_workers=1, any_suffix=True)
+    return open_source(
+        *places, limits=_limits(max_megapixels), num_workers=1, any_suffix=True, follow_links=follow_links
+    )
+
+
+def _limits(max_megapixels: float) -> Limits:
+    return Limits(max_pixels=int(max_megapixels * 1e6))
 
 
 def _digest(entry: Entry, limits: Limits) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from oddpixel.errors import InvalidImage, OddPixelError, UsageError, describe
+from oddpixel.border import border, error_row
+from oddpixel.errors import InvalidImage, UsageError
 from oddpixel.image import Image, Unreadable
 
 from .dequantised import Dequantised
@@ -34,18 +35,20 @@ def measure_source(
     """One record an image; one that the model cannot take is a record with its error.
 
     Arguments:
-        maps: a folder for pictures of the maps; each record's `map` is its name there.
+        maps: a folder for pictures of the maps; each record's `map` is its name there. None is drawn of what may show text.
     """
     items: list[dict[str, Any]] = []
-    for image in source:
-        common = {"item": image.source, "sha256": image.sha256}
-        try:
-            name = None if maps is None else f"{str(image.sha256)[:12]}-{len(items)}.png"
-            map_to = None if maps is None or name is None else maps / name
-            found = measure(image, model, identity=identity, map_to=map_to)
-            items.append({**common, "error": None, **found} | ({} if name is None else {"map": name}))
-        except OddPixelError as error:
-            items.append({**common, "error": describe(error)})
+
+    def item(image: Image | Unreadable) -> dict[str, Any]:
+        is_drawn = maps is not None and not (isinstance(image, Image) and image.may_show_text)
+        name = f"{str(image.sha256)[:12]}-{len(items)}.png" if is_drawn else None
+        map_to = None if maps is None or name is None else maps / name
+        found = measure(image, model, identity=identity, map_to=map_to)
+        record = {"item": image.source, "sha256": image.sha256, "group": image.group, "error": None, **found}
+        return record | {"notes": image.notes} | ({} if name is None else {"map": name})
+
+    for record in border(source, item, error_row):
+        items.append(record)
         on_item()
     return items
 
@@ -62,9 +65,9 @@ def measure(
 
     Raises: InvalidImage, UsageError, or the error of an unreadable image.
     """
+    image.pixels  # noqa: B018 -- an unreadable image raises its error here
     generator = torch.Generator().manual_seed(int(str(image.sha256)[:15], 16))
     if isinstance(model, Pyramid):
-        image.pixels  # noqa: B018 -- an unreadable image raises its error here
         return _by_pyramid(image, model, identity, map_to, generator)
     if map_to is not None:
         raise UsageError("only a pyramid has a map of where an image is unlikely; use a model like photo-rgb")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from oddpixel.datasets.corpora import credits_of, fetch
-from oddpixel.datasets.source import open_source
+from oddpixel.datasets.source import open_source, readable
 from oddpixel.errors import UsageError
 from oddpixel.image import Image
 
@@ -59,6 +59,5 @@ def _of_corpora(names: Sequence[str], last: int | None, held_out: bool, unit: st
 
 
 def _readable(places: Sequence[str], unit: str) -> Iterator[Image]:
-    for image in open_source(*places):
-        if isinstance(image, Image):
-            yield replace(image, unit="HU") if unit == "HU" and image.unit == "modality" else image
+    for image in readable(open_source(*places)):
+        yield replace(image, unit="HU") if unit == "HU" and image.unit == "modality" else image

@@ -7,7 +7,7 @@ again with another alpha on a finished run without scoring anything anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,9 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from oddpixel.border import border, error_row
+from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
-from oddpixel.datasets.source import FileSource, open_source
-from oddpixel.errors import CalibrationTooSmall, InvalidImage, UnreadableInput, UsageError, describe
+from oddpixel.datasets.reading import Reader
+from oddpixel.datasets.source import FileSource, open_source, reader_of
+from oddpixel.errors import CalibrationTooSmall, InvalidImage
 from oddpixel.forensics.executors import Executor, InProcess, Rank
 from oddpixel.forensics.run_table import RunTable
 from oddpixel.forensics.runs import Run
@@ -29,6 +32,7 @@ from .detector import Detector
 from .evidence_picture import write_evidence
 from .grouping import grouped
 from .guarantee import groups_needed, guarantee
+from .levels import WARNING
 from .store import load, read_record
 
 SHARD_SIZE = 32  # files; a kill costs at most so much work
@@ -50,12 +54,20 @@ class Incoming:
     every: int = 1
     by_shot: bool = False
     max_megapixels: float = 150.0
+    follow_links: bool = False
 
     def open(self, num_workers: int = 1) -> FileSource:
         """Raises: UsageError."""
+        return grouped(open_source(*self.places, num_workers=num_workers, **self._options()), self.group_from)
+
+    def reader(self) -> Reader:
+        """How its files are read, on whichever machine."""
+        return reader_of(num_workers=1, **self._options())
+
+    def _options(self) -> dict[str, Any]:
         limits = Limits(max_pixels=int(self.max_megapixels * 1e6))
-        options: dict[str, Any] = {"any_suffix": self.any_suffix, "every": self.every, "by_shot": self.by_shot}
-        return grouped(open_source(*self.places, limits=limits, num_workers=num_workers, **options), self.group_from)
+        names = ("any_suffix", "every", "by_shot", "follow_links")
+        return {"limits": limits, **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +75,7 @@ class Shard:
     """All that scoring one shard needs.
 
     Arguments:
+        entries: the shard's files, as they were listed once for the whole run.
         encoder: the caller's own, by name; None for what the detector names.
         strata: facts that rows are compared within.
     """
@@ -70,8 +83,8 @@ class Shard:
     run: Path
     detector: Path
     incoming: Incoming
+    entries: tuple[Entry, ...]
     shard: int
-    shard_size: int = SHARD_SIZE
     encoder: str | None = None
     strata: tuple[str, ...] = ()
     maps: bool = True
@@ -99,6 +112,7 @@ def flag_into(
     *,
     encoder: str | None = None,
     executor: Executor | None = None,
+    source: FileSource | None = None,
     maps: bool = True,
     overwrite: bool = False,
     shard_size: int = SHARD_SIZE,
@@ -106,12 +120,16 @@ def flag_into(
 ) -> Flagged | None:
     """Score what is missing, decide, and write the run; None where other ranks have shards to finish.
 
+    Arguments:
+        source: what `incoming.open()` gave, where that was asked for already.
+
     Raises: RunError, UsageError, CalibrationTooSmall (before anything is scored), and what loading a detector raises.
     """
     record = read_record(detector)
     _check_possible(record, rule)
     executor = executor or InProcess()
-    source = incoming.open()
+    source = incoming.open() if source is None else source
+    source.check_any()
     options = {
         "detector": record["channels_sha256"],
         "calibration": record["calibration_sha256"],
@@ -120,8 +138,6 @@ def flag_into(
         "strata": list(rule.strata),
         "maps": maps,
     }
-    if not source.entries:
-        raise UsageError(f"there are no images at {', '.join(incoming.places)}")
     names = [entry.name for entry in source.entries]
     # One that is finished is only decided anew.
     run = Run.begin_or_reopen(
@@ -129,8 +145,8 @@ def flag_into(
     )  # fmt: skip
     specs = [
         Shard(
-            run=run.path, detector=detector, incoming=incoming, shard=shard, shard_size=shard_size, encoder=encoder,
-            strata=rule.strata, maps=maps,
+            run=run.path, detector=detector, incoming=incoming, shard=shard, encoder=encoder,
+            entries=source.entries[shard * shard_size : (shard + 1) * shard_size], strata=rule.strata, maps=maps,
         )
         for shard in run.missing_shards()
     ]  # fmt: skip
@@ -154,9 +170,9 @@ def _advance(counts: Iterator[int], on_item: Callable[[], None]) -> None:
 def score_shard(spec: Shard) -> int:
     """Write the part of one shard; how many files that were. Raises: RunError."""
     run, detector = Run.open(spec.run), _loaded(spec.detector, spec.encoder)
-    source = spec.incoming.open()[spec.shard * spec.shard_size : (spec.shard + 1) * spec.shard_size]
-    run.write_part(spec.shard, [score_row(run, image, detector, spec.strata, spec.maps) for image in source])
-    return len(source)
+    images = spec.incoming.reader().read(spec.entries)
+    run.write_part(spec.shard, score_rows(run, images, detector, spec.strata, spec.maps))
+    return len(spec.entries)
 
 
 @cache
@@ -164,30 +180,44 @@ def _loaded(folder: Path, encoder: str | None) -> Detector:
     return load(folder, encoder)
 
 
+def score_rows(
+    run: Run,
+    images: Iterable[Image | Unreadable],
+    detector: Detector,
+    strata: Sequence[str] = (),
+    maps: bool = True,
+) -> list[dict[str, Any]]:
+    """One row an image: its score, or its error."""
+    return list(border(images, lambda image: score_row(run, image, detector, strata, maps), error_row))
+
+
 def score_row(
     run: Run, image: Image | Unreadable, detector: Detector, strata: Sequence[str] = (), maps: bool = True
 ) -> dict[str, Any]:
-    """Raw score, descriptive p-value, reasons, thumbnail and, where it looks odd, a map; or the error."""
-    row: dict[str, Any] = {"item": image.source, "sha256": image.sha256, "group": image.group}
-    try:
-        judged = detector.judge(image)
-    except (UnreadableInput, InvalidImage) as error:
-        return row | {"error": describe(error)}
+    """Raw score, descriptive p-value, reasons, thumbnail and, where it looks odd, a map.
+
+    Raises: whatever goes wrong with the image.
+    """
+    judged = detector.judge(image)
     assert isinstance(image, Image)
+    if not np.isfinite(judged.raw):
+        raise InvalidImage(f"its score is {judged.raw}: the detector cannot take these pixels")
     p_value = float(detector.calibrated_.p_values(np.array([judged.raw]))[0])
-    row |= {
+    row: dict[str, Any] = {
+        "item": image.source,
+        "sha256": image.sha256,
+        "group": image.group,
         "stratum": stratum(facts_of(image), strata),
         "raw": judged.raw,
         "p_value": p_value,
         "height": image.pixels.shape[1],
         "width": image.pixels.shape[2],
         "reasons": [asdict(reason) for reason in detector.reasons(judged)],
+        "notes": list(judged.notes) or None,
+        "thumbnail": run.write_thumbnail(image),
     }
-    # A name may be burned into pictures of a screen, and a picture would carry it along.
-    if "text_in_pixels" not in image.meta:
-        row["thumbnail"] = run.write_thumbnail(image)
-        if maps and p_value <= MAPS_UP_TO:
-            row["map"] = write_evidence(run, image, judged.heat, judged.size)
+    if maps and p_value <= MAPS_UP_TO:
+        row["map"] = write_evidence(run, image, judged.heat, judged.size)
     return row
 
 
@@ -211,6 +241,7 @@ def decide_run(run: Run, detector: Detector, rule: Rule) -> Flagged:
         table["q_value"] = index.map(lambda k: float(decided.q_value[k])).reindex(table.index)
         table["flagged"] = index.map(lambda k: bool(decided.flagged[k])).reindex(table.index)
         decision |= _decision(decided, detector, rule)
+        decision["warnings"] = [*decision["warnings"], *_lossy(readable)]
     for shard, part in table.groupby("shard"):
         run.rewrite_part(int(shard), part)
     run.write_json("groups.json", {"groups": _groups(table, decided)})
@@ -235,6 +266,16 @@ def _decision(decided: Decided, detector: Detector, rule: Rule) -> dict[str, Any
         "num_calibration_groups": calibrated.num_groups,
         "map_threshold": marks if np.isfinite(marks) else None,
     }
+
+
+def _lossy(readable: Any) -> list[str]:
+    """A warning where images lost on the way to the networks what may have mattered."""
+    count = sum(f'"{WARNING}' in notes for notes in readable["notes"].dropna())
+    if not count:
+        return []
+    return [
+        f"{count} of {len(readable)} images left the range of values that the detector knows, or few levels; see their notes"
+    ]
 
 
 def _check_possible(record: dict[str, Any], rule: Rule) -> None:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 from PIL import Image as Pillow
 
-from oddpixel.forensics.row_cells import error_of, reasons_of
+from oddpixel.border import border
+from oddpixel.errors import OddPixelError, describe
+from oddpixel.forensics.row_cells import error_of, notes_of, reasons_of
 from oddpixel.forensics.runs import Run
 from oddpixel.forensics.verdicts import Chain
 
 from .evidence_picture import overlay, read_evidence
 
+logger = logging.getLogger(__name__)
 MAX_ROWS = 200  # the run's table has them all
 MAX_CURVES = 40
 WIDE, HIGH = 220, 40  # of a curve, in its own units
@@ -44,13 +50,32 @@ def rendered(
         rows: with what people decided (`export.exported`), or without.
         chain: of the log that those decisions are in.
     """
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(files(__package__ or "").joinpath("report.html").read_text())
-    shown = [shown_row(run, row, decision) for row in rows[:MAX_ROWS]]
+
+    def draw(row: Mapping[str, Any]) -> Markup:
+        return _drawn(shown_row(run, row, decision))
+
     several = [each | {"line": _line(each["curve"])} for each in map(dict, groups) if each["num_images"] > 1]
-    return template.render(
-        rows=shown, total=len(rows), decision=decision, groups=several[:MAX_CURVES], wide=WIDE, high=HIGH, chain=chain
-    )
+    return _template("report.html").render(
+        rows=list(border(rows[:MAX_ROWS], draw, _failed)), total=len(rows), decision=decision,
+        groups=several[:MAX_CURVES], wide=WIDE, high=HIGH, chain=chain,
+    )  # fmt: skip
+
+
+def _drawn(row: Mapping[str, Any]) -> Markup:
+    return Markup(_template("report_row.html").render(row=row))
+
+
+def _failed(row: Mapping[str, Any], error: OddPixelError) -> Markup:
+    """Its decision stands in the table; only its place on the page is lost."""
+    logger.warning("%s could not be drawn on the page: %s", row["item"], error)
+    shown = {"item": row["item"], "group": row["group"], "thumbnail": None, "overlay": None}
+    return _drawn(shown | {"error": describe(error)})
+
+
+@cache
+def _template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.from_string(files(__package__ or "").joinpath(name).read_text("utf-8"))
 
 
 def shown_row(run: Run, row: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,6 +91,7 @@ def shown_row(run: Run, row: Mapping[str, Any], decision: Mapping[str, Any]) -> 
         **row,
         "reasons": reasons_of(row),
         "error": error_of(row),
+        "notes": notes_of(row),
         "thumbnail": thumbnail,
         "overlay": overlaid,
     }

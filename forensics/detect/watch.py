@@ -1,28 +1,32 @@
-"""`oddpixel watch`: images of a folder as they arrive, each exactly once, also across restarts.
+"""`oddpixel watch`: images of a folder as they arrive, each content of each file exactly once, also across restarts.
 
-A file has arrived when it looked the same twice in a row (size and time). Its rows are one part, which appears whole or not
-at all: killed before, the file is scored again; killed after, it is known. Each image is decided on as it comes, so there is
+A file has arrived when it looked the same twice in a row (size and time); overwritten, it arrives again, and both rows stay. Its
+rows are one part, which appears whole or not at all: killed before, the file is scored again; killed after, it is known by its
+name and SHA-256. Each image is decided on as it comes, so there is
 no batch to control a false discovery rate over; what is promised is the rate of false alarms, until the drift martingale
 objects.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from oddpixel.datasets.arrivals import Arrivals
 from oddpixel.datasets.entry import Entry
-from oddpixel.datasets.source import FileSource, open_source
-from oddpixel.errors import RunError, UsageError
+from oddpixel.datasets.reading import Reader
+from oddpixel.datasets.source import reader_of
+from oddpixel.errors import RunError, UnreadableInput, UsageError
 from oddpixel.forensics.run_table import RunTable
 from oddpixel.forensics.runs import Run
 
 from .decide import DRIFT_LEVEL, Rule
 from .drift import Monitor
-from .flag import score_row
+from .flag import score_rows
 from .guarantee import Guarantee, guarantee
 from .store import load, read_record
 
@@ -58,18 +62,24 @@ def watch_folder(
     loaded = load(detector, encoder)
     promised = guarantee(loaded.calibrated_.num_groups, rule.alpha, rule.confidence)
     run = _begin(out, detector, rule)
+    arrivals = Arrivals(folder)
+    reader = reader_of(num_workers=1)
     with run.writing_alone():
         table = RunTable(run).frame()
-        known = {name for item in table["item"] for name in _files_of(str(item))}
+        judged = {known for row in table.to_dict("records") for known in _contents(row)}
         monitor = Monitor(loaded.calibrated_.maxima, level=DRIFT_LEVEL)
         for raw in table["raw"].dropna():
             monitor(float(raw))
-        seen: dict[str, tuple[int, int]] = {}
         idle_since = time.monotonic()
         while until_idle is None or time.monotonic() - idle_since < until_idle:
-            for name, source in _arrived(folder, known, seen):
-                known.add(name)
-                rows = [_decided(score_row(run, image, loaded), promised) for image in source]
+            for entry, looks in arrivals.look():
+                new = [each for each in arrivals.content(entry) if (each.name, _digest(each, reader)) not in judged]
+                rows = [_decided(row, promised) for row in score_rows(run, reader.read(new), loaded)]
+                if not arrivals.take(entry, looks):  # it changed while it was read
+                    continue
+                judged |= {known for row in rows for known in _contents(row)}
+                if not rows:
+                    continue
                 run.write_part(len(run.parts()), rows)
                 idle_since = time.monotonic()
                 for row in rows:
@@ -77,7 +87,8 @@ def watch_folder(
                         monitor(row["raw"])
                     yield Arrival(row, "" if monitor.alarm else str(promised), monitor.alarm)
             time.sleep(seconds)
-        run.finish(decision={"rule": asdict(rule), "drift_alarm": monitor.alarm})
+        decision = {"rule": asdict(rule), "drift_alarm": monitor.alarm}
+        run.finish(decision=decision, left_out=[asdict(each) for each in arrivals.left_out])
 
 
 def _begin(out: Path, detector: Path, rule: Rule) -> Run:
@@ -96,35 +107,24 @@ def _begin(out: Path, detector: Path, rule: Rule) -> Run:
     return Run.begin(out, "watch", options, [], shard_size=1)
 
 
-def _arrived(folder: Path, known: set[str], seen: dict[str, tuple[int, int]]) -> Iterator[tuple[str, FileSource]]:
-    """Files that are new and stand still; `seen` remembers how the others looked."""
-    for path in sorted(each for each in folder.rglob("*") if each.is_file() and not each.name.startswith(".")):
-        name = path.relative_to(folder).as_posix()
-        if name in known:
-            continue
-        try:
-            state = path.stat()
-        except OSError:  # gone again
-            continue
-        looks = (state.st_size, state.st_mtime_ns)
-        if seen.get(name) != looks:
-            seen[name] = looks
-            continue
-        source = open_source(path, num_workers=1)
-        entries = tuple(_renamed(entry, name) for entry in source.entries)
-        yield name, FileSource(entries, source.reader)
+def _contents(row: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """What a row is known by: its file, or that file without the number of a frame, and the SHA-256 of its content."""
+    item, sha256 = str(row["item"]), row["sha256"]
+    known = sha256 if isinstance(sha256, str) else None
+    yield item, known
+    if "#" in item:
+        yield item.rpartition("#")[0], known
 
 
-def _renamed(entry: Entry, name: str) -> Entry:
-    return replace(entry, name=name if entry.member is None else f"{name}/{entry.member}")
-
-
-def _files_of(item: str) -> Iterator[str]:
-    """The file that an item came out of: itself without its frame, or the archive it is a member of."""
-    name = item.partition("#")[0]
-    while name:
-        yield name
-        name = name.rpartition("/")[0]
+def _digest(entry: Entry, reader: Reader) -> str | None:
+    """Of a file's content; None where it cannot be read, as in the row that says so."""
+    try:
+        with entry.open(reader.limits) as file:
+            reader.limits.check_bytes(file.seek(0, 2))
+            file.seek(0)
+            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    except (UnreadableInput, OSError):
+        return None
 
 
 def _decided(row: dict[str, Any], promised: Guarantee) -> dict[str, Any]:

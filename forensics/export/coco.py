@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from oddpixel import __version__
+from oddpixel.errors import NotExported
 
 from .exported import DECIDED, Exported
 
@@ -24,22 +25,17 @@ FEWEST_POINTS = 3
 def write(exported: Exported, path: Path) -> list[str]:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    left_out = []
-    for number, row in enumerate(exported.rows, start=1):
+    left_out: list[str] = []
+
+    def drawn(row: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         if row["width"] is None:
-            left_out.append(f"{row['item']} could not be read")
-            continue
-        attributes = {name: row[name] for name in ("sha256", "group", "raw", "p_value", "q_value", "flagged", *DECIDED)}
-        images.append(
-            {
-                "id": number,
-                "file_name": row["item"],
-                "width": int(row["width"]),
-                "height": int(row["height"]),
-                "attributes": attributes,
-            }
-        )
-        for shape in _polygons(exported.marked(row)):
+            raise NotExported("could not be read")
+        return _image(row), _polygons(exported.marked(row))
+
+    for image, shapes in exported.each(drawn, left_out):
+        number = len(images) + 1
+        images.append({"id": number, **image})
+        for shape in shapes:
             annotations.append(
                 {"id": len(annotations) + 1, "image_id": number, "category_id": 1, "iscrowd": 0, **shape}
             )
@@ -51,6 +47,12 @@ def write(exported: Exported, path: Path) -> list[str]:
     }
     path.write_text(json.dumps(content, indent=1))
     return left_out
+
+
+def _image(row: dict[str, Any]) -> dict[str, Any]:
+    attributes = {name: row[name] for name in ("sha256", "group", "raw", "p_value", "q_value", "flagged", *DECIDED)}
+    size = {"width": int(row["width"]), "height": int(row["height"])}
+    return {"file_name": row["item"], **size, "attributes": attributes}
 
 
 def _polygons(marks: np.ndarray | None) -> list[dict[str, Any]]:

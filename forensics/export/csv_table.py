@@ -16,12 +16,13 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def write(exported: Exported, path: Path) -> list[str]:
-    rows = [{name: safe(value) for name, value in row.items()} for row in exported.rows]
+    left_out: list[str] = []
+    rows = list(exported.each(lambda row: {name: safe(value) for name, value in row.items()}, left_out))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["item"], quoting=csv.QUOTE_MINIMAL)
         writer.writeheader()
         writer.writerows(rows)
-    return []
+    return left_out
 
 
 def safe(value: Any) -> Any:

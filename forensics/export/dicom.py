@@ -10,12 +10,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from oddpixel import __version__
-from oddpixel.errors import UnreadableInput, UsageError
+from oddpixel.border import border
+from oddpixel.errors import NotExported, OddPixelError, UnreadableInput, UsageError
 
-from .exported import Exported
+from .exported import Exported, failure
 
 MANUFACTURER, MODEL = "OddPixel", "OddPixel detector"
 SCHEME = "99ODDPIXEL"  # ours, until a standard code fits; docs/dashboard.md lists its codes
@@ -37,29 +38,34 @@ class Source:
 
 def sources(exported: Exported, left_out: list[str]) -> Iterator[Source]:
     """Scored rows with a DICOM original of one frame. Others are left out, a sentence each."""
-    import pydicom
-
     from ..originals import OriginalFiles
 
     files = OriginalFiles(exported.run)
-    for row in exported.rows:
+
+    def source(row: dict[str, Any]) -> Source:
         if row["raw"] is None:
-            left_out.append(f"{row['item']} was not scored")
-            continue
-        try:
-            with files.open(row) as file, warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                data = pydicom.dcmread(file)
-                data.PatientName  # noqa: B018 -- reads on to the end
-        except UnreadableInput as error:
-            left_out.append(f"{row['item']}: {error}")
-        except Exception:  # of a hostile file anything may come
-            left_out.append(f"{row['item']} is no DICOM file")
-        else:
-            if int(data.get("NumberOfFrames", 1) or 1) > 1:
-                left_out.append(f"{row['item']} has several frames; only single-frame objects are exported")
-            else:
-                yield Source(row, data)
+            raise NotExported("was not scored")
+        with files.open(row) as file:
+            data = _header(file)
+        if int(data.get("NumberOfFrames", 1) or 1) > 1:
+            raise NotExported("has several frames; only single-frame objects are exported")
+        return Source(row, data)
+
+    yield from exported.each(source, left_out)
+
+
+def _header(file: BinaryIO) -> Any:
+    """Raises: NotExported."""
+    import pydicom
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            data = pydicom.dcmread(file)
+            data.PatientName  # noqa: B018 -- reads on to the end
+    except Exception as error:  # of a hostile file anything may come
+        raise NotExported("is no DICOM file") from error
+    return data
 
 
 def write_objects(
@@ -79,23 +85,35 @@ def write_objects(
         raise UsageError("DICOM results need highdicom: pip install 'oddpixel[dicom-results]'") from error
     folder.mkdir()
     left_out: list[str] = []
-    for number, source in enumerate(sources(exported, left_out), start=1):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about oddities of the original, not of what is made
-                made = make(exported, source, number)
-        except (AttributeError, ValueError, TypeError, KeyError) as error:
-            left_out.append(f"{source.row['item']}: its header lacks what the result needs ({error})")
-            continue
-        if made is None:
-            left_out.append(f"{source.row['item']}: {nothing}")
-        else:
-            name = hashlib.sha256(source.row["item"].encode()).hexdigest()[:16]
-            made.save_as(folder / f"{number:05d}-{name}.dcm")
+
+    def write(numbered: tuple[int, Source]) -> str | None:
+        number, source = numbered
+        if (result := _made(make, exported, source, number)) is None:
+            return f"{source.row['item']}: {nothing}"
+        name = hashlib.sha256(source.row["item"].encode()).hexdigest()[:16]
+        result.save_as(folder / f"{number:05d}-{name}.dcm")
+        return None
+
+    def failed(numbered: tuple[int, Source], error: OddPixelError) -> str:
+        return failure(numbered[1].row["item"], error)
+
+    left_out += filter(None, border(enumerate(sources(exported, left_out), start=1), write, failed))
     if not any(folder.iterdir()):
         because = f" ({left_out[0]})" if left_out else ""
         raise UsageError(f"there is nothing to export in this form{because}")
     return left_out
+
+
+def _made(
+    make: Callable[[Exported, Source, int], Any | None], exported: Exported, source: Source, number: int
+) -> Any | None:
+    """Raises: UnreadableInput where the original's header lacks what the result needs."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about oddities of the original, not of what is made
+            return make(exported, source, number)
+    except (AttributeError, ValueError, TypeError, KeyError) as error:
+        raise UnreadableInput(f"its header lacks what the result needs ({error})") from error
 
 
 def equipment(exported: Exported, source: Source, kind: str, number: int, series_number: int) -> dict[str, Any]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+from oddpixel.border import border
+from oddpixel.errors import NotExported, OddPixelError, RunError, UnreadableInput
 
 from ..row_cells import reasons_of
 from ..run_table import RunTable
 from ..runs import Run
 from ..verdicts import UNDECIDED, Chain, Verdict, Verdicts
 
+Answer = TypeVar("Answer")
 DECIDED = ("decision", "author", "decided_at", "note")
 
 
@@ -47,8 +51,17 @@ class Exported:
         for record in RunTable(run).frame().to_dict("records"):
             row: dict[str, Any] = {str(name): None if pd.isna(value) else value for name, value in record.items()}
             if wanted is None or row["item"] in wanted:
-                rows.append(row | _said(latest.get(row["item"])))
+                rows.append(row | _said(latest.get(row["item"]), row["sha256"]))
         return cls(run, rows, [each for each in history if wanted is None or each.item in wanted], chain)
+
+    def each(self, step: Callable[[dict[str, Any]], Answer], left_out: list[str]) -> Iterator[Answer]:
+        """`step` of every row; one that fails is a sentence in `left_out`, and the others are exported."""
+        answers: Iterator[tuple[Answer] | None] = border(
+            self.rows, lambda row: (step(row),), lambda row, error: left_out.append(failure(row["item"], error))
+        )
+        for answer in answers:
+            if answer is not None:
+                yield answer[0]
 
     @property
     def threshold(self) -> float | None:
@@ -69,8 +82,6 @@ class Exported:
 
     def inside(self, name: str) -> str:
         """A file of the run, whatever its table says. Raises: RunError."""
-        from oddpixel.errors import RunError
-
         if not (self.run.path / name).resolve().is_relative_to(self.run.path.resolve()):
             raise RunError(f"the run's table names {name}, which is not in the run")
         return name
@@ -86,7 +97,15 @@ class Exported:
                 yield path
 
 
-def _said(verdict: Verdict | None) -> dict[str, str | None]:
-    if verdict is None or verdict.decision == UNDECIDED:
+def failure(item: str, error: OddPixelError) -> str:
+    """A sentence about an item that could not be exported."""
+    if isinstance(error, NotExported):
+        return f"{item} {error}"
+    return f"{item}: {error}" if isinstance(error, UnreadableInput) else f"{item}: {type(error).__name__}: {error}"
+
+
+def _said(verdict: Verdict | None, sha256: str | None) -> dict[str, str | None]:
+    """A verdict is about the content that was looked at: a watched file that was overwritten has a row for each."""
+    if verdict is None or verdict.decision == UNDECIDED or (verdict.sha256 and verdict.sha256 != sha256):
         return dict.fromkeys(DECIDED)
     return {"decision": verdict.decision, "author": verdict.author, "decided_at": verdict.at, "note": verdict.note}

@@ -11,9 +11,10 @@ import json
 import zipfile
 from pathlib import Path
 
+from oddpixel.border import border
 from oddpixel.envelope import SCHEMA_VERSION
 
-from .exported import Exported
+from .exported import Exported, failure
 
 NAME, SUFFIX = "zip", ".zip"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content gives the same archive
@@ -25,10 +26,13 @@ def write(exported: Exported, path: Path) -> list[str]:
     hashes = {"verdicts.json": hashlib.sha256(verdicts).hexdigest()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo("verdicts.json", EPOCH), verdicts, zipfile.ZIP_DEFLATED)
-        for file in exported.files():
+
+        def add(file: Path) -> None:
             name, content = file.relative_to(run.path).as_posix(), file.read_bytes()
             hashes[name] = hashlib.sha256(content).hexdigest()
             archive.writestr(zipfile.ZipInfo(name, EPOCH), content, zipfile.ZIP_DEFLATED)
+
+        left_out = list(filter(None, border(exported.files(), add, lambda file, error: failure(file.name, error))))
         chain = exported.chain
         manifest = {
             "schema": f"oddpixel/bundle/{SCHEMA_VERSION}",
@@ -37,4 +41,4 @@ def write(exported: Exported, path: Path) -> list[str]:
             "log": None if chain is None else {"length": chain.length, "head": chain.head, "ok": chain.ok},
         }
         archive.writestr(zipfile.ZipInfo("manifest.json", EPOCH), json.dumps(manifest, indent=1), zipfile.ZIP_DEFLATED)
-    return []
+    return left_out

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from oddpixel.datasets.corpora import Role, cached, card, credits_of, fetch
-from oddpixel.datasets.source import open_source
+from oddpixel.datasets.source import open_source, readable
 from oddpixel.errors import UsageError
 from oddpixel.image import Image, Unreadable
 
@@ -95,9 +95,7 @@ def _volumes(corpus: _Labelled, role: Role, has_sibling: bool) -> Iterator[list[
 
 def _own(places: Sequence[str], *, held_out: bool) -> Iterator[tuple[Image | Unreadable, int]]:
     """By the hash of the group's name, so always alike."""
-    for image in open_source(*places):
-        if isinstance(image, Unreadable):
-            continue
+    for image in readable(open_source(*places)):
         digest = hashlib.sha256(image.group.encode()).digest()
         if (digest[0] % ONE_IN == 0) == held_out:
             yield image, 0

@@ -1,11 +1,12 @@
 """The command line: parse, call one library function, print.
 
-Results go to stdout (`--json` for machines), talk and progress to stderr. Exit 0 fine, 1 something was flagged and
-`--fail-on` asked for it, 2 usage, 3 nothing was readable. Everything heavy is imported inside the commands.
+Results go to stdout (`--json` for machines), talk and progress to stderr. Exit 0 fine, 1 `--fail-on` was asked for and met, or
+an image failed unexpectedly, 2 usage, 3 nothing was readable. Everything heavy is imported inside the commands.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,9 @@ from oddpixel.cli_options import (
     ByShot,
     DryRun,
     Every,
+    FailOnError,
+    FollowLinks,
+    ListLeftOut,
     MaxPixels,
     Overwrite,
     Places,
@@ -38,6 +42,8 @@ app.add_typer(runs_app, name="runs")
 
 def main() -> None:
     """Entry point: what OddPixel raises on purpose becomes one line on stderr and an exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path may hold bytes that are no UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except UnreadableInput as error:
@@ -54,10 +60,11 @@ def _fail(error: OddPixelError, code: int) -> None:
     raise SystemExit(code) from error
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         print(f"oddpixel {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
@@ -81,30 +88,41 @@ def inspect(
     every: Every = 1,
     by_shot: ByShot = False,
     max_megapixels: MaxPixels = 150.0,
+    follow_links: FollowLinks = False,
+    left_out: ListLeftOut = False,
+    fail_on: FailOnError = None,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
 ) -> None:
     """Read images safely and say what they are: format, size, bits, hashes, technical metadata."""
+    from oddpixel.cli_ending import check_choice, exit_by, not_read, print_not_read
     from oddpixel.console import print_inspection, print_options, progress
     from oddpixel.datasets.limits import Limits
     from oddpixel.datasets.source import open_source
     from oddpixel.envelope import envelope
     from oddpixel.forensics.inspect import inspect_into, inspect_source
 
+    check_choice("--fail-on", fail_on, ("error",))
     options = {"any_suffix": any_suffix, "every": every, "by_shot": by_shot, "max_megapixels": max_megapixels}
+    options |= {"follow_links": follow_links}
     if dry_run:
         return print_options("inspect", {"files": files, "workers": workers, **options})
     limits = Limits(max_pixels=int(max_megapixels * 1e6))
     source = open_source(
-        *files, limits=limits, num_workers=workers, any_suffix=any_suffix, every=every, by_shot=by_shot
-    )
+        *files, limits=limits, num_workers=workers, any_suffix=any_suffix, every=every, by_shot=by_shot,
+        follow_links=follow_links,
+    )  # fmt: skip
     with progress("reading", len(source)) as advance:
         if out is None:
             items = inspect_source(source, advance)
         else:
             items = inspect_into(out, source, options, advance, places=files, overwrite=overwrite)
-    print(envelope("inspect", items=items)) if json else print_inspection(items, out)
-    _exit_if_nothing_readable(items)
+    if json:
+        print(envelope("inspect", items=items, **not_read(source.listing)))
+    else:
+        print_inspection(items, out)
+        print_not_read(source.listing, left_out)
+    exit_by(items, fail_on == "error")
     return None
 
 
@@ -190,8 +208,12 @@ def density(
     json: AsJson = False,
     workers: Workers = 2,
     any_suffix: AnySuffix = False,
+    follow_links: FollowLinks = False,
+    left_out: ListLeftOut = False,
+    fail_on: FailOnError = None,
 ) -> None:
     """The likelihood of each image under a density model, in bits per dimension: one forward pass."""
+    from oddpixel.cli_ending import check_choice, exit_by, not_read, print_not_read
     from oddpixel.console import print_density, progress
     from oddpixel.datasets.source import open_source
     from oddpixel.envelope import envelope
@@ -199,14 +221,19 @@ def density(
     from oddpixel.forensics.density.pyramid import Pyramid
     from oddpixel.forensics.density.store import load_model
 
+    check_choice("--fail-on", fail_on, ("error",))
     loaded = load_model(model)
     if isinstance(loaded, Pyramid):
         loaded.use_bf16(bf16)
-    source = open_source(*files, num_workers=workers, any_suffix=any_suffix)
+    source = open_source(*files, num_workers=workers, any_suffix=any_suffix, follow_links=follow_links)
     with progress("measuring", len(source)) as advance:
         items = measure_source(source, loaded, identity=identity, maps=maps, on_item=advance)
-    print(envelope("density", model=model, items=items)) if json else print_density(items)
-    _exit_if_nothing_readable(items)
+    if json:
+        print(envelope("density", model=model, items=items, **not_read(source.listing)))
+    else:
+        print_density(items)
+        print_not_read(source.listing, left_out)
+    exit_by(items, fail_on == "error")
 
 
 @app.command()
@@ -380,8 +407,3 @@ def bench(
         print(envelope("bench", results=results))
     if not all(result["passed"] for result in results):
         raise typer.Exit(1)
-
-
-def _exit_if_nothing_readable(items: list[dict[str, Any]]) -> None:
-    if items and all(item["error"] for item in items):
-        raise typer.Exit(3)

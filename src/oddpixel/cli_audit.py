@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from oddpixel.cli_options import AsJson, DryRun, MaxPixels, Overwrite
+from oddpixel.cli_options import AsJson, DryRun, FollowLinks, ListLeftOut, MaxPixels, Overwrite
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -31,6 +31,8 @@ def audit(
     jobs: Annotated[int, typer.Option(help="Files at once.", min=1)] = 1,
     fail_on: Annotated[str | None, typer.Option(help="Exit 1 if any was: evidence, error.")] = None,
     max_megapixels: MaxPixels = 150.0,
+    follow_links: FollowLinks = False,
+    left_out: ListLeftOut = False,
     overwrite: Overwrite = False,
     list_checks: Annotated[
         bool, typer.Option("--list-checks", help="What each check does, needs and cannot do.")
@@ -41,6 +43,7 @@ def audit(
     """Facts, tests with error rates, maps, and a bounded verdict or an honest "inconclusive", for each file."""
     import os
 
+    from oddpixel.cli_ending import check_choice, exit_by, not_read, print_not_read
     from oddpixel.console import print_audited, print_checks, print_options, progress
     from oddpixel.envelope import envelope
     from oddpixel.errors import UsageError
@@ -55,13 +58,12 @@ def audit(
         return print(envelope("checks", items=described)) if json else print_checks(described)
     if not files or out is None:
         raise UsageError("name the files to audit, and a folder for the reports: oddpixel audit FILE -o OUT")
-    if fail_on not in (None, "evidence", "error"):
-        raise UsageError(f"--fail-on takes evidence or error, got {fail_on!r}")
+    check_choice("--fail-on", fail_on, ("evidence", "error"))
     if (sign is None) != (key is None) or (sign is not None and not pdf):
         raise UsageError("signing needs --sign CERTIFICATES, --key KEY and --pdf: it is the PDF that is signed")
     named(checks)
     options = Options(checks=checks, alpha=alpha, anchors=read_anchors(anchors), aids=aids)
-    more = {"max_megapixels": max_megapixels, "case": case, "examiner": examiner}
+    more = {"max_megapixels": max_megapixels, "follow_links": follow_links, "case": case, "examiner": examiner}
     if dry_run:
         return print_options(
             "audit", {"files": files, "out": out, **options.as_json(), **more, "pdf": pdf, "jobs": jobs}
@@ -74,12 +76,14 @@ def audit(
         )  # fmt: skip
     if sign is not None and key is not None:
         sign_reports(found.run, sign, key)
-    print(envelope("audit", run=found.run.path, items=found.items)) if json else print_audited(found)
-    unread = [each for each in found.items if each["error"] is not None]
-    if len(unread) == len(found.items):
-        raise typer.Exit(3)
+    if json:
+        print(envelope("audit", run=found.run.path, items=found.items, **not_read(found.listing)))
+    else:
+        print_audited(found)
+        print_not_read(found.listing, left_out)
+    exit_by(found.items, fail_on == "error")
     labels = [each["verdict"]["label"] for each in found.items if each["error"] is None]
-    if (fail_on == "evidence" and "evidence of manipulation" in labels) or (fail_on == "error" and unread):
+    if fail_on == "evidence" and "evidence of manipulation" in labels:
         raise typer.Exit(1)
     return None
 

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oddpixel.cli_options import AnySuffix, AsJson, ByShot, DryRun, Every, MaxPixels, Overwrite, Places
+from oddpixel.cli_options import (
+    AnySuffix,
+    AsJson,
+    ByShot,
+    DryRun,
+    Every,
+    FollowLinks,
+    ListLeftOut,
+    MaxPixels,
+    Overwrite,
+    Places,
+)
+
+if TYPE_CHECKING:
+    from oddpixel.datasets.listing import Listing
 
 DetectorFolder = Annotated[Path, typer.Option("--detector", help="A detector's folder, as `oddpixel fit` writes it.")]
 Encoder = Annotated[
@@ -42,37 +56,47 @@ def fit(
     side: Annotated[int, typer.Option(help="Reduce images to this longer side.", min=32)] = 512,
     channels: Annotated[str | None, typer.Option(help="Names, with commas; all that apply where not given.")] = None,
     calibration_share: Annotated[float, typer.Option(help="Of the groups; the others are fitted to.")] = 0.5,
+    normal_label: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What the source's labels call normal (may be repeated); good, normal, ok, ... if not given."
+        ),
+    ] = None,
     seed: int = 0,
     any_suffix: AnySuffix = False,
     every: Every = 1,
     by_shot: ByShot = False,
     max_megapixels: MaxPixels = 150.0,
+    follow_links: FollowLinks = False,
+    left_out: ListLeftOut = False,
     json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Learn what is normal from normal images alone; half of the groups calibrate. Seconds to minutes on a processor."""
-    from oddpixel.console import print_fitted, print_options, progress
-    from oddpixel.envelope import envelope
+    """Learn what is normal from normal images alone; half of the groups calibrate. Seconds to minutes on a processor.
+
+    Roles and labels of a source (mvtec:, imagefolder:, a manifest, a corpus) are obeyed: only normal images for training are
+    taken, and it is said which."""
+    from oddpixel.console import print_options, progress
     from oddpixel.forensics.detect.detector import Detector
     from oddpixel.forensics.detect.flag import Incoming
-    from oddpixel.forensics.detect.store import read_record, save
+    from oddpixel.forensics.detect.store import save
 
     named = None if channels is None else [name.strip() for name in channels.split(",")]
     options: dict[str, Any] = {"model": model, "encoder": encoder, "side": side, "aligned": aligned, "channels": named}
-    options |= {"calibration_share": calibration_share, "seed": seed}
+    options |= {"calibration_share": calibration_share, "seed": seed, "normal_labels": normal_label}
     incoming = Incoming(
         places=tuple(normals), group_from=group_from, any_suffix=any_suffix, every=every, by_shot=by_shot,
-        max_megapixels=max_megapixels,
+        max_megapixels=max_megapixels, follow_links=follow_links,
     )  # fmt: skip
     if dry_run:
         return print_options("fit", {"normals": normals, "out": out, "group_from": group_from, **options})
     detector = Detector(**options)
     source = incoming.open(num_workers=2)
+    source.check_any()
     with progress("reading normals", len(source)) as advance:
         detector.fit(source, on_item=advance)
     save(detector, out)
-    record = read_record(out)
-    print(envelope("fit", detector=str(out), **record)) if json else print_fitted(record, out)
+    _print_fitted("fit", out, source.listing, left_out, json)
     return None
 
 
@@ -98,40 +122,45 @@ def flag(
     every: Every = 1,
     by_shot: ByShot = False,
     max_megapixels: MaxPixels = 150.0,
+    follow_links: FollowLinks = False,
+    left_out: ListLeftOut = False,
     overwrite: Overwrite = False,
     json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
     """Which of these images are odd, why, where, and at what rate of false alarms. With another alpha, a finished run is only
     decided anew."""
+    from oddpixel.cli_ending import check_choice, exit_by, not_read, print_not_read
     from oddpixel.console import print_flagged, print_options, progress
     from oddpixel.envelope import envelope
-    from oddpixel.errors import UsageError
     from oddpixel.forensics.detect.decide import Rule
     from oddpixel.forensics.detect.flag import Incoming, flag_into
     from oddpixel.forensics.executors import executor
 
-    if fail_on not in (None, "flagged", "error"):
-        raise UsageError(f"--fail-on takes flagged or error, got {fail_on!r}")
+    check_choice("--fail-on", fail_on, ("flagged", "error"))
     rule = Rule(alpha=alpha, confidence=confidence, fdr=fdr, strata=tuple((strata or "").split(",")) if strata else ())
     given = Incoming(
         places=tuple(incoming), group_from=group_from, any_suffix=any_suffix, every=every, by_shot=by_shot,
-        max_megapixels=max_megapixels,
+        max_megapixels=max_megapixels, follow_links=follow_links,
     )  # fmt: skip
     if dry_run:
         return print_options("flag", {"incoming": vars(given), "detector": detector, "rule": vars(rule), "out": out})
-    with progress("flagging", len(given.open())) as advance:
+    source = given.open()
+    with progress("flagging", len(source)) as advance:
         found = flag_into(
             out, given, detector, rule, encoder=encoder, executor=executor(workers, dask, rank, world), maps=maps,
-            overwrite=overwrite, on_item=advance,
+            source=source, overwrite=overwrite, on_item=advance,
         )  # fmt: skip
     if found is None:
         print(f"{out}: this rank is done; the last one to finish decides")
         return None
-    print(envelope("flag", decision=found.decision, items=found.rows)) if json else print_flagged(found)
-    if found.rows and all(row["error"] for row in found.rows):
-        raise typer.Exit(3)
-    if fail_on and any(row["flagged"] if fail_on == "flagged" else row["error"] for row in found.rows):
+    if json:
+        print(envelope("flag", decision=found.decision, items=found.rows, **not_read(source.listing)))
+    else:
+        print_flagged(found)
+        print_not_read(source.listing, left_out)
+    exit_by(found.rows, fail_on == "error")
+    if fail_on == "flagged" and any(row["flagged"] for row in found.rows):
         raise typer.Exit(1)
     return None
 
@@ -142,21 +171,23 @@ def calibrate(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the newly calibrated detector.")],
     group_from: GroupFrom = None,
     encoder: Encoder = None,
+    follow_links: FollowLinks = False,
+    left_out: ListLeftOut = False,
     json: AsJson = False,
 ) -> None:
     """The same detector calibrated on other normals: another scanner, site or camera. Nothing is learnt anew."""
-    from oddpixel.console import print_fitted, progress
-    from oddpixel.envelope import envelope
+    from oddpixel.console import progress
     from oddpixel.forensics.detect.flag import Incoming
-    from oddpixel.forensics.detect.store import load, read_record, save
+    from oddpixel.forensics.detect.store import load, save
 
     loaded = load(detector, encoder)
-    source = Incoming(places=tuple(normals), group_from=group_from).open(num_workers=2)
+    incoming = Incoming(places=tuple(normals), group_from=group_from, follow_links=follow_links)
+    source = incoming.open(num_workers=2)
+    source.check_any()
     with progress("calibrating", len(source)) as advance:
         loaded.calibrate(source, on_item=advance)
     save(loaded, out)
-    record = read_record(out)
-    print(envelope("calibrate", detector=str(out), **record)) if json else print_fitted(record, out)
+    _print_fitted("calibrate", out, source.listing, left_out, json)
 
 
 def watch(
@@ -170,12 +201,38 @@ def watch(
     until_idle: Annotated[
         float | None, typer.Option(help="Stop once nothing has arrived for so many seconds; never where not given.")
     ] = None,
+    left_out: ListLeftOut = False,
 ) -> None:
-    """Flag images as they arrive, each exactly once, also across restarts; each is decided on by itself."""
+    """Flag images as they arrive, each exactly once, also across restarts, and again when a file changes; each is decided on by
+    itself."""
+    from oddpixel.cli_ending import exit_by, print_not_read
     from oddpixel.console import print_arrival
+    from oddpixel.datasets.listing import LeftOut, Listing
     from oddpixel.forensics.detect.decide import Rule
     from oddpixel.forensics.detect.watch import watch_folder
+    from oddpixel.forensics.runs import Run
 
     rule = Rule(alpha=alpha, confidence=confidence)
+    errors = []
     for arrival in watch_folder(folder, detector, out, rule, encoder=encoder, seconds=seconds, until_idle=until_idle):
         print_arrival(arrival)
+        errors.append({"error": arrival.row.get("error")})
+    print_not_read(Listing(left_out=tuple(LeftOut(**each) for each in Run.open(out).record["left_out"])), left_out)
+    if errors:
+        exit_by(errors)
+
+
+def _print_fitted(command: str, out: Path, listing: Listing, left_out: bool, json: bool) -> None:
+    """In JSON the images that were read but not learnt from are `images_left_out`, files that were not read `left_out`."""
+    from oddpixel.cli_ending import not_read, print_not_read
+    from oddpixel.console import print_fitted
+    from oddpixel.envelope import envelope
+    from oddpixel.forensics.detect.store import read_record
+
+    record = read_record(out)
+    if json:
+        content = {**record, "images_left_out": record["left_out"], **not_read(listing)}
+        print(envelope(command, detector=str(out), **content))
+    else:
+        print_fitted(record, out)
+        print_not_read(listing, left_out)

@@ -22,6 +22,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.
 Workers = Annotated[int, typer.Option(help="Decoding processes.", min=1)]
 AnySuffix = Annotated[bool, typer.Option("--any-suffix", help="Read a file by its content whatever its name promises.")]
 MaxPixels = Annotated[float, typer.Option(help="Cap on width x height, in megapixels.", min=0.01)]
+FollowLinks = Annotated[
+    bool, typer.Option("--follow-links", help="Walk hidden folders that links lead to, inside the given folder alone.")
+]
+ListLeftOut = Annotated[bool, typer.Option("--left-out", help="Name every file that was left out, and why.")]
+FailOnError = Annotated[str | None, typer.Option("--fail-on", help="Exit 1 if any was: error.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a run that is in the folder; human verdicts on it are kept.")
 ]

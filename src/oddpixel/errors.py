@@ -8,6 +8,8 @@ OddPixelError
 │   ├── UnsupportedEncoding     a known container whose pixels need a codec that is not installed
 │   ├── CorruptFile             truncated or malformed
 │   ├── NoPixels                a well-formed file without an image in it
+│   ├── NoImages                places where no file is an image
+│   ├── Contradiction           one file listed twice, with different groups or labels
 │   ├── TooLarge                over a cap on pixels, bytes or frames, found before decoding
 │   ├── UnsafePath              a link, an archive member or a reference that leads out of the given tree
 │   └── DecodingStopped         the decoder ran out of time or memory, or died
@@ -19,7 +21,10 @@ OddPixelError
 │   └── WrongArchitecture       names or shapes that do not fit
 ├── NotEnoughMemory             work that would not fit, refused before it starts
 ├── CalibrationTooSmall         a guarantee that so few normals cannot give
-└── RunError                    a run folder that cannot be written or read
+├── RunError                    a run folder that cannot be written or read
+│   └── StorageFull             no room, or no permission to write anything more: nothing can be kept, not even an error row
+├── NotExported                 a row that this form of export cannot hold; its message goes on after the name of the item
+└── Defect                      a failure that nobody foresaw, in OddPixel or in a library; its message names the exception
 """
 
 from __future__ import annotations
@@ -55,6 +60,14 @@ class CorruptFile(UnreadableInput):
 
 class NoPixels(UnreadableInput):
     """The file is well-formed but holds no image."""
+
+
+class NoImages(UnreadableInput):
+    """No file at the given places is an image."""
+
+
+class Contradiction(UnreadableInput):
+    """One file is listed twice, with different groups, labels, masks or roles."""
 
 
 class TooLarge(UnreadableInput):
@@ -103,6 +116,18 @@ class CalibrationTooSmall(OddPixelError):
 
 class RunError(OddPixelError):
     """A run folder cannot be written or read."""
+
+
+class StorageFull(RunError):
+    """The disk or the quota is full, or the file system is read-only: no row can be kept, so the batch ends."""
+
+
+class NotExported(OddPixelError):
+    """A row that this form of export cannot hold."""
+
+
+class Defect(OddPixelError):
+    """A failure that nobody foresaw, in OddPixel or in a library."""
 
 
 def describe(error: BaseException) -> dict[str, str]:

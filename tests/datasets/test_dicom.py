@@ -187,6 +187,31 @@ def test_slices_are_sorted_along_the_normal_not_by_number(tmp_path: Path) -> Non
     assert "gantry_tilt_deg" not in series
 
 
+@pytest.mark.parametrize(
+    ("numbers", "promises", "notes"),
+    [
+        ([1, 2, 3], None, {}),
+        ([1, 2, 3], 3, {}),
+        ([0, 1, 2], None, {}),
+        ([3, 4, 5, 9], None, {"missing_numbers": "1 to 2, 6 to 8"}),
+        ([1, 2, 3], 40, {"promised_slices": 40}),
+        ([2, 3], 5, {"missing_numbers": "1", "promised_slices": 5}),
+        ([7, 7, 7], None, {}),
+    ],
+)
+def test_a_series_that_was_cut_off_says_what_is_missing(
+    numbers: list[int], promises: int | None, notes: dict[str, object], tmp_path: Path
+) -> None:
+    for k, number in enumerate(numbers):
+        make_slice(
+            tmp_path / f"{k}.dcm", np.zeros((8, 8), np.int16), InstanceNumber=number, ImagesInAcquisition=promises,
+            ImagePositionPatient=[0.0, 0.0, 2.0 * k], ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+        )  # fmt: skip
+    for image in open_source(tmp_path, sandboxed=False):
+        series = image.meta["series"]
+        assert {name: series[name] for name in ("missing_numbers", "promised_slices") if name in series} == notes
+
+
 def test_missing_slices_and_gantry_tilt_are_flagged(tmp_path: Path) -> None:
     make_stack(tmp_path / "a", [0.0, 2.0, 4.0, 10.0, 12.0])
     assert next(iter(open_source(tmp_path / "a", sandboxed=False))).meta["series"]["missing_slices"] == 2

@@ -88,7 +88,7 @@ def test_hostile_names_and_metadata_are_text_everywhere(tmp_path: Path) -> None:
     info = PngInfo()
     info.add_text("Comment", HOSTILE)
     info.add_itxt("Title", HOSTILE + "x" * 1_000_000)
-    info.add_text("parameters", HOSTILE)
+    info.add_text("parameters", HOSTILE + "\nSteps: 20, Sampler: Euler a")
     exif = Pillow.Exif()
     exif[0x0131] = HOSTILE + "y" * 1_000_000
     file = BytesIO()

@@ -112,8 +112,19 @@ def test_exif_without_repeating_where() -> None:
         lambda: b"\xff\xd8" + b"\xff" * 2_000_000,
         lambda: saved("JPEG") + b"<x:xmpmeta" * 500_000,
         lambda: saved("JPEG") + b"<x:xmpmeta>" + b"<CreatorTool>" * 300_000 + b"</x:xmpmeta>",
+        lambda: saved("JPEG") + b"<x:xmpmeta><a " + b'b="c" ' * 600_000 + b"></x:xmpmeta>",
     ],
-    ids=["long text", "script and escapes", "bomb", "segments", "chunks", "fill bytes", "beginnings", "tools"],
+    ids=[
+        "long text",
+        "script and escapes",
+        "bomb",
+        "segments",
+        "chunks",
+        "fill bytes",
+        "beginnings",
+        "tools",
+        "attributes",
+    ],
 )
 def test_hostile_metadata_is_cut_and_printable(hostile: Callable[[], bytes]) -> None:
     content = hostile()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from oddpixel.errors import CalibrationTooSmall, RunError, UsageError
+from oddpixel.errors import CalibrationTooSmall, NoImages, RunError, UsageError
 from oddpixel.forensics.detect import flag as flagging
 from oddpixel.forensics.detect import store
 from oddpixel.forensics.detect.calibrated import Calibrated, Row
@@ -131,7 +131,7 @@ def test_what_cannot_be_promised_is_refused_before_scoring(detector: Path, incom
     with pytest.raises(UsageError, match="choose one"):
         Rule(fdr=0.1, confidence=0.9)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError):
+    with pytest.raises(NoImages, match="there are no files"):
         flag_into(tmp_path / "run", Incoming(places=(str(tmp_path / "empty"),)), detector, Rule())
     with pytest.raises(UsageError, match="belong together"):
         executor(rank=1)

@@ -7,6 +7,8 @@ from jaxtyping import UInt8
 
 from ..exhibit import Exhibit
 
+FEWEST_PIXELS = 4  # three directions of colour need as many differences
+
 
 class PrincipalColour:
     name = "principal-colour"
@@ -16,7 +18,7 @@ class PrincipalColour:
     )
 
     def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]:
-        if exhibit.pixels.shape[2] != 3:
+        if exhibit.pixels.shape[2] != 3 or len(exhibit.pixels) * exhibit.pixels.shape[1] < FEWEST_PIXELS:
             return np.full(exhibit.size, 128, np.uint8)
         colours = exhibit.pixels.reshape(-1, 3)
         middle = colours.mean(0)

@@ -26,11 +26,16 @@ MAGIC = {
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
     b"%PDF": "PDF",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
 }
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"miaf", b"avif", b"avis")
 SUFFIXES = {
     "JPEG": ("jpg", "jpeg", "jpe", "jfif"), "PNG": ("png",), "GIF": ("gif",), "BMP": ("bmp",), "WebP": ("webp",),
     "WebP, lossless": ("webp",), "TIFF": ("tif", "tiff", "dng", "nef", "cr2", "arw"), "PDF": ("pdf",),
-    "HEIF": ("heic", "heif", "avif"),
+    "HEIF": ("heic", "heif", "hif", "avif", "avifs"), "JPEG XL": ("jxl",), "JPEG 2000": ("jp2", "j2k", "jpx", "jpf", "jpc"),
 }  # fmt: skip
 
 
@@ -55,7 +60,7 @@ def container(content: bytes) -> str | None:
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "WebP, lossless" if content[12:16] == b"VP8L" else "WebP"
     if content[4:8] == b"ftyp":
-        return "HEIF" if content[8:12] in (b"heic", b"heix", b"mif1", b"avif", b"hevc") else "ISO media"
+        return "HEIF" if content[8:12] in HEIF_BRANDS else "ISO media"
     return next((kind for magic, kind in MAGIC.items() if content.startswith(magic)), None)
 
 

@@ -7,10 +7,12 @@ data like any other, bounded and made printable once more.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from .fact import Fact, printable
-from .xmp import SYNTHETIC
+from .generators import text_fact
+from .xmp import is_synthetic
 
 MOST = 50
 MEANINGS = {
@@ -43,12 +45,14 @@ def facts_from(manifest: dict[str, Any]) -> Iterator[Fact]:
             "C2PA: signed at", time, "as its time stamp says; whether the time authority can be trusted was not asked"
         )
     if generator := _text(manifest, "generator"):
-        yield Fact("C2PA: generator", generator, "the software that made the manifest, as it says of itself")
+        because = "the software that made the manifest, as it says of itself"
+        yield text_fact("C2PA: generator", "generator", generator, because)
     if title := _text(manifest, "title"):
         yield Fact("C2PA: title", title)
     for name, because in LISTS.items():
         if values := _texts(manifest, name):
-            yield Fact(f"C2PA: {name}", values, because)
+            declaring = next((f for each in values if (f := text_fact("", name, each)).declares), None)
+            yield replace(declaring or Fact("", values, because), name=f"C2PA: {name}", value=values)
     yield from _sources(manifest)
     if failures:
         yield Fact("C2PA: failures", failures)
@@ -66,7 +70,7 @@ def _meaning(state: str, failures: list[str], notes: list[str]) -> str:
 def _sources(manifest: dict[str, Any]) -> Iterator[Fact]:
     for said in _texts(manifest, "source_types"):
         kind = said.rpartition("/")[2]
-        declared = "synthetic" if kind in SYNTHETIC else None
+        declared = "synthetic" if is_synthetic(kind) else None
         yield Fact("C2PA: digital source type", kind, DECLARED, declares=declared)
     if placed := [said.rpartition("/")[2] for said in _texts(manifest, "component_source_types")]:
         yield Fact("C2PA: digital source types of parts", placed, "declared of pictures that were placed into it")

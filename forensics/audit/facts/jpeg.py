@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .fact import Fact, printable
+from .generators import text_fact
 
 MOST_SEGMENTS = 10_000
 ZIGZAG = np.array(
@@ -112,7 +113,7 @@ def look(content: bytes) -> Iterator[Fact]:
         yield Fact(f"quantisation table {number}", digest, because)
     for marker, payload in found.segments:
         if marker == 0xFE:
-            yield Fact("JPEG comment", printable(payload))
+            yield text_fact("JPEG comment", "comment", payload.decode("utf-8", "replace"))
     if found.end is None:
         yield Fact("JPEG end", "missing", "the file is cut off or damaged")
     elif extra := content[found.end :]:

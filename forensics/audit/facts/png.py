@@ -7,18 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .fact import Fact, printable
+from .generators import text_fact
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_CHUNKS = 100_000
 MOST_NAMES = 100  # of chunks that are listed
 MOST_TEXT = 2_000_000  # bytes of an inflated text
-# Keywords under which image generators keep what they were asked for.
-GENERATORS = {
-    "parameters": "Stable Diffusion web UI",
-    "prompt": "ComfyUI",
-    "workflow": "ComfyUI",
-    "invokeai_metadata": "InvokeAI",
-}
+XMP_KEYWORD = "XML:com.adobe.xmp"
 
 
 @dataclass
@@ -27,12 +22,14 @@ class Png:
     chunks: names in order.
     broken: names of chunks whose checksum does not fit.
     texts: by keyword.
+    exif: content of eXIf chunks.
     end: where the file should end, or None where it is cut off.
     """
 
     chunks: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     texts: list[tuple[str, str]] = field(default_factory=list)
+    exif: list[bytes] = field(default_factory=list)
     end: int | None = None
 
 
@@ -53,6 +50,8 @@ def parse(content: bytes) -> Png | None:
             found.broken.append(name)
         if kind in (b"tEXt", b"zTXt", b"iTXt") and (text := _text(kind, data)) is not None:
             found.texts.append(text)
+        elif kind == b"eXIf":
+            found.exif.append(data)
         place += 12 + length
         if kind == b"IEND":
             found.end = place
@@ -72,13 +71,8 @@ def look(content: bytes) -> Iterator[Fact]:
             "PNG checksums", found.broken[:MOST_NAMES], "these chunks were changed after they were written, or damaged"
         )
     for keyword, text in found.texts:
-        if keyword == "XML:com.adobe.xmp":
-            continue  # `xmp` reads it
-        if (generator := GENERATORS.get(keyword.lower())) is not None:
-            because = f"where {generator} keeps its settings; anybody can write it"
-            yield Fact(f"PNG text {printable(keyword)}", printable(text), because, declares="synthetic")
-        else:
-            yield Fact(f"PNG text {printable(keyword)}", printable(text))
+        if keyword != XMP_KEYWORD:  # `xmp` reads that
+            yield text_fact(f"PNG text {printable(keyword)}", keyword.lower(), text)
     if found.end is None:
         yield Fact("PNG end", "missing", "the file is cut off or damaged")
     elif len(content) > found.end:

@@ -1,0 +1,119 @@
+"""What is found at a place: entries to read, and everything that is not read, with the reason. Nothing vanishes between the two.
+
+    listing = merged([lister.listing(place, reader) for place in places])
+
+A file that is listed twice (by two places, by two rows of a manifest, through a hard or a soft link) is one entry.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from oddpixel.errors import Contradiction
+
+from .entry import Entry
+
+DECLARED = ("group", "label", "mask", "role")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file that is not read.
+
+    Arguments:
+        item: its name, as an entry would be called.
+        reason: why, in words that many files share.
+        detail: what concerns this file alone.
+    """
+
+    item: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Arguments:
+    entries: to be read, in a stable order.
+    left_out: not to be read.
+    notes: what the user should know about the places themselves, a sentence each.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def reasons(left_out: Iterable[LeftOut]) -> dict[str, int]:
+    """How many files were left out for each reason, the most frequent first."""
+    return dict(Counter(each.reason for each in left_out).most_common())
+
+
+def merged(listings: Sequence[Listing]) -> Listing:
+    """One listing of several, every file once and under a name of its own."""
+    unique, duplicates = _without_duplicates([entry for listing in listings for entry in listing.entries])
+    left_out = [each for listing in listings for each in listing.left_out]
+    notes = dict.fromkeys(note for listing in listings for note in listing.notes)
+    return Listing(tuple(_with_unique_names(unique)), (*dict.fromkeys(left_out), *duplicates), tuple(notes))
+
+
+def _without_duplicates(entries: Sequence[Entry]) -> tuple[list[Entry], list[LeftOut]]:
+    first: dict[Hashable, Entry] = {}
+    duplicates: list[LeftOut] = []
+    for entry in entries:
+        key = _identity(entry)
+        if (known := first.get(key)) is None:
+            first[key] = entry
+            continue
+        first[key] = _combined(known, entry)
+        duplicates.append(LeftOut(entry.name, "listed twice", f"the same file as {known.name}"))
+    return list(first.values()), duplicates
+
+
+def _identity(entry: Entry) -> Hashable:
+    """Of the bytes: equal for hard links, soft links and different spellings of one path."""
+    try:
+        state = os.stat(entry.path)
+    except OSError:
+        return os.path.realpath(entry.path), entry.member
+    if entry.error is not None:  # it will not be opened, whatever it leads to
+        return os.path.abspath(entry.path), entry.member
+    return state.st_dev, state.st_ino, entry.member
+
+
+def _combined(known: Entry, again: Entry) -> Entry:
+    """What either says of the file; an error where they contradict each other."""
+    for name in DECLARED:
+        one, other = getattr(known, name), getattr(again, name)
+        if one is None:
+            known = replace(known, **{name: other})
+        elif other is not None and one != other and known.error is None:
+            known = replace(
+                known,
+                error=Contradiction(f"listed twice, with {name} {one!r} and {name} {other!r}; keep the right one"),
+            )
+    return known
+
+
+def _with_unique_names(entries: Sequence[Entry]) -> list[Entry]:
+    """Two places may hold files of the same relative name: the later ones get their folder in front, or a number behind."""
+    seen: set[str] = set()
+    unique = []
+    for entry in entries:
+        name, parts = entry.name, entry.path.parent.parts
+        while name in seen and parts:
+            name, parts = f"{file_name(parts[-1])}/{name}", parts[:-1]
+        number = 2
+        while name in seen:
+            name, number = f"{entry.name} ({number})", number + 1
+        seen.add(name)
+        unique.append(replace(entry, name=name))
+    return unique
+
+
+def file_name(path: str | os.PathLike[str]) -> str:
+    r"""A path as text that can be written anywhere: bytes that are no UTF-8 become `\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,0 +1,123 @@
+"""A folder tree, in the order of the paths. What a file is, its content says: a suffix only promises, and a file that breaks the
+promise of an image suffix is an error row.
+
+Hidden files, and files that are no images, are left out and counted. A link is followed inside the tree alone: to a file that is
+not walked by itself (a store of contents in a hidden folder), and with `follow_links` to such a folder. A link out of the
+tree is an error row.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from oddpixel.errors import CorruptFile, MissingFile, UnreadableInput, UnsafePath
+
+from .decoding import identify
+from .entry import Entry, open_regular
+from .formats import promised_format
+from .listing import LeftOut, Listing, file_name
+
+HEAD = 512  # bytes that tell a format
+HIDDEN, NO_IMAGE, EMPTY, LINKED = "hidden", "no image", "empty", "a link to a file that is read by itself"
+FOLDER_LINK, DANGLING = "a link to a hidden folder (--follow-links reads it)", "a link to nothing"
+ARCHIVE, MANIFEST, DICOMDIR = "an archive (name it to read it)", "a manifest (name it to read it)", "a DICOMDIR"
+# By suffix: their content is told from no other text, or from no other zip file.
+NAMED_PLACES = {".zip": ARCHIVE, ".csv": MANIFEST, ".tsv": MANIFEST, ".parquet": MANIFEST}
+
+Listed = Entry | LeftOut
+Classify = Callable[[Path, str], Listed]
+
+
+def walk(root: Path, follow_links: bool = False, *, file: Classify | None = None) -> Listing:
+    """Everything below `root`. A folder that cannot be listed is an error row.
+
+    Arguments:
+        follow_links: walk hidden folders that links lead to.
+        file: what a file by its path and name is; `listed_file` where not given.
+    """
+    return split(_walk(root, follow_links, file or listed_file))
+
+
+def split(listed: Iterator[Listed]) -> Listing:
+    entries: list[Entry] = []
+    left_out: list[LeftOut] = []
+    for each in listed:
+        entries.append(each) if isinstance(each, Entry) else left_out.append(each)
+    return Listing(tuple(entries), tuple(left_out))
+
+
+def _walk(root: Path, follow_links: bool, file: Classify) -> Iterator[Listed]:
+    inside = os.path.realpath(root)
+    seen = {inside}  # folders that were reached through links: a link may lead to a folder above itself
+    waiting = _content(root, "")
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Entry):
+            yield item
+            continue
+        path, name = item
+        if path.name.startswith("."):
+            yield LeftOut(name, HIDDEN)
+        elif path.is_symlink():
+            if (linked := _linked(path, name, inside, follow_links, file)) is not None:
+                yield linked
+            elif (target := os.path.realpath(path)) not in seen:
+                seen.add(target)
+                waiting += _content(Path(target), name)
+        elif path.is_dir():
+            waiting += _content(path, name)
+        else:
+            yield file(path, name)
+
+
+def _content(folder: Path, name: str) -> list[tuple[Path, str] | Entry]:
+    """Paths and names, the first by name at the end; an error row for a folder that cannot be listed."""
+    try:
+        children = sorted(os.listdir(folder), reverse=True)
+    except OSError as error:
+        problem = MissingFile(f"the folder cannot be listed: {error.strerror}; its files are not read")
+        return [Entry(name=name or file_name(folder.name), path=folder, error=problem)]
+    return [(folder / child, f"{name}/{file_name(child)}".lstrip("/")) for child in children]
+
+
+def _linked(path: Path, name: str, inside: str, follow_links: bool, file: Classify) -> Listed | None:
+    """What a link stands for; None for a folder to be walked."""
+    target = Path(os.path.realpath(path))
+    if not target.is_relative_to(inside):
+        return Entry(name=name, path=path, error=leads_out(target))
+    below = target.relative_to(inside)
+    if not target.exists():
+        return LeftOut(name, DANGLING)
+    if not any(part.startswith(".") for part in below.parts):
+        return LeftOut(name, LINKED, f"to {file_name(below)}")
+    if target.is_dir():
+        return None if follow_links else LeftOut(name, FOLDER_LINK)
+    return file(target, name)
+
+
+def leads_out(target: Path) -> UnsafePath:
+    return UnsafePath(f"a link out of the folder, to {file_name(target.name)!r}; name that file itself to read it")
+
+
+def listed_file(path: Path, name: str) -> Listed:
+    """A file as an entry, or why it is left out."""
+    if path.name.upper().startswith("DICOMDIR"):
+        return LeftOut(name, DICOMDIR)
+    if promised_format(path.name) is not None:
+        return Entry(name=name, path=path)
+    if (place := NAMED_PLACES.get(path.suffix.lower())) is not None:
+        return LeftOut(name, place)
+    try:
+        with open_regular(path) as file:
+            identify(file.read(HEAD), path.name, any_suffix=True)
+    except CorruptFile:
+        return LeftOut(name, EMPTY)
+    except MissingFile:  # there, but it may not be read: that is an error row, not a file of another kind
+        pass
+    except UnreadableInput as error:
+        return LeftOut(name, NO_IMAGE, str(error))
+    except OSError as error:
+        return Entry(name=name, path=path, error=CorruptFile(f"cannot be read: {error.strerror}"))
+    return Entry(name=name, path=path)

@@ -1,0 +1,148 @@
+"""Where containers keep their metadata: EXIF as a TIFF structure, XMP packets and IPTC datasets, alike for all of them.
+
+JPEG: APP1, extended XMP over several segments, APP13. PNG: eXIf, iTXt, and the raw profiles that ImageMagick writes as text.
+WebP: RIFF chunks. TIFF: the file itself. HEIF, AVIF, JPEG XL, JPEG 2000: boxes and items (`isobmff`).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Literal
+
+from . import isobmff, jpeg, png
+
+Kind = Literal["exif", "xmp", "iptc"]
+EXIF, XMP, EXTENDED, PHOTOSHOP = (
+    b"Exif\0\0",
+    b"http://ns.adobe.com/xap/1.0/\0",
+    b"http://ns.adobe.com/xmp/extension/\0",
+    b"Photoshop 3.0\0",
+)
+IPTC_RESOURCE = 0x0404
+MOST_CHUNKS, MOST_BLOCKS = 10_000, 50
+TIFF_IPTC, TIFF_PHOTOSHOP, TIFF_XMP = 33723, 34377, 700
+RAW_PROFILE = re.compile(r"Raw profile type (exif|app1|iptc|8bim|xmp)", re.IGNORECASE)
+
+
+@lru_cache(maxsize=1)  # several readers ask about one file
+def blocks(content: bytes) -> tuple[tuple[Kind, bytes], ...]:
+    """Every block of metadata in the file, in order. Never raises."""
+    found = []
+    for kind, data in _blocks(content):
+        found.append((kind, data.removeprefix(EXIF) if kind == "exif" else data))
+        if len(found) == MOST_BLOCKS:
+            break
+    return tuple(found)
+
+
+def of_kind(content: bytes, kind: Kind) -> list[bytes]:
+    return [data for each, data in blocks(content) if each == kind]
+
+
+def _blocks(content: bytes) -> Iterator[tuple[Kind, bytes]]:
+    if (read := jpeg.parse(content)) is not None:
+        yield from _of_jpeg(read.segments)
+    elif (chunks := png.parse(content)) is not None:
+        yield from _of_png(chunks)
+    elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        yield from _of_webp(content)
+    elif content[:4] in (b"II*\0", b"MM\0*"):
+        yield "exif", content
+        yield from _of_tiff(content)
+    elif content[4:8] in (b"ftyp", b"JXL ", b"jP  "):
+        yield from isobmff.metadata(content)
+
+
+def _of_jpeg(segments: list[tuple[int, bytes]]) -> Iterator[tuple[Kind, bytes]]:
+    extended: dict[bytes, dict[int, bytes]] = {}
+    resources = b""
+    for marker, payload in segments:
+        if marker == 0xE1 and payload.startswith(EXIF):
+            yield "exif", payload
+        elif marker == 0xE1 and payload.startswith(XMP):
+            yield "xmp", payload[len(XMP) :]
+        elif marker == 0xE1 and payload.startswith(EXTENDED):
+            rest = payload[len(EXTENDED) :]
+            extended.setdefault(rest[:32], {})[int.from_bytes(rest[36:40], "big")] = rest[40:]
+        elif marker == 0xED and payload.startswith(PHOTOSHOP):
+            resources += payload[len(PHOTOSHOP) :]
+    for parts in extended.values():
+        yield "xmp", b"".join(parts[offset] for offset in sorted(parts))
+    yield from _of_photoshop(resources)
+
+
+def _of_photoshop(resources: bytes) -> Iterator[tuple[Kind, bytes]]:
+    """Image resource blocks: 8BIM, number, Pascal string, length, data; padded to even lengths."""
+    place = 0
+    while resources[place : place + 4] == b"8BIM" and place + 8 <= len(resources):
+        number, name = struct.unpack_from(">HB", resources, place + 4) if place + 7 <= len(resources) else (0, 0)
+        start = place + 6 + (name + 2) // 2 * 2
+        length = int.from_bytes(resources[start : start + 4], "big")
+        if number == IPTC_RESOURCE:
+            yield "iptc", resources[start + 4 : start + 4 + length]
+        place = start + 4 + length + length % 2
+
+
+def _of_png(read: png.Png) -> Iterator[tuple[Kind, bytes]]:
+    yield from (("exif", data) for data in read.exif)
+    for keyword, text in read.texts:
+        if keyword == png.XMP_KEYWORD:
+            yield "xmp", text.encode()
+        elif (profile := RAW_PROFILE.fullmatch(keyword)) is not None:
+            yield from _raw_profile(profile[1].lower(), text)
+
+
+def _raw_profile(name: str, text: str) -> Iterator[tuple[Kind, bytes]]:
+    """Name, length and hexadecimal digits in lines."""
+    *_, digits = ["", *text.strip().split("\n", 2)]
+    try:
+        data = bytes.fromhex("".join(digits.split()))
+    except ValueError:
+        return
+    if name in ("iptc", "8bim") and data.startswith(b"8BIM"):
+        yield from _of_photoshop(data)
+    elif name in ("iptc", "8bim"):
+        yield "iptc", data
+    elif name == "xmp" or data.startswith(XMP):
+        yield "xmp", data.removeprefix(XMP)
+    else:
+        yield "exif", data
+
+
+def _of_webp(content: bytes) -> Iterator[tuple[Kind, bytes]]:
+    place = 12
+    for _ in range(MOST_CHUNKS):
+        if place + 8 > len(content):
+            return
+        name, size = content[place : place + 4], int.from_bytes(content[place + 4 : place + 8], "little")
+        data = content[place + 8 : place + 8 + size] if name in (b"EXIF", b"XMP ") else b""
+        if data:
+            yield ("exif" if name == b"EXIF" else "xmp"), data
+        place += 8 + size + size % 2
+
+
+def _of_tiff(content: bytes) -> Iterator[tuple[Kind, bytes]]:
+    """Blocks in tags of the first directory: bytes, whatever type the writer gave them."""
+    order = "<" if content.startswith(b"II") else ">"
+    try:
+        (place,) = struct.unpack_from(f"{order}I", content, 4)
+        (number,) = struct.unpack_from(f"{order}H", content, place)
+        for k in range(number):
+            tag, kind, count, at = struct.unpack_from(f"{order}HHII", content, place + 2 + 12 * k)
+            data = content[at : at + count * (4 if kind == 4 else 1)]
+            if tag == TIFF_IPTC:
+                yield "iptc", data if data.startswith(b"\x1c") else _swapped(data)
+            elif tag == TIFF_PHOTOSHOP:
+                yield from _of_photoshop(data)
+            elif tag == TIFF_XMP:
+                yield "xmp", data
+    except struct.error:
+        return
+
+
+def _swapped(data: bytes) -> bytes:
+    """Some writers declare bytes as LONG and let them be swapped."""
+    return b"".join(data[k : k + 4][::-1] for k in range(0, len(data), 4))

@@ -1,0 +1,69 @@
+"""The border of errors around one image: whatever goes wrong inside becomes that image's error row, and the batch goes on.
+
+    rows = list(border(images, step, error_row))
+
+Every command that works image by image goes through `border`, and reading goes through `typed`. What passes, and ends the batch:
+
+    KeyboardInterrupt, SystemExit, GeneratorExit    somebody wants to stop
+    StorageFull                                     no row could be kept
+
+MemoryError is the image's own: the next one may be smaller. Rust decoders panic with a BaseException that is no Exception
+(PyO3), so everything else is caught, whatever it derives from.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from oddpixel.errors import Defect, NotEnoughMemory, OddPixelError, StorageFull, describe
+from oddpixel.image import Image, Unreadable
+
+Item = TypeVar("Item")
+Row = TypeVar("Row")
+ENDS_BATCH = (KeyboardInterrupt, SystemExit, GeneratorExit, StorageFull)
+LONGEST = 300  # characters of a foreign exception's message
+
+
+def border(
+    items: Iterable[Item], step: Callable[[Item], Row], error_row: Callable[[Item, OddPixelError], Row]
+) -> Iterator[Row]:
+    """One row an item: `step` of it, or where that fails `error_row` of it and the typed error."""
+    for item in items:
+        try:
+            row = step(item)
+        except BaseException as error:
+            row = error_row(item, typed(error))
+        yield row
+
+
+def error_row(image: Image | Unreadable, error: OddPixelError) -> dict[str, Any]:
+    """What remains of an image that failed."""
+    return {"item": image.source, "sha256": image.sha256, "group": image.group, "error": describe(error)}
+
+
+def typed(error: BaseException) -> OddPixelError:
+    """The error as it stands in a row. Raises: `error` itself where it ends the batch."""
+    if isinstance(error, ENDS_BATCH):
+        raise error
+    if isinstance(error, OddPixelError):
+        return error
+    if isinstance(error, MemoryError):
+        found: OddPixelError = NotEnoughMemory(
+            "memory ran out at this image; free some, use fewer workers, or give a smaller copy of it"
+        )
+    else:
+        found = Defect(
+            f"{_described(error)}; this image was not judged, please report the failure with the kind of file"
+        )
+    found.__cause__ = error
+    return found
+
+
+def _described(error: BaseException) -> str:
+    text = "".join(letter if letter.isprintable() else " " for letter in str(error)[: LONGEST + 1])
+    shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in {frames[-1].name}" if frames else ""
+    return f"{type(error).__name__}{where}: {shown}"
