@@ -6,8 +6,9 @@
     out     = h(image) + w (p - h(p)) inside,   w = explained share of the ring's variance, squared
 
 Aligned images (anatomy, fixtures, fixed cameras) are compared at nearly the same place, others anywhere. At w = 1 this is
-seamless cloning (Perez, Gangnet, Blake 2003, eq. 4). Where the patches do not even predict the ring (grass, gravel), their detail would
-be as wrong as it is sharp: w falls, and what is expected is smooth. Outside of the region every pixel is the image's own.
+seamless cloning (Perez, Gangnet, Blake 2003, eq. 4). Where the patches do not even predict the ring (grass, gravel), their
+detail would be as wrong as it is sharp: w falls, and what is expected is smooth. Outside of the region every pixel is the
+image's own.
 """
 
 from __future__ import annotations
