@@ -113,6 +113,10 @@ def flag(
     group_from: GroupFrom = None,
     encoder: Encoder = None,
     maps: Annotated[bool, typer.Option(help="Maps of what looks odd.")] = True,
+    expected: Annotated[
+        list[str] | None,
+        typer.Option(help="Normal images: show what they have where an image looks odd (may be repeated)."),
+    ] = None,
     workers: Workers = 1,
     dask: Annotated[str | None, typer.Option(help="A Dask scheduler's address, or local.")] = None,
     rank: Annotated[int | None, typer.Option(help="This process among --world (else RANK and WORLD_SIZE).")] = None,
@@ -131,7 +135,7 @@ def flag(
     """Which of these images are odd, why, where, and at what rate of false alarms. With another alpha, a finished run is only
     decided anew."""
     from oddpixel.cli_ending import check_choice, exit_by, not_read, print_not_read
-    from oddpixel.console import print_flagged, print_options, progress
+    from oddpixel.console import print_expected, print_flagged, print_options, progress
     from oddpixel.envelope import envelope
     from oddpixel.forensics.detect.decide import Rule
     from oddpixel.forensics.detect.flag import Incoming, flag_into
@@ -154,15 +158,26 @@ def flag(
     if found is None:
         print(f"{out}: this rank is done; the last one to finish decides")
         return None
+    drawn = _expected(found, detector, expected) if expected else []
     if json:
-        print(envelope("flag", decision=found.decision, items=found.rows, **not_read(source.listing)))
+        shown = {"expected": drawn} if expected else {}
+        print(envelope("flag", decision=found.decision, items=found.rows, **shown, **not_read(source.listing)))
     else:
         print_flagged(found)
+        print_expected(found.run.path, drawn)
         print_not_read(source.listing, left_out)
     exit_by(found.rows, fail_on == "error")
     if fail_on == "flagged" and any(row["flagged"] for row in found.rows):
         raise typer.Exit(1)
     return None
+
+
+def _expected(flagged: Any, detector: Path, normals: list[str]) -> list[dict[str, Any]]:
+    from oddpixel.forensics.detect.expected_run import write_expected
+    from oddpixel.forensics.detect.store import read_record
+
+    aligned = bool(read_record(detector)["options"].get("aligned"))
+    return write_expected(flagged.run, flagged.rows, normals, aligned=aligned)
 
 
 def calibrate(

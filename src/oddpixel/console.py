@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -182,6 +182,13 @@ def print_fitted(record: Mapping[str, Any], out: Path) -> None:
     for each in record["left_out"]:
         print(shown(f"left out: {each}"))
     print_rows("what it can promise", promises(int(record["num_calibration_groups"])))
+
+
+def print_expected(run: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """Where the expected normals are, or why there is none."""
+    for each in records:
+        where = run / each["expected"] if each["expected"] else shown(each["error"]["message"])
+        print(f"expected normal of {shown(each['item'])}: {where}")
 
 
 def print_flagged(found: Any) -> None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
-from oddpixel.errors import InvalidImage
+from oddpixel.errors import InvalidImage, UsageError
+from oddpixel.forensics.audit.facts import facts_of
+from oddpixel.forensics.detect import store
+from oddpixel.forensics.detect.decide import Rule
+from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.expected import _membrane, expected_normal
+from oddpixel.forensics.detect.expected_run import write_expected
+from oddpixel.forensics.detect.flag import Incoming, flag_into
+from oddpixel.forensics.run_table import RunTable
+from oddpixel.forensics.runs import Run
+from tests.forensics.test_detector import ODD, surface
 
 
 def slices(count: int = 8, side: int = 96) -> list[np.ndarray]:
@@ -88,3 +100,36 @@ def test_what_makes_no_sense_is_refused() -> None:
             expected_normal(image, odd, normals)
     with pytest.raises(InvalidImage, match="none of 1 normal images"):
         expected_normal(image, disc(), [np.zeros((3, 96, 96), np.float32)])
+
+
+def test_flagged_images_get_their_expected_normal(tmp_path: Path) -> None:
+    """Through the run: marked as synthetic, only where a map says, one that cannot be made is a record with its error."""
+    store.save(Detector().fit([surface(k) for k in range(24)]), tmp_path / "detector")
+    incoming, normals = tmp_path / "incoming", tmp_path / "normals"
+    for folder, pictures in (
+        (incoming, {"odd.png": ODD["noise"], **{f"{k}.png": surface(600 + k) for k in range(3)}}),
+        (normals, {f"n{k}.png": surface(700 + k) for k in range(6)}),
+    ):
+        folder.mkdir()
+        for name, picture in pictures.items():
+            Pillow.fromarray(picture).save(folder / name)
+    flagged = flag_into(tmp_path / "run", Incoming(places=(str(incoming),)), tmp_path / "detector", Rule(alpha=0.2))
+    assert flagged is not None
+    before = run_table(flagged.run)
+    records = write_expected(flagged.run, flagged.rows, [str(normals)], aligned=False)
+    assert {each["item"] for each in records} == {row["item"] for row in flagged.rows if row["flagged"] and row["map"]}
+    assert "odd.png" in {each["item"] for each in records}
+    for each in records:
+        if each["expected"] is None:
+            assert each["error"]["type"] == "InvalidImage"
+            continue
+        content = (flagged.run.path / each["expected"]).read_bytes()
+        assert any(fact.declares == "synthetic" for fact in facts_of(content, "x.png"))
+        assert set(each["from"]) <= {f"n{k}.png" for k in range(6)}
+    assert run_table(flagged.run) == before  # no score and no decision changes
+    with pytest.raises(UsageError, match="no normal image"):
+        write_expected(flagged.run, flagged.rows, [str(tmp_path / "detector")], aligned=False)
+
+
+def run_table(run: Run) -> str:
+    return str(RunTable(run).frame().to_csv())
