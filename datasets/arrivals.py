@@ -35,7 +35,7 @@ class Arrivals:
     """Arguments:
     folder: what is watched.
     limits: caps on archives.
-    left_out: what the last look found and did not give.
+    left_out: what the last look did not give.
     """
 
     folder: Path
