@@ -45,6 +45,7 @@ screens: setup
 
 docs: setup
 	$(BIN)/python -m oddpixel.bench.reference docs/cli.md
+	$(BIN)/python -m tests.datasets.format_table
 	$(BIN)/python -m pytest -q tests/test_docs.py
 
 format: setup

@@ -156,6 +156,6 @@ def _window(image: Image) -> dict[str, Any]:
         low, high = float(min(knots["value"])), float(max(knots["value"]))
         inverted = knots["grey"][0] > knots["grey"][-1]
     else:
-        low, high = (float(each) for each in np.nanpercentile(image.pixels, (0.5, 99.5)))
+        low, high = (float(each) for each in np.nanpercentile(image.values(), (0.5, 99.5)))
         inverted = False
     return {"window": [low, max(high, low + 1e-6)], "inverted": inverted}

@@ -11,12 +11,21 @@ import os
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from oddpixel.errors import CorruptFile, DecodingStopped, OddPixelError, TooLarge, UnreadableInput, UnsupportedFormat
+from oddpixel.errors import (
+    CorruptFile,
+    DecodingStopped,
+    OddPixelError,
+    TooLarge,
+    UnreadableInput,
+    UnsupportedEncoding,
+    UnsupportedFormat,
+)
 
 from .coefficients import Coefficients, read_coefficients
 from .formats import Format, Frame, Header, Opened, formats, known_suffixes, promised_format
 from .limits import Limits
 from .manifests import read_manifest
+from .masking import without_values_masked
 from .text import technical_text
 
 
@@ -45,12 +54,7 @@ class Decoding:
     def frame(self, index: int) -> Frame:
         """Decode one frame. Raises: UnreadableInput."""
         with _typed_errors():
-            frame = self.opened.frame(index)
-            channels, height, width = frame.shape
-            self.limits.check_size(width, height)
-            if channels not in (1, 3):
-                raise CorruptFile(f"{channels} samples per pixel; images have 1 or 3")
-            return frame
+            return self._checked(self.opened.frame(index))
 
     def as_stored(self) -> Frame:
         """The first frame without what is done for looking at it (orientation, colour profile). Raises: UnreadableInput."""
@@ -58,8 +62,16 @@ class Decoding:
         if find is None:
             return self.frame(0)
         with _typed_errors():
-            frame: Frame = find()
-            return frame
+            return self._checked(find())
+
+    def _checked(self, frame: Frame) -> Frame:
+        channels, height, width = frame.shape
+        self.limits.check_size(width, height)
+        if frame.stored.dtype.kind not in "uif":
+            raise UnsupportedEncoding(f"samples of type {frame.stored.dtype}; whole and real numbers are read")
+        if channels not in (1, 3):
+            raise UnsupportedEncoding(f"{channels} samples per pixel; images have 1 or 3")
+        return without_values_masked(frame)
 
     def coefficients(self) -> Coefficients | None:
         """Of a JPEG; None for any other format. Raises: UnreadableInput."""
@@ -119,7 +131,8 @@ def identify(head: bytes, name: str, *, any_suffix: bool = False) -> tuple[str, 
         if (found := kind.recognise(head)) is not None:
             if promised not in (None, found) and not any_suffix:
                 raise UnsupportedFormat(
-                    f"named {suffix} but its content is {found}; rename it, or read it with any_suffix (--any-suffix)"
+                    f"named {suffix} but its content is {found}, not {promised}; rename it, or read it with any_suffix "
+                    "(--any-suffix)"
                 )
             return found, kind
     known = ", ".join(sorted(set(known_suffixes().values())))

@@ -22,6 +22,7 @@ from oddpixel.image import Image, Unreadable
 
 from .entry import Entry
 from .limits import Limits
+from .pairs import open_whole
 from .sandbox import Decoder, DirectDecoder, FileFacts, Pixels, SandboxedDecoder
 
 # Frames of one file that may each cost a worker before the file is given up.
@@ -67,7 +68,7 @@ def read_entry(
     """The images of one file. A multi-frame file whose k-th frame is bad yields one `Unreadable` for that frame."""
     sha256, group = None, entry.group or entry.name
     try:
-        with entry.open(limits) as file:
+        with open_whole(entry, limits) as file:
             limits.check_bytes(size := _size(file))
             sha256 = _digest(file)
             facts = decoder.open(file, entry.member or entry.path.name, ahead=True)
@@ -91,7 +92,7 @@ def read_entry(
 def read_frame(entry: Entry, decoder: Decoder, limits: Limits, frame: int | None) -> Image | Unreadable:
     """One image of a file: a frame by its number, or the only one."""
     try:
-        with entry.open(limits) as file:
+        with open_whole(entry, limits) as file:
             limits.check_bytes(size := _size(file))
             sha256 = _digest(file)
             facts = decoder.open(file, entry.member or entry.path.name)
@@ -120,17 +121,21 @@ def _image(
     entry: Entry, pixels: Pixels, facts: FileFacts, index: int, source: str, sha256: str, group: str, size: int
 ) -> Image:
     meta = {"format": facts.header.format, "bytes": size, **facts.header.meta, **pixels.meta}
+    if notes := [*facts.header.meta.get("notes", []), *pixels.meta.get("notes", [])]:
+        meta["notes"] = notes
     if facts.header.frames > 1:
         meta |= {"frame": index, "frames": facts.header.frames}
     for name, value in (("label", entry.label), ("mask", entry.mask), ("role", entry.role), ("series", entry.series)):
         if value is not None:
             meta[name] = value
-    return Image(pixels.array, pixels.bits, pixels.unit, pixels.spacing_mm, source, sha256, group, meta)
+    return Image(
+        pixels.array, pixels.bits, pixels.unit, pixels.spacing_mm, source, sha256, group, meta, pixels.valid
+    )  # fmt: skip
 
 
 def _read_facts(entry: Entry, decoder: Decoder, limits: Limits) -> Iterator[FileFacts | OddPixelError]:
     try:
-        with entry.open(limits) as file:
+        with open_whole(entry, limits) as file:
             facts: FileFacts | OddPixelError = decoder.open(file, entry.member or entry.path.name)
     except BaseException as error:
         facts = _reading_error(error, decoder)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, get_args, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from oddpixel.errors import DecodingStopped, UnreadableInput, by_name
 from oddpixel.image import Unit
@@ -34,7 +34,7 @@ from .wire import receive, send
 NONSENSE = "the decoder answered nonsense"
 SMALLEST_ARENA = 2**20
 START_SECONDS = 60.0  # a worker imports numpy and Pillow first, on a machine that may be busy
-LARGEST_PIXEL = 3 * 8  # bytes: three channels of float64
+LARGEST_PIXEL = 3 * 8 + 1  # bytes: three channels of float64, and whether it is masked
 # The environment a worker keeps: how its numerical libraries pick their kernels, and nothing else.
 KEPT_ENVIRONMENT = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "SYSTEMROOT")
 
@@ -51,12 +51,13 @@ WORKER_ENVIRONMENT = {
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """One decoded frame, in its unit."""
+    """One decoded frame, in its unit; `valid` where the file holds a value, None where it does everywhere."""
 
     array: Float32[np.ndarray, "c h w"]
     bits: int
     unit: Unit
     spacing_mm: tuple[float, float] | None
+    valid: Bool[np.ndarray, "h w"] | None
     meta: dict[str, Any]
 
 
@@ -236,6 +237,7 @@ class SandboxedDecoder:
             raise ValueError(f"samples of shape {shape} and type {dtype}")
         stored = np.frombuffer(self.arena or b"", dtype, math.prod(shape)).reshape(shape)
         spacing = answer["spacing_mm"] and (float(answer["spacing_mm"][0]), float(answer["spacing_mm"][1]))
+        masked = self._shared_mask(stored) if answer["masked"] else None
         return Frame(
             stored=stored,
             scale=float(answer["scale"]),
@@ -243,8 +245,17 @@ class SandboxedDecoder:
             bits=int(answer["bits"]),
             unit=answer["unit"] if answer["unit"] in get_args(Unit) else "modality",
             spacing_mm=spacing or None,
+            masked=masked,
             meta=dict(answer["meta"]),
         )
+
+    def _shared_mask(self, stored: np.ndarray) -> np.ndarray:
+        """It lies behind the samples; any byte but 0 masks."""
+        size = stored.shape[0] * stored.shape[1]
+        masked = np.frombuffer(self.arena or b"", np.uint8, size, stored.nbytes).reshape(stored.shape[:2]) != 0
+        if masked.all():
+            raise ValueError("a frame without a value")
+        return masked
 
     def close(self) -> None:
         if self.channel is not None:
@@ -327,7 +338,8 @@ class SandboxedDecoder:
 def _pixels(frame: Frame) -> Pixels:
     array = np.empty(frame.shape, np.float32)
     frame.write(array)
-    return Pixels(array, frame.bits, frame.unit, frame.spacing_mm, frame.meta)
+    valid = None if frame.masked is None else ~frame.masked
+    return Pixels(array, frame.bits, frame.unit, frame.spacing_mm, valid, frame.meta)
 
 
 def _checked(answer: dict[str, Any]) -> dict[str, Any]:

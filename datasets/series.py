@@ -22,6 +22,10 @@ from .sandbox import FileFacts
 # Positions are decimal strings of 16 characters: this is far above their rounding, far below any slice distance.
 SAME_POSITION_MM = 1e-2
 TILT_NOTED_DEG = 0.5
+PARALLEL = 0.999  # cosine between two slice normals: 2.6 degrees
+ALIKE = 1.25  # steps within this factor of each other are one slice distance
+COMMON = 0.25  # the smallest distance that at least this share of all steps has is the slice distance
+UNEVEN = 0.2  # of a slice distance off a whole number of them
 
 
 def arrange(entries: Sequence[Entry], reader: Reader) -> list[Entry]:
@@ -49,25 +53,44 @@ def _may_be_dicom(entry: Entry) -> bool:
 
 
 def _sort_series(series: str, slices: list[tuple[int, dict[str, Any]]], entries: Sequence[Entry]) -> list[Entry]:
-    placed = [(i, place) for i, place in slices if "position" in place]
-    if len(placed) < len(slices) or len(placed) < 2:
-        ordered = sorted(slices, key=lambda each: (each[1]["instance"], entries[each[0]].name))
-        notes: dict[str, Any] = {"sorted_by": "instance number"}
-    else:
-        position = np.array([place["position"] for _, place in placed])
-        normal = slice_normal(placed[0][1]["orientation"])
+    """The slices of the series' main orientation along their normal, then all others by number."""
+    main = _main_stack([each for each in slices if "position" in each[1]])
+    members = {i for i, _ in main}
+    others = [each for each in slices if each[0] not in members]
+    notes: dict[str, Any] = {"sorted_by": "position"}
+    if main:
+        position, normal = np.array([place["position"] for _, place in main]), slice_normal(main[0][1]["orientation"])
         along = position @ normal
-        order = sorted(
-            range(len(placed)), key=lambda k: (along[k], placed[k][1]["instance"], entries[placed[k][0]].name)
-        )
-        ordered = [placed[k] for k in order]
-        notes = {"sorted_by": "position", **geometry(position[order], normal)}
+        order = sorted(range(len(main)), key=lambda k: (along[k], main[k][1]["instance"], entries[main[k][0]].name))
+        main = [main[k] for k in order]
+        notes |= geometry(position[order], normal)
+    others = sorted(others, key=lambda each: (each[1]["instance"], entries[each[0]].name))
     totals = [place["promised"] for _, place in slices if place.get("promised")]
-    notes |= missing([place["instance"] for _, place in slices], max(totals, default=None))
+    lacking = missing([place["instance"] for _, place in slices], max(totals, default=None))
+    if main and others:
+        notes["other_orientations"] = len(others)
+    apart: dict[str, Any] = {"sorted_by": "instance number"}
+    if main:
+        apart["orientation"] = "not that of most slices of the series"
+    described = [*((i, notes | lacking) for i, _ in main), *((i, apart | lacking) for i, _ in others)]
     return [
-        replace(entries[i], series={"id": series, "index": k, "num_slices": len(ordered), **notes})
-        for k, (i, _) in enumerate(ordered)
+        replace(entries[i], series={"id": series, "index": k, "num_slices": len(described), **about})
+        for k, (i, about) in enumerate(described)
     ]
+
+
+def _main_stack(placed: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
+    """The largest set of parallel slices, the first of equally large ones; none where no two are parallel."""
+    stacks: list[list[tuple[int, dict[str, Any]]]] = []
+    for each in placed:
+        normal = slice_normal(each[1]["orientation"])
+        parallel = (stack for stack in stacks if normal @ slice_normal(stack[0][1]["orientation"]) > PARALLEL)
+        if (stack := next(parallel, None)) is None:
+            stacks.append([each])
+        else:
+            stack.append(each)
+    main = max(stacks, key=len, default=[])
+    return main if len(main) > 1 else []
 
 
 def slice_normal(orientation: Sequence[float]) -> np.ndarray:
@@ -87,12 +110,31 @@ def geometry(position: np.ndarray, normal: np.ndarray) -> dict[str, Any]:
     notes: dict[str, Any] = {"doubled_positions": int((steps <= SAME_POSITION_MM).sum())}
     if len(distinct) == 0:
         return notes
-    spacing = float(np.median(distinct))
-    missing = int((np.rint(distinct / spacing) - 1).clip(0).sum())
+    spacing = slice_distance(distinct)
+    multiples = np.rint(distinct / spacing)
+    missing = int((multiples - 1).clip(0).sum())
     travel = position[-1] - position[0]
     cosine = float(travel @ normal) / max(float(np.linalg.norm(travel)), 1e-12)
     tilt = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
     notes |= {"slice_distance_mm": round(spacing, 4), "missing_slices": missing}
+    if missing:
+        wide = np.flatnonzero((steps > SAME_POSITION_MM) & (np.rint(steps / spacing) > 1))
+        notes["gaps_after"] = [int(k) for k in wide]
+    if bool((np.abs(distinct / spacing - multiples) > UNEVEN).any()):
+        notes["uneven_distances"] = True
     if tilt > TILT_NOTED_DEG:
         notes["gantry_tilt_deg"] = round(tilt, 2)
     return notes
+
+
+def slice_distance(steps: np.ndarray) -> float:
+    """The distance of neighbouring slices: the smallest one that is no exception. Wider steps are gaps.
+
+    The median would take a gap for the rule where few slices are left: at 0, 5 and 15 mm it is 7.5.
+    """
+    ordered = np.sort(steps)
+    for smallest in ordered:
+        alike = ordered[(ordered >= smallest) & (ordered <= ALIKE * smallest)]
+        if len(alike) >= COMMON * len(ordered):
+            return float(np.median(alike))
+    return float(np.median(ordered))

@@ -107,11 +107,14 @@ class Worker:
         return self._share(self._opened().frame(index))
 
     def _share(self, frame: Frame) -> dict[str, Any]:
-        arena = self._reserve(frame.stored.nbytes)
+        masked = frame.masked
+        arena = self._reserve(frame.stored.nbytes + (0 if masked is None else masked.nbytes))
         shared = np.frombuffer(arena, frame.stored.dtype, frame.stored.size).reshape(frame.stored.shape)
         shared[...] = frame.stored
+        if masked is not None:
+            np.frombuffer(arena, bool, masked.size, frame.stored.nbytes)[...] = masked.ravel()
         record = {name: getattr(frame, name) for name in ("scale", "offset", "bits", "unit", "spacing_mm", "meta")}
-        return {"shape": frame.stored.shape, "dtype": frame.stored.dtype.str, **record}
+        return {"shape": frame.stored.shape, "dtype": frame.stored.dtype.str, "masked": masked is not None, **record}
 
     def _reserve(self, size: int) -> mmap.mmap:
         """Shared memory of at least this size: kept from frame to frame, asked for when it is too small."""

@@ -69,9 +69,8 @@ def _details(shard: int) -> str:
 
 def _row(run: Run, image: Image | Unreadable) -> dict[str, Any]:
     item = describe_image(image)
-    # A name may be burned into pictures of a screen, and a thumbnail would carry it along.
-    if isinstance(image, Image) and "text_in_pixels" not in image.meta:
-        item["thumbnail"] = run.write_thumbnail(image)
+    if isinstance(image, Image) and (thumbnail := run.write_thumbnail(image)) is not None:
+        item["thumbnail"] = thumbnail
     return item
 
 
@@ -81,6 +80,7 @@ def describe_image(image: Image | Unreadable) -> dict[str, Any]:
     if isinstance(image, Unreadable):
         return {**common, "error": describe(image.error)}
     channels, height, width = image.pixels.shape
+    values = image.values()
     return {
         **common,
         "error": None,
@@ -89,7 +89,7 @@ def describe_image(image: Image | Unreadable) -> dict[str, Any]:
         "channels": channels,
         "bits": image.bits,
         "unit": image.unit,
-        "range": [float(image.pixels.min()), float(image.pixels.max())],
+        "range": [float(values.min()), float(values.max())],
         "spacing_mm": image.spacing_mm,
         # Of the decoded samples: equal for the same picture in two containers.
         "pixels_sha256": hashlib.sha256(np.ascontiguousarray(image.pixels).data).hexdigest(),

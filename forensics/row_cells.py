@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 DAMAGED_ERROR = {"type": "RunError", "message": "the error recorded for this item is damaged"}
+DAMAGED_NOTES = "the notes recorded for this item are damaged"
 DAMAGED_REASON = {"channel": "", "p_value": None, "because": "the reasons recorded for this item are damaged"}
 
 
@@ -47,3 +48,13 @@ def _is_reason(content: Any) -> bool:
         p_value is None
         or (isinstance(p_value, int | float) and not isinstance(p_value, bool) and math.isfinite(p_value))
     )
+
+
+def notes_of(row: Mapping[str, Any]) -> list[str]:
+    """What was noted while the image was read and prepared."""
+    if not row.get("notes"):
+        return []
+    content = _json(row["notes"])
+    if not isinstance(content, list) or not all(isinstance(each, str) for each in content):
+        return [DAMAGED_NOTES]
+    return content

@@ -175,7 +175,9 @@ class RunTable:
                 self.database.execute("DELETE FROM rows")
                 self.loaded = {}
             if new := [str(part) for part in there if part not in self.loaded]:
-                query = f"INSERT INTO rows SELECT {NAMES}, file_row_number FROM read_parquet(?, file_row_number = true)"
+                # By name: parts of earlier versions lack columns.
+                there_are = "SELECT * RENAME (file_row_number AS place) FROM read_parquet(?, file_row_number = true)"
+                query = f"INSERT INTO rows BY NAME {there_are}"
                 self.database.execute(query, [new])
                 self.loaded = there
 

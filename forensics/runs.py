@@ -40,8 +40,8 @@ from oddpixel.records import read_record
 from .run_schema import RUN
 
 THUMBNAIL_PIXELS = 192
-NO_MORE_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 PART = re.compile(r"part-[0-9]{5,9}\.parquet")
+NO_MORE_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 SHARD_SIZE = 256  # files; a kill costs at most so much work
 # The columns of scores/part-*.parquet and their pandas types; what a command has no value for stays null.
 COLUMNS = {
@@ -56,6 +56,7 @@ COLUMNS = {
     "reasons": "string",
     "map": "string",
     "thumbnail": "string",
+    "notes": "string",
     "width": "Int64",
     "height": "Int64",
     "error": "string",
@@ -239,13 +240,19 @@ class Run:
     def _write_table(self, shard: int, table: Any) -> Path:
         path = self.path / "scores" / f"part-{shard:05d}.parquet"
         with self.writing(path) as file:
-            table.assign(shard=shard).astype(COLUMNS).to_parquet(file, index=False, compression="zstd")
+            whole = table.reindex(columns=list(COLUMNS)).assign(shard=shard).astype(COLUMNS)
+            whole.to_parquet(file, index=False, compression="zstd")
         return path
 
-    def write_thumbnail(self, image: Image) -> str:
-        """A small WebP of the image as it would be shown; its path relative to the run. Raises: RunError."""
+    def write_thumbnail(self, image: Image) -> str | None:
+        """A small WebP of the image as it would be shown; its path relative to the run, None where it may show text.
+
+        Raises: RunError.
+        """
         from PIL import Image as Pillow
 
+        if image.may_show_text:
+            return None
         picture = image.to_display(at_least=4 * THUMBNAIL_PIXELS)
         thumbnail = Pillow.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
         thumbnail.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))

@@ -175,7 +175,8 @@ def test_density(
 
 
 FIT = [
-    "forensics.detect.prepare:Preparation.__call__",
+    "forensics.detect.prepare:Preparation.reduced",
+    "forensics.detect.prepare:Preparation.levelled",
     "forensics.detect.observation:Observer.__call__",
     "forensics.detect.detector:Detector._judge_prepared",
 ]

@@ -64,3 +64,11 @@ def test_figures_in_the_readme_are_the_benchmarks() -> None:
         value = json.loads((ROOT / f"benchmarks/{name}.json").read_text())["tables"][table][int(row)][column]
         digits = len(shown.partition(".")[2])
         assert f"{value:.{digits}f}" == shown, f"{name} {table} {column}: README says {shown}, measured {value}"
+
+
+def test_the_tables_of_formats_are_what_is_tested() -> None:
+    from tests.datasets.format_table import PAGE, page_with_tables
+
+    page = PAGE.read_text()
+    assert page == page_with_tables(page), "run: python -m tests.datasets.format_table"
+    assert "| PNG | 1, 8, 12 (sBIT), 12 (sBIT, low), 16 | ICC | all eight | straight |" in page

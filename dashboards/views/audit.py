@@ -190,6 +190,9 @@ def show(run: OpenRun, row: dict[str, Any], report: dict[str, Any]) -> None:
 
 
 def pictures(run: OpenRun, row: dict[str, Any], report: dict[str, Any]) -> None:
+    if report.get("pictures"):  # why there are none
+        quiet(report["pictures"])
+        return
     marked = [each for each in report["findings"] if each["map"]]
     maps = {each["map"]: str(each["check"]) for each in sorted(marked, key=rank)}  # the strongest is what is seen first
     names = {**maps, STORED: "no map"}

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, Shaped
+from jaxtyping import Bool, Float32, Shaped
 
 from oddpixel.datasets.limits import Limits
 from oddpixel.image import Unit
@@ -33,7 +33,13 @@ class Header:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Frame:
-    """One decoded frame or page, `stored` being `[h, w]` or `[h, w, c]`."""
+    """One decoded frame or page.
+
+    Arguments:
+        stored: `[h, w]` or `[h, w, c]`.
+        masked: where the file holds no value (padding, nodata); None where it does everywhere.
+        meta: facts of this frame; `notes` in it are sentences that a reader of the result should see.
+    """
 
     stored: Shaped[np.ndarray, "h w *c"]
     scale: float
@@ -41,6 +47,7 @@ class Frame:
     bits: int
     unit: Unit
     spacing_mm: tuple[float, float] | None = None
+    masked: Bool[np.ndarray, "h w"] | None = None
     meta: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -50,12 +57,17 @@ class Frame:
         return (self.stored.shape[2] if self.stored.ndim == 3 else 1, height, width)
 
     def write(self, out: Float32[np.ndarray, "c h w"]) -> None:
-        """Fill `out` with scale * stored + offset. One plane after another: 3 x faster than a transposing multiply."""
+        """Fill `out` with scale * stored + offset; where nothing was recorded, with the lowest value that was.
+
+        One plane after another: 3 x faster than a transposing multiply.
+        """
         planes = self.stored[None] if self.stored.ndim == 2 else self.stored.transpose(2, 0, 1)
         for plane, target in zip(planes, out, strict=True):
             np.multiply(plane, np.float32(self.scale), out=target, casting="unsafe", dtype=np.float32)
             if self.offset:
                 target += np.float32(self.offset)
+        if self.masked is not None:
+            out[:, self.masked] = out[:, ~self.masked].min()
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ values stay). Only the technical attributes of `TECHNICAL` leave this module; wh
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
@@ -15,8 +16,11 @@ import numpy as np
 from oddpixel.errors import CorruptFile, NoPixels, UnsupportedEncoding
 from oddpixel.image import Unit
 
+from ..appearance import Samples, appearance
 from ..completeness import promised
+from ..dicom_tags import note_of, without_unreadable
 from ..limits import Limits
+from ..masking import equal_to
 from ..text import technical_text
 from . import Frame, Header
 
@@ -33,8 +37,10 @@ TECHNICAL = {
     "burned_in_annotation": "BurnedInAnnotation",
     "lossy": "LossyImageCompression",
 }
-# Pictures of a screen: a name may be burned into the pixels (PS3.15 E.3.1).
-SCREEN_MODALITIES = ("US", "SC", "XC", "OT", "ES", "GM")
+# Modalities known for text in their pixels, a name among it, unless the file says NO (PS3.15 E.3.1).
+SCREEN_MODALITIES = ("US", "IVUS", "SC", "XC", "OT", "ES", "GM")
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # and those below it (PS3.4 B.5)
+SCREEN_WORDS = ("SCREEN SAVE", "SCREENSAVE", "SCREEN CAPTURE", "SCREENSHOT", "DOSE REPORT", "DOSE INFO")
 
 
 class Dicom:
@@ -65,6 +71,7 @@ class OpenedDicom:
         with warnings.catch_warnings():  # pydicom warns about every oddity of real files; the errors are what counts
             warnings.simplefilter("ignore")
             self.dataset = pydicom.dcmread(file, force=True)
+            self.notes = [*_transfer_syntax_assumed(self.dataset), *note_of(without_unreadable(self.dataset))]
             self.header = self._read_header(limits)
         self.limits = limits
 
@@ -87,14 +94,43 @@ class OpenedDicom:
         if rows < 1 or columns < 1:
             raise CorruptFile(f"Rows x Columns is {rows} x {columns}")
         limits.check_size(columns, rows, frames)
-        meta = {
+        meta: dict[str, Any] = {
             name: technical_text(data[key].value) for name, key in TECHNICAL.items() if data.get(key) not in (None, "")
         }
         if syntax := data.file_meta.get("TransferSyntaxUID") if hasattr(data, "file_meta") else None:
             meta["transfer_syntax"] = technical_text(syntax.name)
-        if meta.get("burned_in_annotation") == "YES" or meta.get("modality") in SCREEN_MODALITIES:
+        if self._may_show_text():
             meta["text_in_pixels"] = "possible"
+            self.notes.append("a name may be burned into the pixels: no thumbnail and no map of it is written")
+        if self.notes:
+            meta["notes"] = list(self.notes)
         return Header(format="DICOM", width=columns, height=rows, frames=frames, meta=meta)
+
+    def _may_show_text(self) -> bool:
+        """Secondary captures, saved screens, and modalities known for text where the file does not deny it."""
+        declared = str(self.dataset.get("BurnedInAnnotation", "") or "").strip().upper()
+        is_known_for_it = str(self.dataset.get("Modality", "")) in SCREEN_MODALITIES and declared != "NO"
+        return declared == "YES" or is_known_for_it or self._is_capture()
+
+    def _is_capture(self) -> bool:
+        """A picture of a screen or of a film, not of the patient (PS3.3 A.8, C.7.6.1.1.2, C.8.6.1)."""
+        kind = str(self.dataset.get("SOPClassUID", "") or "")
+        words = [word.strip().upper().replace("_", " ") for word in self._image_type()[2:]]
+        return (
+            kind == SECONDARY_CAPTURE
+            or kind.startswith(f"{SECONDARY_CAPTURE}.")
+            or bool(self.dataset.get("ConversionType"))
+            or any(word.startswith(SCREEN_WORDS) for word in words)
+        )
+
+    def _image_type(self) -> list[str]:
+        value = self.dataset.get("ImageType") or []
+        return [value] if isinstance(value, str) else [str(each) for each in value]
+
+    def _is_original(self) -> bool:
+        """Neither derived nor secondary, as far as the file says (C.7.6.1.1.2)."""
+        words = [word.strip().upper() for word in self._image_type()[:2]]
+        return not ({"DERIVED", "SECONDARY"} & {*words}) and not self._is_capture()
 
     def series_place(self) -> dict[str, Any] | None:
         """Series identity (to be hashed), position and normal of a single-frame slice; None where it has none."""
@@ -116,7 +152,7 @@ class OpenedDicom:
     def _frame(self, index: int) -> Frame:
         from pydicom.pixels import pixel_array
 
-        data, modality = self.dataset, self.header.meta.get("modality")
+        data = self.dataset
         self._check_codec()
         samples = pixel_array(data, index=index)
         photometric = str(data.get("PhotometricInterpretation", "MONOCHROME2"))
@@ -124,21 +160,47 @@ class OpenedDicom:
         spacing, spacing_kind = self._spacing(index)
         meta: dict[str, Any] = {} if spacing_kind is None else {"spacing": spacing_kind}
         if samples.ndim == 3 or photometric == "PALETTE COLOR":
-            if photometric == "PALETTE COLOR":
-                samples, bits = _look_up_palette(samples, data)
-            return Frame(
-                stored=samples, scale=1 / (2**bits - 1), bits=bits, unit="display", spacing_mm=spacing, meta=meta
-            )
-        samples, padding = _without_padding(samples, data)
-        scale, offset, samples = self._modality_lut(samples, index)
-        if padding:
-            meta["padding_fraction"] = round(padding, 6)
-        rescale_type = str(self._functional(index, "PixelValueTransformationSequence").get("RescaleType", ""))
-        unit: Unit = "HU" if rescale_type == "HU" or (modality == "CT" and rescale_type in ("", "HU")) else "modality"
-        frame = Frame(stored=samples, scale=scale, offset=offset, bits=bits, unit=unit, spacing_mm=spacing, meta=meta)
+            return self._colour_frame(samples, photometric, bits, spacing, meta)
+        masked = _padding(samples, data)
+        if masked is not None:
+            meta["padding_fraction"] = round(float(masked.mean()), 6)
+        scale, offset, samples, notes = self._modality_lut(samples, index)
+        unit: Unit = "HU" if self._is_in_hounsfield_units(index) and not notes else "modality"
+        frame = Frame(
+            stored=samples, scale=scale, offset=offset, bits=bits, unit=unit, spacing_mm=spacing, masked=masked, meta=meta
+        )  # fmt: skip
         meta |= self._orientation(index)
         meta |= {"slope": scale, "display": self._display_knots(frame, photometric == "MONOCHROME1", index)}
+        if notes:
+            meta["notes"] = notes
         return frame
+
+    def _colour_frame(
+        self,
+        samples: np.ndarray,
+        photometric: str,
+        bits: int,
+        spacing: tuple[float, float] | None,
+        meta: dict[str, Any],
+    ) -> Frame:
+        if photometric == "PALETTE COLOR":
+            samples, bits = _look_up_palette(samples, self.dataset)
+        colours = Samples(values=samples, bits=bits, profile=self._profile(), meta=meta)
+        return replace(appearance(colours), spacing_mm=spacing)
+
+    def _profile(self) -> bytes | None:
+        """The ICC profile (C.11.15), of whole-slide images in the optical path (C.8.12.5)."""
+        paths = list(self.dataset.get("OpticalPathSequence") or [])
+        found = next((each.get("ICCProfile") for each in (self.dataset, *paths) if each.get("ICCProfile")), None)
+        return None if found is None else bytes(found)
+
+    def _is_in_hounsfield_units(self, index: int) -> bool:
+        """Only where both rescale tags are there, say nothing else, and the image is an original of a CT (C.8.2.1.1.2)."""
+        values = self._functional(index, "PixelValueTransformationSequence")
+        rescale_type = str(values.get("RescaleType", "") or "").strip().upper()
+        is_rescaled = values.get("RescaleSlope") is not None and values.get("RescaleIntercept") is not None
+        is_ct = self.header.meta.get("modality") == "CT"
+        return is_rescaled and self._is_original() and (rescale_type == "HU" or (is_ct and rescale_type == ""))
 
     def _check_codec(self) -> None:
         from pydicom.pixels import get_decoder
@@ -164,16 +226,27 @@ class OpenedDicom:
         groups += list(self.dataset.get("SharedFunctionalGroupsSequence") or [])
         return next((group[sequence][0] for group in groups if group.get(sequence)), self.dataset)
 
-    def _modality_lut(self, samples: np.ndarray, index: int) -> tuple[float, float, np.ndarray]:
+    def _modality_lut(self, samples: np.ndarray, index: int) -> tuple[float, float, np.ndarray, list[str]]:
+        """Slope, intercept, the samples that they are for, and what is wrong with them."""
         from pydicom.pixels import apply_modality_lut
 
         if self.dataset.get("ModalityLUTSequence"):
-            return 1.0, 0.0, np.asarray(apply_modality_lut(samples, self.dataset))
+            return 1.0, 0.0, np.asarray(apply_modality_lut(samples, self.dataset)), []
         values = self._functional(index, "PixelValueTransformationSequence")
         slope, intercept = values.get("RescaleSlope"), values.get("RescaleIntercept")
-        if slope is None or intercept is None or not np.isfinite([float(slope), float(intercept)]).all():
-            return 1.0, 0.0, samples
-        return float(slope), float(intercept), samples
+        if slope is None and intercept is None:
+            return 1.0, 0.0, samples, []
+        if slope is None or intercept is None:
+            lacking = "RescaleSlope" if slope is None else "RescaleIntercept"
+            return 1.0, 0.0, samples, [f"{lacking} is missing: values are as stored"]
+        if not np.isfinite([float(slope), float(intercept)]).all() or float(slope) == 0:
+            return (
+                1.0,
+                0.0,
+                samples,
+                [f"a rescale slope of {slope} and an intercept of {intercept} are none: values are as stored"],
+            )
+        return float(slope), float(intercept), samples, []
 
     def _spacing(self, index: int) -> tuple[tuple[float, float] | None, str | None]:
         """Row and column distance, and at which plane: the patient's or the detector's (C.7.6.3, C.8.11.4)."""
@@ -204,7 +277,10 @@ class OpenedDicom:
         from pydicom.pixels import apply_voi_lut
 
         voi = self._functional(index, "FrameVOILUTSequence")
-        low, high = (frame.scale * float(v) + frame.offset for v in (frame.stored.min(), frame.stored.max()))
+        recorded = frame.stored if frame.masked is None or frame.masked.all() else frame.stored[~frame.masked]
+        if recorded.dtype.kind == "f":
+            recorded = recorded[np.isfinite(recorded)] if np.isfinite(recorded).any() else np.zeros(1)
+        low, high = sorted(frame.scale * float(v) + frame.offset for v in (recorded.min(), recorded.max()))
         if voi.get("VOILUTSequence"):
             first = int(voi.VOILUTSequence[0].LUTDescriptor[1])
             values = np.unique(np.linspace(min(low, first), high, 256).round())
@@ -233,26 +309,60 @@ def _window(centre: float, width: float, kind: str) -> tuple[np.ndarray, np.ndar
 
 
 def _look_up_palette(samples: np.ndarray, dataset: Any) -> tuple[np.ndarray, int]:
+    """Colours and their depth: entries of 8 bits may be padded to 16 (C.7.6.3.1.5)."""
     from pydicom.pixels import apply_color_lut
 
     colours = np.asarray(apply_color_lut(samples, dataset))
-    return colours, 8 * colours.dtype.itemsize
+    descriptor = dataset.get("RedPaletteColorLookupTableDescriptor")
+    declared = int(descriptor[2]) if descriptor is not None and len(descriptor) == 3 else 16
+    if int(colours.max()) < 256:
+        return colours.astype(np.uint8), 8
+    return ((colours >> 8).astype(np.uint8), 8) if declared == 8 else (colours, 16)
 
 
-def _without_padding(samples: np.ndarray, dataset: Any) -> tuple[np.ndarray, float]:
-    """Padding pixels (C.7.5.1.1.2) take the lowest true value of the frame; also their share of the frame."""
+def _padding(samples: np.ndarray, dataset: Any) -> np.ndarray | None:
+    """Where padding lies (C.7.5.1.1.2); None where nowhere."""
+    for keyword in ("FloatPixelPaddingValue", "DoubleFloatPixelPaddingValue"):
+        if dataset.get(keyword) is not None:
+            return equal_to(samples, float(dataset[keyword].value))
     first = dataset.get("PixelPaddingValue")
-    if first is None:
-        return samples, 0.0
+    if first is None or samples.dtype.kind == "f":
+        return None
     last = dataset.get("PixelPaddingRangeLimit", first)
     try:
-        low, high = sorted((int(first), int(last)))
+        ends = [_in_range(int(value), dataset) for value in (first, last)]
     except (TypeError, ValueError):
-        return samples, 0.0
-    padded = (samples >= low) & (samples <= high)
-    if not padded.any() or padded.all():
-        return samples, float(padded.all())
-    return np.where(padded, samples[~padded].min(), samples), float(padded.mean())
+        return None
+    padded = (samples >= min(ends)) & (samples <= max(ends))
+    return padded if padded.any() else None
+
+
+def _in_range(value: int, dataset: Any) -> int:
+    """A padding value as the pixels hold it: its VR (US or SS) may not agree with their sign."""
+    bits, is_signed = int(dataset.get("BitsStored", 16) or 16), int(dataset.get("PixelRepresentation", 0) or 0) == 1
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
+    if low <= value <= high:
+        return value
+    value &= 2**bits - 1
+    return value - 2**bits if is_signed and value >= 2 ** (bits - 1) else value
+
+
+def _transfer_syntax_assumed(dataset: Any) -> list[str]:
+    """Without file meta information, how pydicom could read the elements tells how pixels of native encoding lie (PS3.10 7.1)."""
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    file_meta = getattr(dataset, "file_meta", None)
+    if file_meta is not None and file_meta.get("TransferSyntaxUID"):
+        return []
+    pixels = dataset.get_item("PixelData") if "PixelData" in dataset else None
+    if getattr(pixels, "is_undefined_length", False) or getattr(pixels, "length", 0) == 0xFFFFFFFF:
+        return []  # compressed, and nothing says how: refused when its pixels are asked for
+    is_implicit, is_little = dataset.original_encoding
+    assumed = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
+    dataset.file_meta = file_meta if file_meta is not None else FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = assumed
+    return [f"no file meta information: taken as {assumed.name}"]
 
 
 def referenced_files(file: BinaryIO) -> list[list[str]]:

@@ -8,18 +8,22 @@ import numpy as np
 
 from oddpixel.errors import UnsupportedEncoding
 
+from ..appearance import Alpha, Samples, appearance, as_stored
+from ..code_points import code_points, profile_of
+from ..iso_media import brands
 from ..limits import Limits
 from . import Frame, Header
-from .raster import over_white
 
-BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+BRANDS = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
+AV1_BRANDS = {b"avif", b"avis"}
 
 
 class Heif:
-    suffixes: ClassVar[dict[str, str]] = {".heic": "HEIF", ".heif": "HEIF"}
+    suffixes: ClassVar[dict[str, str]] = {".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF"}
 
     def recognise(self, head: bytes) -> str | None:
-        return "HEIF" if head[4:8] == b"ftyp" and head[8:12] in BRANDS else None
+        major, *compatible = brands(head) or [b""]
+        return "HEIF" if major in BRANDS and not AV1_BRANDS & {*compatible} else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedHeif:
         return OpenedHeif(file, limits)
@@ -45,12 +49,25 @@ class OpenedHeif:
         )
 
     def frame(self, index: int) -> Frame:
-        # libheif has already applied the rotation that the container asks for.
+        return appearance(self._samples(index))
+
+    def as_stored(self) -> Frame:
+        return as_stored(self._samples(0))
+
+    def _samples(self, index: int) -> Samples:
+        """libheif has already turned the picture as the container asks for."""
         picture: Any = self.heif[index]
-        samples = np.asarray(picture)
+        values = np.asarray(picture)
         bits = int(picture.info.get("bit_depth", 8))
-        top = 255 if samples.dtype == np.uint8 else 65535  # libheif stretches 10 and 12 bits over 16
-        meta: dict[str, Any] = {}
-        if samples.ndim == 3:
-            samples, meta = over_white(samples, top)
-        return Frame(stored=samples, scale=1 / top, bits=bits, unit="display", meta=meta)
+        if values.dtype == np.uint16:
+            values = values >> (16 - bits)  # libheif shifts 10 and 12 bits to the upper end of 16
+        profile, meta = picture.info.get("icc_profile"), dict[str, Any]()
+        if not profile:
+            profile, meta = profile_of(*code_points(picture.info.get("nclx_profile")))
+        return Samples(values=values, bits=bits, alpha=_alpha(picture.mode, values), profile=profile, meta=meta)
+
+
+def _alpha(mode: str, values: np.ndarray) -> Alpha:
+    if values.ndim == 2 or values.shape[2] not in (2, 4):
+        return "none"
+    return "premultiplied" if mode.partition(";")[0].endswith("a") else "straight"

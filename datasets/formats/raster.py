@@ -1,20 +1,21 @@
-"""PNG, JPEG, WebP, BMP, PGM/PPM, GIF: through Pillow, 16-bit colour PNG through OpenCV (Pillow would cut it to 8 bits).
+"""PNG, JPEG, WebP, BMP, GIF: through Pillow; PNG of 16 bits through imagecodecs (Pillow would cut colour to 8 bits).
 
-What is done to the samples: EXIF orientation is applied, an embedded ICC profile is converted to sRGB, CMYK becomes
-RGB, palettes are looked up, and transparency is laid on white. Each is noted in `meta`.
+What is done to the samples (`appearance`): an embedded ICC profile is converted to sRGB, transparency is laid on white, EXIF
+orientation is applied; CMYK becomes RGB, and palettes are looked up. Each is noted in `meta`.
 """
 
 from __future__ import annotations
 
-import io
+import struct
+from collections.abc import Iterator
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
-from oddpixel.errors import CorruptFile
-from oddpixel.image import Unit
-
+from ..appearance import Samples, appearance, as_stored
+from ..code_points import profile_of
 from ..limits import Limits
+from ..pillow_samples import frame_from_pillow, orientation_of
 from ..text import technical_text
 from . import Frame, Header
 
@@ -24,14 +25,14 @@ SIGNATURES = {
     b"BM": "BMP",
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
-    b"P5": "PPM",
-    b"P6": "PPM",
-    b"P2": "PPM",
-    b"P3": "PPM",
 }
 # EXIF tags that describe the device and the exposure, none that names a person or a place (Exif 2.32, tables 4 and 8).
 EXIF_TAGS = {271: "make", 272: "model", 305: "software"}
 EXIF_PHOTO_TAGS = {33434: "exposure_s", 33437: "f_number", 34855: "iso", 37386: "focal_length_mm", 42036: "lens"}
+SRGB_GAMMA = 1 / 2.2  # what a gAMA chunk of an sRGB picture says
+GAMMA_TOLERANCE = 0.01
+BMP_HEADER = 14  # bytes before the bitmap's own header
+LARGEST_PROFILE = 16 * 2**20
 
 
 class Raster:
@@ -39,24 +40,22 @@ class Raster:
 
     suffixes: ClassVar[dict[str, str]] = {
         ".png": "PNG",
+        ".apng": "PNG",
         ".jpg": "JPEG",
         ".jpeg": "JPEG",
         ".jpe": "JPEG",
+        ".jfif": "JPEG",
+        ".mpo": "JPEG",
         ".webp": "WEBP",
         ".bmp": "BMP",
+        ".dib": "BMP",
         ".gif": "GIF",
-        ".pgm": "PPM",
-        ".ppm": "PPM",
-        ".pnm": "PPM",
     }
 
     def recognise(self, head: bytes) -> str | None:
         if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
             return "WEBP"
-        name = next((name for signature, name in SIGNATURES.items() if head.startswith(signature)), None)
-        if name == "PPM" and head[2:3] not in (b" ", b"\n", b"\t", b"\r"):
-            return None
-        return name
+        return next((name for signature, name in SIGNATURES.items() if head.startswith(signature)), None)
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedRaster:
         return OpenedRaster(file, limits)
@@ -74,111 +73,111 @@ class OpenedRaster:
 
         Pillow.MAX_IMAGE_PIXELS = None  # our own cap, checked below, comes first and names its figure
         self.file, self.limits = file, limits
-        self.picture = Pillow.open(file, formats=["PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM"])
+        self.picture = Pillow.open(file, formats=["PNG", "JPEG", "WEBP", "BMP", "GIF"])
         width, height = self.picture.size
         # MPO is a JPEG followed by previews of itself: the first is the photograph.
         frames = 1 if self.picture.format == "MPO" else getattr(self.picture, "n_frames", 1)
         limits.check_size(width, height, frames)
+        self.depth, self.colour_type = 8, -1
+        self.significant: int | None = None
+        notes: list[str] = []
+        if self.picture.format == "PNG":
+            notes = [*self._read_png_header(), *self._png_notes(frames)]
+        elif self.picture.format == "BMP" and (profile := _bmp_profile(file)) is not None:
+            self.picture.info["icc_profile"] = profile
         self.header = Header(
             format="JPEG" if self.picture.format == "MPO" else str(self.picture.format),
             width=width,
             height=height,
             frames=frames,
-            meta={"mode": self.picture.mode, **exif_facts(self.picture)},
+            meta={"mode": self.picture.mode, **exif_facts(self.picture), **({"notes": notes} if notes else {})},
         )
 
     def frame(self, index: int) -> Frame:
-        if self.header.frames > 1:
-            self.picture.seek(index)
-        if self._is_deep_colour_png():
-            return self._deep_colour_png()
-        if self.header.format == "PPM" and self.picture.mode == "I":
-            return self._deep_pgm()
-        return frame_from_pillow(self.picture)
+        return self._frame(index, stored=False)
 
     def as_stored(self) -> Frame:
         """The first frame as the file's samples say: not turned upright, no colour profile applied."""
-        if self.header.frames > 1 or self.picture.mode not in ("L", "RGB", "RGBA", "LA"):
-            return self.frame(0)
-        samples = np.asarray(self.picture)
-        notes: dict[str, Any] = {}
-        if samples.ndim == 3:
-            samples, notes = over_white(samples, 255)
-        return Frame(stored=samples, scale=1 / 255, bits=8, unit="display", meta=notes)
+        return self._frame(0, stored=True)
 
-    def _deep_pgm(self) -> Frame:
-        """Pillow stretches values to 65535; this undoes it exactly (both roundings are to nearest)."""
+    def _frame(self, index: int, *, stored: bool) -> Frame:
+        if self.header.frames > 1:
+            self.picture.seek(index)
+        elif self.depth == 16:
+            return (as_stored if stored else appearance)(self._deep_png())
+        return frame_from_pillow(self.picture, stored=stored, bits=min(self.depth, 8))
+
+    def _read_png_header(self) -> list[str]:
+        """Depth, colour type, significant bits and code points of colour (PNG 3, 11.2.1, 11.3.2.5, 11.3.2.6); and notes."""
+        notes: list[str] = []
+        for name, content in _png_chunks(self.file):
+            if name == b"IHDR" and len(content) >= 10:
+                self.depth, self.colour_type = content[8], content[9]
+            elif name == b"sBIT" and content:
+                self.significant = max(content[:3])
+            elif name == b"cICP" and len(content) == 4:  # wins over a profile
+                self.picture.info.pop("icc_profile", None)
+                profile, facts = profile_of(content[0], content[1])
+                notes += facts.get("notes", [])
+                if profile is not None:
+                    self.picture.info["icc_profile"] = profile
+        if self.colour_type == 3:
+            self.depth = 8  # of the palette's entries
+        return notes
+
+    def _png_notes(self, frames: int) -> list[str]:
+        notes = []
+        if frames > 1 and self.depth == 16:
+            notes.append("an animated PNG of 16 bits is read in 8 bits")
+        gamma = self.picture.info.get("gamma")
+        has_profile = "icc_profile" in self.picture.info or "srgb" in self.picture.info
+        if gamma and not has_profile and abs(gamma - SRGB_GAMMA) > GAMMA_TOLERANCE:
+            notes.append(f"the file declares gamma {gamma:g} without a colour profile; its values are taken as sRGB")
+        return notes
+
+    def _deep_png(self) -> Samples:
+        """16 bits a sample, of which fewer may be significant."""
+        import imagecodecs
+
         self.file.seek(0)
-        maxval = _pgm_maxval(self.file.read(4096))
-        samples = np.rint(np.asarray(self.picture) * (maxval / 65535)).astype(np.uint16)
-        return Frame(stored=samples, scale=1 / maxval, bits=maxval.bit_length(), unit="display")
-
-    def _is_deep_colour_png(self) -> bool:
-        if self.header.format != "PNG":
-            return False
-        self.file.seek(24)
-        depth, colour_type = self.file.read(2)
-        return depth == 16 and colour_type in (2, 4, 6)
-
-    def _deep_colour_png(self) -> Frame:
-        import cv2
-
-        self.file.seek(0)
-        samples = cv2.imdecode(np.frombuffer(self.file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
-        if samples is None:
-            raise CorruptFile("the 16-bit PNG data cannot be decoded")
-        meta: dict[str, Any] = {}
-        if samples.ndim == 3:
-            order = [2, 1, 0, 3][: samples.shape[2]]
-            samples, meta = over_white(samples[..., order], 65535)
-        return Frame(stored=samples, scale=1 / 65535, bits=16, unit="display", meta=meta)
+        values = imagecodecs.png_decode(self.file.read())
+        if self.colour_type == 0 and values.ndim == 3:
+            values = values[..., 0]
+        has_alpha = values.ndim == 3 and values.shape[2] in (2, 4)
+        values, bits, notes = significant_bits(values, self.significant, has_alpha=has_alpha)
+        if not has_alpha and (key := self.picture.info.get("transparency")) is not None:
+            values, has_alpha = _with_key(values, key, 2**bits - 1), True
+        return Samples(
+            values=values,
+            bits=bits,
+            alpha="straight" if has_alpha else "none",
+            profile=self.picture.info.get("icc_profile"),
+            orientation=orientation_of(self.picture),
+            meta={"notes": notes} if notes else None,
+        )
 
 
-def frame_from_pillow(picture: Any) -> Frame:
-    """The current frame of a Pillow image, brought to grey or sRGB and upright."""
-    from PIL import ImageOps
+def significant_bits(values: np.ndarray, declared: int | None, *, has_alpha: bool) -> tuple[np.ndarray, int, list[str]]:
+    """Samples of 16 bits as samples of the declared depth, that depth, and what is wrong with the declaration.
 
-    notes: dict[str, Any] = {}
-    if picture.getexif().get(0x0112, 1) != 1:
-        notes["orientation_applied"] = int(picture.getexif()[0x0112])
-    if picture.mode == "1":
-        return Frame(stored=np.asarray(picture).astype(np.uint8), scale=1.0, bits=1, unit="display", meta=notes)
-    if picture.mode in ("I", "I;16", "I;16B", "I;16L"):
-        deep = np.asarray(picture).astype(np.uint16)
-        return Frame(stored=deep, scale=1 / 65535, bits=16, unit="display", meta=notes)
-    if picture.mode == "F":
-        unit: Unit = "modality"
-        return Frame(stored=np.asarray(picture), scale=1.0, bits=32, unit=unit, meta=notes)
-    profile = picture.info.get("icc_profile")
-    if picture.mode == "P":
-        picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
-    elif "transparency" in picture.info and picture.mode in ("L", "RGB"):
-        picture = picture.convert("LA" if picture.mode == "L" else "RGBA")
-    if profile and picture.mode in ("RGB", "L", "CMYK"):
-        picture = _to_srgb(picture, profile, notes)
-    if picture.mode not in ("L", "LA", "RGB", "RGBA"):
-        notes["converted_from"] = picture.mode
-        picture = picture.convert("RGB")
-    samples = np.asarray(ImageOps.exif_transpose(picture) if "orientation_applied" in notes else picture)
-    if samples.ndim == 3 and samples.shape[2] in (2, 4):
-        samples, laid = over_white(samples, 255)
-        notes |= laid
-    return Frame(stored=samples, scale=1 / 255, bits=8, unit="display", meta=notes)
-
-
-def over_white(samples: np.ndarray, top: int) -> tuple[np.ndarray, dict[str, Any]]:
-    """Drop an alpha channel (the last of 2 or 4) by laying the image on white, as a page would."""
-    if samples.shape[2] not in (2, 4):
-        return samples, {}
-    alpha = samples[..., -1:]
-    opaque = bool((alpha == top).all())
-    colour = samples[..., :-1]
-    if not opaque:
-        mixed = colour.astype(np.float32) * alpha + (top - alpha.astype(np.float32)) * top
-        colour = np.rint(mixed / top).astype(samples.dtype)
-    if colour.shape[2] == 1:
-        colour = colour[..., 0]
-    return colour, {"alpha": "opaque" if opaque else "laid on white"}
+    A file of fewer significant bits should have them scaled over all 16 (PNG 3, 11.3.2.5 and 12.5); many writers leave them
+    where the detector had them, at the lower end.
+    """
+    if declared is None or not 0 < declared < 16:
+        return values, 16, []
+    top, shift = 2**declared - 1, 16 - declared
+    colours = values[..., :-1] if has_alpha else values
+    reduced = values >> shift
+    scaled = np.rint(reduced * (65535 / top))
+    is_scaled = bool((np.abs(scaled - values) <= 1).all() or (values & (2**shift - 1) == 0).all())
+    if is_scaled:
+        return reduced, declared, []
+    if int(colours.max()) <= top:
+        lower = values.copy()
+        if has_alpha:
+            lower[..., -1] >>= shift
+        return lower, declared, []
+    return values, 16, [f"sBIT declares {declared} significant bits, but the samples use more: it is ignored"]
 
 
 def exif_facts(picture: Any) -> dict[str, Any]:
@@ -193,32 +192,34 @@ def exif_facts(picture: Any) -> dict[str, Any]:
     return {name: technical_text(value) for name, value in found.items()}
 
 
-def _pgm_maxval(head: bytes) -> int:
-    """The fourth field of the header, comments left out (netpbm's pgm(5))."""
-    fields = b" ".join(line.split(b"#")[0] for line in head.splitlines()).split()
-    if len(fields) < 4 or not fields[3].isdigit() or not 0 < int(fields[3]) < 65536:
-        raise CorruptFile("the PGM header has no maximum value from 1 to 65535")
-    return int(fields[3])
+def _bmp_profile(file: BinaryIO) -> bytes | None:
+    """Embedded in a header of version 5 (BITMAPV5HEADER, `bV5CSType` PROFILE_EMBEDDED)."""
+    file.seek(0)
+    head = file.read(BMP_HEADER + 124)
+    if len(head) < BMP_HEADER + 124 or head[BMP_HEADER] != 124 or head[BMP_HEADER + 56 : BMP_HEADER + 60] != b"DEBM":
+        return None
+    offset, size = struct.unpack("<II", head[BMP_HEADER + 112 : BMP_HEADER + 120])
+    file.seek(BMP_HEADER + offset)
+    profile = file.read(min(size, LARGEST_PROFILE))
+    return profile if profile and len(profile) == size else None
 
 
-def _to_srgb(picture: Any, profile: bytes, notes: dict[str, Any]) -> Any:
-    from PIL import ImageCms
+def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks before the pixels; of long ones only the name."""
+    position = 8
+    while True:
+        file.seek(position)
+        head = file.read(8)
+        if len(head) < 8 or head[4:] == b"IDAT":
+            return
+        (length,) = struct.unpack(">I", head[:4])
+        yield head[4:], file.read(length) if length <= 64 else b""
+        position += 12 + length
 
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        name = technical_text(ImageCms.getProfileDescription(source))
-        notes["icc_profile"] = name
-        if picture.mode == "L" or "sRGB" in str(name):
-            return picture
-        converted = ImageCms.profileToProfile(
-            picture,
-            source,
-            ImageCms.createProfile("sRGB"),
-            outputMode="RGB",
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        notes["icc_profile"] = f"ignored: {technical_text(error)}"
-        return picture
-    notes["converted_from"] = f"{picture.mode} by its ICC profile"
-    return converted
+
+def _with_key(values: np.ndarray, key: Any, top: int) -> np.ndarray:
+    """With alpha, where one colour stands for full transparency (PNG 3, 11.3.1.1)."""
+    same = values == np.asarray(key, values.dtype)
+    transparent = same if same.ndim == 2 else same.all(2)
+    alpha = np.where(transparent, 0, top).astype(values.dtype)
+    return np.dstack([values, alpha])

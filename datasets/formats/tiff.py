@@ -1,24 +1,45 @@
-"""TIFF, 1 to 32 bits, many pages: through tifffile; JPEG-coloured, CMYK and Lab pages through Pillow.
+"""TIFF, 1 to 64 bits, many pages: through tifffile; CMYK, Lab and uncompressed YCbCr pages through Pillow.
 
-Integer grey and colour become `display` (0..1 over the stored depth); floating-point samples stay as they are.
+Unsigned grey and colour of up to 16 bits become `display`. What says nothing of a range of its own stays as stored, in unit
+`modality`: real numbers, signed ones, and counts of more than 16 bits.
+
+Reduced-resolution copies and masks are no images (NewSubfileType, TIFF 6.0 p. 36). Of a whole-slide image the largest picture is
+read, never its label. A camera's raw data is refused by name: what lies beside it is only a preview.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
-from oddpixel.errors import UnsupportedEncoding
+from oddpixel.errors import NoPixels, UnsupportedEncoding
 
+from ..appearance import Alpha, Samples, appearance, as_stored, upright
 from ..limits import Limits
+from ..masking import equal_to
+from ..pillow_samples import frame_from_pillow
 from ..text import technical_text
 from . import Frame, Header
-from .raster import frame_from_pillow, over_white
+
+RAW_PHOTOMETRICS = (32803, 34892)  # colour filter array, linear raw (DNG 1.7, chapter 4)
+RAW_TAGS = {50706: "a DNG raw photograph", 50752: "a Canon raw photograph"}
+WHOLE_SLIDES = ("svs", "ndpi", "scn", "bif", "philips", "qpi")
+THROUGH_PILLOW = ("YCBCR", "SEPARATED", "CIELAB", "ICCLAB")
+GDAL_NODATA, MAX_SAMPLE_VALUE, ICC_PROFILE, ORIENTATION = 42113, 281, 34675, 274
+DEEPEST_DISPLAY = 16  # bits; more are counts or codes, never grey levels of a display
+EXACT_IN_FLOAT32 = 2**24
+TURNED_BACK = {6: 8, 8: 6}  # every other orientation undoes itself
+ALPHAS: dict[int, Alpha] = {1: "premultiplied", 2: "straight"}  # ExtraSamples (TIFF 6.0, p. 31)
 
 
 class Tiff:
-    suffixes: ClassVar[dict[str, str]] = {".tif": "TIFF", ".tiff": "TIFF"}
+    suffixes: ClassVar[dict[str, str]] = {
+        ".tif": "TIFF", ".tiff": "TIFF", ".svs": "TIFF", ".ndpi": "TIFF", ".scn": "TIFF", ".dng": "TIFF",
+    }  # fmt: skip
 
     def recognise(self, head: bytes) -> str | None:
         return "TIFF" if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") else None
@@ -38,9 +59,10 @@ class OpenedTiff:
 
         self.file, self.limits = file, limits
         self.tiff = tifffile.TiffFile(file, name="page.tif", _multifile=False)
-        self.pages = self.tiff.pages
+        limits.check_size(1, 1, len(self.tiff.pages))
+        self.pages, notes = _full_pages(self.tiff)
         first: Any = self.pages[0]
-        limits.check_size(first.imagewidth, first.imagelength, len(self.pages))
+        limits.check_size(first.imagewidth, first.imagelength)
         self.header = Header(
             format="TIFF",
             width=first.imagewidth,
@@ -54,62 +76,200 @@ class OpenedTiff:
                     for name in ("Make", "Model", "Software")
                     if name in first.tags
                 },
+                **({"notes": notes} if notes else {}),
             },
         )
 
     def frame(self, index: int) -> Frame:
+        return self._frame(index, stored=False)
+
+    def as_stored(self) -> Frame:
+        """The first page as its samples say: not turned upright, no colour profile applied."""
+        return self._frame(0, stored=True)
+
+    def _frame(self, index: int, *, stored: bool) -> Frame:
         page: Any = self.pages[index]
         self.limits.check_size(page.imagewidth, page.imagelength)
-        kind = _name(page.photometric)
-        if kind in ("YCBCR", "SEPARATED", "CIELAB", "ICCLAB"):
-            return self._through_pillow(index)
-        samples = np.asarray(page.asarray())
-        if int(page.planarconfig or 1) == 2 and samples.ndim == 3:
-            samples = np.moveaxis(samples, 0, 2)
-        if samples.ndim not in (2, 3):
-            raise UnsupportedEncoding(
-                f"a TIFF page of shape {samples.shape}; only [h, w] and [h, w, c] pages are images"
-            )
-        meta: dict[str, Any] = {}
-        if samples.dtype.kind == "f":
-            return Frame(stored=samples, scale=1.0, bits=8 * samples.itemsize, unit="modality", meta=meta)
-        bits = int(page.bitspersample)
-        top = 2**bits - 1
-        if kind == "PALETTE":
-            samples, bits, top = np.moveaxis(page.colormap[:, samples], 0, 2), 16, 65535
-        if samples.dtype == bool:
-            samples = samples.astype(np.uint8)
-        if kind == "MINISWHITE":
-            samples = top - samples
-        if samples.ndim == 3 and page.extrasamples:
-            samples, meta = over_white(samples, top)
-        orientation = page.tags.get("Orientation")
-        if orientation is not None and orientation.value != 1:
-            samples, meta = (
-                upright(samples, int(orientation.value)),
-                meta | {"orientation_applied": int(orientation.value)},
-            )
-        return Frame(stored=samples, scale=1 / top, bits=bits, unit="display", meta=meta)
+        if _name(page.photometric) in THROUGH_PILLOW and _name(page.compression) not in ("JPEG", "OJPEG"):
+            return self._through_pillow(page, stored=stored)
+        values = _samples_of(page)
+        if values.dtype.kind == "c":
+            raise UnsupportedEncoding("a TIFF of complex numbers; save magnitude or phase as a picture of its own")
+        colours, alpha, notes = _colours(page, values)
+        nodata = _nodata(page)
+        masked = None if nodata is None else equal_to(colours if alpha == "none" else colours[..., :-1], nodata)
+        orientation = 1 if stored else int(page.tags.valueof(ORIENTATION, 1))
+        meta: dict[str, Any] = {"notes": notes} if notes else {}
+        if values.dtype.kind in "if" or int(page.bitspersample) > DEEPEST_DISPLAY:
+            return _numbers(page, colours, alpha, masked, orientation, meta)
+        samples = _display(page, colours, alpha, masked, orientation, meta)
+        return (as_stored if stored else appearance)(samples)
 
-    def _through_pillow(self, index: int) -> Frame:
+    def _through_pillow(self, page: Any, *, stored: bool) -> Frame:
         from PIL import Image as Pillow
 
+        if len(page._index if isinstance(page._index, tuple) else (page._index,)) > 1:
+            raise UnsupportedEncoding(f"{_name(page.photometric)} in a nested page")
         Pillow.MAX_IMAGE_PIXELS = None
         self.file.seek(0)
         picture = Pillow.open(self.file, formats=["TIFF"])
-        picture.seek(index)
-        return frame_from_pillow(picture)
+        picture.seek(page.index)
+        frame = frame_from_pillow(picture, stored=stored)
+        orientation = int(page.tags.valueof(ORIENTATION, 1))
+        if orientation == 1:
+            return frame
+        if stored:  # Pillow has turned it while it loaded
+            return replace(frame, stored=upright(frame.stored, TURNED_BACK.get(orientation, orientation)))
+        return replace(frame, meta=frame.meta | {"orientation_applied": orientation})
+
+
+def _full_pages(tiff: Any) -> tuple[list[Any], list[str]]:
+    """The pages that are images in their own right, and what was left out. Raises: UnsupportedEncoding, NoPixels."""
+    pages = list(_all_pages(tiff))
+    for tag, what in RAW_TAGS.items():
+        if any(tag in page.tags for page in pages):
+            raise _raw(what)
+    if any(int(page.photometric or 0) in RAW_PHOTOMETRICS for page in pages):
+        raise _raw("a camera's raw photograph")
+    if any(getattr(pages[0], f"is_{kind}", False) for kind in WHOLE_SLIDES):
+        largest = max(pages, key=lambda page: page.imagewidth * page.imagelength)
+        return [largest], ["a whole-slide image: its full resolution is read, its label and overviews are not"]
+    full = [page for page in pages if not (page.is_reduced or page.is_mask)]
+    full = [page for k, page in enumerate(full) if not any(_is_reduction(page, other) for other in full[:k])]
+    if not full:
+        raise NoPixels("the file holds only reduced-resolution copies or masks of an image that is not in it")
+    left_out = len(pages) - len(full)
+    notes = [f"{left_out} reduced-resolution copies or masks are left out"] if left_out else []
+    if (promised := _promised(tiff)) > len(pages):
+        notes.append(f"the file describes {promised} pictures; {len(full)} are pages of it and are read")
+    return full, notes
+
+
+def _all_pages(tiff: Any) -> Iterator[Any]:
+    """Pages of the file, each followed by those nested in it (SubIFDs)."""
+    tiff.pages.useframes = False
+    for page in tiff.pages:
+        yield page
+        yield from page.pages or ()
+
+
+def _is_reduction(page: Any, other: Any) -> bool:
+    """A tiled page of 1/2, 1/4, ... of an earlier one's size: a pyramid whose writer did not mark its levels."""
+    if not (page.is_tiled and other.is_tiled) or page.imagewidth >= other.imagewidth:
+        return False
+    factor = round(other.imagewidth / page.imagewidth)
+    is_power = factor >= 2 and factor & (factor - 1) == 0
+    sides = ((other.imagewidth, page.imagewidth), (other.imagelength, page.imagelength))
+    return is_power and all(abs(large / factor - small) <= 1 for large, small in sides)
+
+
+def _promised(tiff: Any) -> int:
+    """How many pictures the file's own description speaks of: some writers put many behind one page."""
+    if len(tiff.pages) > 1 or not (tiff.is_imagej or tiff.is_shaped or tiff.is_stk):
+        return len(tiff.pages)
+    return sum(math.prod(series.shape) // max(math.prod(series.keyframe.shape), 1) for series in tiff.series)
+
+
+def _raw(what: str) -> UnsupportedEncoding:
+    return UnsupportedEncoding(f"{what}, whose sensor data are not developed here; export it as TIFF, PNG or JPEG")
+
+
+def _samples_of(page: Any) -> np.ndarray:
+    """`[h, w]` or `[h, w, c]`. Raises: UnsupportedEncoding."""
+    values = np.asarray(page.asarray())
+    if int(page.planarconfig or 1) == 2 and values.ndim == 3:
+        values = np.moveaxis(values, 0, 2)
+    if values.ndim not in (2, 3):
+        raise UnsupportedEncoding(f"a TIFF page of shape {values.shape}; only [h, w] and [h, w, c] pages are images")
+    return values.astype(np.uint8) if values.dtype == bool else values
+
+
+def _colours(page: Any, values: np.ndarray) -> tuple[np.ndarray, Alpha, list[str]]:
+    """The colours, with the alpha last if there is one; every other extra band is left out."""
+    extra = tuple(int(kind) for kind in page.extrasamples or ())
+    if values.ndim == 2 or not extra:
+        return values, "none", []
+    num_colours = values.shape[2] - len(extra)
+    if num_colours not in (1, 3):
+        raise UnsupportedEncoding(f"{num_colours} bands besides {len(extra)} extra ones; images have 1 or 3")
+    place = next((k for k, kind in enumerate(extra) if kind in ALPHAS), None)
+    kept = list(range(num_colours)) + ([] if place is None else [num_colours + place])
+    left_out = values.shape[2] - len(kept)
+    notes = [f"{left_out} extra band(s), no transparency, are left out"] if left_out else []
+    colours = values[..., kept]
+    return colours, "none" if place is None else ALPHAS[extra[place]], notes
+
+
+def _numbers(
+    page: Any, colours: np.ndarray, alpha: Alpha, masked: np.ndarray | None, orientation: int, meta: dict[str, Any]
+) -> Frame:
+    """Values of no range of their own. An alpha of 0 masks."""
+    if alpha != "none":
+        transparent = colours[..., -1] == 0
+        colours = colours[..., :-1]
+        masked = transparent if masked is None else masked | transparent
+    if colours.ndim == 3 and colours.shape[2] == 1:
+        colours = colours[..., 0]
+    if (
+        colours.dtype.kind in "ui"
+        and colours.dtype.itemsize > 2
+        and np.abs(colours.astype(float)).max() > EXACT_IN_FLOAT32
+    ):
+        meta["notes"] = [*meta.get("notes", []), "whole numbers above 2^24 are rounded"]
+    if orientation != 1:
+        colours, meta["orientation_applied"] = upright(colours, orientation), orientation
+        masked = None if masked is None else upright(masked, orientation)
+    bits = 8 * colours.dtype.itemsize
+    return Frame(stored=colours, scale=1.0, bits=bits, unit="modality", masked=masked, meta=meta)
+
+
+def _display(
+    page: Any, colours: np.ndarray, alpha: Alpha, masked: np.ndarray | None, orientation: int, meta: dict[str, Any]
+) -> Samples:
+    kind, bits = _name(page.photometric), int(page.bitspersample)
+    if kind == "PALETTE":
+        colours, bits = _looked_up(page.colormap, colours)
+    elif alpha == "none":
+        bits = _declared_bits(page, colours, bits)
+    if kind == "MINISWHITE":
+        colours = colours.copy()
+        inks = colours[..., :-1] if alpha != "none" else colours
+        inks[...] = 2**bits - 1 - inks
+    return Samples(
+        values=colours,
+        bits=bits,
+        alpha=alpha,
+        profile=page.tags.valueof(ICC_PROFILE),
+        orientation=orientation,
+        masked=masked,
+        meta=meta,
+    )
+
+
+def _looked_up(colormap: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, int]:
+    """Entries have 16 bits (TIFF 6.0, p. 23); old writers put 8-bit ones into them."""
+    if int(colormap.max()) < 256:
+        return np.moveaxis(colormap.astype(np.uint8)[:, indices], 0, 2), 8
+    return np.moveaxis(colormap[:, indices], 0, 2), 16
+
+
+def _declared_bits(page: Any, values: np.ndarray, bits: int) -> int:
+    """Fewer than the container's, where MaxSampleValue says so and the samples agree. It is often a statistic instead."""
+    declared = np.ravel(page.tags.valueof(MAX_SAMPLE_VALUE, 0))
+    top = int(declared.max()) if declared.size else 0
+    is_range = top > 0 and top & (top + 1) == 0
+    return top.bit_length() if is_range and top.bit_length() < bits and int(values.max()) <= top else bits
+
+
+def _nodata(page: Any) -> float | None:
+    """What GDAL writes where nothing was recorded."""
+    text = page.tags.valueof(GDAL_NODATA)
+    try:
+        return None if text is None else float(str(text).strip().strip("\0"))
+    except ValueError:
+        return None
 
 
 def _name(code: Any) -> str:
     """tifffile gives a known code as an enum, an unknown one as a plain number."""
     return str(getattr(code, "name", code))
-
-
-def upright(samples: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo a TIFF/EXIF orientation 1..8 (TIFF 6.0, p. 36)."""
-    if orientation in (5, 6, 7, 8):
-        samples = np.swapaxes(samples, 0, 1)
-    flip_rows = orientation in (3, 4, 7, 8)
-    flip_columns = orientation in (2, 3, 6, 7)
-    return samples[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]

@@ -6,6 +6,7 @@ Both come with the extra `video`: PyAV's wheels carry GPL encoders (x264, x265),
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, BinaryIO, ClassVar
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from oddpixel.errors import CorruptFile, NoPixels, UnsupportedEncoding
 
+from ..appearance import Samples, appearance
 from ..limits import Limits
 from . import Frame, Header
 
@@ -31,20 +33,43 @@ BRANDS = (
     b"qt  ",
     b"dash",
     b"MSNV",
+    b"3gp4",
+    b"3gp5",
+    b"3gp6",
+    b"3g2a",
 )
+# Matroska, Ogg, MPEG program stream and video sequence, ASF, Flash video.
+SIGNATURES = (b"\x1a\x45\xdf\xa3", b"OggS", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"\x30\x26\xb2\x75", b"FLV\x01")
+# An MPEG transport stream: a sync byte every 188 bytes, or every 192 with a time stamp before each packet (ISO/IEC 13818-1).
+SYNC, PACKETS = 0x47, ((0, 188), (4, 192))
+# Columns of a display matrix that turn and mirror, a b c d, against orientations as EXIF numbers them (ISO/IEC 14496-12, 6.2.2):
+# x' = a x + c y, y' = b x + d y.
+ORIENTATIONS = {
+    (1, 0, 0, 1): 1, (-1, 0, 0, 1): 2, (-1, 0, 0, -1): 3, (1, 0, 0, -1): 4,
+    (0, 1, 1, 0): 5, (0, 1, -1, 0): 6, (0, -1, -1, 0): 7, (0, -1, 1, 0): 8,
+}  # fmt: skip
+TURNED = {2: "mirrored", 3: "turned by 180 degrees", 4: "mirrored upside down", 5: "mirrored and turned", 6: "turned clockwise",
+          7: "mirrored and turned", 8: "turned anticlockwise"}  # fmt: skip
+# A promise by duration and rate is a rough one; by count it is exact.
+ROUGHLY = 0.02
 SIDE_FOR_SHOTS = 256  # pixels; PySceneDetect's own advice for speed
 
 
 class Video:
+    # Transport streams are known by content alone: `.ts` is TypeScript's suffix as well.
     suffixes: ClassVar[dict[str, str]] = dict.fromkeys(
-        (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv"), "video"
-    )
+        (
+            ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".m2ts", ".wmv", ".asf", ".flv", ".3gp",
+        ),
+        "video",
+    )  # fmt: skip
 
     def recognise(self, head: bytes) -> str | None:
         known = (
             (head[4:8] == b"ftyp" and head[8:12] in BRANDS)
             or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
-            or head[:4] in (b"\x1a\x45\xdf\xa3", b"OggS", b"\0\0\x01\xba", b"\0\0\x01\xb3")
+            or head[:4] in SIGNATURES
+            or any(_is_transport_stream(head, *packets) for packets in PACKETS)
         )
         return "video" if known else None
 
@@ -86,6 +111,8 @@ class OpenedVideo:
                     "codec": stream.codec_context.name,
                     "pixel_format": str(stream.codec_context.pix_fmt),
                     "frames_per_second": float(stream.average_rate or 0),
+                    **_promise(container, stream, num_frames),
+                    **_pixel_aspect(stream),
                 },
             )
         if num_frames == 0:
@@ -139,18 +166,53 @@ class OpenedVideo:
         grey = len(components) == 1 and not frame.format.is_rgb and "pal" not in frame.format.name
         name = {(True, True): "gray16le", (True, False): "gray", (False, True): "rgb48le", (False, False): "rgb24"}
         samples = frame.to_ndarray(format=name[grey, deep])
-        turns = round(getattr(frame, "rotation", 0) / 90) % 4
         meta: dict[str, Any] = {
             "time_s": frame.time,
             "key_frame": bool(frame.key_frame),
             "picture_type": str(frame.pict_type),
         }
-        if turns:
-            samples, meta["rotation_applied"] = np.rot90(samples, turns), 90 * turns
-        return Frame(
-            stored=np.ascontiguousarray(samples),
-            scale=1 / (65535 if deep else 255),
-            bits=16 if deep else 8,
-            unit="display",
-            meta=meta,
-        )
+        orientation = _orientation(frame)
+        if orientation is None:
+            meta["notes"] = ["the display matrix is neither a quarter turn nor a mirror, and is not applied"]
+        elif orientation != 1:
+            meta["display_matrix"] = TURNED[orientation]
+        # Deep samples are spread over 16 bits.
+        shown = appearance(Samples(values=samples, bits=16 if deep else 8, orientation=orientation or 1, meta=meta))
+        return replace(shown, bits=max(component.bits for component in components))
+
+
+def _is_transport_stream(head: bytes, first: int, length: int) -> bool:
+    places = range(first, len(head), length)
+    return len(places) >= 3 and all(head[place] == SYNC for place in places)
+
+
+def _promise(container: Any, stream: Any, num_frames: int) -> dict[str, Any]:
+    """A note where the container promises more frames than it holds: the file was cut short or is damaged."""
+    promised, margin = int(stream.frames), 0.0
+    if not promised and container.duration and stream.average_rate:
+        promised = round(container.duration / 1e6 * float(stream.average_rate))
+        margin = max(1.0, ROUGHLY * promised)
+    if promised - num_frames <= margin:
+        return {}
+    return {
+        "frames_promised": promised,
+        "notes": [f"the container promised {promised} frames and holds {num_frames}: the file is cut short or damaged"],
+    }
+
+
+def _pixel_aspect(stream: Any) -> dict[str, Any]:
+    aspect = stream.sample_aspect_ratio
+    return {} if not aspect or aspect == 1 else {"pixel_aspect": f"{aspect.numerator}:{aspect.denominator}"}
+
+
+def _orientation(frame: Any) -> int | None:
+    """What the display matrix asks for, 1..8; None for what is no multiple of a quarter turn."""
+    from av.sidedata.sidedata import Type
+
+    found = frame.side_data.get(Type.DISPLAYMATRIX)
+    if found is None:
+        return 1
+    matrix = np.frombuffer(bytes(found), np.int32)
+    turn = matrix[[0, 1, 3, 4]] / 65536
+    nearest = np.rint(turn)
+    return ORIENTATIONS.get(tuple(nearest.astype(int).tolist())) if np.allclose(turn, nearest, atol=0.01) else None

@@ -1,4 +1,4 @@
-"""A table of images: CSV or Parquet with a column `path` and, where known, `group`, `label` and `mask`.
+"""A table of images: CSV or Parquet with a column `path` and, where known, `group`, `label`, `mask` and `role`.
 
 Relative paths count from the table's own folder. Absolute ones and `..` are the author's choice, and are followed.
 
@@ -23,7 +23,9 @@ from ..reading import Reader
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 SEPARATORS = (",", ";", "\t", "|")
-COLUMNS = ("path", "group", "label", "mask")
+COLUMNS = ("path", "group", "label", "mask", "role")
+ALSO_CALLED = {"split": "role"}
+ROLES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 # The longer mark first: UTF-32 in little-endian order begins like UTF-16.
 MARKS = {
     codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF8: "utf-8-sig",
@@ -112,7 +114,8 @@ def _separator(text: str) -> str:
 
 def _names(place: str, columns: list[str]) -> list[str]:
     """Raises: UsageError without a column `path`, or with two of one name."""
-    names = [name if (name := column.strip()).lower() not in COLUMNS else name.lower() for column in columns]
+    known = {name: name for name in COLUMNS} | ALSO_CALLED
+    names = [known.get(column.strip().lower(), column.strip()) for column in columns]
     if "path" not in names:
         raise UsageError(f"{place}: a manifest needs a column `path`; its columns are {', '.join(names) or 'none'}")
     if twice := [name for name in COLUMNS if names.count(name) > 1]:
@@ -141,7 +144,17 @@ def _entry(row: Row, root: Path, place: str, number: int) -> Entry:
         group=row.get("group"),
         label=row.get("label"),
         mask=None if mask is None else str(root / _native(mask, root)),
+        role=_role(row.get("role"), place, number),
     )
+
+
+def _role(given: str | None, place: str, number: int) -> str | None:
+    """Raises: UsageError for what is no role: nobody should learn from a test image under another name."""
+    if given is None:
+        return None
+    if (role := ROLES.get(given.lower())) is None:
+        raise UsageError(f"{place}: row {number} has the role {given!r}; roles are train, validation and test")
+    return role
 
 
 def _native(given: str, root: Path) -> str:

@@ -36,6 +36,7 @@ class Exhibit:
     pixels: grey levels 0..255 as stored (deeper samples keep their fractions), read-only.
     bits: stored depth.
     coefficients: of a JPEG, else None.
+    may_show_text: whether a name may be burned into the pixels: then no picture of it is written.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Exhibit:
     pixels: Float32[np.ndarray, "h w c"]
     bits: int = 8
     coefficients: Coefficients | None = None
+    may_show_text: bool = False
     _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -90,7 +92,7 @@ def read_exhibit(entry: Entry, decoder: Decoder, limits: Limits) -> Exhibit:
             content = file.read()
             file.seek(0)
             limits.check_bytes(len(content))
-            decoder.open(file, entry.member or entry.path.name)
+            facts = decoder.open(file, entry.member or entry.path.name)
             stored = decoder.as_stored()
             try:
                 coefficients = decoder.coefficients()
@@ -106,7 +108,8 @@ def read_exhibit(entry: Entry, decoder: Decoder, limits: Limits) -> Exhibit:
     pixels = np.ascontiguousarray(stored.array.transpose(1, 2, 0)) * np.float32(255)
     if stored.bits == 8:
         np.rint(pixels, out=pixels)
-    return Exhibit(entry.name, content, pixels, stored.bits, coefficients)
+    may_show_text = "text_in_pixels" in facts.header.meta
+    return Exhibit(entry.name, content, pixels, stored.bits, coefficients, may_show_text)
 
 
 def exhibit_of(content: bytes, name: str = "image") -> Exhibit:

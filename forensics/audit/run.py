@@ -34,6 +34,7 @@ from oddpixel.provenance import sign_report
 
 from .audited import Audited, Options, audit_entry
 from .checks import named
+from .exhibit import Exhibit
 from .report.custody import Custody
 from .report.page import page, shown_pictures
 from .report.pdf import pdf
@@ -186,7 +187,7 @@ def _row(run: Run, audited: Audited, sha256: str) -> dict[str, Any]:
     exhibit, verdict = audited.exhibit, audited.verdict
     image = Image(
         np.ascontiguousarray(exhibit.pixels.transpose(2, 0, 1)) / np.float32(255), exhibit.bits, "display", None,
-        exhibit.name, sha256, exhibit.name, {"format": exhibit.container},
+        exhibit.name, sha256, exhibit.name, {"format": exhibit.container, **_text(exhibit)},
     )  # fmt: skip
     counted = sorted(
         (each for each in audited.findings if each.status == "evidence" and each.about != "history"),
@@ -212,6 +213,10 @@ def _row(run: Run, audited: Audited, sha256: str) -> dict[str, Any]:
         heat, size = _reduced(np.maximum.reduce(maps) * EVIDENCE_SHOWN)
         row["map"] = write_evidence(run, image, heat, size)
     return row
+
+
+def _text(exhibit: Exhibit) -> dict[str, str]:
+    return {"text_in_pixels": "possible"} if exhibit.may_show_text else {}
 
 
 def _reduced(heat: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:

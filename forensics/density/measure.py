@@ -35,16 +35,17 @@ def measure_source(
     """One record an image; one that the model cannot take is a record with its error.
 
     Arguments:
-        maps: a folder for pictures of the maps; each record's `map` is its name there.
+        maps: a folder for pictures of the maps; each record's `map` is its name there. None is drawn of what may show text.
     """
     items: list[dict[str, Any]] = []
 
     def item(image: Image | Unreadable) -> dict[str, Any]:
-        name = None if maps is None else f"{str(image.sha256)[:12]}-{len(items)}.png"
+        is_drawn = maps is not None and not (isinstance(image, Image) and image.may_show_text)
+        name = f"{str(image.sha256)[:12]}-{len(items)}.png" if is_drawn else None
         map_to = None if maps is None or name is None else maps / name
         found = measure(image, model, identity=identity, map_to=map_to)
         record = {"item": image.source, "sha256": image.sha256, "group": image.group, "error": None, **found}
-        return record | ({} if name is None else {"map": name})
+        return record | {"notes": image.notes} | ({} if name is None else {"map": name})
 
     for record in border(source, item, error_row):
         items.append(record)

@@ -9,6 +9,8 @@ from typing import Any
 from oddpixel.errors import CalibrationTooSmall
 
 from .guarantee import groups_needed, guarantee
+from .levels import Levels
+from .training_images import in_words
 
 PROMISES = ((0.1, None), (0.05, None), (0.01, None), (0.1, 0.95), (0.05, 0.95), (0.01, 0.95))
 
@@ -47,6 +49,10 @@ def write_card(path: Path, record: Mapping[str, Any]) -> None:
         "Promises hold for normal groups like those it was calibrated on (another scanner or camera is another population), and",
         "for groups, not for single images of one. It says how odd an image is among these normals, not what is wrong with it.",
     ]
+    if chosen := in_words(record["selection"]):
+        lines += ["", f"Of the source, {chosen}."]
+    if (learned := record["levels"]["learned"]) is not None:
+        lines += ["", f"Black to white in unit {learned['unit']}: {Levels.of_json(learned)}."]
     if record["left_out"]:
         lines += ["", "Left out:", "", *(f"* {each}" for each in record["left_out"])]
     path.write_text("\n".join(lines) + "\n")

@@ -9,8 +9,8 @@ score      higher is odder;  score_samples = -score and decision_function follow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
+from oddpixel.datasets.source import FileSource
 from oddpixel.errors import UsageError
 from oddpixel.forensics.density.pyramid import Pyramid
 from oddpixel.forensics.density.store import load_pyramid
@@ -32,9 +33,11 @@ from .encoders import encoder_named
 from .evidence import Evidence
 from .fusion import fused_heat, on_image, reference_heat
 from .guarantee import Guarantee, guarantee
+from .levels import Levels
 from .normals import Normals, attempted, enough, images_of, take
 from .observation import Observation, Observer
 from .prepare import Preparation
+from .training_images import TrainingImages
 
 OnItem = Callable[[], None]
 
@@ -49,6 +52,7 @@ class Judgement:
         why: what each channel saw.
         heat: evidence by place on the grid of patches.
         size: of the prepared image.
+    notes: what is to be known about its pixels, and what they lost on the way to the networks.
     """
 
     raw: float
@@ -56,6 +60,7 @@ class Judgement:
     why: dict[str, str]
     heat: Float[np.ndarray, "p q"]
     size: tuple[int, int]
+    notes: tuple[str, ...] = ()
 
     @property
     def heat_max(self) -> float:
@@ -73,7 +78,13 @@ class Detector(OutlierMixin, BaseEstimator):
     max_fit: at most so many images are fitted to, the rest calibrates.
     alpha, confidence: the guarantee that `predict` keeps (`guarantee`); changing them needs no refit.
     seed: for everything drawn.
+    normal_labels: what a source's labels call normal; None for the usual words (`training_images`).
     """
+
+    # What a detector has that was put together without `fit`.
+    levels_: Levels | None = None
+    obeys_depth_: bool = True
+    selection_: dict[str, dict[str, int]] = {"taken": {}, "left_out": {}}  # noqa: RUF012 -- never mutated
 
     def __init__(
         self,
@@ -88,6 +99,7 @@ class Detector(OutlierMixin, BaseEstimator):
         alpha: float = 0.05,
         confidence: float | None = None,
         seed: int = 0,
+        normal_labels: Sequence[str] | None = None,
     ) -> None:
         self.model = model
         self.encoder = encoder
@@ -99,6 +111,7 @@ class Detector(OutlierMixin, BaseEstimator):
         self.alpha = alpha
         self.confidence = confidence
         self.seed = seed
+        self.normal_labels = normal_labels
 
     # Learning
 
@@ -108,15 +121,18 @@ class Detector(OutlierMixin, BaseEstimator):
         """Learn what is normal from some groups, calibrate on the others.
 
         Arguments:
-            X: normal images (`images_of`).
+            X: normal images (`images_of`). Roles and labels of a source are obeyed: only normal ones for training are taken.
             y: ignored.
             groups: what is exchangeable, one name an image; else each image's own `group`.
 
-        Raises: CalibrationTooSmall (fewer than 10 groups), UsageError (mixed units), ModelError.
+        Raises: CalibrationTooSmall (fewer than 10 groups), UsageError (mixed units, nothing normal), ModelError.
         """
         self.observer_ = self.new_observer()
-        normals = take(images_of(X, groups), self.prepare_, on_item)
+        self.levels_, self.obeys_depth_ = None, True
+        selected = TrainingImages.of(X, self.normal_labels)
+        normals = self._taken(selected, X, groups, on_item, learns_levels=True)
         enough(normals)
+        self.levels_, self.selection_ = normals.levels, selected.as_json()
         fitting, calibrating = normals.dealt(self.calibration_share, self.seed)
         if len(fitting) > self.max_fit:
             kept = np.random.default_rng(self.seed).permutation(len(fitting))[: self.max_fit]
@@ -171,7 +187,7 @@ class Detector(OutlierMixin, BaseEstimator):
         Raises: UsageError where one of them was fitted to: it would look too normal and void the guarantee.
         """
         self._check_fitted()
-        normals = take(images_of(X, groups), self.prepare_, on_item)
+        normals = self._taken(TrainingImages.of(X, self.normal_labels, all_roles=True), X, groups, on_item)
         fitted_on = set(self.fitted_on_)
         if known := [image.source for image in normals.images if image.sha256 in fitted_on]:
             raise UsageError(
@@ -190,7 +206,7 @@ class Detector(OutlierMixin, BaseEstimator):
         wins back what that costs.
         """
         self._check_fitted()
-        normals = take(images_of(X, groups), self.prepare_, on_item)
+        normals = self._taken(TrainingImages.of(X, self.normal_labels), X, groups, on_item)
         calibrated_on = {row.sha256 for row in self.calibrated_.rows}
         if known := [image.source for image in normals.images if image.sha256 in calibrated_on]:
             raise UsageError(f"{known[0]} was calibrated on; learning from it would void the guarantee")
@@ -200,6 +216,23 @@ class Detector(OutlierMixin, BaseEstimator):
         self.left_out_ = (*self.left_out_, *normals.left_out, *failed)
         self.fitted_on_ = tuple(sorted({*self.fitted_on_, *(image.sha256 for image, _ in observed)}))
         return self
+
+    def _taken(
+        self,
+        selected: TrainingImages,
+        x: Any,
+        groups: Sequence[str] | None,
+        on_item: OnItem,
+        *,
+        learns_levels: bool = False,
+    ) -> Normals:
+        """The images of `x` that may be learned from, prepared. Raises: UsageError, CalibrationTooSmall."""
+        if isinstance(x, FileSource) and groups is None:
+            images: Iterable[Image | Unreadable] = selected.entries_of(x)
+            selected.check()
+        else:
+            images = selected.checked(images_of(x, groups))
+        return take(images, self.prepare_, on_item, learns_levels=learns_levels)
 
     def _take_calibration(self, normals: Normals) -> None:
         def row(image: Image) -> Row:
@@ -215,7 +248,8 @@ class Detector(OutlierMixin, BaseEstimator):
     def judge(self, image: Image | Unreadable) -> Judgement:
         """Raises: InvalidImage, or the error of an unreadable image."""
         self._check_fitted()
-        return self._judge_prepared(self.prepare_(image))
+        prepared = self.prepare_(image)
+        return replace(self._judge_prepared(prepared), notes=tuple(prepared.notes))
 
     def _judge_prepared(self, image: Image) -> Judgement:
         return self.judge_observed(self.observer_(image))
@@ -299,7 +333,13 @@ class Detector(OutlierMixin, BaseEstimator):
     @property
     def prepare_(self) -> Preparation:
         options = self.observer_.model.options
-        return Preparation(unit=cast(Unit, options.unit), channels=options.channels, side=self.side)
+        return Preparation(
+            unit=cast(Unit, options.unit),
+            channels=options.channels,
+            side=self.side,
+            levels=self.levels_,
+            obeys_depth=self.obeys_depth_,
+        )
 
     def new_observer(self) -> Observer:
         model = self.model if isinstance(self.model, Pyramid) else load_pyramid(self.model)

@@ -21,6 +21,28 @@ OPTIONS: dict[str, Any] = {
         "alpha": RATE,
         "confidence": RATE,
         "seed": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
+        "normal_labels": {"anyOf": [{"type": "null"}, NAMES]},
+    },
+}
+LEVELS: dict[str, Any] = {
+    "type": "object",
+    "required": ["obeys_depth", "learned"],
+    "properties": {
+        "obeys_depth": {"type": "boolean"},
+        "learned": {
+            "anyOf": [
+                {"type": "null"},
+                {
+                    "type": "object",
+                    "required": ["unit", "low", "high"],
+                    "properties": {
+                        "unit": {"type": "string"},
+                        "low": {"type": ["number", "null"]},
+                        "high": {"type": ["number", "null"]},
+                    },
+                },
+            ]
+        },
     },
 }
 DETECTOR: dict[str, Any] = {
@@ -42,5 +64,7 @@ DETECTOR: dict[str, Any] = {
         "num_calibration_images": COUNT,
         "fitted_on": NAMES,
         "left_out": NAMES,
+        "levels": LEVELS,
+        "selection": {"type": "object"},
     },
 }  # fmt: skip

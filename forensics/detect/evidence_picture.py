@@ -21,8 +21,10 @@ EVIDENCE_SHOWN = 4.0  # brightest colour: one place in ten thousand, or rarer
 OPACITY = 0.55
 
 
-def write_evidence(run: Run, image: Image, heat: Float[np.ndarray, "p q"], size: tuple[int, int]) -> str:
-    """Both files; the map's path relative to the run. Raises: RunError."""
+def write_evidence(run: Run, image: Image, heat: Float[np.ndarray, "p q"], size: tuple[int, int]) -> str | None:
+    """Both files; the map's path relative to the run, None where the picture may show text. Raises: RunError."""
+    if image.may_show_text:
+        return None
     frame = image.meta.get("frame")
     name = f"maps/{image.sha256}{'' if frame is None else f'-{frame}'}"
     stored = np.clip(np.rint(heat * THOUSANDTHS), 0, 2**16 - 1).astype(np.uint16)

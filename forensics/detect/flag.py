@@ -32,6 +32,7 @@ from .detector import Detector
 from .evidence_picture import write_evidence
 from .grouping import grouped
 from .guarantee import groups_needed, guarantee
+from .levels import WARNING
 from .store import load, read_record
 
 SHARD_SIZE = 32  # files; a kill costs at most so much work
@@ -212,12 +213,11 @@ def score_row(
         "height": image.pixels.shape[1],
         "width": image.pixels.shape[2],
         "reasons": [asdict(reason) for reason in detector.reasons(judged)],
+        "notes": list(judged.notes) or None,
+        "thumbnail": run.write_thumbnail(image),
     }
-    # A name may be burned into pictures of a screen, and a picture would carry it along.
-    if "text_in_pixels" not in image.meta:
-        row["thumbnail"] = run.write_thumbnail(image)
-        if maps and p_value <= MAPS_UP_TO:
-            row["map"] = write_evidence(run, image, judged.heat, judged.size)
+    if maps and p_value <= MAPS_UP_TO:
+        row["map"] = write_evidence(run, image, judged.heat, judged.size)
     return row
 
 
@@ -241,6 +241,7 @@ def decide_run(run: Run, detector: Detector, rule: Rule) -> Flagged:
         table["q_value"] = index.map(lambda k: float(decided.q_value[k])).reindex(table.index)
         table["flagged"] = index.map(lambda k: bool(decided.flagged[k])).reindex(table.index)
         decision |= _decision(decided, detector, rule)
+        decision["warnings"] = [*decision["warnings"], *_lossy(readable)]
     for shard, part in table.groupby("shard"):
         run.rewrite_part(int(shard), part)
     run.write_json("groups.json", {"groups": _groups(table, decided)})
@@ -265,6 +266,16 @@ def _decision(decided: Decided, detector: Detector, rule: Rule) -> dict[str, Any
         "num_calibration_groups": calibrated.num_groups,
         "map_threshold": marks if np.isfinite(marks) else None,
     }
+
+
+def _lossy(readable: Any) -> list[str]:
+    """A warning where images lost on the way to the networks what may have mattered."""
+    count = sum(f'"{WARNING}' in notes for notes in readable["notes"].dropna())
+    if not count:
+        return []
+    return [
+        f"{count} of {len(readable)} images left the range of values that the detector knows, or few levels; see their notes"
+    ]
 
 
 def _check_possible(record: dict[str, Any], rule: Rule) -> None:

@@ -7,17 +7,21 @@ false-alarm rate is not what is promised (tests/forensics/test_guarantees.py pla
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from oddpixel.border import border
+from oddpixel.datasets.in_memory import in_memory
 from oddpixel.errors import CalibrationTooSmall, NoImages, OddPixelError, UsageError
-from oddpixel.image import Image, Unit, Unreadable
+from oddpixel.image import Image, Unreadable
 
-from .prepare import Preparation
+from .levels import Levels
+from .prepare import Preparation, Reduced
 
 FEWEST_GROUPS = 10
 Answer = TypeVar("Answer")
@@ -28,10 +32,12 @@ class Normals:
     """Arguments:
     images: prepared.
     left_out: why others were not taken, one sentence each.
+    levels: what was learned to be black and white; None where the images say it.
     """
 
     images: tuple[Image, ...]
     left_out: tuple[str, ...] = ()
+    levels: Levels | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -54,47 +60,77 @@ class Normals:
 
 
 def take(
-    images: Iterable[Image | Unreadable], prepare: Preparation, on_item: Callable[[], None] = lambda: None
+    images: Iterable[Image | Unreadable],
+    prepare: Preparation,
+    on_item: Callable[[], None] = lambda: None,
+    *,
+    learns_levels: bool = False,
 ) -> Normals:
     """Prepare each; leave out what cannot be read or taken, and pictures that are there already.
 
+    Arguments:
+        learns_levels: what becomes black and white follows from these images, where they do not say.
+
     Raises: UsageError where units are mixed, NoImages where nothing can be read, CalibrationTooSmall where nothing is left.
     """
+    reduced, left_out, num_unreadable = _reduced(images, prepare, on_item)
+    _of_one_unit(reduced)
+    if learns_levels:
+        prepare = prepare.learned_from([each.extent for each in reduced if each.extent is not None])
     kept: list[Image] = []
-    left_out: list[str] = []
     seen: dict[str, str] = {}
-    units: dict[str, int] = {}
-
-    num_unreadable = 0
-
-    def prepared(image: Image | Unreadable) -> tuple[Image, Unit, str]:
-        nonlocal num_unreadable
-        num_unreadable += isinstance(image, Unreadable)
-        ready = prepare(image)
-        return ready, image.unit, hashlib.sha256(np.ascontiguousarray(ready.pixels).data).hexdigest()
-
-    answers: Iterator[tuple[Image, Unit, str] | str] = border(images, prepared, _left_out)
-    for answer in answers:
+    for answer in border(reduced, partial(_levelled, prepare), lambda each, error: _left_out(each.image, error)):
         if isinstance(answer, str):
             left_out.append(answer)
+            continue
+        image, digest = answer
+        if digest in seen:
+            left_out.append(f"{image.source} shows the same picture as {seen[digest]}")
         else:
-            image, unit, digest = answer
-            if digest in seen:
-                left_out.append(f"{image.source} shows the same picture as {seen[digest]}")
-            else:
-                seen[digest] = image.source
-                kept.append(image)
-                units[unit] = units.get(unit, 0) + 1
-        on_item()
-    if len(units) > 1:
-        said = ", ".join(f"{count} in {unit}" for unit, count in units.items())
-        raise UsageError(f"the normals are of several kinds ({said}); fit one detector for each")
+            seen[digest] = image.source
+            kept.append(image)
     if not kept and num_unreadable and num_unreadable == len(left_out):
         raise NoImages(f"none of {num_unreadable} files of normal images can be read; {left_out[0]}")
     if not kept:
         reason = f"; {left_out[0]}" if left_out else ""
         raise CalibrationTooSmall(f"there are no normal images to learn from{reason}")
-    return Normals(tuple(kept), tuple(left_out))
+    return Normals(tuple(kept), tuple(left_out), prepare.levels)
+
+
+def _reduced(
+    images: Iterable[Image | Unreadable], prepare: Preparation, on_item: Callable[[], None]
+) -> tuple[list[Reduced], list[str], int]:
+    """What can be read and taken, why the rest cannot, and how many could not even be read."""
+    reduced: list[Reduced] = []
+    left_out: list[str] = []
+    num_unreadable = 0
+
+    def step(image: Image | Unreadable) -> Reduced | str:
+        nonlocal num_unreadable
+        num_unreadable += isinstance(image, Unreadable)
+        return prepare.reduced(image)
+
+    for answer in border(images, step, _left_out):
+        if isinstance(answer, str):
+            left_out.append(answer)
+        else:
+            reduced.append(answer)
+        on_item()
+    return reduced, left_out, num_unreadable
+
+
+def _levelled(prepare: Preparation, reduced: Reduced) -> tuple[Image, str] | str:
+    """The prepared image, and the hash of what it shows."""
+    image = prepare.levelled(reduced)
+    return image, hashlib.sha256(np.ascontiguousarray(image.pixels).data).hexdigest()
+
+
+def _of_one_unit(reduced: Sequence[Reduced]) -> None:
+    """Raises: UsageError. Images in HU are `display` by now where the model is: what they came in counts."""
+    units = Counter(each.original_unit for each in reduced)
+    if len(units) > 1:
+        said = ", ".join(f"{count} in {unit}" for unit, count in units.items())
+        raise UsageError(f"the normals are of several kinds ({said}); fit one detector for each")
 
 
 def attempted(images: Iterable[Image], step: Callable[[Image], Answer]) -> tuple[list[tuple[Image, Answer]], list[str]]:
@@ -125,7 +161,8 @@ def enough(normals: Normals) -> None:
 
 
 def images_of(x: Any, groups: Sequence[str] | None = None) -> Iterable[Image | Unreadable]:
-    """What users hold as images: a `Source` or other images, an array `[n, h, w]` or `[n, h, w, c]`, or a list of such arrays.
+    """What users hold as images: a `Source` or other images, an array `[n, h, w]` or `[n, h, w, c]`, a list of such arrays or of
+    Pillow images.
 
     Arguments:
         x: arrays are uint8 or uint16, or floats in 0..1.
@@ -139,32 +176,13 @@ def images_of(x: Any, groups: Sequence[str] | None = None) -> Iterable[Image | U
     except TypeError:
         raise UsageError(f"images come as a source, a list or an array, got {type(x).__name__}") from None
     for index, item in enumerate(items):
-        image = item if isinstance(item, Image | Unreadable) else _of_array(item, index)
+        image = item if isinstance(item, Image | Unreadable) else in_memory(item, index)
         if names is not None:
             group = next(names, None)
             if group is None:
                 raise UsageError(f"more images than the {len(groups or ())} groups given")
             image = replace(image, group=str(group))
         yield image
-
-
-def _of_array(item: Any, index: int) -> Image:
-    array = np.asarray(item)
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3)):
-        raise UsageError(f"image {index} has shape {array.shape}; give [h, w] or [h, w, 1 or 3]")
-    if array.dtype.kind == "u":
-        bits = 8 * array.dtype.itemsize
-        pixels = array.astype(np.float32) / (2**bits - 1)
-    elif array.dtype.kind == "f":
-        bits, pixels = 8, array.astype(np.float32)
-        if np.isfinite(pixels).all() and (pixels.min() < 0 or pixels.max() > 1):
-            raise UsageError(f"image {index} has values from {pixels.min():g} to {pixels.max():g}; floats lie in 0..1")
-    else:
-        raise UsageError(f"image {index} is of {array.dtype}; give uint8, uint16 or floats in 0..1")
-    channels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-    digest = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
-    name = f"array-{index}"
-    return Image(np.ascontiguousarray(channels), bits, "display", None, name, digest, name)
 
 
 def _left_out(image: Image | Unreadable, error: OddPixelError) -> str:

@@ -4,13 +4,14 @@ What changes an image before it is judged is part of the signal (resizing, windo
 does), so there is one way, the same for fitting, calibrating and flagging, and it is written into `detector.json`:
 
     Hounsfield units for a display model: grey = (HU + 1024) / 16 of 255, never a window
-    MR and other arbitrary units: the image's own 0.5th to 99.5th percentile to 0..255
+    16 bits of no declared depth, MR and other arbitrary units: the range that the normals have (`levels`)
     colour for a one-channel model: BT.601 luma;  grey for a three-channel model: three times the same
     longer side over `side`: reduced by area averages to `side`;  then rounded to whole grey levels or HU
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -21,9 +22,24 @@ from oddpixel.errors import InvalidImage
 from oddpixel.forensics.density.dequantised import UNITS
 from oddpixel.image import Image, Unit, Unreadable
 
+from .levels import Extent, Levels, grey, losses, needs_levels, range_of
+
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 SMALLEST_SIDE = 16
 Pixels = Float32[np.ndarray, "_c _h _w"]
+
+
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """Arguments:
+    image: at the model's size and channels.
+    original_unit: that the original came in.
+    extent: of the values of the original, where they are yet to be brought to levels.
+    """
+
+    image: Image
+    original_unit: Unit
+    extent: Extent | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,40 +47,72 @@ class Preparation:
     """Arguments:
     unit, channels: the density model's.
     side: the longer side, at most.
+    levels: learned from the normals; None where none was needed.
+    obeys_depth: False for detectors of versions that took 16 bits by the width of the container.
     """
 
     unit: Unit
     channels: int
     side: int
+    levels: Levels | None = None
+    obeys_depth: bool = True
 
     def __call__(self, image: Image | Unreadable) -> Image:
-        """Raises: InvalidImage (NaN, too small, a unit that the model cannot take), or the error of an unreadable image."""
+        """Raises: InvalidImage (NaN, too small, a unit or depth that the detector cannot take), or an unreadable's error."""
+        reduced = self.reduced(image)
+        assert isinstance(image, Image)
+        prepared = self.levelled(reduced)
+        notes = [*image.notes, *self._losses(image, reduced.extent)]
+        return replace(prepared, meta=dict(prepared.meta) | {"notes": notes}) if notes else prepared
+
+    def reduced(self, image: Image | Unreadable) -> Reduced:
+        """At the model's size and channels, before its levels have to be known. Raises: as above."""
         pixels = image.pixels  # an unreadable image raises its error here
         assert isinstance(image, Image)
         if not np.isfinite(pixels).all():
             raise InvalidImage(f"{image.source} holds NaN or infinite values; mask or replace them first")
         if min(pixels.shape[1:]) < SMALLEST_SIDE:
             raise InvalidImage(f"{image.source} is {pixels.shape[1:]} pixels; a detector needs {SMALLEST_SIDE} a side")
-        pixels = self._resized(self._coloured(self._in_unit(image)))
+        extent = Extent.of(image) if self._needs_levels(image) else None
+        meta = {name: value for name, value in image.meta.items() if name not in ("slope", "display")}
+        meta["original_size"] = pixels.shape[1:]
+        small = self._resized(self._coloured(self._in_unit(image)))
+        return Reduced(replace(image, pixels=small, meta=meta, valid=None), image.unit, extent)
+
+    def levelled(self, reduced: Reduced) -> Image:
+        """Whole grey levels or HU of the model. Raises: InvalidImage."""
+        pixels = reduced.image.pixels
+        if reduced.extent is not None:
+            pixels = grey(pixels, *range_of(reduced.extent, self.levels))
         quantum = np.float32(1 / 255 if self.unit == "display" else 1)
         pixels = np.rint(pixels / quantum) * quantum
-        meta = {name: value for name, value in image.meta.items() if name not in ("slope", "display")}
-        meta["original_size"] = image.pixels.shape[1:]
         bits = 8 if self.unit == "display" else 16
-        return replace(image, pixels=pixels.astype(np.float32), bits=bits, unit=self.unit, meta=meta)
+        return replace(reduced.image, pixels=pixels.astype(np.float32), bits=bits, unit=self.unit)
+
+    def learned_from(self, extents: Sequence[Extent]) -> Preparation:
+        """The same with the levels that these normals have in common."""
+        return replace(self, levels=Levels.learned(extents))
+
+    def _losses(self, image: Image, extent: Extent | None) -> list[str]:
+        """What the image loses on the way to the model's levels."""
+        if extent is not None:
+            return losses(image, *range_of(extent, self.levels), "the range that the detector takes for black to white")
+        if image.unit == "HU" and self.unit == "display":
+            gain, zero = UNITS["HU"]
+            return losses(image, -zero / gain, (UNITS["display"][0] - zero) / gain, "what CT is shown in")
+        return []
+
+    def _needs_levels(self, image: Image) -> bool:
+        return needs_levels(image, self.unit) and (self.obeys_depth or image.unit != "display")
 
     def _in_unit(self, image: Image) -> Pixels:
-        if image.unit == self.unit:
+        if image.unit == self.unit or self._needs_levels(image):
             return image.pixels
-        if self.unit != "display":
+        if self.unit != "display" or image.unit != "HU":
             raise InvalidImage(f"{image.source} is in unit {image.unit}, but the model takes {self.unit} only")
-        if image.unit == "HU":
-            gain, zero = UNITS["HU"]
-            grey = (image.pixels * gain + zero) / UNITS["display"][0]
-        else:
-            low, high = np.percentile(image.pixels, (0.5, 99.5))
-            grey = (image.pixels - low) / max(high - low, 1e-12)
-        return np.clip(grey, 0, 1).astype(np.float32)
+        gain, zero = UNITS["HU"]
+        levels = (image.pixels * gain + zero) / UNITS["display"][0]
+        return np.clip(levels, 0, 1).astype(np.float32)
 
     def _coloured(self, pixels: Pixels) -> Pixels:
         if len(pixels) == self.channels:

@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 
 from oddpixel.border import border
 from oddpixel.errors import OddPixelError, describe
-from oddpixel.forensics.row_cells import error_of, reasons_of
+from oddpixel.forensics.row_cells import error_of, notes_of, reasons_of
 from oddpixel.forensics.runs import Run
 from oddpixel.forensics.verdicts import Chain
 
@@ -91,6 +91,7 @@ def shown_row(run: Run, row: Mapping[str, Any], decision: Mapping[str, Any]) -> 
         **row,
         "reasons": reasons_of(row),
         "error": error_of(row),
+        "notes": notes_of(row),
         "thumbnail": thumbnail,
         "overlay": overlaid,
     }

@@ -33,10 +33,23 @@ from .channels import Channel, kinds
 from .detector import Detector
 from .detector_schema import DETECTOR
 from .evidence import Evidence
+from .levels import Levels
 
 SCHEMA = "oddpixel/detector/1"
 FILES = ("detector.json", "channels.safetensors", "calibration.parquet", "README.md")
-OPTIONS = ("side", "aligned", "channels", "calibration_share", "max_fit", "alpha", "confidence", "seed")
+OPTIONS = (
+    "side",
+    "aligned",
+    "channels",
+    "calibration_share",
+    "max_fit",
+    "alpha",
+    "confidence",
+    "seed",
+    "normal_labels",
+)
+# What became black and white in detectors of versions that learned no levels: the container's width, each image's percentiles.
+OLD_LEVELS = {"obeys_depth": False, "learned": None}
 
 
 def save(detector: Detector, folder: Path) -> Path:
@@ -91,6 +104,11 @@ def _write(detector: Detector, folder: Path) -> None:
         "num_calibration_images": len(detector.calibrated_.rows),
         "fitted_on": list(detector.fitted_on_),
         "left_out": list(detector.left_out_),
+        "selection": detector.selection_,
+        "levels": {
+            "obeys_depth": detector.obeys_depth_,
+            "learned": None if detector.levels_ is None else detector.levels_.as_json(),
+        },
     }
     (folder / "detector.json").write_text(json.dumps(plain(record), indent=2, allow_nan=False) + "\n")
     write_card(folder / "README.md", record)
@@ -115,6 +133,7 @@ def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
     detector = Detector(model=str(model), encoder=encoder or named, **record["options"])
     if _digest(find_model(model) / "model.safetensors") != record["model_sha256"]:
         raise CorruptWeights(f"the model {record['model']} has changed since {folder} was fitted; fit it again")
+    _restore_levels(detector, record)
     detector.observer_ = detector.new_observer()
     detector.channels_ = {}
     for name in record["channels"]:
@@ -151,6 +170,17 @@ def _restored(name: str, arrays: dict[str, np.ndarray], folder: Path) -> Channel
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise CorruptWeights(f"{folder}: {key!r} of the channel {name!r} is not finite")
     return channel
+
+
+def _restore_levels(detector: Detector, record: dict[str, Any]) -> None:
+    """Raises: CorruptWeights."""
+    levels = record.get("levels", OLD_LEVELS)
+    try:
+        detector.levels_ = None if levels["learned"] is None else Levels.of_json(levels["learned"])
+        detector.obeys_depth_ = bool(levels["obeys_depth"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptWeights(f"detector.json has levels that cannot be read: {error}") from error
+    detector.selection_ = record.get("selection", {"taken": {}, "left_out": {}})
 
 
 def _evidence(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Evidence]:

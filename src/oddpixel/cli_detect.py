@@ -56,6 +56,12 @@ def fit(
     side: Annotated[int, typer.Option(help="Reduce images to this longer side.", min=32)] = 512,
     channels: Annotated[str | None, typer.Option(help="Names, with commas; all that apply where not given.")] = None,
     calibration_share: Annotated[float, typer.Option(help="Of the groups; the others are fitted to.")] = 0.5,
+    normal_label: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What the source's labels call normal (may be repeated); good, normal, ok, ... if not given."
+        ),
+    ] = None,
     seed: int = 0,
     any_suffix: AnySuffix = False,
     every: Every = 1,
@@ -66,7 +72,10 @@ def fit(
     json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Learn what is normal from normal images alone; half of the groups calibrate. Seconds to minutes on a processor."""
+    """Learn what is normal from normal images alone; half of the groups calibrate. Seconds to minutes on a processor.
+
+    Roles and labels of a source (mvtec:, imagefolder:, a manifest, a corpus) are obeyed: only normal images for training are
+    taken, and it is said which."""
     from oddpixel.console import print_options, progress
     from oddpixel.forensics.detect.detector import Detector
     from oddpixel.forensics.detect.flag import Incoming
@@ -74,7 +83,7 @@ def fit(
 
     named = None if channels is None else [name.strip() for name in channels.split(",")]
     options: dict[str, Any] = {"model": model, "encoder": encoder, "side": side, "aligned": aligned, "channels": named}
-    options |= {"calibration_share": calibration_share, "seed": seed}
+    options |= {"calibration_share": calibration_share, "seed": seed, "normal_labels": normal_label}
     incoming = Incoming(
         places=tuple(normals), group_from=group_from, any_suffix=any_suffix, every=every, by_shot=by_shot,
         max_megapixels=max_megapixels, follow_links=follow_links,

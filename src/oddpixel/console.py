@@ -134,16 +134,15 @@ def _notes(meta: dict[str, Any]) -> str:
     notes = [str(meta[name]) for name in ("modality", "model", "transfer_syntax") if name in meta]
     notes += [f"{name} {meta[name]}" for name in ("alpha", "converted_from") if name in meta]
     series = meta.get("series", {})
-    notes += [f"{series[name]} {name.replace('_', ' ')}" for name in ("missing_slices",) if series.get(name)]
+    counts = ("missing_slices", "doubled_positions", "other_orientations")
+    notes += [f"{series[name]} {name.replace('_', ' ')}" for name in counts if series.get(name)]
     if "missing_numbers" in series:
         notes.append(f"not here: slices number {series['missing_numbers']}")
     if "promised_slices" in series:
         notes.append(f"{series['num_slices']} of {series['promised_slices']} slices")
     if "gantry_tilt_deg" in series:
         notes.append(f"gantry tilt {series['gantry_tilt_deg']} degrees")
-    if meta.get("text_in_pixels"):
-        notes.append("text in the pixels possible")
-    return ", ".join(notes)
+    return ", ".join([*notes, *meta.get("notes", [])])
 
 
 def print_density(items: list[dict[str, Any]]) -> None:
@@ -161,7 +160,7 @@ def print_density(items: list[dict[str, Any]]) -> None:
             cross_check,
             f"{item['nats']:.1f}",
             str(item["dims"]),
-            "",
+            escape(shown("; ".join(item["notes"]))),
         )
     console().print(table)
 
@@ -169,11 +168,17 @@ def print_density(items: list[dict[str, Any]]) -> None:
 def print_fitted(record: Mapping[str, Any], out: Path) -> None:
     """What a detector rests on, and how many normals each promise needs."""
     from oddpixel.forensics.detect.card import promises
+    from oddpixel.forensics.detect.levels import Levels
+    from oddpixel.forensics.detect.training_images import in_words
 
     print(
         f"{out}: fitted on {len(record['fitted_on'])} images, calibrated on {record['num_calibration_images']} others "
         f"in {record['num_calibration_groups']} groups; channels: {', '.join(record['channels'])}\n"
     )
+    if chosen := in_words(record["selection"]):
+        print(chosen)
+    if (learned := record["levels"]["learned"]) is not None:
+        print(f"black to white in unit {learned['unit']}: {Levels.of_json(learned)}")
     for each in record["left_out"]:
         print(shown(f"left out: {each}"))
     print_rows("what it can promise", promises(int(record["num_calibration_groups"])))
@@ -181,7 +186,8 @@ def print_fitted(record: Mapping[str, Any], out: Path) -> None:
 
 def print_flagged(found: Any) -> None:
     """Items by oddness with their reasons, and what the decision promises. `found`: a `Flagged`."""
-    from oddpixel.forensics.row_cells import error_of, reasons_of
+    from oddpixel.forensics.detect.levels import is_usual
+    from oddpixel.forensics.row_cells import error_of, notes_of, reasons_of
 
     table = Table("item", "p", "q", "decision", "why", box=None, pad_edge=False)
     for row in found.rows[:MAX_ROWS]:
@@ -197,6 +203,9 @@ def print_flagged(found: Any) -> None:
     console().print(table)
     if len(found.rows) > MAX_ROWS:
         print(f"... {len(found.rows) - MAX_ROWS} more in the run's table")
+    for row in found.rows[:MAX_ROWS]:
+        if notes := [note for note in notes_of(row) if not is_usual(note)]:
+            print(f"note on {shown(row['item'])}: {'; '.join(map(shown, notes))}")
     decision = found.decision
     flagged, groups = decision.get("num_flagged_groups", 0), decision.get("num_groups", 0)
     print(f"\n{flagged} of {groups} groups flagged. {decision.get('promise', '')}")
@@ -207,6 +216,8 @@ def print_flagged(found: Any) -> None:
 
 def print_arrival(arrival: Any) -> None:
     """One line an image, as it is decided. `arrival`: a `watch.Arrival`."""
+    from oddpixel.forensics.detect.levels import is_usual
+
     row = arrival.row
     if row.get("error"):
         print(shown(f"{row['item']}: {row['error']['type']}: {row['error']['message']}"), flush=True)
@@ -214,7 +225,8 @@ def print_arrival(arrival: Any) -> None:
     decision = "flagged" if row["flagged"] else "not flagged"
     why = f": {row['reasons'][0]['because']}" if row["flagged"] else ""
     alarm = " (drift: nothing is promised)" if arrival.drift_alarm else ""
-    print(shown(f"{row['item']}: p {row['p_value']:.4f}, {decision}{why}{alarm}"), flush=True)
+    notes = "".join(f" ({note})" for note in row.get("notes") or () if not is_usual(note))
+    print(shown(f"{row['item']}: p {row['p_value']:.4f}, {decision}{why}{alarm}{notes}"), flush=True)
 
 
 def print_audited(found: Any) -> None:

@@ -88,12 +88,24 @@ def _codecs() -> list[dict[str, str]]:
         )
         rows.append(_row(f"DICOM {syntax.name.split(':')[0]}", decoder.is_available, detail, optional=True))
     rows.append(_row("HEIC", importlib.util.find_spec("pi_heif") is not None, "pip install pi-heif"))
+    rows += _image_codecs()
     for name, hint in OPTIONAL.items():
         try:
             rows.append(_row(name, True, version(name)))
         except PackageNotFoundError:
             rows.append(_row(name, False, hint, optional=True))
     return rows
+
+
+def _image_codecs() -> list[dict[str, str]]:
+    import imagecodecs
+    from PIL import features
+
+    hint = "pip install -U imagecodecs pillow"
+    names = {"AVIF": "AVIF", "JPEG XL": "JPEGXL", "JPEG 2000": "JPEG2K", "colour profiles of every depth": "CMS"}
+    there = {shown: bool(getattr(imagecodecs, name).available) for shown, name in names.items()}
+    there["AVIF"] = there["AVIF"] and bool(features.check("avif"))
+    return [_row(shown, ok, "imagecodecs" if ok else hint) for shown, ok in there.items()]
 
 
 def _sandbox() -> list[dict[str, str]]:

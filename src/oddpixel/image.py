@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NoReturn
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
 from oddpixel.errors import OddPixelError
 
@@ -28,7 +28,9 @@ class Image:
         source: where it came from: a path relative to the source's root, `#k` appended for frame or page k.
         sha256: of the file's bytes.
         group: what is exchangeable: patient, study, source video, original file.
-        meta: technical facts only. Patient identifiers never enter it.
+        meta: technical facts only. Patient identifiers never enter it. `notes` are sentences for whoever reads a result.
+        valid: where the file holds a value; None where it does everywhere. Elsewhere (padding, nodata, NaN) `pixels` has the
+            lowest value that was recorded, and no statistic may count it.
     """
 
     pixels: Float32[np.ndarray, "c h w"]
@@ -39,6 +41,7 @@ class Image:
     sha256: str
     group: str
     meta: Mapping[str, Any] = field(default_factory=dict)
+    valid: Bool[np.ndarray, "h w"] | None = None
 
     def __post_init__(self) -> None:
         self.pixels.flags.writeable = False
@@ -46,10 +49,23 @@ class Image:
 
     @property
     def quantum(self) -> float:
-        """Distance between two neighbouring stored values, in the image's unit."""
-        if self.unit == "display":
-            return 1.0 / (2**self.bits - 1)
-        return float(self.meta.get("slope", 1.0))
+        """Distance between two neighbouring stored values, in the image's unit; always above 0."""
+        default = 1.0 / (2**self.bits - 1) if self.unit == "display" else 1.0
+        return abs(float(self.meta.get("slope", default)))
+
+    @property
+    def notes(self) -> list[str]:
+        """What whoever reads a result about this image should know about its pixels."""
+        return list(self.meta.get("notes", []))
+
+    @property
+    def may_show_text(self) -> bool:
+        """Whether a name may be burned into the pixels: then no thumbnail and no map of it is written (PS3.15 E.3.1)."""
+        return "text_in_pixels" in self.meta
+
+    def values(self) -> Float32[np.ndarray, "c n"]:
+        """The recorded values alone, what statistics are made of."""
+        return self.pixels.reshape(len(self.pixels), -1) if self.valid is None else self.pixels[:, self.valid]
 
     def to_display(self, at_least: int | None = None) -> UInt8[np.ndarray, "h w c"]:
         """The picture a person would be shown: window or VOI LUT applied, MONOCHROME1 inverted; 0..255.
@@ -65,7 +81,8 @@ class Image:
         if (knots := self.meta.get("display")) is not None:
             picture = np.interp(picture, knots["value"], knots["grey"])
         elif self.unit != "display":
-            low, high = np.nanpercentile(picture, (0.5, 99.5))
+            recorded = picture if self.valid is None else picture[:, self.valid[::step, ::step]]
+            low, high = np.nanpercentile(recorded if recorded.size else self.values(), (0.5, 99.5))
             picture = (picture - low) / max(high - low, 1e-12)
         return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
 
@@ -85,4 +102,4 @@ class Unreadable:
     def _raise(self) -> NoReturn:
         raise self.error
 
-    pixels = bits = unit = spacing_mm = meta = property(_raise)
+    pixels = bits = unit = spacing_mm = meta = valid = notes = may_show_text = property(_raise)

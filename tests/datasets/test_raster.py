@@ -157,7 +157,7 @@ def test_exif_facts_hold_no_place_and_no_person(tmp_path: Path, photo: np.ndarra
     assert str(meta["make"]).startswith("Maker")
 
 
-def test_jpegxl_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_jpegxl_named_png_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(imagecodecs.jpegxl_encode(np.zeros((8, 8), np.uint8)))
     (image,) = open_source(tmp_path / "x.png", sandboxed=False)
     assert "not PNG" in str(image.error)

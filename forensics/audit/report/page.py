@@ -30,7 +30,9 @@ def page(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mappin
 
 
 def shown_pictures(exhibit: Exhibit, record: Mapping[str, Any], whole: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The image, its overlays and aids, small enough for a page."""
+    """The image, its overlays and aids, small enough for a page; none of what may show text."""
+    if exhibit.may_show_text:
+        return {}
     grey = np.rint(np.clip(exhibit.pixels, 0, 255)).astype(np.uint8)
     picture = _small(grey[..., 0] if grey.shape[2] == 1 else grey)
     shown = {"image": _encoded(picture)}

@@ -47,7 +47,10 @@ def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping
         say(f"Likelihood ratio {ratio['value']:.2g} ({ratio['words']}), bounded to {low:.2g} to {high:.2g}.")
         say(f"First proposition: {first}. Second: {second}.")
     say(f"Power: {verdict['power']}. No result here says that an image is authentic.")
-    picture("image")
+    if record["pictures"]:
+        say(f"{record['pictures']}.")
+    else:
+        picture("image")
     say("Tests", "Heading2")
     for finding in record["findings"]:
         about = " (processing history)" if finding["about"] == "history" else ""

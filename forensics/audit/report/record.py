@@ -33,6 +33,7 @@ NOT_EXAMINED = (
     "earlier files of the same picture, and where it was published",
     "frames after the first, and sound",
 )
+PICTURES_LEFT_OUT = "No picture, map or visual aid is written: a name may be burned into the pixels"
 INNOCENT = (
     "resizing, cropping and saving again by a platform or a messenger",
     "the camera's own processing: several exposures merged, portrait blur, denoising of skies and skin",
@@ -59,9 +60,10 @@ def record_of(audited: Audited, options: Options, name: str, case: str | None = 
         "gate": exhibit.gate.as_json(),
         "verdict": audited.verdict.as_json(),
         "facts": [plain(fact) for fact in audited.facts],
-        "findings": [_finding(each, exhibit.sha256) for each in audited.findings],
+        "findings": [_finding(each, exhibit.may_show_text) for each in audited.findings],
         "checks": [_check(name) for name in chosen],
-        "aids": [_aid(each) for each in aids()] if options.aids else [],
+        "aids": [_aid(each) for each in aids()] if options.aids and not exhibit.may_show_text else [],
+        "pictures": PICTURES_LEFT_OUT if exhibit.may_show_text else None,
         "innocent_explanations": list(INNOCENT),
         "not_examined": [*NOT_EXAMINED, *(f"check {each}" for each in checks() if each not in chosen)],
         "reproduce": _command(options, name),
@@ -75,6 +77,8 @@ def as_bytes(record: dict[str, Any]) -> bytes:
 
 def files_of(audited: Audited, options: Options) -> dict[str, bytes]:
     """Pictures by path beside the report: maps at the image's own size, and visual aids."""
+    if audited.exhibit.may_show_text:
+        return {}
     files = {
         _map_path(each): _png(np.rint(each.map * 255).astype(np.uint8))
         for each in audited.findings
@@ -85,9 +89,9 @@ def files_of(audited: Audited, options: Options) -> dict[str, bytes]:
     return files
 
 
-def _finding(finding: Finding, sha256: str) -> dict[str, Any]:
+def _finding(finding: Finding, may_show_text: bool) -> dict[str, Any]:
     record = {name: value for name, value in vars(finding).items() if name != "map"}
-    return record | {"map": None if finding.map is None else _map_path(finding)}
+    return record | {"map": None if finding.map is None or may_show_text else _map_path(finding)}
 
 
 def _map_path(finding: Finding) -> str:

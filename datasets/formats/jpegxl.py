@@ -1,0 +1,112 @@
+"""JPEG XL, 8 to 16 bits and real numbers, through imagecodecs (libjxl)."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, BinaryIO, ClassVar
+
+import numpy as np
+
+from oddpixel.errors import CorruptFile
+
+from ..appearance import Alpha, Samples, appearance, as_stored, upright
+from ..code_points import profile_of
+from ..iso_media import boxes, content
+from ..jpegxl_header import read_header
+from ..limits import Limits
+from . import Frame, Header
+
+CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
+CODESTREAM = b"\xff\x0a"
+HEADER_BYTES = 4096
+
+
+class JpegXl:
+    suffixes: ClassVar[dict[str, str]] = {".jxl": "JPEG XL"}
+
+    def recognise(self, head: bytes) -> str | None:
+        return "JPEG XL" if head.startswith((CONTAINER, CODESTREAM)) else None
+
+    def open(self, file: BinaryIO, limits: Limits) -> OpenedJpegXl:
+        return OpenedJpegXl(file, limits)
+
+
+FORMAT = JpegXl
+
+
+class OpenedJpegXl:
+    identity = None
+
+    def __init__(self, file: BinaryIO, limits: Limits) -> None:
+        self.file = file
+        self.about = read_header(_codestream(file))
+        limits.check_size(self.about.width, self.about.height)
+        frames = len(self._decoded()) if self.about.is_animated else 1
+        limits.check_size(self.about.width, self.about.height, frames)
+        self.header = Header(
+            format="JPEG XL", width=self.about.width, height=self.about.height, frames=frames, meta=self._meta()
+        )
+
+    def frame(self, index: int) -> Frame:
+        values = self._decoded(index)
+        if self.about.is_float:
+            return self._numbers(values)
+        return appearance(self._samples(values))
+
+    def as_stored(self) -> Frame:
+        values = self._decoded(0)
+        if self.about.is_float:
+            return Frame(stored=values, scale=1.0, bits=32, unit="modality")
+        return as_stored(self._samples(values))
+
+    def _meta(self) -> dict[str, Any]:
+        notes = []
+        if self.about.has_unread_profile:
+            notes.append("the file's colour profile is not handed over by the decoder: colours are those of the file")
+        if self.about.num_other_channels:
+            notes.append(f"{self.about.num_other_channels} extra channel(s), no transparency, are left out")
+        return {"notes": notes} if notes else {}
+
+    def _decoded(self, index: int | None = None) -> np.ndarray:
+        """As stored: turned upright later, as every other format is."""
+        import imagecodecs
+
+        self.file.seek(0)
+        index = index if self.about.is_animated else None
+        values: np.ndarray = imagecodecs.jpegxl_decode(
+            self.file.read(), index=index, keeporientation=True, numthreads=1
+        )
+        return values
+
+    def _samples(self, values: np.ndarray) -> Samples:
+        profile, meta = profile_of(self.about.primaries, self.about.transfer)
+        has_alpha = self.about.has_alpha and values.ndim == 3 and values.shape[2] in (2, 4)
+        alpha: Alpha = "none"
+        if has_alpha:
+            alpha = "premultiplied" if self.about.is_premultiplied else "straight"
+        return Samples(
+            values=values,
+            bits=self.about.bits,
+            alpha=alpha,
+            profile=profile,
+            orientation=self.about.orientation,
+            meta=meta,
+        )
+
+    def _numbers(self, values: np.ndarray) -> Frame:
+        orientation = self.about.orientation
+        meta: dict[str, Any] = {} if orientation == 1 else {"orientation_applied": orientation}
+        return Frame(stored=upright(values, orientation), scale=1.0, bits=32, unit="modality", meta=meta)
+
+
+def _codestream(file: BinaryIO) -> bytes:
+    """The beginning of the codestream, bare or in a container (ISO/IEC 18181-2, clause 9). Raises: CorruptFile."""
+    size = file.seek(0, io.SEEK_END)
+    start = content(file, 0, HEADER_BYTES)
+    if start.startswith(CODESTREAM):
+        return start
+    for name, first, end in boxes(file, 0, size):
+        if name in (b"jxlc", b"jxlp"):
+            first += 4 if name == b"jxlp" else 0  # the part's number
+            return content(file, first, min(end, first + HEADER_BYTES))
+    raise CorruptFile("a JPEG XL container without a codestream")

@@ -1,0 +1,68 @@
+"""Where a file holds no value: NaN, infinities, declared nodata or padding. Counted, noted, and kept out of statistics."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+
+from oddpixel.errors import NoPixels
+
+from .formats import Frame
+
+LARGEST = float(np.finfo(np.float32).max)  # pixels become float32
+
+
+def without_values_masked(frame: Frame) -> Frame:
+    """The frame with NaN and infinite samples masked too, and what is masked said. Raises: NoPixels where all of it is."""
+    counts: dict[str, int] = {} if frame.masked is None else {"declared": int(frame.masked.sum())}
+    masked = frame.masked
+    if frame.stored.dtype.kind == "f":
+        not_a_number, infinite = _somewhere(np.isnan(frame.stored)), _somewhere(_beyond_float32(frame.stored))
+        counts |= {"nan": int(not_a_number.sum()), "infinite": int(infinite.sum())}
+        unusable = not_a_number | infinite
+        masked = unusable if masked is None else masked | unusable
+    if masked is None or not masked.any():
+        return replace(frame, masked=None)
+    if masked.all():
+        raise NoPixels("no pixel of it holds a value: all are padding, nodata, NaN or infinite")
+    count = int(masked.sum())
+    said = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+    notes = [*frame.meta.get("notes", []), f"{count} of {masked.size} pixels hold no value ({said}) and are masked"]
+    facts = {
+        "masked": {name: number for name, number in counts.items() if number},
+        "masked_fraction": round(count / masked.size, 6),
+    }
+    stored = frame.stored
+    if stored.dtype.kind == "f":  # what stands there may not even fit into float32
+        stored = np.where(masked if stored.ndim == 2 else masked[..., None], 0, stored)
+    return replace(frame, stored=stored, masked=masked, meta=frame.meta | facts | {"notes": notes})
+
+
+def equal_to(stored: Shaped[np.ndarray, "h w *c"], value: float) -> Bool[np.ndarray, "h w"] | None:
+    """Where every channel holds this value, compared in the samples' own type; None where it cannot occur in them."""
+    if stored.dtype.kind in "ui" and not (float(value).is_integer() and _holds(stored.dtype, int(value))):
+        return None
+    with np.errstate(over="ignore"):
+        wanted = np.asarray(value).astype(stored.dtype)
+    same: np.ndarray = np.isnan(stored) if np.isnan(value) else np.equal(stored, wanted)
+    return _everywhere(same)
+
+
+def _beyond_float32(samples: Shaped[np.ndarray, "h w *c"]) -> Bool[np.ndarray, "h w *c"]:
+    return np.abs(samples) > LARGEST if samples.dtype.itemsize > 4 else np.isinf(samples)
+
+
+def _holds(dtype: np.dtype, value: int) -> bool:
+    return bool(np.iinfo(dtype).min <= value <= np.iinfo(dtype).max)
+
+
+def _somewhere(samples: Bool[np.ndarray, "h w *c"]) -> Bool[np.ndarray, "h w"]:
+    """In any channel."""
+    return samples if samples.ndim == 2 else np.any(samples, axis=2)
+
+
+def _everywhere(samples: Bool[np.ndarray, "h w *c"]) -> Bool[np.ndarray, "h w"]:
+    """In every channel."""
+    return samples if samples.ndim == 2 else np.all(samples, axis=2)

@@ -1,0 +1,98 @@
+"""What a Pillow image stores, as `Samples`: whatever its mode, with its transparency, profile and orientation.
+
+Pillow's own modes say less than files do: `P` holds indices, `I;16` grey of 16 bits, `I` whole numbers, `F` real ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from oddpixel.errors import UnsupportedEncoding
+
+from .appearance import Samples, appearance, as_stored, upright
+from .formats import Frame
+
+ORIENTATION = 0x0112
+DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
+DIRECT = ("L", "LA", "RGB", "RGBA", "CMYK")
+
+
+def frame_from_pillow(picture: Any, *, stored: bool = False, bits: int = 8) -> Frame:
+    """The current frame, brought to grey or sRGB and upright; `stored`: as the file has it.
+
+    Arguments:
+        bits: of grey samples that Pillow stretched over 8.
+
+    Raises: UnsupportedEncoding.
+    """
+    picture.load()  # a TIFF turns upright as it loads, and then says so
+    if picture.mode in ("F", "I"):
+        return _numbers(picture, stored=stored)
+    return (as_stored if stored else appearance)(samples_from_pillow(picture, bits))
+
+
+def samples_from_pillow(picture: Any, bits: int = 8) -> Samples:
+    """Of a picture in any mode of the display. Raises: UnsupportedEncoding."""
+    profile = picture.info.get("icc_profile") if picture.mode != "LAB" else None  # Lab is converted without one
+    about: dict[str, Any] = {"profile": profile, "orientation": orientation_of(picture)}
+    if picture.mode == "1":
+        return Samples(values=np.asarray(picture).astype(np.uint8), bits=1, **about)
+    if picture.mode in DEEP_GREY:
+        values, alpha = _with_key(np.asarray(picture).astype(np.uint16), picture.info.get("transparency"))
+        return Samples(values=values, bits=16, alpha=alpha, **about)
+    picture, converted = _direct(picture)
+    if picture.mode != "CMYK" or about["profile"] is None:
+        picture, converted = _without_inks(picture, converted)
+    alpha = "straight" if picture.mode in ("LA", "RGBA") else "none"
+    meta = {} if converted is None else {"converted_from": converted}
+    values, depth = np.asarray(picture), 8
+    if picture.mode == "L" and bits < 8:  # Pillow spreads them over 0..255
+        values, depth = values // (255 // (2**bits - 1)), bits
+    return Samples(values=values, bits=depth, alpha=alpha, meta=meta, **about)  # type: ignore[arg-type]
+
+
+def orientation_of(picture: Any) -> int:
+    """1..8; 1 where nothing is said or nothing sensible."""
+    try:
+        value = int(picture.getexif().get(ORIENTATION, 1))
+    except Exception:  # a broken EXIF block does not make the pixels unreadable
+        return 1
+    return value if 1 <= value <= 8 else 1
+
+
+def _direct(picture: Any) -> tuple[Any, str | None]:
+    """In one of the modes that hold colours as they are, palettes looked up; and from which mode it was converted."""
+    has_key = "transparency" in picture.info
+    if picture.mode in ("P", "PA"):
+        return picture.convert("RGBA" if has_key or picture.mode == "PA" else "RGB"), None
+    if has_key and picture.mode in ("L", "RGB"):
+        return picture.convert("LA" if picture.mode == "L" else "RGBA"), None
+    if picture.mode[-1] == "a":  # premultiplied
+        return picture.convert(picture.mode[:-1] + "A"), None
+    if picture.mode in DIRECT:
+        return picture, None
+    try:
+        return picture.convert("RGB"), picture.mode
+    except (ValueError, OSError) as error:
+        raise UnsupportedEncoding(f"pixels of mode {picture.mode}, which cannot be brought to RGB: {error}") from error
+
+
+def _without_inks(picture: Any, converted: str | None) -> tuple[Any, str | None]:
+    return (picture.convert("RGB"), "CMYK") if picture.mode == "CMYK" else (picture, converted)
+
+
+def _with_key(values: np.ndarray, key: Any) -> tuple[np.ndarray, Any]:
+    """Grey with alpha, where one grey value stands for full transparency (PNG 1.2, 4.2.1.1)."""
+    if not isinstance(key, int):
+        return values, "none"
+    return np.stack([values, np.where(values == key, 0, 65535).astype(values.dtype)], 2), "straight"
+
+
+def _numbers(picture: Any, *, stored: bool) -> Frame:
+    """Whole or real numbers of no given range: left as they are."""
+    orientation = 1 if stored else orientation_of(picture)
+    meta: dict[str, Any] = {} if orientation == 1 else {"orientation_applied": orientation}
+    values = upright(np.asarray(picture), orientation)
+    return Frame(stored=values, scale=1.0, bits=32, unit="modality", meta=meta)
