@@ -35,7 +35,7 @@ class Arrivals:
     """Arguments:
     folder: what is watched.
     limits: caps on archives.
-    left_out: what the last look found and did not give.
+    left_out: what the last look did not give.
     """
 
     folder: Path
@@ -70,9 +70,8 @@ class Arrivals:
         if entry.error is not None or entry.path.suffix.lower() != ".zip":
             return (entry,)
         members = archive_listing(entry.path, self.limits).entries
-        return tuple(
-            replace(each, name=entry.name if each.member is None else f"{entry.name}/{each.member}") for each in members
-        )
+        names = (entry.name if each.member is None else f"{entry.name}/{each.member}" for each in members)
+        return tuple(replace(each, name=name, inside=entry.inside) for each, name in zip(members, names, strict=True))
 
 
 def _file(path: Path, name: str) -> Listed:

@@ -31,6 +31,7 @@ class Entry:
         role: `train`, `validation` or `test`, where the source was split by its makers.
         series: what is known of the DICOM series it lies in.
         error: why it cannot be read, where that was already seen while listing.
+        inside: the folder that it must still lie in when it is opened.
     """
 
     name: str
@@ -42,17 +43,25 @@ class Entry:
     role: str | None = None
     series: dict[str, Any] | None = None
     error: UnreadableInput | None = None
+    inside: Path | None = None
 
     def open(self, limits: Limits) -> BinaryIO:
         """The file's bytes, as a real file. Raises: UnreadableInput."""
         if self.error is not None:
             raise self.error
-        return open_regular(self.path) if self.member is None else self._open_member(limits)
+        return self._open_file() if self.member is None else self._open_member(limits)
+
+    def _open_file(self) -> BinaryIO:
+        file = open_regular(self.path)
+        if self.inside is not None and not _lies_in(file, self.inside):
+            file.close()
+            raise UnsafePath("a folder above it became a link out of the tree since it was listed")
+        return file
 
     def _open_member(self, limits: Limits) -> BinaryIO:
         """Inflate an archive member into anonymous memory, never into the file system."""
         try:
-            with open_regular(self.path) as file, zipfile.ZipFile(file) as archive:
+            with self._open_file() as file, zipfile.ZipFile(file) as archive:
                 info = archive.getinfo(str(self.member))
                 if info.flag_bits & 1:
                     raise CorruptFile("the archive member is encrypted; unpack it first")
@@ -85,6 +94,14 @@ def open_regular(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise UnsafePath("not a regular file")
     return os.fdopen(descriptor, "rb")
+
+
+def _lies_in(file: BinaryIO, folder: Path) -> bool:
+    """By the system's own name for what was opened, where it tells (Linux)."""
+    try:
+        return Path(os.readlink(f"/proc/self/fd/{file.fileno()}")).is_relative_to(folder)
+    except OSError:
+        return True
 
 
 def _to_memory(member: Any, size: int) -> BinaryIO:

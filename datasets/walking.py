@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from oddpixel.errors import CorruptFile, MissingFile, UnreadableInput, UnsafePath
@@ -37,7 +38,9 @@ def walk(root: Path, follow_links: bool = False, *, file: Classify | None = None
         follow_links: walk hidden folders that links lead to.
         file: what a file by its path and name is; `listed_file` where not given.
     """
-    return split(_walk(root, follow_links, file or listed_file))
+    listing = split(_walk(root, follow_links, file or listed_file))
+    inside = Path(os.path.realpath(root))
+    return replace(listing, entries=tuple(replace(entry, inside=inside) for entry in listing.entries))
 
 
 def split(listed: Iterator[Listed]) -> Listing:

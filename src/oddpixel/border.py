@@ -50,15 +50,15 @@ def typed(error: BaseException) -> OddPixelError:
     if isinstance(error, OddPixelError):
         return error
     if isinstance(error, MemoryError):
-        found: OddPixelError = NotEnoughMemory(
+        failure: OddPixelError = NotEnoughMemory(
             "memory ran out at this image; free some, use fewer workers, or give a smaller copy of it"
         )
     else:
-        found = Defect(
+        failure = Defect(
             f"{_described(error)}; this image was not judged, please report the failure with the kind of file"
         )
-    found.__cause__ = error
-    return found
+    failure.__cause__ = error
+    return failure
 
 
 def _described(error: BaseException) -> str:

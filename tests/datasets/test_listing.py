@@ -153,6 +153,20 @@ def test_links_are_followed_inside_the_root_alone(tmp_path: Path) -> None:
     assert out == {"link-out.png", "link-out-folder"}
 
 
+def test_a_folder_that_becomes_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "t/deep").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    for folder in ("t/deep", "outside"):
+        (tmp_path / folder / "x.png").write_bytes(picture())
+    source = open_source(tmp_path / "t", sandboxed=False)
+    assert isinstance(next(iter(source)), Image)
+    shutil.rmtree(tmp_path / "t/deep")
+    os.symlink(tmp_path / "outside", tmp_path / "t/deep")
+    (image,) = source
+    assert isinstance(image, Unreadable)
+    assert isinstance(image.error, UnsafePath)
+
+
 def test_one_file_by_several_places_is_one_item(tmp_path: Path) -> None:
     root = tree(tmp_path / "t")
     (tmp_path / "m.csv").write_text("path,group\nt/a.png,p1\n./t/deep/../a.png,p1\nt/zz-hard.png,\n")

@@ -30,12 +30,12 @@ RAW_PROFILE = re.compile(r"Raw profile type (exif|app1|iptc|8bim|xmp)", re.IGNOR
 @lru_cache(maxsize=1)  # several readers ask about one file
 def blocks(content: bytes) -> tuple[tuple[Kind, bytes], ...]:
     """Every block of metadata in the file, in order. Never raises."""
-    found = []
+    metadata = []
     for kind, data in _blocks(content):
-        found.append((kind, data.removeprefix(EXIF) if kind == "exif" else data))
-        if len(found) == MOST_BLOCKS:
+        metadata.append((kind, data.removeprefix(EXIF) if kind == "exif" else data))
+        if len(metadata) == MOST_BLOCKS:
             break
-    return tuple(found)
+    return tuple(metadata)
 
 
 def of_kind(content: bytes, kind: Kind) -> list[bytes]:

@@ -5,6 +5,7 @@ Every text in it is searched for what generators declare (`generators`); one tha
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,10 +35,12 @@ def _facts(block: bytes, name: str) -> Iterator[Fact]:
     from PIL import Image as Pillow
 
     try:
-        found = Pillow.Exif()
-        found.load(block)
-        tags: dict[int, Any] = {**found, **found.get_ifd(DETAILS)}
-        place, thumbnail = found.get_ifd(PLACE), found.get_ifd(1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of single damaged tags, which are left out
+            block_tags = Pillow.Exif()
+            block_tags.load(block)
+            tags: dict[int, Any] = {**block_tags, **block_tags.get_ifd(DETAILS)}
+            place, thumbnail = block_tags.get_ifd(PLACE), block_tags.get_ifd(1)
     except Exception:  # of a hostile block anything may come
         yield Fact(name, "unreadable", "damaged, or not what it says")
         return

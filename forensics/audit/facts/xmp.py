@@ -60,9 +60,9 @@ def _tools(name: str, pairs: list[tuple[str, str]]) -> Iterator[Fact]:
 
 def _declarations(name: str, text: str, pairs: list[tuple[str, str]]) -> Iterator[Fact]:
     """Forms of generators in any other property; else anywhere in the packet."""
-    found = [(key, value) for key, value in pairs if key.lower() not in TOOLS and declared(key.lower(), value)]
-    yield from (text_fact(f"{name}: {printable(key)}", key.lower(), value) for key, value in dict(found).items())
-    if not found and declared("", text):
+    declaring = [(key, value) for key, value in pairs if key.lower() not in TOOLS and declared(key.lower(), value)]
+    yield from (text_fact(f"{name}: {printable(key)}", key.lower(), value) for key, value in dict(declaring).items())
+    if not declaring and declared("", text):
         yield text_fact(f"{name}: text", "", text, value="in the packet")
 
 
