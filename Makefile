@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: setup demo test check bench screens docs format clean
+.PHONY: setup demo test quick fuzz check bench screens docs format clean
 
 setup: $(READY)
 
@@ -24,6 +24,12 @@ demo: setup
 
 test: setup
 	@started=$$SECONDS; $(BIN)/python -m pytest -n 2 --dist worksteal; echo "tests took $$((SECONDS - started)) s"
+
+quick: setup
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" -x -q
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz
 
 check: setup
 	$(BIN)/ruff check

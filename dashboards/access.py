@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -102,7 +102,7 @@ class Access:
                 return await _refuse(scope, secured, 403, "this dashboard answers to localhost only")
         elif not self._is_known(headers):
             return await self._ask_who(scope, headers, secured)
-        if (origin := headers.get("origin")) is not None and origin.partition("://")[2] != headers.get("host"):
+        if (origin := headers.get("origin")) is not None and origin != f"{_scheme(scope)}://{headers.get('host')}":
             return await _refuse(scope, secured, 403, "asked for by another site")
         return await self.inner(scope, receive, secured)
 
@@ -141,6 +141,11 @@ class Access:
         return f"{COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={SECONDS_VALID}{secure}"
 
 
+def _scheme(scope: Scope) -> str:
+    """Of the page that a websocket or request belongs to. A proxy that ends TLS says so by X-Forwarded-Proto."""
+    return {"ws": "http", "wss": "https"}.get(scope["scheme"], str(scope["scheme"]))
+
+
 def _host(headers: dict[str, str]) -> str:
     host = headers.get("host", "")
     return host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
@@ -174,8 +179,9 @@ async def _refuse(scope: Scope, send: Send, status: int, because: str) -> None:
 
 
 def local(where: str) -> str:
-    """The same as a path of this dashboard: with one slash only, since `//elsewhere` would be another site's address."""
-    return "/" + where.lstrip("/\\")
+    """The same as a path of this dashboard: with one slash only, since `//elsewhere` would be another site's address, and in
+    ASCII without control characters, which no header may have."""
+    return "/" + quote(where.lstrip("/\\"), safe="/?&=%+:,;@~!$'()*#-._")
 
 
 async def _redirect(send: Send, where: str, cookie: str | None = None) -> None:

@@ -25,6 +25,7 @@ from oddpixel.errors import RunError, UsageError
 State = Literal["running", "done", "failed", "stopped"]
 LOG_SHOWN = 40_000  # characters, the newest
 MOST_RUNNING = 4
+SECRETS = ("ODDPIXEL_TOKEN", "ODDPIXEL_OIDC_SECRET")
 # Runs the command given, and writes how it ended; a process of its own so that the job needs nobody who waits for it.
 RUNNER = """
 import os, subprocess, sys
@@ -102,7 +103,7 @@ class Jobs:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env=os.environ | {"ODDPIXEL_PROGRESS": "lines", "NO_COLOR": "1"},
+                    env=_environment(),
                     start_new_session=True,
                 )
             record = {
@@ -117,6 +118,12 @@ class Jobs:
         except OSError as error:
             raise RunError(f"the job cannot be started in {self.folder}: {error}") from error
         return Job(path)
+
+
+def _environment() -> dict[str, str]:
+    """The server's own, without its secrets: what a job reads may be hostile, and what it prints is shown."""
+    kept = {name: value for name, value in os.environ.items() if name not in SECRETS}
+    return kept | {"ODDPIXEL_PROGRESS": "lines", "NO_COLOR": "1"}
 
 
 def _lives(pid: int, path: Path) -> bool:

@@ -26,11 +26,13 @@ DECISIONS = ("normal", "odd", "unsure")
 class OpenRun:
     """Arguments:
     run: its folder.
+    roots: the folders that originals may be shown from.
     store: a database URL for verdicts; None keeps them in the run's own SQLite file.
     thumbnails: what `similar` has read, by the number of rows then.
     """
 
     run: Run
+    roots: tuple[Path, ...] = ()
     store: str | None = None
     thumbnails: dict[int, Any] = field(default_factory=dict)
     _seen: int = 0
@@ -50,7 +52,7 @@ class OpenRun:
 
     @cached_property
     def originals(self) -> Originals:
-        return Originals(self.run)
+        return Originals(self.run, self.roots)
 
     @cached_property
     def _table(self) -> RunTable:
@@ -105,12 +107,20 @@ class Library:
     """Arguments:
     runs: folders of runs.
     folder: where the dashboard puts new runs, detectors and uploads; runs in it are shown too.
+    data: folders that originals may be shown from, beside that one.
     store: a database URL for the verdicts of all runs.
     """
 
-    def __init__(self, runs: Sequence[Path] = (), folder: Path | None = None, store: str | None = None) -> None:
+    def __init__(
+        self,
+        runs: Sequence[Path] = (),
+        folder: Path | None = None,
+        store: str | None = None,
+        data: Sequence[Path] = (),
+    ) -> None:
         self.given = [Path(run) for run in runs]
         self.folder = folder
+        self.roots = tuple(path.resolve() for path in (*data, *([folder / "uploads"] if folder else [])))
         self.store = store
         self._open: dict[str, OpenRun] = {}
         self._lock = threading.Lock()
@@ -138,7 +148,7 @@ class Library:
 
     def _opened(self, path: Path) -> OpenRun | None:
         try:
-            run = OpenRun(Run.open(path), self.store)
+            run = OpenRun(Run.open(path), self.roots, self.store)
             with self._lock:
                 known = self._open.get(run.key)
                 if known is None or known.run.path != path:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -20,7 +22,7 @@ import numpy as np
 from oddpixel.datasets.reading import read_frame
 from oddpixel.datasets.sandbox import Decoder
 from oddpixel.errors import MissingFile
-from oddpixel.forensics.originals import OriginalFiles, changed
+from oddpixel.forensics.originals import OriginalFiles, changed, recorded_digest
 from oddpixel.forensics.runs import Run
 from oddpixel.image import Image, Unreadable
 
@@ -61,10 +63,14 @@ class Picture:
 
 class Originals:
     """Of one run. Several threads may ask; one picture is decoded at a time, always by the same thread: the decoder's process
-    dies with the thread that started it, and the server's threads come and go."""
+    dies with the thread that started it, and the server's threads come and go.
 
-    def __init__(self, run: Run) -> None:
-        self.files = OriginalFiles(run)
+    Arguments:
+        roots: the folders that may be read.
+    """
+
+    def __init__(self, run: Run, roots: Sequence[Path] = ()) -> None:
+        self.files = OriginalFiles(run, roots)
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, "oddpixel-originals")
         self._pictures: OrderedDict[tuple[str, str | None], Picture] = OrderedDict()
@@ -90,14 +96,14 @@ class Originals:
         self._pictures.clear()
 
     def _image(self, row: dict[str, Any]) -> Image:
-        entry, reader = self.files.entry(row), self.files.reader
+        digest, entry, reader = recorded_digest(row), self.files.entry(row), self.files.reader
         frame = int(row["item"].rpartition("#")[2]) if row["item"] != entry.name else None
         if self._decoder is None:
             self._decoder = reader.decoder()
         image = read_frame(entry, self._decoder, reader.limits, frame)
         if isinstance(image, Unreadable):
             raise image.error
-        if row["sha256"] and image.sha256 != row["sha256"]:
+        if image.sha256 != digest:
             raise changed(row["item"])
         return image
 

@@ -8,7 +8,6 @@ whoever looks at it.
 from __future__ import annotations
 
 import io
-import json
 import re
 import threading
 from collections import OrderedDict
@@ -22,12 +21,13 @@ from starlette.responses import Response
 
 from oddpixel.datasets.sandbox import SandboxedDecoder
 from oddpixel.errors import MissingFile, RunError
+from oddpixel.forensics.audit.report.schema import REPORT
+from oddpixel.records import read_record
 
 from .library import OpenRun
 from .site import the_site
 
 PARTS = ("report.html", "report.json", "report.pdf", "report-signed.pdf", "custody.json")
-SCHEMA = "oddpixel/audit-report/"
 STORED = "image"  # the name of the picture without a map
 LARGEST = 1600  # pixels of the longer side of what is shown
 KEPT = 8  # pictures
@@ -47,13 +47,9 @@ def folder_of(row: dict[str, Any]) -> str:
 
 def read_report(run: OpenRun, row: dict[str, Any]) -> dict[str, Any]:
     """What report.json holds. Raises: MissingFile, RunError."""
-    try:
-        record = json.loads(run.file(f"{folder_of(row)}/report.json").read_text())
-        if not record["schema"].startswith(SCHEMA) or record["sha256"] != row["sha256"]:
-            raise RunError("this is another file's report, or none")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError("the report of this item is damaged") from error
-    assert isinstance(record, dict)
+    record = read_record(run.file(f"{folder_of(row)}/report.json"), REPORT, RunError)
+    if record["sha256"] != row["sha256"]:
+        raise RunError("this is another file's report")
     return record
 
 

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from oddpixel.errors import MissingFile, OddPixelError, RunError, UnreadableInput, UsageError
+from oddpixel.forensics.row_cells import error_of, reasons_of
 from oddpixel.forensics.run_table import DECISION, Filter
 
 from .library import DECISIONS, OpenRun
@@ -115,18 +116,13 @@ def rows(request: Request) -> dict[str, Any]:
 def _short(row: dict[str, Any]) -> dict[str, Any]:
     short = {name: row[name] for name in ("item", "group", "raw", "p_value", "q_value", "flagged", "width", "height")}
     short |= {"decision": row[DECISION], "thumbnail": _stem(row["thumbnail"]), "map": row["map"] is not None}
-    short["error"] = json.loads(row["error"])["message"] if row["error"] else None
-    short["because"] = _first_reason(row["reasons"])
+    short["error"] = error["message"] if (error := error_of(row)) else None
+    short["because"] = reasons[0]["because"] if (reasons := reasons_of(row)) else None
     return short
 
 
 def _stem(thumbnail: str | None) -> str | None:
     return None if thumbnail is None else Path(thumbnail).stem
-
-
-def _first_reason(reasons: str | None) -> str | None:
-    found = json.loads(reasons) if reasons else []
-    return found[0]["because"] if found else None
 
 
 def place(request: Request) -> dict[str, Any]:

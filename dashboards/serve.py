@@ -45,7 +45,7 @@ def serve(
     signer = Signer()
     sign_on = SignOn(signer=signer, **oidc) if oidc else None
     places = tuple(path.resolve() for path in data)
-    site = Site(Library(runs, folder, store), folder.resolve(), places, signer, sign_on)
+    site = Site(Library(runs, folder, store, places), folder.resolve(), places, signer, sign_on)
     listening = _listen(host, port)
     port = listening.getsockname()[1]
     shown = "localhost" if is_loopback(host) else host

@@ -37,13 +37,20 @@ class StaticCache:
 
         await self.inner(scope, receive, noted)
         partial = b"range" in asked or b"if-none-match" in asked or b"if-modified-since" in asked
-        whole = said[0].get("status") == 200 and not said[-1].get("more_body") and not partial
-        if whole and self._bytes() + _length(said) <= LARGEST:
+        if _is_whole(said) and not partial and self._bytes() + _length(said) <= LARGEST:
             self.known[key] = said
         return None
 
     def _bytes(self) -> int:
         return sum(_length(said) for said in self.known.values())
+
+
+def _is_whole(said: list[Message]) -> bool:
+    """A visitor may go away in the middle: then the last message is not the end, or nothing came after the start."""
+    if len(said) < 2 or said[0].get("status") != 200 or said[-1]["type"] != "http.response.body":
+        return False
+    declared = dict(said[0].get("headers", [])).get(b"content-length")
+    return not said[-1].get("more_body") and (declared is None or int(declared) == _length(said))
 
 
 def _length(said: list[Message]) -> int:

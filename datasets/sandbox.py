@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, get_args, runtime_checkable
 
@@ -26,6 +27,7 @@ from oddpixel.image import Unit
 from .coefficients import Coefficients
 from .decoding import Decoding, references
 from .formats import Frame, Header
+from .header_texts import header_texts
 from .limits import SHOTS_FACTOR, Limits
 from .wire import receive, send
 
@@ -93,6 +95,9 @@ class Decoder(Protocol):
     def references(self, file: BinaryIO) -> list[list[str]]:
         """The files that a DICOMDIR names, as parts of relative paths. Raises: UnreadableInput."""
 
+    def header_texts(self, file: BinaryIO, keywords: Sequence[str]) -> dict[str, str]:
+        """Elements of a DICOM header, by keyword. Raises: UnreadableInput."""
+
     def close(self) -> None: ...
 
 
@@ -129,6 +134,9 @@ class DirectDecoder:
 
     def references(self, file: BinaryIO) -> list[list[str]]:
         return references(file, self.limits)
+
+    def header_texts(self, file: BinaryIO, keywords: Sequence[str]) -> dict[str, str]:
+        return header_texts(file, keywords)
 
     def close(self) -> None:
         self.decoding = None
@@ -208,6 +216,13 @@ class SandboxedDecoder:
             return [[str(part) for part in parts] for parts in answer["references"]]
         except (KeyError, TypeError) as error:
             raise self._stopped(NONSENSE) from error
+
+    def header_texts(self, file: BinaryIO, keywords: Sequence[str]) -> dict[str, str]:
+        self._take_job()
+        texts = self._ask({"op": "header texts", "keywords": list(keywords)}, (file.fileno(),)).get("texts")
+        if not isinstance(texts, dict):
+            raise self._stopped(NONSENSE)
+        return {name: str(texts[name]) for name in keywords if name in texts}
 
     def _take_job(self) -> None:
         if self.process is None or self.jobs >= self.limits.jobs_per_worker:

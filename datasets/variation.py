@@ -4,9 +4,6 @@ licence lets weights ship, and a network learns five of them by heart.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -20,14 +17,18 @@ def turned(x: Float[Tensor, "c h w"], turn: float, mirror: float) -> Float[Tenso
     return x.flip(2) if mirror < 0.5 else x
 
 
-def toned(x: Float[Tensor, "c h w"], highest: float, draws: Sequence[float]) -> Float[Tensor, "c h w"]:
+def toned(x: Float[Tensor, "b c h w"], highest: float, draws: Float[Tensor, "b 6"]) -> Float[Tensor, "b c h w"]:
     """Of other contrast, brightness, saturation and white balance. May leave 0..highest.
 
     Arguments:
-        draws: `TONE_DRAWS` numbers in 0..1: gamma, gain, saturation, and a gain for each channel.
+        draws: numbers in 0..1 for each picture: gamma, gain, saturation, and a gain for each channel.
     """
-    gamma, gain = math.exp(0.8 * (draws[0] - 0.5)), math.exp(0.6 * (draws[1] - 0.7))
-    x = highest * gain * (x / highest) ** gamma
-    grey = x.mean(0, keepdim=True)
-    x = grey + (x - grey) * (0.1 + 1.3 * draws[2])
-    return x * torch.exp(0.3 * (torch.tensor(draws[3 : 3 + len(x)]) - 0.5))[:, None, None]
+    gamma, gain = torch.exp(0.8 * (draws[:, 0] - 0.5)), torch.exp(0.6 * (draws[:, 1] - 0.7))
+    x = highest * _spread(gain) * (x / highest) ** _spread(gamma)
+    grey = x.mean(1, keepdim=True)
+    x = grey + (x - grey) * _spread(0.1 + 1.3 * draws[:, 2])
+    return x * torch.exp(0.3 * (draws[:, 3 : 3 + x.shape[1]] - 0.5))[:, :, None, None]
+
+
+def _spread(values: Float[Tensor, "b"]) -> Float[Tensor, "b 1 1 1"]:
+    return values[:, None, None, None]

@@ -21,6 +21,7 @@ from oddpixel.provenance import c2pa_library
 from .confinement import confine, limit_cpu
 from .decoding import Decoding, references
 from .formats import Frame
+from .header_texts import header_texts
 from .limits import SHOTS_FACTOR, Limits
 from .text import technical_text
 from .wire import receive, send
@@ -54,6 +55,9 @@ class Worker:
             if request["op"] == "references":
                 with os.fdopen(files[0], "rb") as file:
                     return {"references": references(file, self.limits)}
+            if request["op"] == "header texts":
+                with os.fdopen(files[0], "rb") as file:
+                    return {"texts": header_texts(file, request["keywords"])}
             if request["op"] == "shots":
                 return {"shots": None if self.decoding is None else self.decoding.shots()}
             if request["op"] == "as stored":

@@ -1,8 +1,13 @@
-"""The files that a run's items came out of, found again: only if their bytes are still what was scored."""
+"""The files that a run's items came out of, found again: only with the SHA-256 that was scored, and only in folders that whoever
+opened the run has named. A run is handed on, and may name any place of this machine as where its items were.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,16 +16,23 @@ from oddpixel.datasets.group_key import group_key
 from oddpixel.datasets.limits import Limits
 from oddpixel.datasets.reading import Reader
 from oddpixel.datasets.source import FileSource, open_source
-from oddpixel.errors import MissingFile
+from oddpixel.errors import MissingFile, UnsafePath
 
 from .runs import Run
 
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
 
 class OriginalFiles:
-    """Of one run."""
+    """Of one run.
 
-    def __init__(self, run: Run) -> None:
+    Arguments:
+        roots: the folders that may be read; None for a run of the caller's own.
+    """
+
+    def __init__(self, run: Run, roots: Sequence[Path] | None = None) -> None:
         self.run = run
+        self.roots = None if roots is None else [root.resolve() for root in roots]
         self._source: FileSource | None = None
         self._reader: Reader | None = None
         self._entries: dict[str, Entry] = {}
@@ -32,8 +44,10 @@ class OriginalFiles:
 
     @property
     def source(self) -> FileSource:
-        """What the run was made from, listed once."""
+        """What the run was made from, listed once. Raises: UnsafePath, UsageError."""
         if self._source is None:
+            for place in self.run.record["places"]:
+                self._check(Path(_named(place)))
             given = self._given()
             names = ("any_suffix", "every", "by_shot", "follow_links")
             taken = {name: given[name] for name in names if given.get(name) is not None}
@@ -56,10 +70,11 @@ class OriginalFiles:
         item = row["item"]
         if (there := self._beside(item)) is not None:
             return there
-        _ = self.source
+        _ = self.source  # listed
         entry = self._entries.get(item) or self._entries.get(item.rpartition("#")[0])
         if entry is None:
             raise MissingFile(f"{item} is no longer where it was scored ({', '.join(self.run.record['places'])})")
+        self._check(entry.path)
         return entry
 
     def _beside(self, item: str) -> Entry | None:
@@ -67,18 +82,56 @@ class OriginalFiles:
         for place in map(Path, self.run.record["places"]):
             for name in (item, item.rpartition("#")[0]):
                 path = place / name
-                if name and place.is_dir() and path.is_file() and path.resolve().is_relative_to(place.resolve()):
+                if name and _is_inside(path, place):
+                    self._check(path)
                     return Entry(name=name, path=path)
         return None
 
+    def _check(self, path: Path) -> None:
+        """Raises: UnsafePath."""
+        if self.roots is None:
+            return
+        where = path.resolve()
+        if not any(where.is_relative_to(root) for root in self.roots):
+            named = ", ".join(map(str, self.roots)) or "no folder"
+            raise UnsafePath(
+                f"{path} lies outside of the folders that may be read ({named}); start the dashboard with --data FOLDER"
+            )
+
     def open(self, row: dict[str, Any]) -> BinaryIO:
         """Its bytes, which are those that were scored. Raises: UnreadableInput."""
+        digest = recorded_digest(row)
         file = self.entry(row).open(self.reader.limits)
-        if row["sha256"] and hashlib.file_digest(file, "sha256").hexdigest() != row["sha256"]:  # type: ignore[arg-type]
+        if hashlib.file_digest(file, "sha256").hexdigest() != digest:  # type: ignore[arg-type]
             file.close()
             raise changed(row["item"])
         file.seek(0)
         return file
+
+
+def recorded_digest(row: dict[str, Any]) -> str:
+    """The SHA-256 that the run recorded. Raises: MissingFile where it recorded none: any file would do then."""
+    if not DIGEST.fullmatch(str(row["sha256"] or "")):
+        raise MissingFile(
+            f"the run recorded no SHA-256 of {row['item']}, so no file can be shown to be the one it scored"
+        )
+    return str(row["sha256"])
+
+
+def _named(place: str) -> str:
+    """The file or folder in a place: without a layout's prefix, and up to the first wildcard."""
+    if not Path(place).exists() and ":" in place:
+        place = place.partition(":")[2]
+    parts = Path(place).parts
+    kept = list(itertools.takewhile(lambda part: not any(sign in part for sign in "*?["), parts))
+    return str(Path(*kept)) if kept else "."
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    try:
+        return folder.is_dir() and path.is_file() and path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):  # a name that no file system takes
+        return False
 
 
 def changed(item: str) -> MissingFile:

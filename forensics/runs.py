@@ -16,6 +16,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -32,9 +33,14 @@ from oddpixel import __version__
 from oddpixel.border import border
 from oddpixel.envelope import SCHEMA_VERSION, plain
 from oddpixel.errors import OddPixelError, RunError, StorageFull, describe
+from oddpixel.files import NEW_FILE_MODE
 from oddpixel.image import Image
+from oddpixel.records import read_record
+
+from .run_schema import RUN
 
 THUMBNAIL_PIXELS = 192
+PART = re.compile(r"part-[0-9]{5,9}\.parquet")
 NO_MORE_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 SHARD_SIZE = 256  # files; a kill costs at most so much work
 # The columns of scores/part-*.parquet and their pandas types; what a command has no value for stays null.
@@ -183,12 +189,10 @@ class Run:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What run.json says. Raises: RunError."""
-        try:
-            content: dict[str, Any] = json.loads((self.path / "run.json").read_text())
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.path} is not a run: run.json is missing or damaged ({error})") from error
-        return content
+        """What run.json says, checked against its schema. Raises: RunError, naming the field."""
+        if not (self.path / "run.json").is_file():
+            raise RunError(f"{self.path} is not a run: it has no run.json")
+        return read_record(self.path / "run.json", RUN, RunError)
 
     @property
     def verdicts_path(self) -> Path:
@@ -196,7 +200,7 @@ class Run:
 
     def parts(self) -> list[Path]:
         """The parts that are done, by shard."""
-        return sorted((self.path / "scores").glob("part-*.parquet"))
+        return sorted(path for path in (self.path / "scores").glob("part-*.parquet") if PART.fullmatch(path.name))
 
     def missing_shards(self) -> list[int]:
         done = {int(part.stem.removeprefix("part-")) for part in self.parts()}
@@ -277,7 +281,7 @@ class Run:
                     yield file
                     file.flush()
                     os.fsync(file.fileno())
-                os.chmod(temporary, 0o644)
+                os.chmod(temporary, NEW_FILE_MODE)
                 os.replace(temporary, path)
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)

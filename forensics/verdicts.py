@@ -27,11 +27,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from oddpixel.errors import RunError, UsageError
+from oddpixel.records import checked, parsed
 
 GENESIS = "0" * 64
 LOCK = 0x0DD_0001  # PostgreSQL's advisory lock: one writer of the chain at a time
 WAIT_SECONDS = 30
 UNDO = "undo of entry "  # how the note of an entry begins that takes another back
+ENTRY = {"required": ["seq", "run", "item"], "properties": {"seq": {"type": "integer"}, "run": {"type": "string"}}}
 UNDECIDED = "undecided"  # what taking back the only decision leaves
 
 tables = sql.MetaData()
@@ -159,7 +161,7 @@ class Verdicts:
             for item in items:
                 of_item = (verdict_table.c.run == run) & (verdict_table.c.item == item)
                 query = sql.select(verdict_table).where(of_item).order_by(verdict_table.c.seq)
-                standing = _standing([Verdict(**row._mapping) for row in connection.execute(query)])
+                standing = _standing([Verdict(**row._mapping) for row in self._rows(connection, query)])
                 if not standing:
                     raise UsageError(f"there is no decision about {item} to take back")
                 before = standing[-2].decision if len(standing) > 1 else UNDECIDED
@@ -176,8 +178,13 @@ class Verdicts:
 
     def actions(self, run: str) -> list[dict[str, Any]]:
         """What was noted so, oldest first. Raises: RunError."""
-        entries = [json.loads(row.content) for row in self._read(sql.select(log).order_by(log.c.seq))]
-        return [entry for entry in entries if "action" in entry and entry["run"] == run]
+        entries = [self._entry(row.content) for row in self._read(sql.select(log).order_by(log.c.seq))]
+        return [entry for entry in entries if "action" in entry and entry.get("run") == run]
+
+    def _entry(self, content: str) -> dict[str, Any]:
+        return checked(
+            parsed(content, f"an entry of {self.name}", RunError), ENTRY, f"an entry of {self.name}", RunError
+        )
 
     def _append_verdict(
         self, connection: sql.Connection, run: str, item: str, sha256: str | None, decision: str, author: str, note: str
@@ -227,7 +234,20 @@ class Verdicts:
 
     def _read(self, query: Any) -> list[Any]:
         with self._explained(), self.engine.connect() as connection:
-            return list(connection.execute(query))
+            return self._rows(connection, query)
+
+    def _rows(self, connection: sql.Connection, query: Any) -> list[Any]:
+        rows = list(connection.execute(query))
+        for column in query.selected_columns:
+            self._check_type(column, [getattr(row, column.name) for row in rows])
+        return rows
+
+    def _check_type(self, column: Any, values: list[Any]) -> None:
+        """SQLite keeps any type in any column, and stores are handed on. Raises: RunError."""
+        wanted = column.type.python_type
+        for value in values:
+            if not isinstance(value, wanted) and not (value is None and column.nullable):
+                raise RunError(f"the verdicts in {self.name} are damaged: {column} holds {type(value).__name__}")
 
     @contextmanager
     def _writing(self) -> Iterator[sql.Connection]:
@@ -272,7 +292,8 @@ def _standing(history: Sequence[Verdict]) -> list[Verdict]:
     standing: list[Verdict] = []
     for verdict in history:
         if verdict.note.startswith(UNDO):
-            standing.pop()
+            if standing:  # a store may have been cut
+                standing.pop()
         else:
             standing.append(verdict)
     return standing
@@ -305,6 +326,14 @@ def _hash(previous: str, content: str) -> str:
     return hashlib.sha256(f"{previous}\n{content}".encode()).hexdigest()
 
 
+def _is_action(content: str) -> bool:
+    try:
+        entry = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(entry, dict) and "action" in entry
+
+
 def _flaw(entry: Any, expected: int, previous: str, verdict: Any) -> str:
     """Why an entry of the log cannot be right; empty if it can."""
     if entry.seq != expected:
@@ -313,7 +342,7 @@ def _flaw(entry: Any, expected: int, previous: str, verdict: Any) -> str:
         return f"entry {entry.seq} does not follow the one before it"
     if entry.hash != _hash(entry.previous, entry.content):
         return f"entry {entry.seq} was changed after it was written"
-    if verdict is None and "action" in json.loads(entry.content):
+    if verdict is None and _is_action(entry.content):
         return ""
     if verdict is None:
         return f"the verdict of entry {entry.seq} was removed"

@@ -17,9 +17,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from oddpixel.errors import CorruptWeights, MissingWeights, WrongArchitecture
+from oddpixel.records import read_record
 from oddpixel.weights import load_weights, read_weights
 
 from .card import write_card
+from .cascade_schema import CASCADE
 from .conditions.label import LabelConditioner
 from .conditions.reference import ReferenceConditioner
 from .guidance.guided import GuidanceNetworks, GuidedStageC
@@ -28,12 +30,13 @@ from .guidance.strength import full
 from .pipeline import PassOptions, SamplingOptions, UltraPixelPipeline
 from .sampler import Guidance
 from .sizes import Geometry
-from .stages.semantic_small import SmallSemanticEncoder
+from .stages.components import ComponentEncoder
 from .stages.stage_a import StageA, StageAOptions
 from .stages.stage_b import StageBOptions, build_stage_b
 from .stages.stage_c import StageCOptions, build_stage_c
 
 SCHEMA = "oddpixel/cascade/1"
+BUNDLED = "cascade"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +81,10 @@ class Cascade(nn.Module):
     def __init__(self, options: CascadeOptions) -> None:
         super().__init__()
         self.options = options
+        self.folder = Path()
         self.a, self.b = StageA(options.a), build_stage_b(options.b)
-        self.encoder = SmallSemanticEncoder(options.c.channels)
+        side = int(options.geometry.compression) // options.a.reduction
+        self.encoder = ComponentEncoder(self.a, options.c.channels, side)
         unet = build_stage_c(options.c)
         self.c = GuidedStageC(unet, GuidanceNetworks(options.guidance, on_the_way_up=full))
         labels = LabelConditioner(
@@ -94,8 +99,9 @@ class Cascade(nn.Module):
 
     def pipeline(self, device: torch.device | str = "cpu", offload: bool = False) -> UltraPixelPipeline:
         conditioner = ReferenceConditioner(self.labels, self.encoder)
-        parts = (self.c, self.b, self.a, self.encoder)
-        return UltraPixelPipeline(*parts, conditioner.eval(), self.options.geometry, device, offload)
+        return UltraPixelPipeline(
+            self.c, self.b, self.a, self.encoder, conditioner.eval(), self.options.geometry, device, offload
+        )
 
     def sampling(self, size: tuple[int, int]) -> SamplingOptions:
         """As trained: schedules shifted by size."""
@@ -125,7 +131,7 @@ def save_cascade(folder: Path, cascade: Cascade, record: dict[str, Any]) -> None
     write_card(folder / "README.md", content)
 
 
-def load_cascade(name: str | Path) -> Cascade:
+def load_cascade(name: str | Path = BUNDLED) -> Cascade:
     """By folder, or by the name of a bundled one, in evaluation mode.
 
     Raises: MissingWeights, CorruptWeights, WrongArchitecture.
@@ -136,17 +142,15 @@ def load_cascade(name: str | Path) -> Cascade:
         cascade,
         {n: v.float() if v.is_floating_point() else v for n, v in read_weights(folder / "model.safetensors").items()},
     )
+    cascade.folder = folder
     return cascade.eval()
 
 
 def read_content(folder: Path) -> dict[str, Any]:
     """model.json. Raises: CorruptWeights, WrongArchitecture."""
-    try:
-        content: dict[str, Any] = json.loads((folder / "model.json").read_text())
-    except (OSError, ValueError) as error:
-        raise CorruptWeights(f"{folder / 'model.json'} cannot be read: {error}") from error
-    if content.get("schema") != SCHEMA:
-        raise WrongArchitecture(f"{folder} holds no cascade (schema {content.get('schema')!r}, wanted {SCHEMA!r})")
+    content = read_record(folder / "model.json", CASCADE, CorruptWeights)
+    if content["schema"] != SCHEMA:
+        raise WrongArchitecture(f"{folder} holds no cascade (schema {content['schema']!r}, wanted {SCHEMA!r})")
     return content
 
 

@@ -1,141 +1,166 @@
-"""From a command's words to files: pictures of a cascade, marked as synthetic, and a record of how they were made."""
+"""From a request to files: pictures of a cascade, marked as synthetic, each with a record of how it was made."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import UInt8
 
-from oddpixel.errors import OddPixelError, UsageError
-from oddpixel.image import Image
-from oddpixel.provenance import save_synthetic
+from oddpixel.envelope import plain
+from oddpixel.errors import UsageError
+from oddpixel.provenance import Signature, save_synthetic
 
-from .cascade import load_cascade
+from .cascade import BUNDLED, load_cascade, read_content
 from .official.load import from_official
 from .pipeline import OnStep, SamplingOptions, UltraPixelPipeline
+from .references import Reference, read_reference, size_like
+from .request import Request
+from .sizes import Grid
 
 SCHEMA = "oddpixel/generate/1"
+DEFAULT_SIZE = (512, 512)
+LABEL_OF_UNIT = {"HU": "ct"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What is to be made.
+@dataclass(frozen=True, eq=False)
+class Synthetic:
+    """A picture that was made.
 
     Arguments:
-        asked: a label or text, or None.
-        number: pictures, with seeds from `seed` on.
-        reference: a place; its layout guides the picture.
-        image: a place; the picture starts from it, with noise of `strength`.
-        steps: of both passes of stage C; as the cascade has them where None.
+        pixels: sRGB, or grey levels three times.
+        record: seed, cascade and its hash, request and reference, as written beside the file.
     """
 
-    asked: str | None
-    size: tuple[int, int]
-    number: int = 1
-    seed: int = 0
-    instead: str | None = None
-    reference: str | None = None
-    image: str | None = None
-    strength: float = 1.0
-    steps: int | None = None
+    pixels: UInt8[np.ndarray, "h w 3"]
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Generator:
+    """A cascade that is ready to make pictures.
+
+    Arguments:
+        name, sha256: of the cascade.
+        labels: known to it; none where it reads text.
+    """
+
+    pipeline: UltraPixelPipeline
+    name: str
+    sha256: str
+    labels: tuple[str, ...] = ()
+    cascade: Any = None
+
+    @classmethod
+    def load(
+        cls,
+        cascade: str | Path = BUNDLED,
+        official: Path | None = None,
+        device: str = "cpu",
+        offload: bool = False,
+    ) -> Generator:
+        """A bundled cascade, a folder that `oddpixel train` wrote, or released weights. Raises: ModelError."""
+        if official is not None:
+            pipeline = from_official(official, device=device, offload=offload)
+            digests = sorted(each["sha256"] for each in pipeline.facts["files"].values())
+            return cls(pipeline, official.name, hashlib.sha256("".join(digests).encode()).hexdigest())
+        loaded = load_cascade(cascade)
+        sha256 = read_content(loaded.folder)["weights_sha256"]
+        return cls(loaded.pipeline(device, offload), Path(cascade).name, sha256, loaded.options.labels, loaded)
+
+    def make(self, request: Request, on_step: OnStep = lambda part, done, total: None) -> Iterator[Synthetic]:
+        """The pictures of a request, one by one. Raises: UsageError, NotEnoughMemory, UnreadableInput."""
+        like, image = (None if place is None else read_reference(place) for place in (request.like, request.image))
+        shown = like or image
+        size = request.size or (DEFAULT_SIZE if shown is None else size_like(shown.size))
+        prompt = self._prompt(request, shown)
+        for seed in range(request.seed, request.seed + request.count):
+            made = self.pipeline(
+                [prompt],
+                size=size,
+                seeds=[seed],
+                negative_prompts=None if request.negative_prompt is None else [request.negative_prompt],
+                reference=None if like is None else like.pixels,
+                image=None if image is None else image.pixels,
+                strength=request.strength,
+                options=self._options(request, size),
+                on_step=on_step,
+            )
+            yield Synthetic(made.pictures[0], self._record(request, seed, size, shown))
+
+    def _prompt(self, request: Request, shown: Reference | None) -> Any:
+        """The request's own; a CT is a CT without being called one."""
+        label = request.prompt
+        if label is None and shown is not None:
+            label = LABEL_OF_UNIT.get(shown.unit) if LABEL_OF_UNIT.get(shown.unit) in self.labels else None
+        if self.labels and shown is not None and request.like is not None:
+            return label, shown.pixels[0]  # its look as well as its layout
+        return label
+
+    def _options(self, request: Request, size: Grid) -> SamplingOptions:
+        options: SamplingOptions = SamplingOptions() if self.cascade is None else self.cascade.sampling(size)
+        if request.steps is None:
+            return options
+        low, high = (dataclasses.replace(each, steps=request.steps) for each in (options.low, options.high))
+        return dataclasses.replace(options, low=low, high=high)
+
+    def _record(self, request: Request, seed: int, size: Grid, shown: Reference | None) -> dict[str, Any]:
+        return {
+            "synthetic": True,
+            "seed": seed,
+            "height": size[0],
+            "width": size[1],
+            "cascade": self.name,
+            "cascade_sha256": self.sha256,
+            "request": request.described(),
+            "reference": None if shown is None else shown.facts(size),
+        }
 
 
 def make(
-    order: Order,
-    cascade: str | Path | None,
-    official: Path | None,
+    request: Request,
+    generator: Generator,
     out: Path,
-    on_step: OnStep,
-    device: str = "cpu",
-    offload: bool = False,
+    on_step: OnStep = lambda part, done, total: None,
+    signature: Signature | None = None,
 ) -> list[dict[str, Any]]:
-    """Write the pictures one by one, and `generate.json`. What was made before an error is kept.
+    """Write the pictures one by one, a record beside each, and `generate.json`. What was made before an error is kept.
+
+    Arguments:
+        signature: of a C2PA manifest in every file.
 
     Raises: UsageError, NotEnoughMemory, ModelError, UnreadableInput.
     """
-    pipeline, options = _pipeline(order, cascade, official, device, offload)
-    reference, image = (None if place is None else _picture(place) for place in (order.reference, order.image))
-    out.mkdir(parents=True, exist_ok=True)
-    made: list[dict[str, Any]] = []
-    name = Path(official or cascade or "").name
-    for seed in range(order.seed, order.seed + order.number):
-        found = pipeline(
-            [order.asked],
-            size=order.size,
-            seeds=[seed],
-            instead=None if order.instead is None else [order.instead],
-            reference=reference,
-            image=image,
-            strength=order.strength,
-            options=options,
-            on_step=on_step,
-        )
-        path = out / f"{seed:06d}.png"
-        save_synthetic(path, found.pictures[0], f"cascade {name}, seed {seed}, {_said(order)}")
-        made.append({"item": path.name, "seed": seed, "synthetic": True})
-        content = {
-            "schema": SCHEMA,
-            "cascade": name,
-            "order": dataclasses.asdict(order),
-            "facts": _plain(pipeline.facts),
-            "items": made,
-        }
-        (out / "generate.json").write_text(json.dumps(content, indent=2) + "\n")
-    return made
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be made a folder: {error.strerror}") from error
+    items: list[dict[str, Any]] = []
+    for made in generator.make(request, on_step):
+        path = out / f"{made.record['seed']:06d}.{request.format}"
+        made_by = f"cascade {generator.name} {generator.sha256[:12]}, seed {made.record['seed']}{_words(request)}"
+        save_synthetic(path, made.pixels, made_by, signature)
+        item = {"item": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **made.record}
+        path.with_suffix(".json").write_text(json.dumps({"schema": SCHEMA, **item}, indent=2) + "\n")
+        items.append(item)
+        content = {"schema": SCHEMA, "files": _files(generator.pipeline), "items": items}
+        (out / "generate.json").write_text(json.dumps(plain(content), indent=2) + "\n")
+    return items
 
 
-def _pipeline(
-    order: Order, cascade: str | Path | None, official: Path | None, device: str, offload: bool
-) -> tuple[UltraPixelPipeline, SamplingOptions]:
-    if official is not None:
-        pipeline, options = from_official(official, device=device, offload=offload), SamplingOptions()
-    elif cascade is None:
-        raise UsageError("name a cascade with --cascade, or a folder of released weights with --official")
-    else:
-        loaded = load_cascade(cascade)
-        pipeline, options = loaded.pipeline(device, offload), loaded.sampling(order.size)
-    if order.steps is not None:
-        low, high = (dataclasses.replace(way, steps=order.steps) for way in (options.low, options.high))
-        options = dataclasses.replace(options, low=low, high=high)
-    return pipeline, options
+def _words(request: Request) -> str:
+    described = request.described()
+    parts = {"prompt": "prompt", "negative_prompt": "negative prompt", "like": "like", "image": "image"}
+    return "".join(f", {words} {described[name]}" for name, words in parts.items() if described[name])
 
 
-def _picture(place: str) -> Float[Tensor, "1 3 _h _w"]:
-    """The one image of a place. Raises: UnreadableInput, UsageError."""
-    from oddpixel.datasets.source import open_source
-
-    found = list(open_source(place))
-    if len(found) != 1:
-        raise UsageError(f"{place} holds {len(found)} images; name one")
-    if not isinstance(found[0], Image):
-        error: OddPixelError = found[0].error
-        raise error
-    if found[0].unit != "display":
-        raise UsageError(f"{place} is in {found[0].unit}; references are display images")
-    pixels = found[0].pixels
-    channels = pixels[:3] if len(pixels) >= 3 else np.repeat(pixels[:1], 3, axis=0)
-    return torch.from_numpy(np.ascontiguousarray(channels))[None]
-
-
-def _said(order: Order) -> str:
-    parts: Sequence[tuple[str, Any]] = (
-        ("asked for", order.asked),
-        ("instead of", order.instead),
-        ("reference", order.reference and Path(order.reference).name),
-        ("image", order.image and Path(order.image).name),
-    )
-    return ", ".join(f"{name} {value}" for name, value in parts if value) or "nothing asked for"
-
-
-def _plain(facts: dict[str, Any]) -> dict[str, Any]:
+def _files(pipeline: UltraPixelPipeline) -> dict[str, Any]:
     """Hashes of released files, without the folders they lie in."""
-    files = facts.get("files", {})
+    files = pipeline.facts.get("files", {})
     return {kind: {"file": Path(each["path"]).name, "sha256": each["sha256"]} for kind, each in files.items()}

@@ -1,4 +1,4 @@
-"""From what is asked for to pictures: a low-resolution pass, a high-resolution pass guided by it, stage B, stage A.
+"""From prompts to pictures: a low-resolution pass, a high-resolution pass guided by it, stage B, stage A.
 
     1. low       stage C at the base grid, from noise; or the semantic latent of a reference picture in its place
     2. capture   its features at t = 0.05, whatever the number of steps
@@ -27,6 +27,7 @@ from oddpixel.errors import NotEnoughMemory, UsageError
 from .conditions.conditioner import Conditioner
 from .conditions.tokens import Conditions, contrasted
 from .cost import Cost, cost_of, weight_bytes
+from .decoding import Decoder
 from .guidance.guided import GuidedStageC, Plan, Role
 from .sampler import Guidance, PredictNoise, Step, seeded_noise, steps
 from .schedule import CosineSchedule, add_noise
@@ -119,7 +120,7 @@ class UltraPixelPipeline:
     """Arguments:
     c, b, a: the stages.
     encoder: needed for references and image to image.
-    conditioner: of what is asked for.
+    conditioner: of prompts.
     device: where to compute.
     offload: each stage is brought there when its turn comes, and taken away after.
     """
@@ -143,11 +144,11 @@ class UltraPixelPipeline:
     @torch.no_grad()
     def __call__(
         self,
-        asked: Sequence[Any] = (None,),
+        prompts: Sequence[Any] = (None,),
         *,
         size: Grid,
         seeds: Sequence[int] = (0,),
-        instead: Sequence[Any] | None = None,
+        negative_prompts: Sequence[Any] | None = None,
         reference: Pictures | None = None,
         image: Pictures | None = None,
         strength: float = 1.0,
@@ -158,10 +159,10 @@ class UltraPixelPipeline:
         """Make pictures.
 
         Arguments:
-            asked: of the conditioner, one a picture (text, a label, None).
+            prompts: for the conditioner, one a picture (text, a label, None).
             size: height and width in pixels.
             seeds: one a picture; the same seed gives the same picture whatever its batch mates.
-            instead: what to be led away from.
+            negative_prompts: what pictures are led away from, one a picture.
             reference: pictures in 0..1, any size; their low-resolution content takes the place of the low-resolution pass.
             image: pictures in 0..1 that the high-resolution pass starts from, noised.
             strength: of that noise, 0..1; 1 starts from noise alone.
@@ -169,10 +170,10 @@ class UltraPixelPipeline:
 
         Raises: UsageError, NotEnoughMemory; both before any work.
         """
-        self._check(asked, size, seeds, instead, reference, image, strength)
+        self._check(prompts, size, seeds, negative_prompts, reference, image, strength)
         self._check_memory(size, len(seeds), options)
-        conditions = _on(self.conditioner(list(asked)), self.device)
-        against = None if instead is None else _on(self.conditioner(list(instead)), self.device)
+        conditions = _on(self.conditioner(list(prompts)), self.device)
+        against = None if negative_prompts is None else _on(self.conditioner(list(negative_prompts)), self.device)
         low_grid, high_grid = self.geometry.low(size), self.geometry.semantic(size)
         guided = self.c.networks is not None
         with self._resident(self.c):
@@ -209,8 +210,8 @@ class UltraPixelPipeline:
 
     def _blueprint(
         self,
-        asked: Conditions,
-        instead: Conditions | None,
+        conditions: Conditions,
+        against: Conditions | None,
         grid: Grid,
         seeds: Sequence[int],
         reference: Pictures | None,
@@ -222,20 +223,20 @@ class UltraPixelPipeline:
         at = torch.full((len(seeds),), CAPTURED_AT, device=self.device)
         schedule = CosineSchedule()
         if reference is None:
-            x_0, features = self._low(asked, instead, grid, seeds, options, on_step)
+            x_0, features = self._low(conditions, against, grid, seeds, options, on_step)
             if options.captures_last_step:
                 return x_0, Plan(features)
         else:
             x_0 = self._encoded(reference, grid)
         noised = add_noise(x_0, draw(), schedule.log_snr(at))
-        _, features = self.c.capture(noised, schedule.told(at), asked)
+        _, features = self.c.capture(noised, schedule.told(at), conditions)
         on_step("capture", 1, 1)
         return x_0, Plan(features)
 
     def _low(
         self,
-        asked: Conditions,
-        instead: Conditions | None,
+        conditions: Conditions,
+        against: Conditions | None,
         grid: Grid,
         seeds: Sequence[int],
         options: SamplingOptions,
@@ -252,14 +253,14 @@ class UltraPixelPipeline:
             return noise
 
         way = options.low
-        denoise = contrasted(predict, way.guidance, asked, instead)
+        denoise = contrasted(predict, way.guidance, conditions, against)
         last = self._sampled("low", denoise, way, self._noise("low", seeds, grid), on_step)
         return last.x_0, features
 
     def _high(
         self,
-        asked: Conditions,
-        instead: Conditions | None,
+        conditions: Conditions,
+        against: Conditions | None,
         grid: Grid,
         seeds: Sequence[int],
         plan: Plan | None,
@@ -273,30 +274,25 @@ class UltraPixelPipeline:
             return self.c.predict_noise(x, t, conditions, plan, controls)
 
         way = options.high
-        denoise = contrasted(predict, way.guidance, asked, instead)
+        denoise = contrasted(predict, way.guidance, conditions, against)
         return self._sampled("high", denoise, way, self._noise("high", seeds, grid), on_step, start, strength).x_0
 
     def _decoded(
         self,
         semantic: Tensor,
-        asked: Conditions,
+        conditions: Conditions,
         size: Grid,
         seeds: Sequence[int],
         options: SamplingOptions,
         on_step: OnStep,
     ) -> Pictures:
-        grid = self.geometry.latent(size)
         way = options.decode
-
-        def predict(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
-            # The half without conditions is shown no semantic latent either.
-            shown = semantic if len(x) == len(semantic) else torch.cat([semantic, torch.zeros_like(semantic)])
-            return self.b.predict_noise(x, t, pooled=conditions.pooled, semantic=shown)
-
-        with self._resident(self.b):
-            denoise = contrasted(predict, way.guidance, asked.for_stage_b())
-            draw = self._noise("decode", seeds, grid, self.b.config.in_channels)
-            latent = self._sampled("decode", denoise, way, draw, on_step).x_0
+        with self._resident(self.b), self._resident(self.encoder):
+            decoder = Decoder(self.b, self.encoder, semantic)
+            denoise = contrasted(decoder.predict_noise, way.guidance, conditions.for_stage_b())
+            grid = decoder.grid(self.geometry, size)
+            draw = self._noise("decode", seeds, grid, self.b.config.out_channels)
+            latent = decoder.latent(self._sampled("decode", denoise, way, draw, on_step).x_0)
         with self._resident(self.a):
             return torch.cat([self.a.decode_tiled(each[None].to(_precision(self.a))).float() for each in latent])
 
@@ -347,19 +343,19 @@ class UltraPixelPipeline:
 
     def _check(
         self,
-        asked: Sequence[Any],
+        prompts: Sequence[Any],
         size: Grid,
         seeds: Sequence[int],
-        instead: Sequence[Any] | None,
+        negative_prompts: Sequence[Any] | None,
         reference: Pictures | None,
         image: Pictures | None,
         strength: float,
     ) -> None:
         self.geometry.check(size)
-        given = {"seeds": seeds, "instead": instead, "reference": reference, "image": image}
+        given = {"seeds": seeds, "negative_prompts": negative_prompts, "reference": reference, "image": image}
         for name, value in given.items():
-            if value is not None and len(value) != len(asked):
-                raise UsageError(f"{len(asked)} pictures are asked for, but {name} has {len(value)}")
+            if value is not None and len(value) != len(prompts):
+                raise UsageError(f"{len(prompts)} prompts, but {len(value)} {name}")
         if not 0 < strength <= 1:
             raise UsageError(f"strength lies above 0 and up to 1, got {strength:g}")
         if strength < 1 and image is None:

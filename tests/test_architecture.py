@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,21 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.patience import PATIENCE, until
 
-BASE = {"border", "image", "errors", "envelope", "training", "encoder", "provenance", "recipe", "weights"}
+BASE = {
+    "border",
+    "image",
+    "errors",
+    "envelope",
+    "files",
+    "records",
+    "training",
+    "encoder",
+    "provenance",
+    "recipe",
+    "weights",
+}
 ALLOWED = {
     "base": BASE,
     "datasets": BASE | {"datasets"},
@@ -115,7 +129,7 @@ def test_hugging_face_datasets_is_found_from_the_root(how: str, tmp_path: Path) 
         command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", str(tmp_path / "test_it.py")]
     else:
         return _streamlit(tmp_path)
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert "found True" in result.stdout, result.stdout + result.stderr
     return None
 
@@ -143,14 +157,13 @@ def _streamlit(tmp_path: Path) -> None:
     try:
         from websockets.sync.client import connect
 
-        deadline = time.monotonic() + 90
-        while time.monotonic() < deadline and "found" not in log.read_text():
-            try:
-                with connect(f"ws://127.0.0.1:{port}/_stcore/stream", open_timeout=5) as channel:
-                    _rerun(channel)
-                    time.sleep(2)
-            except OSError:
-                time.sleep(0.5)
+        def answered() -> bool:
+            with contextlib.suppress(OSError), connect(f"ws://127.0.0.1:{port}/_stcore/stream") as channel:
+                _rerun(channel)
+                time.sleep(2)
+            return "found" in log.read_text()
+
+        until(answered, "the script's output")
         assert "found True" in log.read_text(), log.read_text()
     finally:
         server.kill()

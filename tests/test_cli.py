@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,7 +115,6 @@ def test_doctor_says_what_is_here() -> None:
 
 
 def test_demo_runs_on_real_images(tmp_path: Path) -> None:
-    started = time.monotonic()
     result = oddpixel("demo", "-o", tmp_path / "demo")
     assert result.returncode == 0, result.stderr
     rows = {line.split()[0]: line for line in result.stdout.splitlines() if line}
@@ -124,7 +122,6 @@ def test_demo_runs_on_real_images(tmp_path: Path) -> None:
     assert "not flagged" not in rows["chelsea.png"]
     assert "CorruptFile" in rows["MR_truncated.dcm"]
     assert (tmp_path / "demo/run/index.html").is_file()
-    assert time.monotonic() - started < 300
 
 
 def test_fit_flag_and_calibrate(tmp_path: Path) -> None:
@@ -204,7 +201,7 @@ def test_generate_writes_marked_pictures(tmp_path: Path, save: Save, photo: np.n
     save_cascade(tmp_path / "cascade", of, {"title": "tiny", "stages": {}})
     reference = save(photo[:120, :160], "reference.png")
     common = ["generate", "sky", "--cascade", str(tmp_path / "cascade"), "--size", "64x80", "--steps", "2"]
-    result = oddpixel(*common, "-n", "2", "--reference", reference, "-o", tmp_path / "out", "--json")
+    result = oddpixel(*common, "-n", "2", "--like", reference, "-o", tmp_path / "out", "--json")
     assert result.returncode == 0, result.stderr
     items = json.loads(result.stdout)["items"]
     assert [item["item"] for item in items] == ["000000.png", "000001.png"]

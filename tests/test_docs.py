@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.patience import PATIENCE
 
 README = (ROOT / "README.md").read_text()
 
@@ -25,7 +26,7 @@ def test_the_readmes_python_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_command_reference_is_up_to_date(tmp_path: Path) -> None:
     """In a process of its own: the tests' run-time type checks would change what typer reads of the commands."""
     command = [sys.executable, "-m", "oddpixel.bench.reference", str(tmp_path / "cli.md")]
-    subprocess.run(command, check=True, timeout=120)
+    subprocess.run(command, check=True, timeout=PATIENCE)
     assert (ROOT / "docs/cli.md").read_text() == (tmp_path / "cli.md").read_text(), "run make docs"
 
 

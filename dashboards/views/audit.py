@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import html
-import json
 import math
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +21,7 @@ from oddpixel.dashboards.visit import author, failed, label, plain, quiet, table
 from oddpixel.errors import OddPixelError, UnreadableInput, UsageError
 from oddpixel.forensics.audit.checks import checks
 from oddpixel.forensics.audit.facts.fact import printable
+from oddpixel.forensics.row_cells import error_of, reasons_of
 
 MOST_ITEMS = 2000
 JOBS_SHOWN = 3
@@ -155,9 +155,9 @@ def reports(runs: list[OpenRun]) -> None:
         return
     item = chosen(st, "File", "item", {name: f"{printable(name)} · {short(row)}" for name, row in rows.items()})
     row = rows[item]
-    if row["error"]:
+    if (error := error_of(row)) is not None:
         st.subheader("Not read")
-        plain(f"{printable(item)}: {json.loads(row['error'])['message']}")
+        plain(f"{printable(item)}: {error['message']}")
         return
     show(run, row, read_report(run, row))
 
@@ -166,7 +166,7 @@ def short(row: dict[str, Any]) -> str:
     """A verdict's label, as the run's table has it."""
     if row["error"]:
         return "not read"
-    reasons = json.loads(row["reasons"] or "[]")
+    reasons = reasons_of(row)
     return str(reasons[0]["because"]).partition(":")[0] if reasons else "no verdict"
 
 

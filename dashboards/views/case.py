@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +14,7 @@ from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.similar import most_alike
 from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet, table_of, ticket
 from oddpixel.errors import OddPixelError
+from oddpixel.forensics.row_cells import error_of, reasons_of
 from oddpixel.forensics.run_table import Filter
 
 MOST_SLICES = 3000
@@ -62,8 +62,8 @@ def show(run: OpenRun, row: dict[str, Any]) -> None:
 
 def reasons(run: OpenRun, row: dict[str, Any], decision: dict[str, Any]) -> None:
     st.subheader("Why")
-    if row["error"]:
-        plain(json.loads(row["error"])["message"])
+    if (error := error_of(row)) is not None:
+        plain(error["message"])
         return
     audited = run.run.record["kind"] == "audit"
     if row["p_value"] is None and not audited:
@@ -72,7 +72,7 @@ def reasons(run: OpenRun, row: dict[str, Any], decision: dict[str, Any]) -> None
     measured = (("p = ", row["p_value"], ".4g"), ("q = ", row["q_value"], ".4g"), ("oddness ", row["raw"], ".3g"))
     said = [f"{name}{value:{form}}" for name, value, form in measured if value is not None]
     plain("; ".join(["flagged" if row["flagged"] else "not flagged", *([", ".join(said)] if said else [])]))
-    for each in json.loads(row["reasons"] or "[]")[:REASONS_SHOWN]:
+    for each in reasons_of(row)[:REASONS_SHOWN]:
         p = "" if each["p_value"] is None else f", p = {each['p_value']:.3g}"
         plain(f"• {each['because']} ({each['channel']}{p})")
     if audited:

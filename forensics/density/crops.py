@@ -48,7 +48,7 @@ class Variation:
         draw = torch.rand(12, generator=generator).tolist()
         x = turned(x, draw[0], draw[1])
         if self.tone and factor > 1 and draw[2] < 0.7:
-            x = toned(x, highest, draw[3:9])
+            x = toned(x[None], highest, torch.tensor([draw[3:9]]))[0]
         if draw[9] < 0.25:
             x = x + self.noise * draw[10] * torch.randn(x.shape, generator=generator)
         return x.round().clamp(0, highest).numpy().astype(window.dtype)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oddpixel.errors import UsageError
-from oddpixel.training import Trainer, TrainingOptions
+from oddpixel.training import MOST_STEPS, Trainer, TrainingOptions
 from oddpixel.weights import load_weights, read_weights
 
 from .crops import Variation
@@ -27,12 +27,22 @@ LOSS_OPTIONS = (
 )
 
 
-def prepare(recipe: dict[str, Any], places: Sequence[str], folder: Path, start_from: Path | None = None) -> Trainer:
+def prepare(
+    recipe: dict[str, Any],
+    places: Sequence[str],
+    folder: Path,
+    start_from: Path | None = None,
+    *,
+    minutes: float | None = None,
+    device: str | None = None,
+) -> Trainer:
     """Data, model and trainer of a recipe.
 
     Arguments:
         places: where the images are, for recipes that do not name a packaged corpus.
         start_from: a model folder or checkpoint of the same architecture whose weights to begin with.
+        minutes: instead of the recipe's steps, with the learning rate tied to the clock.
+        device: `cpu`, or None for the accelerator that there is.
 
     Raises: UsageError, UnreadableInput, ModelError.
     """
@@ -53,7 +63,9 @@ def prepare(recipe: dict[str, Any], places: Sequence[str], folder: Path, start_f
         task = PyramidTask(model, train, validation, variation=variation, **about)
     else:
         task = DensityTask(model, *_examples(recipe, places), **about)
-    return Trainer(task, TrainingOptions(**options), folder)
+    if minutes is not None:
+        options |= {"minutes": minutes, "decay": "cosine", "steps": MOST_STEPS}
+    return Trainer(task, TrainingOptions(**options), folder, device)
 
 
 def _examples(recipe: dict[str, Any], places: Sequence[str]) -> tuple[Examples, Examples]:

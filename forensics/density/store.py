@@ -11,20 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from oddpixel.envelope import plain
 from oddpixel.errors import CorruptWeights, MissingWeights, WrongArchitecture
+from oddpixel.records import read_record
 from oddpixel.weights import load_weights, read_weights
 
 from .card import write_card
 from .flat import Flat
+from .model_schema import MODEL
 from .pyramid import Pyramid, PyramidOptions
 from .quanta import Quanta
 from .schedules import describe_schedule, schedule_from
 from .unet import UNet, UNetOptions
 
 SCHEMA = "oddpixel/model/1"
+MOST_BEYOND = 4  # numbers that a description may promise for one that the weights hold
 
 
 DensityModel = Flat | Pyramid
@@ -94,13 +97,27 @@ def load_model(name: str | Path) -> DensityModel:
     Raises: MissingWeights, CorruptWeights, UnsafeWeights, WrongArchitecture.
     """
     folder = find_model(name)
-    try:
-        options = json.loads((folder / "model.json").read_text())
-    except (OSError, ValueError) as error:
-        raise CorruptWeights(f"{folder / 'model.json'} cannot be read: {error}") from error
+    options = read_record(folder / "model.json", MODEL, CorruptWeights)
+    weights = read_weights(folder / "model.safetensors")
+    _check_size(options, weights, folder)
     model = build(options)
-    load_weights(parameters_of(model), read_weights(folder / "model.safetensors"))
+    load_weights(parameters_of(model), weights)
     return model.eval()
+
+
+def _check_size(options: dict[str, Any], weights: dict[str, Tensor], folder: Path) -> None:
+    """Widths and blocks that the file of weights is far too small for are refused before a network is built of them.
+
+    Raises: WrongArchitecture.
+    """
+    network = options["network"]
+    width = max(int(network.get(name) or 0) for name in ("width", "base_width", "channels"))
+    blocks = max(int(network.get(name) or 0) for name in ("num_blocks", "base_blocks", "num_res_blocks"))
+    held = sum(value.numel() for value in weights.values())
+    if width * width * max(blocks, 1) > MOST_BEYOND * max(held, 1):
+        raise WrongArchitecture(
+            f"{folder / 'model.json'} describes a network {width} wide with {blocks} blocks; its weights hold {held} numbers"
+        )
 
 
 def find_model(name: str | Path) -> Path:

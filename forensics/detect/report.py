@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -18,6 +17,7 @@ from PIL import Image as Pillow
 
 from oddpixel.border import border
 from oddpixel.errors import OddPixelError, describe
+from oddpixel.forensics.row_cells import error_of, notes_of, reasons_of
 from oddpixel.forensics.runs import Run
 from oddpixel.forensics.verdicts import Chain
 
@@ -89,9 +89,9 @@ def shown_row(run: Run, row: Mapping[str, Any], decision: Mapping[str, Any]) -> 
     thumbnail = None if row["thumbnail"] is None else _data_url((run.path / Path(row["thumbnail"])).read_bytes())
     return {
         **row,
-        "reasons": json.loads(row["reasons"]) if row["reasons"] else [],
-        "error": json.loads(row["error"]) if row["error"] else None,
-        "notes": json.loads(row["notes"]) if row["notes"] else [],
+        "reasons": reasons_of(row),
+        "error": error_of(row),
+        "notes": notes_of(row),
         "thumbnail": thumbnail,
         "overlay": overlaid,
     }

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
-from oddpixel import __version__
+from oddpixel import __version__, records
 from oddpixel.encoder import EFFICIENTNET_LITE0
 from oddpixel.envelope import plain
 from oddpixel.errors import CorruptWeights, MissingWeights, RunError, UsageError
@@ -29,8 +29,9 @@ from oddpixel.forensics.density.store import find_model
 
 from .calibrated import Calibrated
 from .card import write_card
-from .channels import kinds
+from .channels import Channel, kinds
 from .detector import Detector
+from .detector_schema import DETECTOR
 from .evidence import Evidence
 from .levels import Levels
 
@@ -138,10 +139,7 @@ def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
     for name in record["channels"]:
         if name not in kinds():
             raise CorruptWeights(f"{folder} has a channel {name!r} that this version does not know")
-        channel = kinds()[name]()
-        prefix = f"channel:{name}:"
-        channel.restore({key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)})
-        detector.channels_[name] = channel
+        detector.channels_[name] = _restored(name, arrays, folder)
     detector.evidence_ = _evidence(arrays, "evidence:")
     detector.heat_evidence_ = _evidence(arrays, "heat:")
     detector.fitted_on_, detector.left_out_ = tuple(record["fitted_on"]), tuple(record["left_out"])
@@ -154,13 +152,24 @@ def read_record(folder: Path) -> dict[str, Any]:
     path = folder / "detector.json"
     if not path.is_file():
         raise MissingWeights(f"{folder} holds no detector; make one with: oddpixel fit NORMALS -o {folder}")
-    try:
-        record: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise CorruptWeights(f"{path} cannot be read: {error}") from error
-    if record.get("schema") != SCHEMA:
-        raise CorruptWeights(f"{path} is of schema {record.get('schema')}, this version reads {SCHEMA}")
+    record = records.read_record(path, DETECTOR, CorruptWeights)
+    if record["schema"] != SCHEMA:
+        raise CorruptWeights(f"{path} is of schema {record['schema']}, this version reads {SCHEMA}")
     return record
+
+
+def _restored(name: str, arrays: dict[str, np.ndarray], folder: Path) -> Channel:
+    """Raises: CorruptWeights where its arrays are missing, of other shapes or types, or not finite."""
+    channel, prefix = kinds()[name](), f"channel:{name}:"
+    state = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+    try:
+        channel.restore(state)
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise CorruptWeights(f"{folder}: what the channel {name!r} learnt does not fit together: {error}") from error
+    for key, value in state.items():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise CorruptWeights(f"{folder}: {key!r} of the channel {name!r} is not finite")
+    return channel
 
 
 def _restore_levels(detector: Detector, record: dict[str, Any]) -> None:
@@ -193,7 +202,7 @@ def _read_calibration(path: Path) -> Calibrated:
 
     try:
         return Calibrated.from_table(pd.read_parquet(path))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptWeights(f"{path} cannot be read: {error}") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from oddpixel.border import border
 from oddpixel.errors import NotExported, OddPixelError, RunError, UnreadableInput
 
+from ..row_cells import reasons_of
 from ..run_table import RunTable
 from ..runs import Run
 from ..verdicts import UNDECIDED, Chain, Verdict, Verdicts
@@ -87,8 +87,7 @@ class Exported:
         return name
 
     def reasons(self, row: dict[str, Any]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(row["reasons"]) if row["reasons"] else []
-        return found
+        return reasons_of(row)
 
     def files(self) -> Iterator[Path]:
         """Of the run, but for locks and databases, by name."""

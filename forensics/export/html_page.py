@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from oddpixel.errors import UsageError
+from oddpixel.errors import RunError, UsageError
+from oddpixel.records import read_record
 
+from ..run_schema import GROUPS
 from .exported import Exported
 
 NAME, SUFFIX = "html", ".html"
@@ -19,7 +20,8 @@ def write(exported: Exported, path: Path) -> list[str]:
     if run.record["kind"] != "flag":
         raise UsageError(f"this is a run of `oddpixel {run.record['kind']}`: its page is index.html in its folder")
     wanted = {row["group"] for row in exported.rows}
-    groups = [each for each in json.loads((run.path / "groups.json").read_text())["groups"] if each["group"] in wanted]
+    decided = read_record(run.path / "groups.json", GROUPS, RunError)
+    groups = [each for each in decided["groups"] if each["group"] in wanted]
     rows = sorted(exported.rows, key=lambda row: (row["raw"] is None, -(row["raw"] or 0), row["item"]))
     path.write_text(rendered(run, rows, run.record.get("decision") or {}, groups, exported.chain))
     return []

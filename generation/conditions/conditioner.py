@@ -9,5 +9,5 @@ from .tokens import Conditions
 
 @runtime_checkable
 class Conditioner(Protocol):
-    def __call__(self, asked: list[Any]) -> Conditions:
-        """Tokens for a batch; None among `asked` asks for nothing. Raises: UsageError."""
+    def __call__(self, prompts: list[Any]) -> Conditions:
+        """Tokens for a batch; None among `prompts` stands for no prompt. Raises: UsageError."""

@@ -1,4 +1,4 @@
-"""Labels: a learned embedding each, spread over the tokens of text and the pooled one. The first row asks for nothing."""
+"""Labels: a learned embedding each, spread over the tokens of text and the pooled one. The first row stands for no prompt."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class LabelConditioner(nn.Module):
         self.text = nn.Embedding(len(labels) + 1, slots * text)
         self.pooled = nn.Embedding(len(labels) + 1, pooled)
 
-    def forward(self, asked: list[Any]) -> Conditions:
+    def forward(self, prompts: list[Any]) -> Conditions:
         """Raises: UsageError, naming the labels there are."""
-        rows = torch.tensor([self._row(label) for label in asked], device=self.pooled.weight.device)
+        rows = torch.tensor([self._row(label) for label in prompts], device=self.pooled.weight.device)
         pooled = self.pooled(rows)[:, None]
         return Conditions(
             pooled, self.text(rows).unflatten(1, (self.slots, -1)), pooled.new_zeros(len(rows), 1, self.picture)

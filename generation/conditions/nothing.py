@@ -1,4 +1,4 @@
-"""Nothing asked for: zeros, as the published cascade's unconditional half."""
+"""Nothing prompted: zeros, as the published cascade's unconditional half."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class NoConditioner:
     def __init__(self, *, text: int, pooled: int, picture: int, slots: int = 77) -> None:
         self.text, self.pooled, self.picture, self.slots = text, pooled, picture, slots
 
-    def __call__(self, asked: list[Any]) -> Conditions:
-        """Raises: UsageError where anything is asked for."""
-        if wrong := [each for each in asked if each not in (None, "")]:
+    def __call__(self, prompts: list[Any]) -> Conditions:
+        """Raises: UsageError where anything is requested."""
+        if wrong := [each for each in prompts if each not in (None, "")]:
             raise UsageError(f"this cascade has no conditioner that understands {wrong[0]!r}; give it text weights")
-        count = len(asked)
+        count = len(prompts)
         return Conditions(
             torch.zeros(count, 1, self.pooled),
             torch.zeros(count, self.slots, self.text),

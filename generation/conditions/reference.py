@@ -17,7 +17,7 @@ from .tokens import Conditions
 
 class ReferenceConditioner(nn.Module):
     """Arguments:
-    labels: of what may be asked for by name; its picture token has twice the latent's channels.
+    labels: of what may be requested by name; its picture token has twice the latent's channels.
     encoder: pictures in 0..1 to semantic latents.
     """
 
@@ -26,11 +26,11 @@ class ReferenceConditioner(nn.Module):
         self.label, self.encoder = labels, encoder
 
     @torch.no_grad()
-    def forward(self, asked: list[Any]) -> Conditions:
+    def forward(self, prompts: list[Any]) -> Conditions:
         """Of labels, pictures `[3, h, w]`, pairs of both, or None. Raises: UsageError."""
         pairs = [
             each if isinstance(each, tuple) else (None, each) if isinstance(each, Tensor) else (each, None)
-            for each in asked
+            for each in prompts
         ]
         named = self.label([label for label, _ in pairs])
         looks = [self._look(picture, named.pooled) for _, picture in pairs]

@@ -39,13 +39,13 @@ class TextConditioner:
         return cls(encoder, CLIPTokenizer.from_pretrained(folder, local_files_only=True), picture)
 
     @torch.no_grad()
-    def __call__(self, asked: list[Any]) -> Conditions:
-        """Raises: UsageError where something else than text is asked for."""
-        if wrong := [each for each in asked if not isinstance(each, str | None)]:
+    def __call__(self, prompts: list[Any]) -> Conditions:
+        """Raises: UsageError where something else than text is requested."""
+        if wrong := [each for each in prompts if not isinstance(each, str | None)]:
             raise UsageError(f"a text conditioner takes text, got {type(wrong[0]).__name__}")
         length = self.encoder.config.max_position_embeddings
         tokens = self.tokenizer(
-            [each or "" for each in asked],
+            [each or "" for each in prompts],
             padding="max_length",
             max_length=length,
             truncation=True,
@@ -56,4 +56,4 @@ class TextConditioner:
         )
         text: Tensor = told.hidden_states[-1]
         pooled: Tensor = told.text_embeds[:, None]
-        return Conditions(pooled, text, pooled.new_zeros(len(asked), 1, self.picture))
+        return Conditions(pooled, text, pooled.new_zeros(len(prompts), 1, self.picture))

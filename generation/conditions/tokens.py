@@ -28,7 +28,7 @@ class Conditions:
         return len(self.pooled)
 
     def empty(self) -> Conditions:
-        """Nothing asked for: zeros."""
+        """Nothing requested: zeros."""
         return self.each(torch.zeros_like)
 
     def at(self, index: slice) -> Conditions:
@@ -61,20 +61,20 @@ def together(one: Conditions, other: Conditions) -> Conditions:
 def contrasted(
     predict: Callable[[Tensor, Tensor, Conditions], Tensor],
     guidance: Guidance,
-    asked: Conditions,
-    instead: Conditions | None = None,
+    conditions: Conditions,
+    against: Conditions | None = None,
 ) -> PredictNoise:
     """A denoiser guided without a classifier.
 
     Arguments:
-        predict: (x, t, conditions) -> noise; called with the batch twice over where guidance acts, the asked half first.
-        instead: what to be led away from (a negative prompt); nothing asked for where None.
+        predict: (x, t, conditions) -> noise; called with the batch twice over where guidance acts, the conditions half first.
+        against: what to be led away from (a negative prompt); nothing requested where None.
     """
-    both = together(asked, asked.empty() if instead is None else instead)
+    both = together(conditions, conditions.empty() if against is None else against)
 
     def predicted(x: Tensor, t: Tensor, at: float) -> Tensor:
         if not guidance.is_needed or guidance.at(at) == 1.0:
-            return predict(x, t, asked)
+            return predict(x, t, conditions)
         with_condition, without = predict(x.repeat(2, 1, 1, 1), t.repeat(2), both).chunk(2)
         return guidance.mix(with_condition, without, at)
 

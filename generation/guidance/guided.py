@@ -109,7 +109,7 @@ class GuidedStageC(nn.Module):
         self,
         x: Float[Tensor, "b _c _h _w"],
         t: Float[Tensor, "b"],
-        asked: Conditions,
+        conditions: Conditions,
         plan: Plan | None = None,
         roles: Sequence[Role] = (),
         **more: Any,
@@ -124,15 +124,15 @@ class GuidedStageC(nn.Module):
         # Roles stay until the next call: recomputed activations of checkpointed blocks need them during backward.
         guide = [] if plan is None or self.networks is None else [Guide(self.networks, plan, t)]
         self._roles = [*roles, *guide]
-        return self.unet.predict_noise(x, t, **asked.arguments(), **more)
+        return self.unet.predict_noise(x, t, **conditions.arguments(), **more)
 
     def capture(
-        self, x: Float[Tensor, "b _c _h _w"], t: Float[Tensor, "b"], asked: Conditions
+        self, x: Float[Tensor, "b _c _h _w"], t: Float[Tensor, "b"], conditions: Conditions
     ) -> tuple[Float[Tensor, "b _c _h _w"], Features]:
         """e_hat(x_t), and the features of the four places."""
         role = Capture()
         self._roles = [role]
-        noise = self.unet.predict_noise(x, t, **asked.arguments())
+        noise = self.unet.predict_noise(x, t, **conditions.arguments())
         self._roles = []
         return noise, role.features
 

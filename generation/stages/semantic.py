@@ -17,13 +17,11 @@ REDUCTION = 32
 
 @runtime_checkable
 class SemanticEncoder(Protocol):
-    """Pictures in 0..1 to stage C's latent.
+    """Pictures in 0..1 to stage C's latent."""
 
-    Attributes:
-        reduction: pixels a latent, along a side.
-    """
-
-    reduction: int
+    @property
+    def reduction(self) -> int:
+        """Pixels a latent, along a side."""
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """`[b, 3, h, w]` to `[b, c, h / reduction, w / reduction]`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -110,9 +111,36 @@ class StageA(nn.Module):
             picture[:, :, factor * top : factor * bottom, factor * left : factor * right] = decoded[:, :, rows, columns]
         return picture
 
+    @torch.no_grad()
+    def standardise(self, latent: Float[Tensor, "b _c _p _q"]) -> None:
+        """Give latents of such pictures mean 0 and deviation 1 in each channel, pictures unchanged.
+
+        The affine map goes into the encoder's last normalisation, the decoder's first convolution and the codebook, so the
+        network keeps its published form. Stages B and C add noise of unit deviation: latents of another one spoil them.
+
+        Arguments:
+            latent: as `encode` gives it, of many pictures.
+        """
+        network, scale = self.network, self.options.scale_factor
+        mean, deviation = latent.mean((0, 2, 3)), latent.std((0, 2, 3))
+        norm = last_normalisation(network)
+        norm.weight.div_(deviation)
+        norm.bias.sub_(scale * mean).div_(deviation)
+        first = network.up_blocks[0][0]
+        first.bias.add_((first.weight[:, :, 0, 0] * (scale * mean)).sum(1))
+        first.weight.mul_(deviation[None, :, None, None])
+        codes = network.vquantizer.embedding.weight
+        codes.sub_(scale * mean).div_(deviation)
+
     def _raw(self, pictures: Tensor) -> Tensor:
         latents: Tensor = self.network.encode(pictures).latents
         return latents
+
+
+def last_normalisation(network: nn.Module) -> nn.BatchNorm2d:
+    """What the encoder ends with."""
+    norms = [module for module in cast(Any, network).down_blocks.modules() if isinstance(module, nn.BatchNorm2d)]
+    return norms[-1]
 
 
 def work_ratio(height: int, width: int, tile: int, margin: int) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .unet import CascadeUNet
+from .unet import CascadeUNet, Parametrisation
 
 PARTS = {"C": "SDCascadeResBlock", "T": "SDCascadeTimestepBlock", "A": "SDCascadeAttnBlock"}
 
@@ -20,6 +20,8 @@ class StageBOptions:
     blocks: kinds of block a level is made of: C(onvolution), T(ime), A(ttention).
     repeats: how often the blocks of a level are gone through on the way up, from the lowest level.
     semantic: channels of stage C's latent.
+    coarse: channels of a condition at the grid of the image latent, joined to the noisy latent; 0 as published.
+    parametrisation: what the network's output is, see `CascadeUNet`.
     """
 
     channels: int = 4
@@ -34,6 +36,8 @@ class StageBOptions:
     pooled: int = 1280
     semantic: int = 16
     pixels: int = 3
+    coarse: int = 0
+    parametrisation: Parametrisation = "noise"
     dropout: float = 0.0
 
 
@@ -45,8 +49,8 @@ LITE = StageBOptions(
 
 def build_stage_b(options: StageBOptions) -> CascadeUNet:
     levels = len(options.widths)
-    return CascadeUNet(
-        in_channels=options.channels,
+    unet = CascadeUNet(
+        in_channels=options.channels + options.coarse,
         out_channels=options.channels,
         patch_size=options.patch,
         conditioning_dim=options.condition,
@@ -64,3 +68,5 @@ def build_stage_b(options: StageBOptions) -> CascadeUNet:
         timestep_conditioning_type=("sca",),
         switch_level=None,
     )
+    unet.parametrisation = options.parametrisation
+    return unet

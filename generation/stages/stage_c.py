@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .unet import CascadeUNet
+from .unet import CascadeUNet, Parametrisation
 
 BLOCK = ("SDCascadeResBlock", "SDCascadeTimestepBlock", "SDCascadeAttnBlock")
 
@@ -19,6 +19,7 @@ class StageCOptions:
     down, up: blocks of each level on the way down, and on the way up (from the lower level).
     text, pooled, picture: widths of the conditions.
     condition: width of a condition token.
+    parametrisation: what the network's output is, see `CascadeUNet`.
     """
 
     channels: int = 16
@@ -30,6 +31,7 @@ class StageCOptions:
     text: int = 1280
     pooled: int = 1280
     picture: int = 768
+    parametrisation: Parametrisation = "noise"
     dropout: float = 0.0
 
 
@@ -39,7 +41,7 @@ SMALL = StageCOptions(widths=(1536, 1536), heads=(24, 24), down=(4, 12), up=(12,
 
 def build_stage_c(options: StageCOptions) -> CascadeUNet:
     levels = len(options.widths)
-    return CascadeUNet(
+    unet = CascadeUNet(
         in_channels=options.channels,
         out_channels=options.channels,
         conditioning_dim=options.condition,
@@ -57,3 +59,5 @@ def build_stage_c(options: StageCOptions) -> CascadeUNet:
         timestep_conditioning_type=("sca", "crp"),
         switch_level=(False,) * (levels - 1),
     )
+    unet.parametrisation = options.parametrisation
+    return unet

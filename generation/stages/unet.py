@@ -1,9 +1,12 @@
-"""The network of stages B and C: diffusers' `StableCascadeUNet`, with three faults of it mended and with an initialisation.
+"""The network of stages B and C: diffusers' `StableCascadeUNet`, with three faults of it mended, another parametrisation and an
+initialisation.
 
 * The embedding of time, sin and cos of 10,000 t w, is computed in float32 whatever the network's own precision: in bfloat16 an
   argument of 10,000 t is off by up to 40 radians.
 * `sca` and `crp` may have a value for each sample; the parent can only be given one for all.
 * A pooled text of shape [b, d] is taken like [b, 1, d].
+* The output may be the velocity v = alpha e - sigma x_0 (Salimans, Ho 2022, appendix D) instead of the noise e: then
+  e_hat = sigma x + alpha v_hat, and a network that says nothing yet is off by no more than x itself at any level of noise.
 * Weights start as in Wuerstchen (Pernias et al. 2024): Xavier, nothing from time, no output at first, residuals scaled by depth.
   The parent never calls its own initialisation.
 """
@@ -11,14 +14,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from diffusers.models.unets.unet_stable_cascade import SDCascadeResBlock, SDCascadeTimestepBlock, StableCascadeUNet
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..schedule import CosineSchedule, alpha_sigma
+
 CONDITION_DEVIATION = 0.02
+Parametrisation = Literal["noise", "velocity"]
 
 
 class CascadeUNet(StableCascadeUNet):
@@ -29,6 +35,7 @@ class CascadeUNet(StableCascadeUNet):
     clf: Any
     pixels_mapper: Any
     effnet_mapper: Any
+    parametrisation: Parametrisation = "noise"
 
     to = nn.Module.to  # type: ignore[assignment]  # the parent's warns of modules to be kept in float32 even where there are none
 
@@ -53,6 +60,7 @@ class CascadeUNet(StableCascadeUNet):
         picture: Tensor | None = None,
         semantic: Tensor | None = None,
         pixels: Tensor | None = None,
+        coarse: Tensor | None = None,
         sca: Float[Tensor, "b"] | None = None,
         crp: Float[Tensor, "b"] | None = None,
     ) -> Float[Tensor, "b _c _h _w"]:
@@ -63,6 +71,7 @@ class CascadeUNet(StableCascadeUNet):
             pooled: `[b, d]` or `[b, 1, d]`; text: `[b, n, d]`; picture: `[b, d]` or `[b, 1, d]`.
             semantic: stage C's latent, for stage B; any size.
             pixels: optional pixel condition of stage B; zeros of 8 x 8 where None.
+            coarse: `[b, k, h, w]`, what is known of the latent at its own grid, for a stage B that takes it.
         """
         given = {"sca": sca, "crp": crp}
         embedded = torch.cat(
@@ -74,7 +83,7 @@ class CascadeUNet(StableCascadeUNet):
             dim=1,
         )
         tokens = self.get_clip_embeddings(pooled, text, picture)
-        hidden = self.embedding(x)
+        hidden = self.embedding(x if coarse is None else torch.cat([x, coarse], dim=1))
         size = hidden.shape[-2:]
         if hasattr(self, "effnet_mapper") and semantic is not None:
             hidden = hidden + self.effnet_mapper(_resized(semantic, size))
@@ -82,8 +91,11 @@ class CascadeUNet(StableCascadeUNet):
             shown = x.new_zeros(len(x), self.pixels_mapper[0].in_channels, 8, 8) if pixels is None else pixels
             hidden = hidden + _resized(self.pixels_mapper(shown), size)
         hidden = self._up_decode(self._down_encode(hidden, embedded, tokens), embedded, tokens)
-        noise: Tensor = self.clf(hidden)
-        return noise
+        output: Tensor = self.clf(hidden)
+        if self.parametrisation == "noise":
+            return output
+        alpha, sigma = (factor[:, None, None, None] for factor in alpha_sigma(CosineSchedule().log_snr(t)))
+        return sigma * x + alpha * output
 
     def initialise(self) -> None:
         """Weights to train from."""

@@ -1,4 +1,7 @@
-"""What stages B and C learn: the noise in a latent at a uniformly drawn time, by mean squared error."""
+"""What stages B and C learn: the noise in a latent at a uniformly drawn time, by mean squared error.
+
+A network whose output is the velocity learns that: v_hat - v = (e_hat - e) / alpha, so its error counts 1 / alpha^2.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..schedule import CosineSchedule, add_noise
+from ..schedule import CosineSchedule, add_noise, alpha_sigma
+from ..stages.unet import Parametrisation
 
 EARLIEST = 1e-3
 
@@ -24,10 +28,12 @@ class Noised:
     """Arguments:
     x: the noisy latent.
     told: what the network is told.
+    alpha: the factor of the clean latent in x.
     """
 
     x: Float[Tensor, "_b _c _h _w"]
     told: Float[Tensor, "_b"]
+    alpha: Float[Tensor, "_b"]
 
 
 def draw_times(count: int, generator: torch.Generator) -> Float[Tensor, "_b"]:
@@ -37,9 +43,14 @@ def draw_times(count: int, generator: torch.Generator) -> Float[Tensor, "_b"]:
 def noised(x_0: Tensor, noise: Tensor, t: Tensor, shift: float = 1.0) -> Noised:
     schedule = CosineSchedule(shift=shift)
     log_snr = schedule.log_snr(t)
-    return Noised(add_noise(x_0, noise, log_snr), schedule.inverse(log_snr))
+    return Noised(add_noise(x_0, noise, log_snr), schedule.inverse(log_snr), alpha_sigma(log_snr)[0])
 
 
-def losses(found: Tensor, noise: Tensor) -> DenoisingLosses:
-    mse = (found - noise).square().mean()
-    return DenoisingLosses(mse, mse.detach())
+def losses(predicted: Tensor, noise: Tensor, at: Noised, parametrisation: Parametrisation = "noise") -> DenoisingLosses:
+    """Arguments:
+    predicted: e_hat, whatever the parametrisation.
+    """
+    by_sample = (predicted - noise).square().mean((1, 2, 3))
+    mse = by_sample.mean()
+    total = mse if parametrisation == "noise" else (by_sample / at.alpha.square()).mean()
+    return DenoisingLosses(total, mse.detach())

@@ -37,17 +37,20 @@ class GuidanceLoss(nn.Module):
         is_guided: bool = True,
     ) -> DenoisingLosses:
         grid = high.shape[2], high.shape[3]
-        asked = told(
-            self.labels, torch.zeros(len(high), dtype=torch.long), high.new_zeros(len(high), 1, self.labels.picture)
+        conditions = told(
+            self.labels,
+            torch.zeros(len(high), dtype=torch.long, device=high.device),
+            high.new_zeros(len(high), 1, self.labels.picture),
         )
         plan = None
         if is_guided:
             with torch.no_grad():
                 at_low = noised(low, low_noise, torch.full_like(t, CAPTURED_AT))
-                _, features = _still(self.stage).capture(at_low.x, at_low.told, asked)
+                _, features = _still(self.stage).capture(at_low.x, at_low.told, conditions)
             plan = Plan(features, remember=False)
         at = noised(high, noise, t, self.options.shift(grid))
-        return losses(self.stage.predict_noise(at.x, at.told, asked, plan), noise)
+        predicted = self.stage.predict_noise(at.x, at.told, conditions, plan)
+        return losses(predicted, noise, at, self.stage.unet.parametrisation)
 
 
 def _still(stage: GuidedStageC) -> GuidedStageC:
@@ -57,7 +60,7 @@ def _still(stage: GuidedStageC) -> GuidedStageC:
 
 
 class GuidanceTask(StageTask):
-    """Arguments are those of `StageCTask`; grids above the base."""
+    """Arguments are those of `StageCTask`; sides above that of the low-resolution pass."""
 
     def __init__(
         self, cascade: Cascade, train: dict[int, Latents], held_out: dict[int, Latents], shares: Sequence[float]
@@ -69,11 +72,11 @@ class GuidanceTask(StageTask):
         cascade.c.networks.requires_grad_(True)
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        grids = sorted(self.train)
-        grid = grids[int(torch.multinomial(self.shares, 1, generator=generator))]
-        found = self.train[grid]
-        rows = indices[: fewer(len(indices), grid, grids[0])] % len(found)
-        high, low = found.high[rows], found.low[rows]
+        sides = sorted(self.train)
+        side = sides[int(torch.multinomial(self.shares, 1, generator=generator))]
+        known = self.train[side]
+        rows = indices[: fewer(len(indices), side, sides[0])] % len(known)
+        high, low = known.high[rows], known.low[rows]
         return {
             "high": high,
             "low": low,
@@ -86,16 +89,18 @@ class GuidanceTask(StageTask):
     def validate(self) -> dict[str, float]:
         """Held-out error of the noise, with guidance and without."""
         figures = {}
-        for grid, found in self.held_out.items():
+        for side, latents in self.held_out.items():
             for name, is_guided in (("guided", True), ("unguided", False)):
-                figures[f"mse_{grid}_{name}"] = self._held_out(found, is_guided)
+                figures[f"mse_{side}_{name}"] = self._held_out(latents, is_guided)
         return figures
 
-    def _held_out(self, found: Latents, is_guided: bool) -> float:
+    def _held_out(self, latents: Latents, is_guided: bool) -> float:
         generator = torch.Generator().manual_seed(0)
+        device = next(self.objective.parameters()).device
+        high, low = latents.high.to(device), latents.low.to(device)
         errors = []
         for t in torch.linspace(0.05, 0.95, TIMES):
-            noise, low_noise = (torch.randn(x.shape, generator=generator) for x in (found.high, found.low))
-            times = t.expand(len(found))
-            errors.append(float(self.objective(found.high, found.low, noise, low_noise, times, is_guided).mse))
+            noise, low_noise = (torch.randn(x.shape, generator=generator).to(device) for x in (high, low))
+            times = t.expand(len(high)).to(device)
+            errors.append(float(self.objective(high, low, noise, low_noise, times, is_guided).mse))
         return sum(errors) / len(errors)

@@ -1,4 +1,4 @@
-"""Semantic latents, computed once: of crops at several grids, and of the same crops reduced to the base grid.
+"""Latents, computed once: of crops of several sides, and of the same crops reduced to the low-resolution pass.
 
 Reduction averages areas (the reference takes every n-th pixel, which aliases). The file beside the training is used again where
 the encoder, the pictures and the options are the same.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,85 +22,93 @@ from torch.nn.functional import interpolate
 
 from .pictures import Pictures
 
-BATCH = 8
+BATCH = 16
+Encode = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class Latents:
-    """Crops of one grid.
+    """Crops of one side.
 
     Arguments:
         high: of the crops.
-        low: of the same crops at the base grid.
+        low: of the same crops at the side of the low-resolution pass; none where nothing asks for them.
         labels: 0 is no label.
     """
 
     high: Float[Tensor, "_n _c _h _w"]
-    low: Float[Tensor, "_n _c _p _q"]
+    low: Float[Tensor, "_m _c _p _q"]
     labels: Int64[Tensor, "_n"]
 
     def __len__(self) -> int:
         return len(self.high)
 
 
-def latents(
-    encoder: nn.Module, pictures: Pictures, counts: dict[int, int], base: int, reduction: int, seed: int, kept: Path
-) -> dict[int, Latents]:
-    """By grid.
-
-    Arguments:
-        counts: crops for each grid (places a side).
-        base: grid of the low-resolution pass.
-        reduction: pixels a place.
-        kept: the file.
+@dataclass(frozen=True)
+class LatentMaker:
+    """Arguments:
+    encode: crops in 0..1 to latents.
+    weights: what `encode` depends on.
+    low_side: pixels of the low-resolution pass, or None for latents of the crops alone.
+    bf16: encode in half the time, with errors of half a percent.
     """
-    key = _key(encoder, pictures, counts, base, seed)
-    if (found := _read(kept, key)) is not None:
-        return found
-    made = {
-        grid: _made(encoder, pictures, grid, count, base, reduction, torch.Generator().manual_seed(seed + grid))
-        for grid, count in counts.items()
-    }
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {f"{grid}.{name}": value for grid, each in made.items() for name, value in vars(each).items()}
-    temporary = kept.with_suffix(".tmp")
-    save_file(tensors, temporary, {"key": key})
-    temporary.replace(kept)
-    return made
+
+    encode: Encode
+    weights: nn.Module
+    pictures: Pictures
+    seed: int
+    low_side: int | None = None
+    bf16: bool = False
+
+    def latents(self, counts: Mapping[int, int], kept: Path) -> dict[int, Latents]:
+        """By side of the crops, in pixels.
+
+        Arguments:
+            counts: crops of each side.
+            kept: the file.
+        """
+        key = self._key(counts)
+        if (stored := _read(kept, key)) is not None:
+            return stored
+        made = {side: self._made(side, count) for side, count in counts.items()}
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {f"{side}.{name}": value for side, each in made.items() for name, value in vars(each).items()}
+        temporary = kept.with_suffix(".tmp")
+        save_file(tensors, temporary, {"key": key})
+        temporary.replace(kept)
+        return made
+
+    @torch.no_grad()
+    def _made(self, side: int, count: int) -> Latents:
+        generator = torch.Generator().manual_seed(self.seed + side)
+        high, low, labels = [], [], []
+        for first in range(0, count, BATCH):
+            crops, named = self.pictures.crops(min(BATCH, count - first), side, generator)
+            high.append(self._encoded(crops))
+            labels.append(named.cpu())
+            if self.low_side is not None:
+                size = self.low_side, self.low_side
+                reduced = interpolate(crops, size=size, mode="area") if side != self.low_side else crops
+                low.append(self._encoded(reduced))
+        nothing = high[0][:0]
+        return Latents(torch.cat(high), torch.cat(low or [nothing]).clone(), torch.cat(labels))
+
+    def _encoded(self, crops: Tensor) -> Tensor:
+        with torch.autocast(crops.device.type, torch.bfloat16, enabled=self.bf16):
+            return self.encode(crops).float().cpu()
+
+    def _key(self, counts: Mapping[int, int]) -> str:
+        options = [sorted(counts.items()), self.low_side, self.bf16, self.seed, self.pictures.sha256]
+        digest = hashlib.sha256(json.dumps(options).encode())
+        for name, value in self.weights.state_dict().items():
+            digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
 
-@torch.no_grad()
-def _made(
-    encoder: nn.Module,
-    pictures: Pictures,
-    grid: int,
-    count: int,
-    base: int,
-    reduction: int,
-    generator: torch.Generator,
-) -> Latents:
-    encoder.eval()
-    high, low, labels = [], [], []
-    for first in range(0, count, BATCH):
-        crops, named = pictures.crops(min(BATCH, count - first), grid * reduction, generator)
-        side = base * reduction
-        high.append(encoder(crops))
-        low.append(high[-1] if grid == base else encoder(interpolate(crops, size=(side, side), mode="area")))
-        labels.append(named)
-    return Latents(torch.cat(high), torch.cat(low).clone(), torch.cat(labels))
-
-
-def fewer(count: int, grid: int, smallest: int) -> int:
-    """How many crops of this grid cost about as much as `count` of the smallest; a power of two divides them, so that processes
+def fewer(count: int, side: int, smallest: int) -> int:
+    """How many crops of this side cost about as much as `count` of the smallest; a power of two divides them, so that processes
     can share them evenly."""
-    return max(count >> int(2 * math.log2(grid / smallest)), 1)
-
-
-def _key(encoder: nn.Module, pictures: Pictures, counts: dict[int, int], base: int, seed: int) -> str:
-    digest = hashlib.sha256(json.dumps([sorted(counts.items()), base, seed, pictures.sha256]).encode())
-    for name, value in encoder.state_dict().items():
-        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return max(count >> int(2 * math.log2(side / smallest)), 1)
 
 
 def _read(kept: Path, key: str) -> dict[int, Latents] | None:
@@ -112,5 +121,5 @@ def _read(kept: Path, key: str) -> dict[int, Latents] | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- not a dict
     except (SafetensorError, OSError):
         return None
-    grids = sorted({int(name.partition(".")[0]) for name in tensors})
-    return {grid: Latents(*(tensors[f"{grid}.{name}"] for name in ("high", "low", "labels"))) for grid in grids}
+    sides = sorted({int(name.partition(".")[0]) for name in tensors})
+    return {side: Latents(*(tensors[f"{side}.{name}"] for name in ("high", "low", "labels"))) for side in sides}

@@ -1,10 +1,15 @@
-"""Photographs in memory, and crops of them: any scale, averaged over areas, varied, and labelled by their corpus."""
+"""Pictures on the training device, and crops of them made there: any scale, averaged over areas, varied, labelled by corpus.
+
+A photograph's crop is even in the logarithm of its scale, so that fine and coarse views are equally frequent, and is never upside
+down. A slice of a scan is shown whole and never mirrored, and its grey levels keep their meaning but for a gain of 10 %.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,69 +18,111 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from oddpixel.datasets.variation import TONE_DRAWS, toned, turned
+from oddpixel.datasets.variation import TONE_DRAWS, toned
 from oddpixel.errors import InvalidImage
 from oddpixel.image import Image, Unreadable
 
 MOST_REDUCED = 4.0  # a crop shows at most this many stored pixels for one of its own
-TONED = 0.7  # of the crops
+TONED = 0.7  # of the crops of photographs
 AREA_POWER = 0.45
+LEAST_OF_SLICE = 0.88  # of its shorter side
+SLICE_GAIN = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
     """Arguments:
-    stored: `[3, h, w]` each.
+    stored: `[3, h, w]` each, on one device.
     labels: a number each; 0 is no label.
+    whole: labels whose pictures are shown whole: slices of scans.
+    shares: of the crops, by label; labels without one share what is left by area.
     about: title, licence, attribution.
     """
 
-    stored: Sequence[UInt8[np.ndarray, "3 _h _w"]]
+    stored: Sequence[UInt8[Tensor, "3 _h _w"]]
     labels: Sequence[int]
+    whole: frozenset[int] = frozenset()
+    shares: Mapping[int, float] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.stored)
 
+    def to(self, device: torch.device | str) -> Pictures:
+        return replace(self, stored=tuple(each.to(device) for each in self.stored))
+
     @property
     def sha256(self) -> str:
         digest = hashlib.sha256()
         for each in self.stored:
-            digest.update(each.tobytes())
+            digest.update(each.cpu().numpy().tobytes())
         return digest.hexdigest()
 
-    def crop(self, index: int, side: int, generator: torch.Generator) -> Float[Tensor, "3 s s"]:
-        """A square of picture `index`, 0..1: of any scale, turned, mirrored, of another tone."""
-        stored = self.stored[index]
-        height, width = stored.shape[1:]
-        draw = torch.rand(6 + TONE_DRAWS, generator=generator).tolist()
-        largest = min(height, width, int(MOST_REDUCED * side))
-        window = round(side + draw[0] * (largest - side)) if largest > side else min(height, width)
-        top, left = int(draw[1] * (height - window + 1)), int(draw[2] * (width - window + 1))
-        part = torch.from_numpy(stored[:, top : top + window, left : left + window].astype(np.float32) / 255)[None]
-        sized = interpolate(part, size=(side, side), mode="area" if window >= side else "bilinear")[0]
-        varied = turned(sized, draw[3], draw[4])
-        return toned(varied, 1.0, draw[6:]).clamp(0, 1) if draw[5] < TONED else varied
+    @cached_property
+    def weights(self) -> Float[Tensor, "_n"]:
+        """How often each picture is drawn: by its area to a power, then by the shares of the labels."""
+        areas = torch.tensor([float(each.shape[1] * each.shape[2]) for each in self.stored]) ** AREA_POWER
+        labels = torch.tensor(self.labels)
+        for label, share in self.shares.items():
+            if bool((of := labels == label).any()):
+                areas[of] *= share / areas[of].sum()
+        return areas
 
     def crops(
         self, count: int, side: int, generator: torch.Generator
     ) -> tuple[Float[Tensor, "b 3 s s"], Int64[Tensor, "b"]]:
-        """Crops and their labels; larger pictures are drawn more often, though not by their whole area."""
-        areas = torch.tensor([float(each.shape[1] * each.shape[2]) for each in self.stored])
-        chosen = torch.multinomial(areas**AREA_POWER, count, replacement=True, generator=generator).tolist()
-        found = torch.stack([self.crop(index, side, generator) for index in chosen])
-        return found, torch.tensor([self.labels[index] for index in chosen])
+        """Squares of `side` pixels in 0..1 and their labels, on the device of the pictures.
+
+        Arguments:
+            generator: of the CPU, so that every machine draws the same.
+        """
+        chosen = torch.multinomial(self.weights, count, replacement=True, generator=generator).tolist()
+        draws = torch.rand(count, 5 + TONE_DRAWS, generator=generator)
+        squares = torch.stack(
+            [self._square(i, side, draw) for i, draw in zip(chosen, draws[:, :3].tolist(), strict=True)]
+        )
+        labels = torch.tensor([self.labels[index] for index in chosen])
+        return self._varied(squares, labels, draws).clamp(0, 1), labels.to(squares.device)
+
+    def _square(self, index: int, side: int, draw: Sequence[float]) -> Float[Tensor, "3 s s"]:
+        stored = self.stored[index]
+        height, width = stored.shape[1:]
+        window = self._window(min(height, width), side, self.labels[index] in self.whole, draw[0])
+        top, left = int(draw[1] * (height - window + 1)), int(draw[2] * (width - window + 1))
+        part = stored[None, :, top : top + window, left : left + window].float() / 255
+        if window == side:
+            return part[0]
+        return interpolate(part, size=(side, side), mode="area" if window > side else "bilinear")[0]
+
+    @staticmethod
+    def _window(shorter: int, side: int, is_whole: bool, draw: float) -> int:
+        if is_whole:
+            return round(shorter * (LEAST_OF_SLICE + (1 - LEAST_OF_SLICE) * draw))
+        largest = min(shorter, int(MOST_REDUCED * side))
+        return largest if largest <= side else round(float(side * (largest / side) ** draw))
+
+    def _varied(self, squares: Tensor, labels: Tensor, draws: Tensor) -> Tensor:
+        draws = draws.to(squares.device)
+        is_slice = torch.tensor([int(label) in self.whole for label in labels], device=squares.device)
+        mirrored = ((draws[:, 3] < 0.5) & ~is_slice)[:, None, None, None]  # the heart is on one side
+        squares = torch.where(mirrored, squares.flip(3), squares)
+        gain = torch.where(is_slice, 1 + SLICE_GAIN * (2 * draws[:, 5] - 1), torch.ones_like(draws[:, 5]))
+        squares = squares * gain[:, None, None, None]
+        chosen = ((draws[:, 4] < TONED) & ~is_slice).nonzero().flatten()
+        if len(chosen):
+            squares[chosen] = toned(squares[chosen], 1.0, draws[chosen, 5:])
+        return squares
 
 
 def take(images: Iterable[tuple[Image | Unreadable, int]], least: int, about: dict[str, Any]) -> Pictures:
-    """Those whose shorter side has `least` pixels. Raises: InvalidImage where none is left."""
+    """Display images whose shorter side has `least` pixels. Raises: InvalidImage where none is left."""
     stored, labels = [], []
     for image, label in images:
         if not isinstance(image, Image) or image.unit != "display" or min(image.pixels.shape[1:]) < least:
             continue
         channels = image.pixels[:3] if len(image.pixels) >= 3 else np.repeat(image.pixels[:1], 3, axis=0)
-        stored.append(np.rint(255 * channels).clip(0, 255).astype(np.uint8))
+        stored.append(torch.from_numpy(np.rint(255 * channels).clip(0, 255).astype(np.uint8)))
         labels.append(label)
     if not stored:
         raise InvalidImage(f"no picture has a shorter side of {least} pixels or more")
-    return Pictures(tuple(stored), tuple(labels), about)
+    return Pictures(tuple(stored), tuple(labels), about=about)

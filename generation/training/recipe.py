@@ -2,10 +2,11 @@
 
     [model]        options of every part (`CascadeOptions`)
     [data]         corpora, and a label for each
-    [a] [b] [c] [guidance]     the trainer's options; `side` of crops for a and b, `grids` and `shares` for c and guidance
+    [a] [b] [c] [guidance]     the trainer's options; `side` of crops for a; for the others `sides`, how many `crops` of
+                               each, and their `shares` of the steps; `part` of the minutes where it goes by the clock
 
 Each stage is trained in OUT/stages/NAME, resumes there, and hands its weights to the next; the cascade in OUT is that of the last
-stage reached.
+stage reached. After stage A its latent is brought to unit deviation and the semantic components are found (`settle`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,15 @@ import torch
 from torch import Tensor, nn
 
 from oddpixel.errors import UsageError
-from oddpixel.training import Trainer, TrainingOptions
+from oddpixel.training import MOST_STEPS, Trainer, TrainingOptions
 from oddpixel.weights import load_weights, read_weights
 
 from ..cascade import Cascade, CascadeOptions, find_cascade, read_content, save_cascade
 from .guidance import GuidanceTask
-from .latents import Latents, latents
+from .latents import LatentMaker
 from .pictures import Pictures
 from .recipe_pictures import pictures_of
-from .stage_a import StageATask
+from .stage_a import StageATask, settle
 from .stage_b import StageBTask
 from .stage_c import StageCTask
 
@@ -40,13 +41,24 @@ OnStage = Callable[[str, int, int], Callable[[int, dict[str, float]], None]]
 
 
 def train(
-    recipe: dict[str, Any], places: Sequence[str], out: Path, on_stage: OnStage, start_from: Path | None = None
+    recipe: dict[str, Any],
+    places: Sequence[str],
+    out: Path,
+    on_stage: OnStage,
+    start_from: Path | None = None,
+    *,
+    minutes: float | None = None,
+    only: str | None = None,
+    device: str | None = None,
 ) -> str:
     """Train what is left to train. Returns the stage that was reached.
 
     Arguments:
         places: images of the user's own; the recipe's corpora where none are named.
         on_stage: told a stage's name, its step and its steps; returns what is told of every step.
+        minutes: of training in all, dealt to the stages by their `part`.
+        only: the one stage to train, from what is in `out`.
+        device: `cpu`, or None for the accelerator that there is.
 
     Raises: UsageError, UnreadableInput, ModelError.
     """
@@ -58,22 +70,54 @@ def train(
         record["stages"] = read_content(folder)["record"]["stages"]
     learning, held_out = (pictures_of(recipe, places, role) for role in ("train", "validation"))
     record["data"] = learning.about | {"pictures": len(learning), "sha256": learning.sha256}
+    stages = _sections(recipe, minutes)
+    if only is not None and only not in stages:
+        raise UsageError(f"the recipe has no stage {only!r}; it has {', '.join(stages)}")
     reached = ""
-    for stage in (name for name in STAGES if name in recipe):
-        options, extra = _options(recipe[stage])
+    for stage, (options, extra) in stages.items():
         folder = out / "stages" / stage
-        task = _task(stage, cascade, learning, held_out, extra, options.seed, out)
-        trainer = Trainer(_Saving(task, cascade, stage, record), options, folder)
+        if only not in (None, stage):
+            if (folder / "model.json").is_file():
+                _load(cascade, folder)
+                record["stages"] = read_content(folder)["record"]["stages"]
+            continue
+        moved = [each.to(_device(device)) for each in (learning, held_out)]
+        cascade.to(_device(device))
+        task = _task(stage, cascade, moved[0], moved[1], options, extra, out)
+        trainer = Trainer(_Saving(task, cascade, stage, record), options, folder, device)
         trainer.run(on_stage(stage, trainer.step, options.steps))
         reached = stage
-        if trainer.step < options.steps:
+        if not trainer.is_done:
             break  # interrupted; the same call goes on
         _load(cascade, folder)  # the averaged weights
         record["stages"] = read_content(folder)["record"]["stages"]
         if trainer.accelerator.is_main_process:
+            if stage == "a" and not record["stages"]["a"].get("is_settled"):
+                settle(cascade.a, cascade.encoder, moved[0])
+                record["stages"]["a"]["is_settled"] = True
+                save_cascade(folder, cascade, record)
             for name in ("model.json", "model.safetensors", "README.md"):
                 shutil.copyfile(folder / name, out / name)
+        trainer.accelerator.wait_for_everyone()
+        _load(cascade, folder)
     return reached
+
+
+def _sections(recipe: dict[str, Any], minutes: float | None) -> dict[str, tuple[TrainingOptions, dict[str, Any]]]:
+    """Options of every stage, in their order."""
+    parts = {stage: recipe[stage].get("part", 1.0) for stage in STAGES if stage in recipe}
+    whole = sum(parts.values())
+    found = {}
+    for stage, part in parts.items():
+        options, extra = _options(recipe[stage])
+        if minutes is not None:
+            options = replace(options, minutes=minutes * part / whole, steps=MOST_STEPS)
+        found[stage] = options, extra
+    return found
+
+
+def _device(device: str | None) -> torch.device:
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 @dataclass(eq=False)
@@ -111,30 +155,42 @@ class _Saving:
 
 
 def _task(
-    stage: str, cascade: Cascade, learning: Pictures, held_out: Pictures, extra: dict[str, Any], seed: int, out: Path
+    stage: str,
+    cascade: Cascade,
+    learning: Pictures,
+    held_out: Pictures,
+    options: TrainingOptions,
+    extra: dict[str, Any],
+    out: Path,
 ) -> Any:
     cascade.requires_grad_(True)
     if stage == "a":
         return StageATask(cascade.a, learning, held_out, **extra)
-    if stage == "b":
-        return StageBTask(cascade, learning, held_out, **extra)
+    cascade.eval()
     try:
-        grids, shares, crops = extra["grids"], extra["shares"], extra["crops"]
+        sides, shares, crops = extra["sides"], extra["shares"], extra["crops"]
     except KeyError as error:
         raise UsageError(f"the recipe's [{stage}] lacks {error}") from None
-    found: list[dict[int, Latents]] = []
-    for role, pictures, count in (("train", learning, crops), ("validation", held_out, [HELD_OUT] * len(grids))):
-        kept = out / "stages" / f"latents-{stage}-{role}.safetensors"
-        counts = dict(zip(grids, count, strict=True))
-        options = cascade.options
-        made = latents(cascade.encoder, pictures, counts, options.geometry.base, cascade.encoder.reduction, seed, kept)
-        found.append(made)
-    return {"c": StageCTask, "guidance": GuidanceTask}[stage](cascade, found[0], found[1], shares)
+    counts = dict(zip(sides, crops, strict=True))
+    kept = out / "stages" / f"latents-{stage}"
+    bf16 = options.mixed_precision == "bf16"
+    if stage == "b":
+        maker = LatentMaker(cascade.a.encode, cascade.a, learning, options.seed, bf16=bf16)
+        return StageBTask(cascade, maker.latents(counts, kept.with_suffix(".safetensors")), held_out, shares)
+    low_side = cascade.options.geometry.base * cascade.encoder.reduction if stage == "guidance" else None
+    learnt = LatentMaker(cascade.encoder, cascade.encoder, learning, options.seed, low_side, bf16)
+    held = replace(learnt, pictures=held_out, bf16=False)
+    return {"c": StageCTask, "guidance": GuidanceTask}[stage](
+        cascade,
+        learnt.latents(counts, kept.with_suffix(".train.safetensors")),
+        held.latents(dict.fromkeys(sides, HELD_OUT), kept.with_suffix(".validation.safetensors")),
+        shares,
+    )
 
 
 def _options(section: dict[str, Any]) -> tuple[TrainingOptions, dict[str, Any]]:
     known = {f.name for f in fields(TrainingOptions)}
-    own = {"side", "grids", "shares", "crops"}
+    own = {"part", "side", "sides", "shares", "crops"}
     if unknown := section.keys() - known - own:
         raise UsageError(f"the recipe has unknown options: {', '.join(sorted(unknown))}")
     training = {name: value for name, value in section.items() if name in known}

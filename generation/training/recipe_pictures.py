@@ -1,21 +1,30 @@
 """The pictures that a cascade's recipe names (`[data]`): packaged corpora by their roles, or the user's own, one group in eight
-held out."""
+held out.
+
+A corpus of volumes gives the slices of its volumes. Where no corpus of a label has a validation role, the last slices of its
+volume are held out, apart from a gap, since neighbours resemble each other.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from oddpixel.datasets.corpora import Role, cached, credits_of, fetch
+import torch
+
+from oddpixel.datasets.corpora import Role, cached, card, credits_of, fetch
 from oddpixel.datasets.source import open_source, readable
 from oddpixel.errors import UsageError
 from oddpixel.image import Image, Unreadable
 
 from .pictures import Pictures, take
+from .slices import slices_of
 
 ONE_IN = 8
+HELD_SLICES, GAP = 16, 8  # the last of a volume without a sibling, and those before them that nobody sees
 
 
 def pictures_of(recipe: dict[str, Any], places: Sequence[str], role: Role) -> Pictures:
@@ -25,20 +34,63 @@ def pictures_of(recipe: dict[str, Any], places: Sequence[str], role: Role) -> Pi
     if places:
         title = {"title": ", ".join(Path(place).name for place in places)}
         return take(_own(places, held_out=role == "validation"), least, title)
-    corpora: dict[str, str] = data.get("corpora", {})
+    corpora = _corpora(data.get("corpora", {}))
     if not corpora:
         raise UsageError("this recipe trains on your own images: name where they are")
-    for name in corpora:
-        fetch(name)
-    numbers = {name: 1 + labels.index(label) for name, label in corpora.items()}
-    return take(_packaged(numbers, role), least, credits_of(list(corpora)))
+    for each in corpora:
+        fetch(each.name)
+    numbers = {label: 1 + index for index, label in enumerate(labels)}
+    images = [each for each in corpora if card(each.name).kind == "images"]
+    pictures = take(_packaged(images, numbers, role), least, credits_of([each.name for each in corpora]))
+    return replace(
+        _with_slices(pictures, [each for each in corpora if each not in images], numbers, role),
+        shares={numbers[label]: share for label, share in data.get("shares", {}).items()},
+    )
 
 
-def _packaged(numbers: dict[str, int], role: Role) -> Iterator[tuple[Image | Unreadable, int]]:
-    for name, number in numbers.items():
-        if cached(name).files(role):
-            for image in open_source(f"corpus:{name}/{role}"):
-                yield image, number
+@dataclass(frozen=True)
+class _Labelled:
+    name: str
+    label: str
+
+
+def _corpora(content: Mapping[str, str | Sequence[str]]) -> list[_Labelled]:
+    """By label: one corpus, or several."""
+    return [
+        _Labelled(name, label)
+        for label, names in content.items()
+        for name in ([names] if isinstance(names, str) else names)
+    ]
+
+
+def _packaged(
+    corpora: Sequence[_Labelled], numbers: Mapping[str, int], role: Role
+) -> Iterator[tuple[Image | Unreadable, int]]:
+    for each in corpora:
+        if cached(each.name).files(role):
+            for image in open_source(f"corpus:{each.name}/{role}"):
+                yield image, numbers[each.label]
+
+
+def _with_slices(pictures: Pictures, corpora: Sequence[_Labelled], numbers: Mapping[str, int], role: Role) -> Pictures:
+    stored, labels = list(pictures.stored), list(pictures.labels)
+    for each in corpora:
+        has_sibling = any(cached(other.name).files("validation") for other in corpora if other.label == each.label)
+        for slices in _volumes(each, role, has_sibling):
+            stored += slices
+            labels += [numbers[each.label]] * len(slices)
+    whole = frozenset(numbers[each.label] for each in corpora)
+    return replace(pictures, stored=tuple(stored), labels=tuple(labels), whole=whole)
+
+
+def _volumes(corpus: _Labelled, role: Role, has_sibling: bool) -> Iterator[list[torch.Tensor]]:
+    wanted: Role = role if has_sibling else "train"
+    for file in cached(corpus.name).files(wanted):
+        slices = [torch.from_numpy(each) for each in slices_of(file.path, corpus.label)]
+        if has_sibling:
+            yield slices
+        else:
+            yield slices[-HELD_SLICES:] if role == "validation" else slices[: -HELD_SLICES - GAP]
 
 
 def _own(places: Sequence[str], *, held_out: bool) -> Iterator[tuple[Image | Unreadable, int]]:

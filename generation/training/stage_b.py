@@ -1,95 +1,123 @@
-"""Stage B, and the semantic encoder with it: the latent of a crop from the crop's semantic latent.
+"""Stage B: what the semantic latent leaves of stage A's latent (`ComponentEncoder`), in units of its own deviation.
 
-The encoder sees the crop reduced by a factor between 1 and 2, so that B does not lean on its exact grid; one crop in ten has no
-semantic latent, for guidance without a classifier. After this the encoder is frozen: stage C learns its latents.
+B sees the coarse latent at its own grid. Its semantic latent has a little noise while it learns, so that it forgives stage C's
+errors. Small crops are cheap and carry most of the learning; a few large ones show it grids like those it will be asked for.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from ..cascade import Cascade
-from ..pipeline import PassOptions
-from ..sampler import Guidance, seeded_noise, steps
+from ..conditions.tokens import Conditions
+from ..decoding import Decoder
+from ..sampler import seeded_noise, steps
+from ..schedule import CosineSchedule
 from .denoising import DenoisingLosses, draw_times, losses, noised
+from .latents import Latents, fewer
 from .pictures import Pictures
 from .stage_a import psnr
 from .task import StageTask
 
-UNSHOWN = 0.1
+MOST_SEMANTIC_NOISE = 0.15
+HELD_OUT, TIMES, SAMPLES, SAMPLING_STEPS = 16, 8, 4, 10
 
 
 class StageBLoss(nn.Module):
     def __init__(self, cascade: Cascade) -> None:
         super().__init__()
-        self.b, self.encoder = cascade.b, cascade.encoder
+        self.b = cascade.b
 
     def forward(
         self,
-        latent: Float[Tensor, "b c h w"],
-        reduced: Float[Tensor, "b 3 p q"],
+        residual: Float[Tensor, "b c h w"],
+        semantic: Float[Tensor, "b k p q"],
+        coarse: Float[Tensor, "b c h w"],
         noise: Float[Tensor, "b c h w"],
         t: Float[Tensor, "b"],
-        shown: Float[Tensor, "b"],
     ) -> DenoisingLosses:
-        """Arguments:
-        reduced: the crop as the encoder sees it, 0..1.
-        shown: 0 where the semantic latent is kept from stage B.
-        """
-        semantic = self.encoder(reduced) * shown[:, None, None, None]
-        at = noised(latent, noise, t)
-        pooled = latent.new_zeros(len(latent), 1, self.b.config.clip_text_pooled_in_channels)
-        return losses(self.b.predict_noise(at.x, at.told, pooled=pooled, semantic=semantic), noise)
+        at = noised(residual, noise, t)
+        pooled = residual.new_zeros(len(residual), 1, self.b.config.clip_text_pooled_in_channels)
+        predicted = self.b.predict_noise(at.x, at.told, pooled=pooled, semantic=semantic, coarse=coarse)
+        return losses(predicted, noise, at, self.b.parametrisation)
 
 
 class StageBTask(StageTask):
-    def __init__(self, cascade: Cascade, train: Pictures, held_out: Pictures, side: int = 256, **_: Any) -> None:
+    """Arguments:
+    train: stage A's latents by side of the crops.
+    held_out: pictures.
+    shares: of the steps, by side.
+    """
+
+    def __init__(
+        self, cascade: Cascade, train: dict[int, Latents], held_out: Pictures, shares: Sequence[float] = (1.0,)
+    ) -> None:
         super().__init__(StageBLoss(cascade))
-        self.cascade, self.train, self.held_out, self.side = cascade, train, held_out, side
-        cascade.a.requires_grad_(False)
+        self.cascade, self.train, self.held_out = cascade, train, held_out
+        self.sides, self.shares = sorted(train), torch.tensor(shares)
+        cascade.requires_grad_(False)
+        cascade.b.requires_grad_(True)
 
     @torch.no_grad()
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        pictures, _ = self.train.crops(len(indices), self.side, generator)
-        reduction = self.cascade.encoder.reduction
-        factor = 0.5 + 0.5 * float(torch.rand(1, generator=generator))
-        reduced_side = max(round(factor * self.side / reduction), 1) * reduction
-        latent = self.cascade.a.eval().encode(pictures)
+        side = self.sides[int(torch.multinomial(self.shares, 1, generator=generator))]
+        known = self.train[side]
+        rows = indices[: fewer(len(indices), side, self.sides[0])] % len(known)
+        encoder = self.cascade.encoder
+        latent = known.high[rows].to(encoder.weight.device)
+        clean = encoder.semantic(latent)
+        amount = MOST_SEMANTIC_NOISE * torch.rand(len(rows), 1, 1, 1, generator=generator)
+        semantic = clean + (amount * torch.randn(clean.shape, generator=generator)).to(clean.device)
+        residual = encoder.residual(latent)
         return {
-            "latent": latent,
-            "reduced": interpolate(pictures, size=(reduced_side, reduced_side), mode="area"),
-            "noise": torch.randn(latent.shape, generator=generator),
-            "t": draw_times(len(pictures), generator),
-            "shown": (torch.rand(len(pictures), generator=generator) >= UNSHOWN).float(),
+            "residual": residual,
+            "semantic": semantic,
+            "coarse": encoder.coarse(semantic),
+            "noise": torch.randn(residual.shape, generator=generator),
+            "t": draw_times(len(rows), generator),
         }
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Error of the noise, and likeness of what is made from semantic latents, beside a picture blurred to their grid."""
+        """On held-out crops: error of the noise; likeness of one sample, of the mean of several, and of the linear decoder."""
         generator = torch.Generator().manual_seed(0)
-        pictures, _ = self.held_out.crops(8, self.side, generator)
+        pictures, _ = self.held_out.crops(HELD_OUT, max(self.sides), generator)
         cascade = self.cascade
-        semantic, latent = cascade.encoder(pictures), cascade.a.encode(pictures)
-        pooled = latent.new_zeros(len(latent), 1, cascade.b.config.clip_text_pooled_in_channels)
-        noise, t = torch.randn(latent.shape, generator=generator), torch.linspace(0.05, 0.95, len(latent))
-        at = noised(latent, noise, t)
-        found = cascade.b.predict_noise(at.x, at.told, pooled=pooled, semantic=semantic)
-        way = PassOptions(steps=10, guidance=Guidance(scale=1.0))
-        draw = seeded_noise(list(range(len(latent))), (latent.shape[1], latent.shape[2], latent.shape[3]))
-
-        def predict(x: Tensor, told: Tensor, at_time: float) -> Tensor:
-            return cascade.b.predict_noise(x, told, pooled=pooled, semantic=semantic)
-
-        made = list(steps(predict, way.schedule, draw(), way.steps, draw))[-1].x_0
-        grid = interpolate(pictures, size=semantic.shape[2:], mode="area")
-        blurred = interpolate(grid, size=pictures.shape[2:], mode="bicubic")
+        latent = cascade.a.encode(pictures)
+        semantic = cascade.encoder.semantic(latent)
+        samples = [self._sample(semantic, seed) for seed in range(SAMPLES)]
+        linear = cascade.a.decode(cascade.encoder.coarse(semantic))
         return {
-            "mse": float((found - noise).square().mean()),
-            "psnr": psnr(cascade.a.decode(made), pictures),
-            "psnr_of_blur": psnr(blurred, pictures),
+            "mse": self._noise_error(latent, semantic, generator),
+            "psnr_of_sample": psnr(samples[0], pictures),
+            f"psnr_of_mean_of_{SAMPLES}": psnr(torch.stack(samples).mean(0), pictures),
+            "psnr_of_linear": psnr(linear, pictures),
         }
+
+    def _noise_error(self, latent: Tensor, semantic: Tensor, generator: torch.Generator) -> float:
+        encoder = self.cascade.encoder
+        residual, coarse = encoder.residual(latent), encoder.coarse(semantic)
+        errors = []
+        for t in torch.linspace(0.05, 0.95, TIMES):
+            noise = torch.randn(residual.shape, generator=generator).to(residual.device)
+            times = t.expand(len(residual)).to(residual.device)
+            errors.append(float(self.objective(residual, semantic, coarse, noise, times).mse))
+        return sum(errors) / len(errors)
+
+    def _sample(self, semantic: Tensor, seed: int) -> Tensor:
+        cascade = self.cascade
+        decoder = Decoder(cascade.b, cascade.encoder, semantic)
+        grid = decoder.grid(cascade.options.geometry, (0, 0))
+        seeds = [1000 * seed + k for k in range(len(semantic))]
+        draw = seeded_noise(seeds, (cascade.options.b.channels, *grid), semantic.device)
+        conditions = Conditions(semantic.new_zeros(len(semantic), 1, cascade.options.b.pooled))
+
+        def predict(x: Tensor, t: Tensor, at: float) -> Tensor:
+            return decoder.predict_noise(x, t, conditions)
+
+        made = list(steps(predict, CosineSchedule(), draw(), SAMPLING_STEPS, draw))[-1].x_0
+        return cascade.a.decode(decoder.latent(made)).clamp(0, 1)

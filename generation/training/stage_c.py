@@ -40,8 +40,9 @@ class StageCLoss(nn.Module):
     ) -> DenoisingLosses:
         grid = x_0.shape[2], x_0.shape[3]
         at = noised(x_0, noise, t, self.options.shift(grid))
-        asked = told(self.labels, labels, looks)
-        return losses(self.unet.predict_noise(at.x, at.told, **asked.arguments()), noise)
+        conditions = told(self.labels, labels, looks)
+        predicted = self.unet.predict_noise(at.x, at.told, **conditions.arguments())
+        return losses(predicted, noise, at, self.unet.parametrisation)
 
 
 def told(conditioner: LabelConditioner, labels: Tensor, looks: Tensor) -> Conditions:
@@ -51,8 +52,8 @@ def told(conditioner: LabelConditioner, labels: Tensor, looks: Tensor) -> Condit
 
 class StageCTask(StageTask):
     """Arguments:
-    train, held_out: latents by grid.
-    shares: of the steps, by grid.
+    train, held_out: latents by side of the crops.
+    shares: of the steps, by side.
     """
 
     def __init__(
@@ -65,10 +66,10 @@ class StageCTask(StageTask):
         cascade.labels.requires_grad_(True)
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        grid = sorted(self.train)[int(torch.multinomial(self.shares, 1, generator=generator))]
-        found = self.train[grid]
-        rows = indices[: fewer(len(indices), grid, min(self.train))] % len(found)
-        x_0 = found.high[rows]
+        side = sorted(self.train)[int(torch.multinomial(self.shares, 1, generator=generator))]
+        known = self.train[side]
+        rows = indices[: fewer(len(indices), side, min(self.train))] % len(known)
+        x_0 = known.high[rows]
         count = len(rows)
         nothing = torch.rand(count, generator=generator) < NOTHING_TOLD
         no_look = nothing | (torch.rand(count, generator=generator) < NO_LOOK)
@@ -76,20 +77,22 @@ class StageCTask(StageTask):
             "x_0": x_0,
             "noise": torch.randn(x_0.shape, generator=generator),
             "t": draw_times(count, generator),
-            "labels": found.labels[rows] * ~nothing,
+            "labels": known.labels[rows] * ~nothing,
             "looks": look_of(x_0) * ~no_look[:, None, None],
         }
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        return {f"mse_{grid}": self._held_out(found) for grid, found in self.held_out.items()}
+        return {f"mse_{side}": self._held_out(latents) for side, latents in self.held_out.items()}
 
-    def _held_out(self, found: Latents) -> float:
+    def _held_out(self, latents: Latents) -> float:
+        """Mean error of the noise over the times, told the label alone."""
         generator = torch.Generator().manual_seed(0)
+        device = next(self.objective.parameters()).device
+        x_0, labels = latents.high.to(device), latents.labels.to(device)
         errors = []
         for t in torch.linspace(0.05, 0.95, TIMES):
-            noise = torch.randn(found.high.shape, generator=generator)
-            times = t.expand(len(found))
-            looks = torch.zeros_like(look_of(found.high))
-            errors.append(float(self.objective(found.high, noise, times, found.labels, looks).mse))
+            noise = torch.randn(x_0.shape, generator=generator).to(device)
+            looks = torch.zeros_like(look_of(x_0))
+            errors.append(float(self.objective(x_0, noise, t.expand(len(x_0)).to(device), labels, looks).mse))
         return sum(errors) / len(errors)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-CROPS = 1 << 20  # an epoch; which crop an example is, is drawn anew in every step
+CROPS = 1 << 16  # an epoch; which crop an example is, is drawn anew in every step
 
 
 class StageTask:

@@ -137,6 +137,13 @@ def train(
     ] = "digits",
     steps: Annotated[int | None, typer.Option(help="Train to this step instead of the recipe's.", min=1)] = None,
     start_from: Annotated[Path | None, typer.Option(help="Begin with this model's weights.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Train for so long, with the learning rate tied to the clock.", min=0.01)
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="Of a cascade: only this one (a, b, c, guidance).")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu; the accelerator, where there is one, if nothing is named.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1)] = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -162,12 +169,16 @@ def train(
         from oddpixel.generation.training.recipe import train as train_cascade
 
         with stage_progress() as on_stage:
-            reached = train_cascade(resolved, source or [], out, on_stage, start_from)
+            reached = train_cascade(
+                resolved, source or [], out, on_stage, start_from, minutes=minutes, only=stage, device=device
+            )
         print(f"{out}: stage {reached}")
         return None
     from oddpixel.forensics.density.recipe import prepare
 
-    trainer = prepare(resolved, source or [], out, start_from)
+    if stage is not None:
+        raise UsageError(f"--stage {stage}: only a cascade has stages")
+    trainer = prepare(resolved, source or [], out, start_from, minutes=minutes, device=device)
     with training_progress(trainer.options.steps, trainer.step) as on_step:
         trainer.run(on_step)
     print(f"{out}: step {trainer.step} of {trainer.options.steps}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -24,10 +25,9 @@ def dashboard(
     port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8501,
     token: Annotated[
         str | None,
-        typer.Option(
-            help="Every visitor must know it; `new` makes one. Safer in the variable.", envvar="ODDPIXEL_TOKEN"
-        ),
+        typer.Option(help="`new` makes one that every visitor must know; your own goes into ODDPIXEL_TOKEN."),
     ] = None,
+    token_file: Annotated[Path | None, typer.Option(help="A file that holds your own token.")] = None,
     folder: Annotated[Path, typer.Option(help="Where uploads, and the runs and detectors made here, go.")] = Path(
         "oddpixel-dashboard"
     ),
@@ -43,7 +43,6 @@ def dashboard(
     oidc_client: Annotated[
         str, typer.Option(help="What the issuer knows this dashboard by.", envvar="ODDPIXEL_OIDC_CLIENT")
     ] = "",
-    oidc_secret: Annotated[str, typer.Option(help="Better in the variable.", envvar="ODDPIXEL_OIDC_SECRET")] = "",
     address: Annotated[
         str, typer.Option(help="Where visitors reach the dashboard, https://...; for the sign-on.")
     ] = "",
@@ -52,20 +51,37 @@ def dashboard(
     from oddpixel.dashboards.serve import serve
     from oddpixel.errors import UsageError
 
+    oidc_secret = os.environ.get("ODDPIXEL_OIDC_SECRET", "")
     if oidc and not (oidc_client and oidc_secret and address):
-        raise UsageError("--oidc needs --oidc-client, --oidc-secret and --address")
+        raise UsageError("--oidc needs --oidc-client, --address, and the client's secret in ODDPIXEL_OIDC_SECRET")
     sign_on = {"issuer": oidc, "client": oidc_client, "secret": oidc_secret, "address": address} if oidc else None
     serve(
         runs or [],
         host=host,
         port=port,
-        token=token,
+        token=_token(token, token_file),
         folder=folder,
         data=data or [Path()],
         store=store,
         oidc=sign_on,
         max_upload=max_upload,
     )
+
+
+def _token(given: str | None, file: Path | None) -> str | None:
+    """Raises: UsageError for a token on the command line, which every user of the machine can read there."""
+    from oddpixel.errors import UsageError
+
+    if given not in (None, "new"):
+        raise UsageError(
+            "a token on the command line can be read by others; put it into ODDPIXEL_TOKEN or --token-file"
+        )
+    if file is None:
+        return given or os.environ.get("ODDPIXEL_TOKEN") or None
+    try:
+        return file.read_text().strip()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} holds no token that can be read: {error}") from error
 
 
 def export(

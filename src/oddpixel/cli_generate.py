@@ -15,45 +15,70 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def generate(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pictures.")],
-    asked: Annotated[str | None, typer.Argument(help="A label or text, as the cascade understands.")] = None,
-    cascade: Annotated[str | None, typer.Option(help="A cascade's folder, as `oddpixel train` writes it.")] = None,
-    official: Annotated[
-        Path | None, typer.Option(help="Instead: a folder of Stable Cascade's and UltraPixel's own files.")
+    prompt: Annotated[
+        str | None,
+        typer.Argument(help="A label (photograph, object, brain-mr, ct), or text for a cascade that reads it."),
     ] = None,
-    size: Annotated[str, typer.Option(help="HEIGHTxWIDTH in pixels.")] = "256x256",
-    number: Annotated[int, typer.Option("-n", help="How many.", min=1)] = 1,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pictures.")] = Path("made"),
+    label: Annotated[
+        str | None, typer.Option("--label", "--prompt", help="The same, as an option.", show_default=False)
+    ] = None,
+    like: Annotated[
+        str | None, typer.Option(help="An image whose low-resolution blueprint guides the picture.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="HEIGHTxWIDTH in pixels; 512x512 or the proportions of --like.")
+    ] = None,
+    count: Annotated[int, typer.Option("-n", "--count", help="How many, with seeds from --seed on.", min=1)] = 1,
     seed: int = 0,
-    instead: Annotated[str | None, typer.Option(help="What to be led away from.")] = None,
-    reference: Annotated[str | None, typer.Option(help="An image whose layout guides the picture.")] = None,
+    negative_prompt: Annotated[str | None, typer.Option(help="What the picture is led away from.")] = None,
     image: Annotated[str | None, typer.Option(help="An image to start from.")] = None,
     strength: Annotated[float, typer.Option(help="Of the noise on that image, up to 1.")] = 1.0,
     steps: Annotated[int | None, typer.Option(help="Steps of either pass of stage C.", min=1)] = None,
+    cascade: Annotated[
+        str, typer.Option(help="A bundled cascade, or a folder that `oddpixel train` wrote.")
+    ] = "cascade",
+    official: Annotated[
+        Path | None, typer.Option(help="Instead: a folder of Stable Cascade's and UltraPixel's own files.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="png, jpeg, webp or tiff; all are marked as synthetic.")] = "png",
+    certificates: Annotated[Path | None, typer.Option(help="PEM, to sign a C2PA manifest with --key.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The private key of the first certificate, PEM.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     offload: Annotated[bool, typer.Option("--offload", help="Keep only the stage at work on the device.")] = False,
     json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Make synthetic pictures, every one marked as such. The layout of a real image may guide them (--reference)."""
+    """Make synthetic pictures, every one marked as such. The layout of a real image may guide them (--like)."""
     from oddpixel.console import print_options, steps_progress
     from oddpixel.envelope import envelope
-    from oddpixel.generation.make import Order, make
+    from oddpixel.errors import UsageError
+    from oddpixel.generation.make import Generator, make
+    from oddpixel.generation.request import Request
     from oddpixel.generation.sizes import parsed
+    from oddpixel.provenance import Signature
 
-    order = Order(
-        asked=asked,
-        size=parsed(size),
-        number=number,
+    if prompt is not None and label is not None:
+        raise UsageError(f"two prompts, {prompt!r} and {label!r}; give one")
+    if (certificates is None) != (key is None):
+        raise UsageError("a C2PA manifest needs both --certificates and --key")
+    request = Request(
+        prompt=prompt if prompt is not None else label,
+        negative_prompt=negative_prompt,
+        size=None if size is None else parsed(size),
+        count=count,
         seed=seed,
-        instead=instead,
-        reference=reference,
+        like=like,
         image=image,
         strength=strength,
         steps=steps,
+        format=format,
     )
     if dry_run:
-        return print_options("generate", {"out": out, "cascade": cascade, "official": official, **vars(order)})
+        return print_options("generate", {"out": out, "cascade": cascade, "official": official, **vars(request)})
+    generator = Generator.load(cascade, official, device, offload)
+    signature = None if certificates is None or key is None else Signature(certificates, key)
     with steps_progress() as on_step:
-        items = make(order, cascade, official, out, on_step, device, offload)
+        items = make(request, generator, out, on_step, signature)
     print(envelope("generate", items=items) if json else "\n".join(str(out / item["item"]) for item in items))
     return None

@@ -188,18 +188,16 @@ def print_fitted(record: Mapping[str, Any], out: Path) -> None:
 
 def print_flagged(found: Any) -> None:
     """Items by oddness with their reasons, and what the decision promises. `found`: a `Flagged`."""
-    import json
-
     from oddpixel.forensics.detect.levels import is_usual
+    from oddpixel.forensics.row_cells import error_of, notes_of, reasons_of
 
     table = Table("item", "p", "q", "decision", "why", box=None, pad_edge=False)
     for row in found.rows[:MAX_ROWS]:
-        if row["error"]:
-            error = json.loads(row["error"])
+        if (error := error_of(row)) is not None:
             said = f"[red]{escape(error['type'])}: {escape(shown(error['message']))}[/red]"
             table.add_row(escape(shown(row["item"])), "-", "-", "not read", said)
             continue
-        why = json.loads(row["reasons"])[0]["because"] if row["flagged"] else ""
+        why = reasons[0]["because"] if row["flagged"] and (reasons := reasons_of(row)) else ""
         decision = "[red]flagged[/red]" if row["flagged"] else "not flagged"
         table.add_row(
             escape(shown(row["item"])), f"{row['p_value']:.4f}", f"{row['q_value']:.4f}", decision, escape(shown(why))
@@ -208,7 +206,7 @@ def print_flagged(found: Any) -> None:
     if len(found.rows) > MAX_ROWS:
         print(f"... {len(found.rows) - MAX_ROWS} more in the run's table")
     for row in found.rows[:MAX_ROWS]:
-        if notes := [note for note in json.loads(row["notes"] or "[]") if not is_usual(note)]:
+        if notes := [note for note in notes_of(row) if not is_usual(note)]:
             print(f"note on {shown(row['item'])}: {'; '.join(map(shown, notes))}")
     decision = found.decision
     flagged, groups = decision.get("num_flagged_groups", 0), decision.get("num_groups", 0)

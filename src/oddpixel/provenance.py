@@ -10,9 +10,10 @@ import importlib.util
 import io
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -30,6 +31,15 @@ COMPUTED = "http://cv.iptc.org/newscodes/digitalsourcetype/dataDrivenMedia"
 LIBRARY_NAME = "C2PA_LIBRARY_NAME"
 LIBRARIES = {"darwin": "libc2pa_c.dylib", "win32": "c2pa_c.dll"}
 SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+MEDIA_TYPES = {
+    ".png": "image/png",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+    ".tiff": "image/tiff",
+    ".tif": "image/tiff",
+}
+TIFF_XMP, TIFF_DESCRIPTION = 700, 270  # TIFF 6.0, XMP part 3
 XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -40,15 +50,55 @@ XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="w"?>"""
 
 
-def save_synthetic(path: Path, picture: UInt8[np.ndarray, "h w *c"], made_by: str) -> None:
-    """Save a picture as PNG, marked as synthetic. `made_by` says which model and seed."""
+@dataclass(frozen=True)
+class Signature:
+    """Arguments:
+    certificates: PEM, the signer's first, then up to its root.
+    key: the signer's private key, PEM without a password.
+    """
+
+    certificates: Path
+    key: Path
+
+
+def save_synthetic(
+    path: Path, picture: UInt8[np.ndarray, "h w *c"], made_by: str, signature: Signature | None = None
+) -> None:
+    """Save a picture as PNG, JPEG, WebP or TIFF by its suffix, marked as synthetic in XMP and in a comment.
+
+    Arguments:
+        made_by: which model and seed.
+        signature: of a C2PA manifest that declares the same.
+
+    Raises: UsageError where the manifest cannot be signed.
+    """
     from PIL import Image as Pillow
+
+    comment = f"Synthetic image, made by OddPixel {__version__} ({made_by})."
+    xmp = XMP.format(source=SYNTHETIC, tool=escape(f"OddPixel {__version__}: {made_by}"))
+    written = io.BytesIO()
+    kind = MEDIA_TYPES[path.suffix.lower()]
+    Pillow.fromarray(picture).save(written, kind.removeprefix("image/"), **_marks(kind, xmp, comment))
+    content = written.getvalue()
+    if signature is not None:
+        claim = _claim(path.name, SYNTHETIC)
+        content = _signed(content, kind, claim, signature, path.name)
+    path.write_bytes(content)
+
+
+def _marks(kind: str, xmp: str, comment: str) -> dict[str, Any]:
     from PIL.PngImagePlugin import PngInfo
 
-    info = PngInfo()
-    info.add_itxt("XML:com.adobe.xmp", XMP.format(source=SYNTHETIC, tool=escape(f"OddPixel {__version__}: {made_by}")))
-    info.add_text("Comment", f"Synthetic image, made by OddPixel {__version__} ({made_by}).")
-    Pillow.fromarray(picture).save(path, pnginfo=info)
+    if kind == "image/png":
+        info = PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", xmp)
+        info.add_text("Comment", comment)
+        return {"pnginfo": info}
+    if kind == "image/tiff":
+        return {"tiffinfo": {TIFF_XMP: xmp.encode(), TIFF_DESCRIPTION: comment}, "compression": "tiff_deflate"}
+    if kind == "image/webp":
+        return {"xmp": xmp.encode(), "quality": 92}
+    return {"xmp": xmp.encode(), "comment": comment, "quality": 95, "subsampling": 0}
 
 
 def sign_report(pdf: Path, out: Path, certificates: Path, key: Path, title: str) -> None:
@@ -68,9 +118,19 @@ def sign_report(pdf: Path, out: Path, certificates: Path, key: Path, title: str)
         raise UsageError(f"{pdf} is not a PDF: only reports are signed, never evidence")
     if out.exists() and out.samefile(pdf):
         raise UsageError(f"{out} is the report itself; name another file for the signed copy")
+    signature = Signature(certificates, key)
+    signed = _signed(content, "application/pdf", _claim(title, COMPUTED), signature, str(pdf))
+    try:
+        out.write_bytes(signed)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}") from error
+
+
+def _signed(content: bytes, kind: str, claim: dict[str, object], signature: Signature, name: str) -> bytes:
+    """The same file with a C2PA manifest. Raises: UsageError."""
     try:
         c2pa = c2pa_library()
-        algorithm, private = _signing_key(key, certificates)
+        algorithm, private = _signing_key(signature.key, signature.certificates)
     except ImportError as error:
         raise UsageError("signing needs c2pa-python: pip install 'oddpixel[c2pa]'") from error
     settings = {
@@ -79,15 +139,12 @@ def sign_report(pdf: Path, out: Path, certificates: Path, key: Path, title: str)
     }
     signed = io.BytesIO()
     try:
-        chain = c2pa.C2paSignerInfo(algorithm, _content(certificates), private, None)
+        chain = c2pa.C2paSignerInfo(algorithm, _content(signature.certificates), private, None)
         with c2pa.Context.from_dict(settings) as context, c2pa.Signer.from_info(chain) as signer:
-            c2pa.Builder(_claim(title), context).sign(signer, "application/pdf", io.BytesIO(content), signed)
+            c2pa.Builder(claim, context).sign(signer, kind, io.BytesIO(content), signed)
     except c2pa.C2paError as error:
-        raise UsageError(f"{pdf} could not be signed with {certificates}: {error}") from error
-    try:
-        out.write_bytes(signed.getvalue())
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}") from error
+        raise UsageError(f"{name} could not be signed with {signature.certificates}: {error}") from error
+    return signed.getvalue()
 
 
 def c2pa_library() -> ModuleType:
@@ -121,8 +178,8 @@ def _content(path: Path) -> bytes:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _claim(title: str) -> dict[str, object]:
-    action = {"action": "c2pa.created", "digitalSourceType": COMPUTED}
+def _claim(title: str, source: str) -> dict[str, object]:
+    action = {"action": "c2pa.created", "digitalSourceType": source}
     return {
         "title": title,
         "claim_generator_info": [{"name": "OddPixel", "version": __version__}],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import tempfile
@@ -16,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from accelerate import Accelerator
@@ -26,22 +27,30 @@ from torch import Tensor, nn
 
 from oddpixel.errors import CorruptWeights, UsageError, WrongArchitecture
 
+MOST_STEPS = 10_000_000  # of a training by the clock
+LEAST_RATE = 0.01  # of the learning rate, at the end of a cosine
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
     """How to train. `batch_size` counts all processes together.
 
     Arguments:
-        warm_up_steps, decay_every, decay_factor: learning rate = base * min((s + 1) / warm_up, 1) * factor^(s // every).
+        minutes: of training, all sittings together; it ends there if `steps` are not reached before. A run by the clock is
+            taken up like any other, but its numbers depend on the machine's speed.
+        decay: `steps`: learning rate = base * min((s + 1) / warm_up, 1) * factor^(s // every); `cosine`: the second factor is
+            a half cosine over the whole training, by the clock where there are minutes, down to a hundredth.
         ema_decay, ema_start: the average is a copy until `ema_start`, then old * decay + new * (1 - decay).
         mixed_precision: `no`, `bf16` or `fp16`.
         max_gradient_norm: clip above it; None leaves gradients alone, as published.
     """
 
     steps: int
+    minutes: float | None = None
     batch_size: int = 128
     learning_rate: float = 2e-4
     warm_up_steps: int = 5_000
+    decay: Literal["steps", "cosine"] = "steps"
     decay_every: int = 200_000
     decay_factor: float = 0.1
     ema_decay: float = 0.9999
@@ -53,8 +62,18 @@ class TrainingOptions:
     mixed_precision: str = "no"
     max_gradient_norm: float | None = None
 
-    def rate_factor(self, step: int) -> float:
-        return min((step + 1) / max(self.warm_up_steps, 1), 1.0) * self.decay_factor ** (step // self.decay_every)
+    def progress(self, step: int, seconds: float) -> float:
+        """The part of the training that is done, 0..1."""
+        by_clock = 0.0 if self.minutes is None else seconds / (60 * self.minutes)
+        return min(max(step / self.steps, by_clock), 1.0)
+
+    def rate_factor(self, step: int, seconds: float = 0.0) -> float:
+        warm_up = min((step + 1) / max(self.warm_up_steps, 1), 1.0)
+        if self.decay == "cosine":
+            return warm_up * (
+                LEAST_RATE + (1 - LEAST_RATE) * 0.5 * (1 + math.cos(math.pi * self.progress(step, seconds)))
+            )
+        return warm_up * self.decay_factor ** (step // self.decay_every)
 
 
 @runtime_checkable
@@ -85,9 +104,12 @@ class Trainer:
     Raises: UsageError where the folder holds a training with other options.
     """
 
-    def __init__(self, task: Task, options: TrainingOptions, folder: Path) -> None:
+    def __init__(self, task: Task, options: TrainingOptions, folder: Path, device: str | None = None) -> None:
+        """Arguments:
+        device: `cpu`, or None for the accelerator that there is.
+        """
         self.task, self.options, self.folder = task, options, folder
-        self.accelerator = Accelerator(mixed_precision=options.mixed_precision)
+        self.accelerator = Accelerator(mixed_precision=options.mixed_precision, cpu=device == "cpu")
         if options.batch_size % self.accelerator.num_processes:
             raise UsageError(
                 f"batch_size {options.batch_size} cannot be shared by {self.accelerator.num_processes} processes"
@@ -98,7 +120,7 @@ class Trainer:
         optimizer = torch.optim.Adam(self.parameters.values(), lr=options.learning_rate)
         self.objective, self.optimizer = self.accelerator.prepare(task.objective, optimizer)
         self.ema = {name: value.detach().clone() for name, value in self.parameters.items()}
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.network_seconds = 0, 0.0, 0.0
         if self.state_path.exists():
             self._resume()
 
@@ -110,17 +132,23 @@ class Trainer:
     def curve_path(self) -> Path:
         return self.folder / "training" / "curve.jsonl"
 
+    @property
+    def is_done(self) -> bool:
+        return self.options.progress(self.step, self.seconds) >= 1
+
     def run(self, on_step: Callable[[int, dict[str, float]], None] = lambda step, losses: None) -> None:
         """Train to the last step. Ctrl-C or SIGTERM saves and returns; running again goes on from there."""
         with _deferred_interrupts() as interrupted:
-            while self.step < self.options.steps:
+            sitting = self.seconds
+            while not self.is_done:
                 started = time.perf_counter()
                 losses = self._step()
                 self.step += 1
                 self.seconds += time.perf_counter() - started
-                last = self.step == self.options.steps
+                last = self.is_done
                 if self.step % self.options.log_every == 0 or last:
                     figures = {name: float(value) for name, value in losses.items()}
+                    figures["outside_networks"] = round(1 - self.network_seconds / (self.seconds - sitting), 3)
                     self._log({"step": self.step, "seconds": round(self.seconds, 2), **figures})
                     on_step(self.step, figures)
                 if self.step % self.options.validate_every == 0 or last:
@@ -168,16 +196,24 @@ class Trainer:
         }
         torch.manual_seed(_seed(self.options.seed, self.step, 1 + self.accelerator.process_index))  # dropout
         for group in self.optimizer.param_groups:
-            group["lr"] = self.options.learning_rate * self.options.rate_factor(self.step)
+            group["lr"] = self.options.learning_rate * self.options.rate_factor(self.step, self.seconds)
         self.objective.train()
         self.optimizer.zero_grad()
+        started = self._now()
         losses = self.objective(**batch)
         self.accelerator.backward(losses.total)
+        self.network_seconds += self._now() - started
         if self.options.max_gradient_norm is not None:
             self.accelerator.clip_grad_norm_(self.parameters.values(), self.options.max_gradient_norm)
         self.optimizer.step()
         self._average()
         return {name: value.detach() for name, value in vars(losses).items()}
+
+    def _now(self) -> float:
+        """Once all that was asked of the device is done."""
+        if self.accelerator.device.type == "cuda":
+            torch.cuda.synchronize(self.accelerator.device)
+        return time.perf_counter()
 
     def _plan(self, step: int) -> tuple[Tensor, torch.Generator]:
         """Which examples step `step` sees (each epoch is a fresh permutation) and the source of its randomness."""
@@ -220,10 +256,7 @@ class Trainer:
 
     def _fingerprint(self) -> str:
         """The options that fix the numbers of a run; more steps or another rhythm of logging do not."""
-        free = ("steps", "validate_every", "checkpoint_every", "log_every")
-        return json.dumps(
-            {name: value for name, value in asdict(self.options).items() if name not in free}, sort_keys=True
-        )
+        return _fixing(asdict(self.options))
 
     @torch.no_grad()
     def _resume(self) -> None:
@@ -233,7 +266,8 @@ class Trainer:
                 tensors = {name: state.get_tensor(name) for name in state.keys()}  # noqa: SIM118 -- not a dict
         except (SafetensorError, OSError) as error:
             raise CorruptWeights(f"{self.state_path} cannot be read ({error}); delete it to begin anew") from error
-        if metadata.get("options") != self._fingerprint():
+        added_since = asdict(TrainingOptions(steps=1))
+        if _fixing(added_since | json.loads(metadata.get("options", "{}"))) != self._fingerprint():
             raise UsageError(
                 f"{self.folder} holds a training with other options ({metadata.get('options')}); "
                 f"name another folder, or the same options to go on"
@@ -264,6 +298,11 @@ class Trainer:
             lines = [line for line in self.curve_path.read_text().splitlines() if json.loads(line)["step"] <= self.step]
             with _replacing(self.curve_path) as temporary:
                 temporary.write_text("".join(line + "\n" for line in lines))
+
+
+def _fixing(options: dict[str, Any]) -> str:
+    free = ("steps", "minutes", "validate_every", "checkpoint_every", "log_every")
+    return json.dumps({name: value for name, value in options.items() if name not in free}, sort_keys=True)
 
 
 def _seed(*parts: int) -> int:

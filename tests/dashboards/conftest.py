@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from oddpixel.forensics.detect.flag import Incoming, flag_into
 from oddpixel.forensics.runs import Run
 from tests.datasets.dicom_maker import make_slice
 from tests.forensics.test_detector import ODD, surface
+from tests.patience import PATIENCE, until
 
 HOSTILE = "<img src=x onerror=document.title='pwned'>.png"
 SCRIPT = "<script>document.title='pwned'</script>"
@@ -117,25 +117,32 @@ class serving:
         self.printed.extend(iter(self.process.stdout.readline, ""))
 
     def _address(self) -> str:
-        until = time.monotonic() + 60
-        while time.monotonic() < until and self.process.poll() is None:
-            for line in self.printed:
-                if found := re.search(r"dashboard: (http://localhost:\d+)/", line):
-                    try:
-                        urllib.request.urlopen(f"{found[1]}/oddpixel/health", timeout=5).close()
-                        return found[1]
-                    except OSError:
-                        pass
-            time.sleep(0.1)
-        raise AssertionError("".join(self.printed))
+        until(lambda: self.process.poll() is not None or self._answers(), "the dashboard")
+        if self.process.poll() is not None:
+            raise AssertionError("".join(self.printed))
+        return self._printed_address() or ""
+
+    def _printed_address(self) -> str | None:
+        addresses = (re.search(r"dashboard: (http://localhost:\d+)/", line) for line in self.printed)
+        return next((address[1] for address in addresses if address), None)
+
+    def _answers(self) -> bool:
+        address = self._printed_address()
+        if address is None:
+            return False
+        try:
+            urllib.request.urlopen(f"{address}/oddpixel/health", timeout=PATIENCE).close()
+        except OSError:
+            return False
+        return True
 
     def __enter__(self) -> Server:
         return self.started
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(20)
-        self.reader.join(5)
+        self.process.wait(PATIENCE)
+        self.reader.join(PATIENCE)
         if self.process.stdout is not None:
             self.process.stdout.close()
         assert "Traceback" not in "".join(self.printed), "".join(self.printed)

@@ -21,6 +21,7 @@ from oddpixel.dashboards.serve import check
 from oddpixel.dashboards.uploads import safe_name
 from oddpixel.errors import UsageError
 from tests.dashboards.conftest import HOSTILE, TOKEN, Server
+from tests.patience import PATIENCE
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -36,7 +37,7 @@ def ask(
     data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(server.address + path, data, headers or {})
     try:
-        with urllib.request.build_opener(_Stay).open(request, timeout=30) as answer:
+        with urllib.request.build_opener(_Stay).open(request, timeout=PATIENCE) as answer:
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -72,7 +73,7 @@ def test_websockets_too(guarded: Server) -> None:
 
     async def status(headers: dict[str, str]) -> int:
         try:
-            async with connect(address, additional_headers=headers, subprotocols=["streamlit"], open_timeout=20):  # type: ignore[list-item]
+            async with connect(address, additional_headers=headers, subprotocols=["streamlit"], open_timeout=PATIENCE):  # type: ignore[list-item]
                 return 101
         except InvalidStatus as error:
             return error.response.status_code

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -28,6 +27,7 @@ from oddpixel.forensics.runs import Run
 from tests.dashboards.conftest import Server, serving
 from tests.dashboards.test_browser import chromium, visit  # noqa: F401 (a fixture)
 from tests.dashboards.test_views import page, said
+from tests.patience import PATIENCE, until
 
 CHECKS = "jpeg-grid,copy-move"
 FOUND = "jpeg-grid-local"
@@ -78,13 +78,13 @@ def audited(evidence: Path) -> Run:
 
 @pytest.fixture
 def site(audited: Run, evidence: Path, tmp_path: Path) -> Iterator[Site]:
-    with closing(Library([audited.path], tmp_path / "own")) as library:
+    with closing(Library([audited.path], tmp_path / "own", data=[evidence])) as library:
         yield open_site(Site(library, tmp_path / "own", (evidence,)))
 
 
 @pytest.fixture
-def opened(audited: Run) -> Iterator[OpenRun]:
-    with closing(Library([audited.path])) as library:
+def opened(audited: Run, evidence: Path) -> Iterator[OpenRun]:
+    with closing(Library([audited.path], data=[evidence])) as library:
         yield library.runs()[0]
 
 
@@ -155,9 +155,7 @@ def test_a_folder_is_audited(site: Site, evidence: Path) -> None:
     test.text_input(key="audit-case").set_value("--help <b>")
     press(test)
     (job,) = site.jobs.all()
-    until = time.monotonic() + 120
-    while job.state == "running" and time.monotonic() < until:
-        time.sleep(0.2)
+    until(lambda: job.state != "running", "the end of the job")
     assert job.state == "done", job.log
     for line in (r"\(1 of 2\): reading 1/3", r"\(1 of 2\): jpeg-grid 3/3", r"broken.jpg \(2 of 2\): reading 1/3"):
         assert re.search(f"^auditing .*{line}$", job.log, re.MULTILINE), job.log
@@ -229,7 +227,7 @@ def test_from_an_upload_to_its_report(chromium: Any, server: Server, evidence: P
         page.wait_for_load_state("networkidle")
         page.get_by_role("button", name="Audit", exact=True).click()
         page.get_by_text("splice.png (1 of 1): ").first.wait_for()  # which check is running
-        page.wait_for_url("**item=0000-splice.png*", timeout=120_000)
+        page.wait_for_url("**item=0000-splice.png*", timeout=1000 * PATIENCE)
         page.wait_for_function(
             "[...document.querySelectorAll('img.oddpixel-picture')].some("
             "each => each.src.includes('item=0000-splice.png') && each.naturalWidth === 512)"

@@ -16,12 +16,13 @@ import pytest
 from oddpixel.forensics.runs import Run
 from oddpixel.forensics.verdicts import Verdicts
 from tests.dashboards.conftest import HOSTILE, SLICES, TOKEN, Server
+from tests.patience import PATIENCE
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
 )
-PATIENCE = 60_000  # ms; several test processes share the cores
+MILLISECONDS = 1000 * PATIENCE
 pytestmark = pytest.mark.filterwarnings("default")
 
 
@@ -44,7 +45,7 @@ def chromium() -> Iterator[Any]:
 def visit(chromium: Any, address: str, **options: Any) -> Iterator[Any]:
     """A page of a new visitor. What it asks of other hosts, and every error in it, fails the test."""
     context = chromium.new_context(viewport={"width": 1280, "height": 860}, accept_downloads=True, **options)
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(MILLISECONDS)
     page = context.new_page()
     host = address.split("/")[2]
     elsewhere: list[str] = []
@@ -265,12 +266,12 @@ def test_upload_and_flag(chromium: Any, server: Server, made: Path, tmp_path: Pa
             page.wait_for_load_state("networkidle")
             page.get_by_role("button", name="Flag", exact=True).click()
             try:
-                job.wait_for(timeout=15_000)
+                job.wait_for(timeout=MILLISECONDS)
                 break
             except TimeoutError:
                 continue
-        page.get_by_role("link", name="Open the run").first.wait_for(timeout=120_000)
-        page.get_by_text("flag from the browser · done").first.wait_for(timeout=120_000)
+        page.get_by_role("link", name="Open the run").first.wait_for(timeout=MILLISECONDS)
+        page.get_by_text("flag from the browser · done").first.wait_for(timeout=MILLISECONDS)
         page.get_by_role("link", name="Open the run").first.click()
         ready(page)
         labels = [page.locator(".cell").nth(k).get_attribute("aria-label") for k in range(4)]

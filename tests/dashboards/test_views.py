@@ -25,6 +25,7 @@ from oddpixel.errors import RunError, UsageError
 from oddpixel.forensics.runs import Run
 from oddpixel.image import Image
 from tests.dashboards.conftest import FORMULA, HOSTILE
+from tests.patience import PATIENCE, until
 
 # Streamlit's harness and pandas warn of their own doings.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -32,18 +33,18 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 @pytest.fixture
 def site(run: Run, made: Path, tmp_path: Path) -> Iterator[Site]:
-    with closing(Library([run.path], tmp_path / "own")) as library:
+    with closing(Library([run.path], tmp_path / "own", data=[made])) as library:
         yield open_site(Site(library, tmp_path / "own", (made,)))
 
 
 @pytest.fixture
-def opened(run: Run) -> Iterator[OpenRun]:
-    with closing(Library([run.path])) as library:
+def opened(run: Run, made: Path, tmp_path: Path) -> Iterator[OpenRun]:
+    with closing(Library([run.path], data=[made, tmp_path / "moved"])) as library:
         yield library.runs()[0]
 
 
 def page(name: str | None = None, **query: str) -> AppTest:
-    test = AppTest.from_file(ENTRY, default_timeout=60)
+    test = AppTest.from_file(ENTRY, default_timeout=PATIENCE)
     for key, value in query.items():
         test.query_params[key] = value
     test.run()
@@ -123,7 +124,7 @@ def test_export_prepares_what_the_filters_leave(site: Site, run: Run) -> None:
     test = page("export", run=run.record["id"])
     next(each for each in test.selectbox if each.label == "Verdict").set_value("odd").run()
     assert "2 items" in said(test)
-    next(each for each in test.button if each.label == "Prepare").click().run(timeout=60)
+    next(each for each in test.button if each.label == "Prepare").click().run(timeout=PATIENCE)
     assert not test.exception
     assert [each["action"] for each in site.library.runs()[0].verdicts.actions(run.record["id"])] == ["exported as csv"]
 
@@ -142,23 +143,19 @@ def test_runs_lists_detectors_and_refuses_other_folders(site: Site, run: Run, ma
 def test_jobs_run_stop_and_leave_a_log(tmp_path: Path) -> None:
     jobs = Jobs(tmp_path)
     job = jobs.start("version", ["--version"], "ann")
-    until = time.monotonic() + 60
-    while job.state == "running" and time.monotonic() < until:
-        time.sleep(0.1)
+    until(lambda: job.state != "running")
     assert job.state == "done"
     assert job.log.startswith("oddpixel ")
     failed = jobs.start("nothing", ["flag"], "ann")
     (tmp_path / "incoming").mkdir()
-    while failed.state == "running" and time.monotonic() < until:
-        time.sleep(0.1)
+    until(lambda: failed.state != "running")
     assert failed.state == "failed"
     assert [each.record["title"] for each in jobs.all()][-1] in ("version", "nothing")
     slow = jobs.start(
         "watch", ["watch", str(tmp_path / "incoming"), "--detector", "none", "-o", str(tmp_path / "w")], "ann"
     )
     slow.stop()
-    while slow.state == "running" and time.monotonic() < until:
-        time.sleep(0.1)
+    until(lambda: slow.state != "running")
     assert slow.state in ("stopped", "failed")
 
 

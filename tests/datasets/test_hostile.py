@@ -24,6 +24,7 @@ from oddpixel.datasets.sandbox import SandboxedDecoder
 from oddpixel.errors import DecodingStopped, TooLarge, UnreadableInput
 from oddpixel.image import Unreadable
 from tests.datasets.dicom_maker import make_slice
+from tests.patience import PATIENCE
 
 Save = Callable[..., Path]
 KEY = b"tests"
@@ -206,7 +207,7 @@ def test_confinement_forbids_writing_removing_and_the_network(tmp_path: Path) ->
     (tmp_path / "old").write_bytes(b"kept")
     with socket.create_server(("127.0.0.1", 0)) as server:
         command = [sys.executable, "-c", CONFINED, str(tmp_path), str(server.getsockname()[1])]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     held, tried = json.loads(result.stdout)
     assert (tmp_path / "old").read_bytes() == b"kept" or not held["no_file_writes"]
     assert not (tmp_path / "new").exists() or (tmp_path / "new").stat().st_size == 0

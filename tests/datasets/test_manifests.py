@@ -24,6 +24,7 @@ from oddpixel.forensics.audit.facts.fact import Fact
 from oddpixel.provenance import c2pa_library
 from tests import pki
 from tests.conftest import ROOT
+from tests.patience import PATIENCE
 
 c2pa = pytest.importorskip("c2pa")
 
@@ -309,7 +310,7 @@ def test_under_confinement(imported: str, tmp_path: Path) -> None:
         arguments += [str(tmp_path / name), name if name in FORMS else "JPEG"]
     result = subprocess.run(
         [sys.executable, "-I", "-B", "-c", CONFINED, imported, laboratory().root, *arguments],
-        capture_output=True, text=True, check=True, timeout=120, env=WORKER_ENVIRONMENT | {"RAYON_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=True, timeout=PATIENCE, env=WORKER_ENVIRONMENT | {"RAYON_NUM_THREADS": "1"},
     )  # fmt: skip
     held, found, threads = json.loads(result.stdout)
     assert found == ["trusted"] * len(FORMS) + ["invalid", "absent", "unreadable"]
@@ -324,7 +325,7 @@ def test_a_library_planted_in_the_working_directory_is_not_loaded(tmp_path: Path
 
     def loads(statement: str) -> str:
         command = [sys.executable, "-I", "-B", "-c", statement]
-        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
         return "loaded" if result.returncode == 0 else result.stderr
 
     ours = "from oddpixel.provenance import c2pa_library; c2pa_library(); import os; assert 'C2PA_LIBRARY_NAME' not in os.environ"

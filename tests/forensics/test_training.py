@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from oddpixel.forensics.density.task import DensityTask, Examples
 from oddpixel.recipe import read_recipe
 from oddpixel.training import Trainer, TrainingOptions
 from tests.conftest import ROOT
+from tests.patience import PATIENCE
 
 TINY = {
     "kind": "flat",
@@ -234,10 +234,8 @@ def test_training_on_a_folder_of_images(tmp_path: Path) -> None:
         "-o",
         str(tmp_path / "m"),
     ]
-    started = time.monotonic()
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert result.returncode == 0, result.stderr
-    assert time.monotonic() - started < 120
     card = (tmp_path / "m/README.md").read_text()
     assert "One pass minus identity" in card or "can justify" in card
     record = json.loads((tmp_path / "m/model.json").read_text())["record"]

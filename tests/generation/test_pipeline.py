@@ -1,4 +1,4 @@
-"""From what is asked for to pictures, on a tiny cascade of random weights; and what is refused before any work."""
+"""From prompts to pictures, on a tiny cascade of random weights; and what is refused before any work."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_image_to_image_stays_nearer_with_less_noise(cascade: UltraPixelPipeline
 
 def test_negative_prompts_and_the_published_way_of_capturing(cascade: UltraPixelPipeline) -> None:
     plain = cascade(["cat"], size=SIZE, options=SHORT)
-    away = cascade(["cat"], instead=["house"], size=SIZE, options=SHORT)
+    away = cascade(["cat"], negative_prompts=["house"], size=SIZE, options=SHORT)
     assert not np.array_equal(plain.pictures, away.pictures)
     published = cascade(["cat"], size=SIZE, options=dataclasses.replace(SHORT, captures_last_step=True))
     assert torch.equal(plain.low, published.low)
@@ -117,24 +117,24 @@ def test_controls_change_nothing_until_they_are_trained(cascade: UltraPixelPipel
 def test_lora_starts_as_nothing_and_can_be_kept_for_good() -> None:
     stage = tiny.stage_c()
     x, t = torch.randn(1, 4, 4, 4), torch.tensor([0.3])
-    asked = tiny.pipeline().conditioner(["cat"])
-    plain = stage.predict_noise(x, t, asked).detach()
+    conditions = tiny.pipeline().conditioner(["cat"])
+    plain = stage.predict_noise(x, t, conditions).detach()
     names = lora.add(stage.unet, rank=2)
     assert len(names) == 16
-    assert torch.allclose(stage.predict_noise(x, t, asked), plain)
+    assert torch.allclose(stage.predict_noise(x, t, conditions), plain)
     trained = [name for name, p in stage.unet.named_parameters() if p.requires_grad]
     assert len(trained) == 32
     for value in lora.weights(stage.unet).values():
         value.add_(0.3)
     kept = {name: value.clone() for name, value in lora.weights(stage.unet).items()}
-    adapted = stage.predict_noise(x, t, asked).detach()
+    adapted = stage.predict_noise(x, t, conditions).detach()
     assert not torch.allclose(adapted, plain, atol=1e-3)
     lora.merge(stage.unet)
-    assert torch.allclose(stage.predict_noise(x, t, asked), adapted, atol=1e-5)
+    assert torch.allclose(stage.predict_noise(x, t, conditions), adapted, atol=1e-5)
     fresh = tiny.stage_c()
     lora.add(fresh.unet, rank=2)
     lora.load(fresh.unet, kept)
-    assert torch.allclose(fresh.predict_noise(x, t, asked), adapted, atol=1e-5)
+    assert torch.allclose(fresh.predict_noise(x, t, conditions), adapted, atol=1e-5)
     with pytest.raises(UsageError, match="other layers"):
         lora.load(fresh.unet, {"nowhere.a": torch.zeros(1)})
     with pytest.raises(UsageError, match="no linear layer"):
@@ -146,10 +146,10 @@ def test_lora_starts_as_nothing_and_can_be_kept_for_good() -> None:
     [
         ({"size": (40, 300)}, "too small"),
         ({"size": (128, 1000)}, "more oblong"),
-        ({"size": SIZE, "seeds": [1, 2]}, "1 pictures are asked for, but seeds has 2"),
+        ({"size": SIZE, "seeds": [1, 2]}, "1 prompts, but 2 seeds"),
         ({"size": SIZE, "strength": 0.5}, "needs an image"),
         ({"size": SIZE, "strength": 0.0, "image": torch.rand(1, 3, 8, 8)}, "strength lies"),
-        ({"size": SIZE, "asked": ["dog"]}, "no label 'dog'; there are cat, house"),
+        ({"size": SIZE, "prompts": ["dog"]}, "no label 'dog'; there are cat, house"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_work(

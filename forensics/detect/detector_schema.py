@@ -1,0 +1,70 @@
+"""What detector.json says, as a JSON Schema: detectors are handed on, and loading one must run and allocate nothing of theirs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+DIGEST: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+NAMES: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLength": 4096}, "maxItems": 10_000_000}
+COUNT: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": 10**9}
+RATE: dict[str, Any] = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+
+OPTIONS: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "side": {"type": ["integer", "null"], "minimum": 16, "maximum": 16384},
+        "aligned": {"type": ["boolean", "string", "null"]},
+        "channels": {"anyOf": [{"type": "null"}, {"type": "string", "maxLength": 200}, NAMES]},
+        "calibration_share": RATE,
+        "max_fit": {"type": ["integer", "null"], "minimum": 1, "maximum": 10**8},
+        "alpha": RATE,
+        "confidence": RATE,
+        "seed": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
+        "normal_labels": {"anyOf": [{"type": "null"}, NAMES]},
+    },
+}
+LEVELS: dict[str, Any] = {
+    "type": "object",
+    "required": ["obeys_depth", "learned"],
+    "properties": {
+        "obeys_depth": {"type": "boolean"},
+        "learned": {
+            "anyOf": [
+                {"type": "null"},
+                {
+                    "type": "object",
+                    "required": ["unit", "low", "high"],
+                    "properties": {
+                        "unit": {"type": "string"},
+                        "low": {"type": ["number", "null"]},
+                        "high": {"type": ["number", "null"]},
+                    },
+                },
+            ]
+        },
+    },
+}
+DETECTOR: dict[str, Any] = {
+    "type": "object",
+    "required": [
+        "schema", "model", "model_sha256", "encoder", "options", "channels", "channels_sha256", "calibration_sha256",
+        "num_calibration_groups", "num_calibration_images", "fitted_on", "left_out",
+    ],
+    "properties": {
+        "schema": {"type": "string", "maxLength": 100},
+        "model": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,100}$"},
+        "model_sha256": DIGEST,
+        "encoder": {"type": ["string", "null"], "maxLength": 4096},
+        "options": OPTIONS,
+        "channels": NAMES,
+        "channels_sha256": DIGEST,
+        "calibration_sha256": DIGEST,
+        "num_calibration_groups": COUNT,
+        "num_calibration_images": COUNT,
+        "fitted_on": NAMES,
+        "left_out": NAMES,
+        "levels": LEVELS,
+        "selection": {"type": "object"},
+    },
+}  # fmt: skip

@@ -1,0 +1,143 @@
+"""Detectors and models that people hand on: wrong types, bytes changed at random, sizes nobody meant. A typed error, at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from oddpixel.errors import OddPixelError
+from oddpixel.forensics.density.store import find_model, load_model
+from oddpixel.forensics.detect import store
+from oddpixel.forensics.detect.detector import Detector
+from oddpixel.generation.cascade import load_cascade, save_cascade
+from tests.forensics.test_detector import surface
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("made") / "detector"
+    store.save(Detector().fit([surface(k) for k in range(24)]), place)
+    return place
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path / "detector")
+    return tmp_path / "detector"
+
+
+def rewritten(path: Path, **fields: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def test_the_untouched_one_loads(folder: Path) -> None:
+    assert store.load(folder).calibrated_.num_groups > 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"model": "../../somewhere"}, "model"),
+        ({"model": 7}, "model"),
+        ({"channels": "all"}, "channels"),
+        ({"channels": [[]]}, "channels[0]"),
+        ({"options": {"side": 2**63}}, "options.side"),
+        ({"options": {"seed": "x"}}, "options.seed"),
+        ({"num_calibration_groups": 1e400}, "number"),
+        ({"fitted_on": {}}, "fitted_on"),
+        ({"channels_sha256": None}, "channels_sha256"),
+    ],
+)
+def test_wrong_types_are_named(fields: dict[str, Any], field: str, folder: Path) -> None:
+    rewritten(folder / "detector.json", **fields)
+    with pytest.raises(OddPixelError, match=r"detector\.json is damaged") as caught:
+        store.load(folder)
+    assert field in str(caught.value)
+
+
+def test_arrays_that_agree_with_their_hash_and_not_with_each_other(folder: Path) -> None:
+    path = folder / "channels.safetensors"
+    arrays = load_file(path)
+    for change in ("cut", "infinite", "missing", "text"):
+        damaged = dict(arrays)
+        for name in [name for name in arrays if name.startswith("channel:")]:
+            if change == "cut":
+                damaged[name] = arrays[name][..., :0]
+            elif change == "infinite":
+                damaged[name] = np.full_like(arrays[name], np.inf) if arrays[name].dtype.kind == "f" else arrays[name]
+            elif change == "missing":
+                del damaged[name]
+            else:
+                damaged[name] = arrays[name].astype(np.uint8)[..., None]
+        save_file({name: np.ascontiguousarray(value) for name, value in damaged.items()}, path)
+        rewritten(folder / "detector.json", channels_sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+        if change == "text":  # other types may load; what they judge is an error of theirs, or a score
+            continue
+        with pytest.raises(OddPixelError):
+            store.load(folder).score_samples([surface(1)])
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"num_blocks": 2**63}, {"width": 4096}, {"width": 2**31}, {"num_networks": 10**9}, {"detail_std": [[1e308] * 3]},
+        {"width": "64"}, {"channels": -1}, {"coarsest": 0}, {"num_levels": 10**12}, {"base_blocks": 1.5}, {"unknown": 1},
+    ],
+)  # fmt: skip
+def test_sizes_that_nobody_meant_are_refused_before_anything_is_built(network: dict[str, Any], tmp_path: Path) -> None:
+    shutil.copytree(find_model("photo-grey"), tmp_path / "model")
+    path = tmp_path / "model/model.json"
+    content = json.loads(path.read_text())
+    content["network"] |= network
+    path.write_text(json.dumps(content))
+    with pytest.raises(OddPixelError):
+        load_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize("where", ["b", "c", "a", "guidance"])
+def test_a_cascade_of_such_sizes_is_refused(where: str, tmp_path: Path) -> None:
+    from tests.generation.test_training import cascade
+
+    save_cascade(tmp_path, cascade(), {"title": "tiny", "stages": {}})
+    content = json.loads((tmp_path / "model.json").read_text())
+    for name, value in content["options"][where].items():
+        if isinstance(value, int) and not isinstance(value, bool):
+            content["options"][where][name] = 2**63
+            break
+    else:
+        content["options"][where]["widths"] = [2**63]
+    (tmp_path / "model.json").write_text(json.dumps(content))
+    with pytest.raises(OddPixelError, match="damaged"):
+        load_cascade(tmp_path)
+
+
+def test_bytes_changed_at_random(folder: Path) -> None:
+    """Each file in turn, the hashes made to agree again where that is possible: loaded, or a typed error."""
+    generator = random.Random(0)
+    originals = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    outcomes = {"loaded": 0, "refused": 0}
+    for _ in range(120):
+        path = generator.choice(sorted(originals))
+        content = bytearray(originals[path])
+        for _ in range(generator.choice((1, 2, 30))):
+            content[generator.randrange(len(content))] = generator.randrange(256)
+        path.write_bytes(content[: generator.choice((len(content), len(content) * 3 // 4))])
+        for name, field in (("channels.safetensors", "channels_sha256"), ("calibration.parquet", "calibration_sha256")):
+            if path.name == name:
+                rewritten(folder / "detector.json", **{field: hashlib.sha256(path.read_bytes()).hexdigest()})
+        try:
+            store.load(folder)
+            outcomes["loaded"] += 1
+        except OddPixelError:
+            outcomes["refused"] += 1
+        for each, before in originals.items():
+            each.write_bytes(before)
+    assert min(outcomes.values()) > 5, outcomes
