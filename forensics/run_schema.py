@@ -21,6 +21,12 @@ DECISION: dict[str, Any] = {
         "drift_alarm": {"type": ["boolean", "null"]},
     },
 }
+LEFT_OUT: dict[str, Any] = {
+    "type": "object",
+    "required": ["item", "reason", "detail"],
+    "properties": {"item": TEXT, "reason": TEXT, "detail": TEXT},
+    "additionalProperties": False,
+}
 GROUPS: dict[str, Any] = {
     "type": "object",
     "required": ["groups"],
@@ -72,5 +78,6 @@ RUN: dict[str, Any] = {
         "started": TEXT,
         "finished": TEXT_OR_NULL,
         "decision": DECISION,
+        "left_out": {"type": "array", "items": LEFT_OUT},
     },
 }

@@ -144,16 +144,20 @@ def _read(entry: Entry, decoder: SandboxedDecoder) -> str:
 
 def fuzz_facts(numbers: range, outcomes: Outcomes) -> None:
     """Through what an audit reads of a file's bytes, in this process."""
-    from oddpixel.forensics.audit.facts import facts_of
-
     files = picture_files()
     for number in numbers:
         generator = random.Random(number)
         name = generator.choice(sorted(files))
         content = mutated(files[name], generator)
-        outcomes.note(
-            number, name, lambda content=content, name=name: f"{min(len(facts_of(content, name)), 1)} or more facts"
-        )  # type: ignore[misc]
+        outcomes.note(number, name, lambda content=content, name=name: _facts(content, name))  # type: ignore[misc]
+
+
+def _facts(content: bytes, name: str) -> str:
+    """Nothing is raised for damage: mutated files are told apart by what they still are."""
+    from oddpixel.forensics.audit.facts import facts_of
+
+    (kind,) = [fact.value for fact in facts_of(content, name) if fact.name == "container"]
+    return f"facts of {kind}"
 
 
 def fuzz_folders(numbers: range, outcomes: Outcomes) -> None:

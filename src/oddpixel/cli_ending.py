@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -55,10 +54,11 @@ def exit_by(rows: Sequence[Mapping[str, Any]], fail_on_error: bool = False) -> N
 
 def error_type(row: Mapping[str, Any]) -> str | None:
     """Of a row's error, an object or as a run keeps it; None for a row without."""
+    from oddpixel.forensics.row_cells import error_of
+
     error = row.get("error")
-    if not error:
-        return None
-    return str((json.loads(error) if isinstance(error, str) else error)["type"])
+    recorded = error_of({"error": error}) if isinstance(error, str) else error
+    return None if recorded is None else str(recorded["type"])
 
 
 def check_choice(option: str, value: str | None, choices: Iterable[str]) -> None:
