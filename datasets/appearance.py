@@ -76,10 +76,7 @@ def appearance(samples: Samples) -> Frame:
         meta["slope"] = 1 / samples.white
     if (used := _used_bits(samples, colours)) is not None:
         meta["display"] = {"value": [0.0, (2**used - 1) / samples.white], "grey": [0.0, 1.0]}
-        meta["notes"] = [
-            *meta.get("notes", []),
-            f"its {samples.bits} bits say no depth and {used} are used: it is shown so",
-        ]
+        meta["used_bits"] = used
     return Frame(stored=colours, scale=1 / samples.white, bits=samples.bits, unit="display", masked=masked, meta=meta)
 
 

@@ -1,4 +1,4 @@
-"""Images that a caller holds: arrays and Pillow images, as `Image`. What cannot be told for sure is refused with the reason."""
+"""Images that a caller holds: arrays and Pillow images, as `Image`. Anything ambiguous is refused with the reason."""
 
 from __future__ import annotations
 

@@ -79,10 +79,10 @@ class _Bits:
     def read(self, count: int) -> int:
         if count > self.left:
             raise CorruptFile("the JPEG XL header is cut short")
-        found = self.value & ((1 << count) - 1)
+        value = self.value & ((1 << count) - 1)
         self.value >>= count
         self.left -= count
-        return found
+        return value
 
     def flag(self) -> bool:
         return bool(self.read(1))

@@ -15,7 +15,7 @@ LARGEST = float(np.finfo(np.float32).max)  # pixels become float32
 
 
 def without_values_masked(frame: Frame) -> Frame:
-    """The frame with NaN and infinite samples masked too, and what is masked said. Raises: NoPixels where all of it is."""
+    """The frame with NaN and infinite samples masked too, and a note of how many. Raises: NoPixels where all of it is."""
     counts: dict[str, int] = {} if frame.masked is None else {"declared": int(frame.masked.sum())}
     masked = frame.masked
     if frame.stored.dtype.kind == "f":
@@ -28,8 +28,8 @@ def without_values_masked(frame: Frame) -> Frame:
     if masked.all():
         raise NoPixels("no pixel of it holds a value: all are padding, nodata, NaN or infinite")
     count = int(masked.sum())
-    said = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
-    notes = [*frame.meta.get("notes", []), f"{count} of {masked.size} pixels hold no value ({said}) and are masked"]
+    reasons = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+    notes = [*frame.meta.get("notes", []), f"{count} of {masked.size} pixels hold no value ({reasons}) and are masked"]
     facts = {
         "masked": {name: number for name, number in counts.items() if number},
         "masked_fraction": round(count / masked.size, 6),

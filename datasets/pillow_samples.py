@@ -54,7 +54,7 @@ def samples_from_pillow(picture: Any, bits: int = 8) -> Samples:
 
 
 def orientation_of(picture: Any) -> int:
-    """1..8; 1 where nothing is said or nothing sensible."""
+    """1..8; 1 where the file has no orientation or an invalid one."""
     try:
         value = int(picture.getexif().get(ORIENTATION, 1))
     except Exception:  # a broken EXIF block does not make the pixels unreadable

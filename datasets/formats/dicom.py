@@ -18,9 +18,10 @@ from oddpixel.image import Unit
 
 from ..appearance import Samples, appearance
 from ..completeness import promised
+from ..dicom_kind import is_original, may_show_text
+from ..dicom_padding import padding
 from ..dicom_tags import note_of, without_unreadable
 from ..limits import Limits
-from ..masking import equal_to
 from ..text import technical_text
 from . import Frame, Header
 
@@ -37,10 +38,6 @@ TECHNICAL = {
     "burned_in_annotation": "BurnedInAnnotation",
     "lossy": "LossyImageCompression",
 }
-# Modalities known for text in their pixels, a name among it, unless the file says NO (PS3.15 E.3.1).
-SCREEN_MODALITIES = ("US", "IVUS", "SC", "XC", "OT", "ES", "GM")
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # and those below it (PS3.4 B.5)
-SCREEN_WORDS = ("SCREEN SAVE", "SCREENSAVE", "SCREEN CAPTURE", "SCREENSHOT", "DOSE REPORT", "DOSE INFO")
 
 
 class Dicom:
@@ -99,38 +96,12 @@ class OpenedDicom:
         }
         if syntax := data.file_meta.get("TransferSyntaxUID") if hasattr(data, "file_meta") else None:
             meta["transfer_syntax"] = technical_text(syntax.name)
-        if self._may_show_text():
+        if may_show_text(data):
             meta["text_in_pixels"] = "possible"
             self.notes.append("a name may be burned into the pixels: no thumbnail and no map of it is written")
         if self.notes:
             meta["notes"] = list(self.notes)
         return Header(format="DICOM", width=columns, height=rows, frames=frames, meta=meta)
-
-    def _may_show_text(self) -> bool:
-        """Secondary captures, saved screens, and modalities known for text where the file does not deny it."""
-        declared = str(self.dataset.get("BurnedInAnnotation", "") or "").strip().upper()
-        is_known_for_it = str(self.dataset.get("Modality", "")) in SCREEN_MODALITIES and declared != "NO"
-        return declared == "YES" or is_known_for_it or self._is_capture()
-
-    def _is_capture(self) -> bool:
-        """A picture of a screen or of a film, not of the patient (PS3.3 A.8, C.7.6.1.1.2, C.8.6.1)."""
-        kind = str(self.dataset.get("SOPClassUID", "") or "")
-        words = [word.strip().upper().replace("_", " ") for word in self._image_type()[2:]]
-        return (
-            kind == SECONDARY_CAPTURE
-            or kind.startswith(f"{SECONDARY_CAPTURE}.")
-            or bool(self.dataset.get("ConversionType"))
-            or any(word.startswith(SCREEN_WORDS) for word in words)
-        )
-
-    def _image_type(self) -> list[str]:
-        value = self.dataset.get("ImageType") or []
-        return [value] if isinstance(value, str) else [str(each) for each in value]
-
-    def _is_original(self) -> bool:
-        """Neither derived nor secondary, as far as the file says (C.7.6.1.1.2)."""
-        words = [word.strip().upper() for word in self._image_type()[:2]]
-        return not ({"DERIVED", "SECONDARY"} & {*words}) and not self._is_capture()
 
     def series_place(self) -> dict[str, Any] | None:
         """Series identity (to be hashed), position and normal of a single-frame slice; None where it has none."""
@@ -161,7 +132,7 @@ class OpenedDicom:
         meta: dict[str, Any] = {} if spacing_kind is None else {"spacing": spacing_kind}
         if samples.ndim == 3 or photometric == "PALETTE COLOR":
             return self._colour_frame(samples, photometric, bits, spacing, meta)
-        masked = _padding(samples, data)
+        masked = padding(samples, data)
         if masked is not None:
             meta["padding_fraction"] = round(float(masked.mean()), 6)
         scale, offset, samples, notes = self._modality_lut(samples, index)
@@ -191,8 +162,9 @@ class OpenedDicom:
     def _profile(self) -> bytes | None:
         """The ICC profile (C.11.15), of whole-slide images in the optical path (C.8.12.5)."""
         paths = list(self.dataset.get("OpticalPathSequence") or [])
-        found = next((each.get("ICCProfile") for each in (self.dataset, *paths) if each.get("ICCProfile")), None)
-        return None if found is None else bytes(found)
+        profiles = (item.get("ICCProfile") for item in (self.dataset, *paths))
+        profile = next((content for content in profiles if content), None)
+        return None if profile is None else bytes(profile)
 
     def _is_in_hounsfield_units(self, index: int) -> bool:
         """Only where both rescale tags are there, say nothing else, and the image is an original of a CT (C.8.2.1.1.2)."""
@@ -200,7 +172,7 @@ class OpenedDicom:
         rescale_type = str(values.get("RescaleType", "") or "").strip().upper()
         is_rescaled = values.get("RescaleSlope") is not None and values.get("RescaleIntercept") is not None
         is_ct = self.header.meta.get("modality") == "CT"
-        return is_rescaled and self._is_original() and (rescale_type == "HU" or (is_ct and rescale_type == ""))
+        return is_rescaled and is_original(self.dataset) and (rescale_type == "HU" or (is_ct and rescale_type == ""))
 
     def _check_codec(self) -> None:
         from pydicom.pixels import get_decoder
@@ -320,33 +292,6 @@ def _look_up_palette(samples: np.ndarray, dataset: Any) -> tuple[np.ndarray, int
     return ((colours >> 8).astype(np.uint8), 8) if declared == 8 else (colours, 16)
 
 
-def _padding(samples: np.ndarray, dataset: Any) -> np.ndarray | None:
-    """Where padding lies (C.7.5.1.1.2); None where nowhere."""
-    for keyword in ("FloatPixelPaddingValue", "DoubleFloatPixelPaddingValue"):
-        if dataset.get(keyword) is not None:
-            return equal_to(samples, float(dataset[keyword].value))
-    first = dataset.get("PixelPaddingValue")
-    if first is None or samples.dtype.kind == "f":
-        return None
-    last = dataset.get("PixelPaddingRangeLimit", first)
-    try:
-        ends = [_in_range(int(value), dataset) for value in (first, last)]
-    except (TypeError, ValueError):
-        return None
-    padded = (samples >= min(ends)) & (samples <= max(ends))
-    return padded if padded.any() else None
-
-
-def _in_range(value: int, dataset: Any) -> int:
-    """A padding value as the pixels hold it: its VR (US or SS) may not agree with their sign."""
-    bits, is_signed = int(dataset.get("BitsStored", 16) or 16), int(dataset.get("PixelRepresentation", 0) or 0) == 1
-    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
-    if low <= value <= high:
-        return value
-    value &= 2**bits - 1
-    return value - 2**bits if is_signed and value >= 2 ** (bits - 1) else value
-
-
 def _transfer_syntax_assumed(dataset: Any) -> list[str]:
     """Without file meta information, how pydicom could read the elements tells how pixels of native encoding lie (PS3.10 7.1)."""
     from pydicom.dataset import FileMetaDataset
@@ -357,7 +302,7 @@ def _transfer_syntax_assumed(dataset: Any) -> list[str]:
         return []
     pixels = dataset.get_item("PixelData") if "PixelData" in dataset else None
     if getattr(pixels, "is_undefined_length", False) or getattr(pixels, "length", 0) == 0xFFFFFFFF:
-        return []  # compressed, and nothing says how: refused when its pixels are asked for
+        return []  # compressed, and nothing says how: refused when its pixels are decoded
     is_implicit, is_little = dataset.original_encoding
     assumed = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
     dataset.file_meta = file_meta if file_meta is not None else FileMetaDataset()

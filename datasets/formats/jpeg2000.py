@@ -119,13 +119,13 @@ class OpenedJpeg2000:
 
     def _alphas(self) -> dict[int, Alpha]:
         """Which channels are transparency (I.5.3.6)."""
-        found: dict[int, Alpha] = {}
+        alphas: dict[int, Alpha] = {}
         for definition in descend(self.file, self.bytes, b"jp2h", b"cdef"):
             for k in range(2, len(definition) - 5, 6):
                 channel, kind, _ = struct.unpack(">HHH", definition[k : k + 6])
                 if kind in ALPHAS:
-                    found[channel] = ALPHAS[kind]
-        return found
+                    alphas[channel] = ALPHAS[kind]
+        return alphas
 
 
 def _noted(notes: list[str]) -> dict[str, Any]:

@@ -209,10 +209,10 @@ def _orientation(frame: Any) -> int | None:
     """What the display matrix asks for, 1..8; None for what is no multiple of a quarter turn."""
     from av.sidedata.sidedata import Type
 
-    found = frame.side_data.get(Type.DISPLAYMATRIX)
-    if found is None:
+    side_data = frame.side_data.get(Type.DISPLAYMATRIX)
+    if side_data is None:
         return 1
-    matrix = np.frombuffer(bytes(found), np.int32)
+    matrix = np.frombuffer(bytes(side_data), np.int32)
     turn = matrix[[0, 1, 3, 4]] / 65536
     nearest = np.rint(turn)
     return ORIENTATIONS.get(tuple(nearest.astype(int).tolist())) if np.allclose(turn, nearest, atol=0.01) else None

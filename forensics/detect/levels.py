@@ -2,7 +2,7 @@
 
 Samples of 8 bits, of a declared depth, or in Hounsfield units say it themselves. A container of 16 bits may hold 10, 12 or 16 of
 them, and a scanner's units end nowhere: there the range is learned from the normals, kept with the detector, and an incoming
-image that leaves it is told of. The width of the container never decides.
+image that leaves it gets a note. The width of the container never decides.
 
     b = the bits that the largest values need;  [0, 2^b - 1] where that loses at most one bit, as it is for a detector's counts
     otherwise the range of the normals with a margin of a tenth to either side
@@ -149,11 +149,11 @@ def losses(image: Image, low: float, high: float, what: str) -> list[str]:
     there = len(np.unique(values))
     if left >= there and not clipped:
         return []
-    is_grave = clipped > LARGEST_CLIPPED or (left < FEWEST_LEVELS and there > 2 * left)
-    told = f"{left} {LEVELS_LEFT} {there} values"
+    is_severe = clipped > LARGEST_CLIPPED or (left < FEWEST_LEVELS and there > 2 * left)
+    note = f"{left} {LEVELS_LEFT} {there} values"
     if clipped:
-        told += f", and {clipped:.1%} of them lie outside {what}"
-    return [f"{WARNING if is_grave else ''}{told}"]
+        note += f", and {clipped:.1%} of them lie outside {what}"
+    return [f"{WARNING if is_severe else ''}{note}"]
 
 
 def is_usual(note: str) -> bool:

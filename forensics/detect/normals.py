@@ -129,8 +129,8 @@ def _of_one_unit(reduced: Sequence[Reduced]) -> None:
     """Raises: UsageError. Images in HU are `display` by now where the model is: what they came in counts."""
     units = Counter(each.original_unit for each in reduced)
     if len(units) > 1:
-        said = ", ".join(f"{count} in {unit}" for unit, count in units.items())
-        raise UsageError(f"the normals are of several kinds ({said}); fit one detector for each")
+        counts = ", ".join(f"{count} in {unit}" for unit, count in units.items())
+        raise UsageError(f"the normals are of several kinds ({counts}); fit one detector for each")
 
 
 def attempted(images: Iterable[Image], step: Callable[[Image], Answer]) -> tuple[list[tuple[Image, Answer]], list[str]]:

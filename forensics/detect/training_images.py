@@ -82,9 +82,9 @@ class TrainingImages:
         """Raises: UsageError where roles or labels left nothing."""
         if self.taken or not self.left_out:
             return
-        found = ", ".join(f"{count} of {facts}" for facts, count in sorted(self.left_out.items()))
-        way_out = "name the labels that mean normal with --normal-label" if self.labels else "give training images"
-        raise UsageError(f"none of these images is a normal one for training ({found}); {way_out}")
+        counts = ", ".join(f"{count} of {facts}" for facts, count in sorted(self.left_out.items()))
+        remedy = "name the labels that mean normal with --normal-label" if self.labels else "give training images"
+        raise UsageError(f"none of these images is a normal one for training ({counts}); {remedy}")
 
     def as_json(self) -> dict[str, dict[str, int]]:
         return {"taken": dict(sorted(self.taken.items())), "left_out": dict(sorted(self.left_out.items()))}

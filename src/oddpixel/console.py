@@ -133,6 +133,8 @@ def _notes(meta: dict[str, Any]) -> str:
     """What a reader should know about these pixels, in a few words."""
     notes = [str(meta[name]) for name in ("modality", "model", "transfer_syntax") if name in meta]
     notes += [f"{name} {meta[name]}" for name in ("alpha", "converted_from") if name in meta]
+    if "used_bits" in meta:
+        notes.append(f"only {meta['used_bits']} bits used")
     series = meta.get("series", {})
     counts = ("missing_slices", "doubled_positions", "other_orientations")
     notes += [f"{series[name]} {name.replace('_', ' ')}" for name in counts if series.get(name)]

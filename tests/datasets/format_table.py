@@ -45,18 +45,18 @@ def _row(writer: Writer) -> tuple[str, ...]:
     keys = [name.removesuffix("_mm") for name in writer.metadata]
     return (
         writer.name + ("" if writer.tolerance == 0 else " (lossy)"),
-        _told(case.depth.name for case in cases),
-        _told(PROFILES[case.profile] for case in cases if case.profile != "none"),
+        _listed(case.depth.name for case in cases),
+        _listed(PROFILES[case.profile] for case in cases if case.profile != "none"),
         "all eight" if orientations == set(range(1, 9)) else "-",
-        _told(ALPHAS[case.alpha] for case in cases if case.alpha != "none"),
-        _told(case.nothing for case in cases if case.nothing != "none"),
+        _listed(ALPHAS[case.alpha] for case in cases if case.alpha != "none"),
+        _listed(case.nothing for case in cases if case.nothing != "none"),
         writer.sequence_is,
-        _told(keys),
+        _listed(keys),
     )
 
 
-def _told(found: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(found)) or "-"
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(values)) or "-"
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

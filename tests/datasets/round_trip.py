@@ -24,8 +24,8 @@ def fault(writer: Writer, case: Case, folder: Path) -> str | None:
     if not isinstance(image, Image):
         return f"{writer.name}, {case}: {image.error}"
     pixels, valid = expected(case, values)
-    said = _difference(image, case, pixels, valid, _tolerance(writer, case))
-    return None if said is None else f"{writer.name}, {case}: {said}"
+    problem = _difference(image, case, pixels, valid, _tolerance(writer, case))
+    return None if problem is None else f"{writer.name}, {case}: {problem}"
 
 
 def _difference(image: Image, case: Case, pixels: np.ndarray, valid: np.ndarray | None, tolerance: float) -> str | None:

@@ -272,7 +272,7 @@ def test_12_bits_in_16_are_no_black_picture(tmp_path: Path) -> None:
     image = read(tmp_path / "x.png")
     np.testing.assert_array_equal(np.rint(image.pixels[0] * 65535), values)
     assert image.to_display().max() > 200
-    assert "12 are used" in notes(image)
+    assert image.meta["used_bits"] == 12
 
 
 def test_a_profile_for_other_channels_is_said(tmp_path: Path, photo: np.ndarray) -> None:

@@ -95,7 +95,7 @@ FAULTS: dict[str, tuple[object, str, Any, list[Writer]]] = {
     "MaxSampleValue ignored": (tiff, "_declared_bits", lambda page, values, bits: bits, writers("TIFF")),
     "signed samples as unsigned": (tiff, "_samples_of", signed_as_unsigned, writers("TIFF")),
     "the slope's sign swapped": (dicom.OpenedDicom, "_modality_lut", sign_swapped, writers("DICOM")),
-    "padding taken for tissue": (dicom, "_padding", lambda samples, dataset: None, writers("DICOM")),
+    "padding taken for tissue": (dicom, "padding", lambda samples, dataset: None, writers("DICOM")),
     "nodata taken for data": (tiff, "_nodata", lambda page: None, writers("TIFF")),
     "NaN taken for data": (decoding, "without_values_masked", nothing_masked, writers("NIfTI")),
     "infinity taken for data": (

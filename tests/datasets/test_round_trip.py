@@ -19,7 +19,7 @@ by_name = pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.n
 def test_every_combination_reads_back_equal(writer: Writer, tmp_path: Path) -> None:
     cases = list(writer.cases())
     assert cases
-    assert [said for case in cases if (said := fault(writer, case, tmp_path)) is not None] == []
+    assert [problem for case in cases if (problem := fault(writer, case, tmp_path)) is not None] == []
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,9 @@ NOTHINGS = {"float32": ("nan", "infinite", "nodata"), "int16": ("nodata", "paddi
 
 
 def exif(orientation: int) -> Any:
-    found = Pillow.Exif()
-    found[0x0112], found[0x010F] = orientation, MAKER
-    return found
+    tags = Pillow.Exif()
+    tags[0x0112], tags[0x010F] = orientation, MAKER
+    return tags
 
 
 def _through_pillow(case: Case, values: np.ndarray, kind: str, **options: Any) -> bytes:
@@ -191,7 +191,7 @@ def _chroma(values: np.ndarray) -> str:
 
 
 def jpegxl(case: Case, values: np.ndarray) -> bytes:
-    """libjxl is told linear light by imagecodecs where samples have more than 8 bits."""
+    """imagecodecs declares linear light for samples of more than 8 bits."""
     content = bytes(imagecodecs.jpegxl_encode(values, lossless=True, bitspersample=case.depth.bits))
     return content if case.orientation == 1 else _oriented_jpegxl(content, case.orientation)
 
