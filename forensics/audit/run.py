@@ -31,11 +31,12 @@ from oddpixel.forensics.executors import Executor, InProcess
 from oddpixel.forensics.runs import Run
 from oddpixel.image import Image
 from oddpixel.provenance import sign_report
+from oddpixel.records import read_record
 
 from .audited import Audited, Options, audit_entry
 from .checks import named
 from .exhibit import Exhibit
-from .report.custody import Custody
+from .report.custody import CUSTODY, Custody
 from .report.page import page, shown_pictures
 from .report.pdf import pdf
 from .report.record import as_bytes, files_of, record_of
@@ -174,8 +175,17 @@ def write_report(run: Run, audited: Audited, spec: Shard, custody: Custody, name
     # Only now, so that a report whose drawing fails leaves none of its files behind.
     for path, each in content.items():
         _write(run, f"{folder}/{path}", each)
-    run.write_json(f"{folder}/custody.json", said)
+    run.write_json(f"{folder}/custody.json", said | _earlier(run, folder))
     return {"record": record, "folder": folder}
+
+
+def _earlier(run: Run, folder: str) -> dict[str, Any]:
+    """Custody of the same bytes that were examined before, under another name perhaps: nothing noted is lost."""
+    path = run.path / folder / "custody.json"
+    if not path.is_file():
+        return {}
+    before = read_record(path, CUSTODY, RunError)
+    return {"earlier": [*before.pop("earlier", []), before]}
 
 
 def _write(run: Run, path: str, content: bytes) -> None:

@@ -43,6 +43,20 @@ def report(run: AuditRun, name: str) -> tuple[dict[str, Any], Path]:
     return json.loads((place / "report.json").read_text()), place
 
 
+def test_two_names_of_the_same_bytes_lose_no_custody(folder: Path, tmp_path: Path) -> None:
+    """They share a report, since it depends on the bytes alone; who looked at which name when is kept for both."""
+    (folder / "copy of whole.jpg").write_bytes((folder / "whole.jpg").read_bytes())
+    run = audited(folder, tmp_path / "out")
+    assert len(run.items) == 3
+    _, place = report(run, "whole.jpg")
+    custody = json.loads((place / "custody.json").read_text())
+    assert {custody["evidence"], *(each["evidence"] for each in custody["earlier"])} == {
+        "whole.jpg",
+        "copy of whole.jpg",
+    }
+    assert all(unbroken(each) for each in (custody, *custody["earlier"]))
+
+
 def test_a_splice_is_found_with_its_place_and_a_whole_photograph_is_not_called_manipulated(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -17,6 +17,12 @@ from typing import Any
 
 from oddpixel import __version__
 
+CUSTODY: dict[str, Any] = {
+    "type": "object",
+    "required": ["schema", "evidence", "entries"],
+    "properties": {"entries": {"type": "array"}, "earlier": {"type": "array"}},
+}
+
 
 @dataclass
 class Custody:
