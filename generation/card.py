@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-STAGES = {"a": "stage A", "b": "stage B and the semantic encoder", "c": "stage C", "guidance": "guidance"}
+STAGES = {"a": "stage A", "b": "stage B", "c": "stage C", "guidance": "guidance"}
 
 
 def write_card(path: Path, content: dict[str, Any]) -> None:
@@ -17,6 +17,7 @@ def write_card(path: Path, content: dict[str, Any]) -> None:
         "Stages A, B and C of Stable Cascade with UltraPixel's guidance (arXiv:2407.02158), of our own training. What it",
         "makes is synthetic, and marked as such. It knows the few pictures it was shown: texture and layout, no evidence of",
         "anything.",
+        *(["", record["note"]] if record.get("note") else []),
         "",
         "| stage | steps | hours | held-out figures |",
         "|---|---|---|---|",

@@ -204,4 +204,4 @@ def _load(cascade: Cascade, folder: Path) -> None:
 
 def _record(recipe: dict[str, Any]) -> dict[str, Any]:
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
-    return {"title": recipe.get("title", ""), "machine": machine, "stages": {}}
+    return {"title": recipe.get("title", ""), "note": recipe.get("note", ""), "machine": machine, "stages": {}}
