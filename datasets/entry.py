@@ -45,6 +45,12 @@ class Entry:
     error: UnreadableInput | None = None
     inside: Path | None = None
 
+    @property
+    def identity(self) -> str:
+        """The name, with what a source says of the file where it says anything: another group makes another run."""
+        said = (self.group, self.label, self.role)
+        return self.name if said == (None, None, None) else "\t".join((self.name, *(each or "" for each in said)))
+
     def open(self, limits: Limits) -> BinaryIO:
         """The file's bytes, as a real file. Raises: UnreadableInput."""
         if self.error is not None:

@@ -17,6 +17,7 @@ from oddpixel.errors import describe
 from oddpixel.image import Image, Unreadable
 
 from .contact_sheet import write_contact_sheet
+from .freshness import drop_outdated, note_stamps, stamps_of
 from .runs import SHARD_SIZE, Run
 
 
@@ -45,12 +46,14 @@ def inspect_into(
 
     Raises: RunError where `out` cannot be written or holds another run.
     """
-    names = [entry.name for entry in source.entries]
+    names = [entry.identity for entry in source.entries]
     run = Run.begin(out, "inspect", options or {}, names, shard_size=shard_size, places=places, overwrite=overwrite)
     num_shards = run.record["num_shards"]
     with run.writing_alone():
+        drop_outdated(run, source.entries, shard_size)
         for shard in run.missing_shards():
             images = source[shard * shard_size : (shard + 1) * shard_size]
+            note_stamps(run, shard, stamps_of(images.entries))
             rows = []
             for row in border(images, partial(_row, run), error_row):
                 rows.append(row)

@@ -206,6 +206,30 @@ class Run:
         done = {int(part.stem.removeprefix("part-")) for part in self.parts()}
         return [shard for shard in range(self.record["num_shards"]) if shard not in done]
 
+    def digests(self, shard: int) -> dict[str, set[str | None]]:
+        """The SHA-256 recorded for each file of a shard, by name; frames share their file's."""
+        import pandas as pd
+
+        try:
+            table = pd.read_parquet(self._part(shard), columns=["item", "sha256"])
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{self._part(shard)} cannot be read: {error}") from error
+        found: dict[str, set[str | None]] = {}
+        for item, sha256 in zip(table["item"], table["sha256"], strict=True):
+            for name in {item, str(item).rpartition("#")[0]}:
+                found.setdefault(name, set()).add(None if pd.isna(sha256) else str(sha256))
+        return found
+
+    def drop_part(self, shard: int) -> None:
+        """Have a shard done anew; the run is unfinished until then. Raises: RunError."""
+        with _explained(self.path):
+            self._part(shard).unlink(missing_ok=True)
+        if self.record["finished"] is not None:
+            self.write_json("run.json", self.record | {"finished": None})
+
+    def _part(self, shard: int) -> Path:
+        return self.path / "scores" / f"part-{shard:05d}.parquet"
+
     @contextlib.contextmanager
     def writing_alone(self) -> Iterator[None]:
         """No other process writes this run meanwhile. The system frees the lock of a process that dies.
@@ -238,7 +262,7 @@ class Run:
         return self._write_table(shard, table[list(COLUMNS)])
 
     def _write_table(self, shard: int, table: Any) -> Path:
-        path = self.path / "scores" / f"part-{shard:05d}.parquet"
+        path = self._part(shard)
         with self.writing(path) as file:
             whole = table.reindex(columns=list(COLUMNS)).assign(shard=shard).astype(COLUMNS)
             whole.to_parquet(file, index=False, compression="zstd")
@@ -290,7 +314,7 @@ class Run:
     def _clear(self) -> None:
         with self.writing_alone():
             (self.path / "run.json").unlink()
-            for folder in ("scores", "details", "thumbnails", "maps", "expected"):
+            for folder in ("scores", "details", "thumbnails", "maps", "expected", "stamps"):
                 shutil.rmtree(self.path / folder, ignore_errors=True)
 
     def is_same(self, kind: str, options: Mapping[str, Any], items: Sequence[str], shard_size: int) -> bool:

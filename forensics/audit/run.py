@@ -28,6 +28,7 @@ from oddpixel.datasets.source import FileSource, open_source
 from oddpixel.errors import OddPixelError, RunError, UnreadableInput, UsageError, describe
 from oddpixel.forensics.detect.evidence_picture import EVIDENCE_SHOWN, write_evidence
 from oddpixel.forensics.executors import Executor, InProcess
+from oddpixel.forensics.freshness import drop_outdated, note_stamps, stamps_of
 from oddpixel.forensics.runs import Run
 from oddpixel.image import Image
 from oddpixel.provenance import sign_report
@@ -93,13 +94,14 @@ def audit_into(
     reading = {name: more[name] for name in ("max_megapixels", "follow_links") if name in more}
     source = _open(places, **reading)
     source.check_any()
-    names = [entry.name for entry in source.entries]
+    names = [entry.identity for entry in source.entries]
     spec = options.as_json() | reading | {name: more.get(name) for name in ("case", "with_pdf")}
     run = Run.begin_or_reopen(
         out, "audit", spec, names, shard_size=SHARD_SIZE, places=places, overwrite=overwrite
     )  # fmt: skip
     shared = {name: value for name, value in more.items() if name != "follow_links"}
     with run.writing_alone():
+        drop_outdated(run, source.entries, SHARD_SIZE)
         shards = [
             Shard(run=run.path, entry=source.entries[k], shard=k, options=options, **shared)
             for k in run.missing_shards()
@@ -115,6 +117,7 @@ def audit_into(
 def audit_shard(spec: Shard) -> int:
     """One file: its report, its details and last its row, which is what says that it is done. Raises: RunError."""
     run = Run.open(spec.run)
+    note_stamps(run, spec.shard, stamps_of([spec.entry]))
     ((row, item),) = border([spec.entry], lambda entry: _audited(run, entry, spec), _failed)
     run.write_json(f"details/part-{spec.shard:05d}.json", item)
     run.write_part(spec.shard, [row])

@@ -22,6 +22,7 @@ from oddpixel.datasets.reading import Reader
 from oddpixel.datasets.source import FileSource, open_source, reader_of
 from oddpixel.errors import CalibrationTooSmall, InvalidImage
 from oddpixel.forensics.executors import Executor, InProcess, Rank
+from oddpixel.forensics.freshness import drop_outdated, note_stamps, stamps_of
 from oddpixel.forensics.run_table import RunTable
 from oddpixel.forensics.runs import Run
 from oddpixel.image import Image, Unreadable
@@ -138,11 +139,12 @@ def flag_into(
         "strata": list(rule.strata),
         "maps": maps,
     }
-    names = [entry.name for entry in source.entries]
-    # One that is finished is only decided anew.
+    names = [entry.identity for entry in source.entries]
+    # One that is finished is only decided anew, but for files that have changed since.
     run = Run.begin_or_reopen(
         out, "flag", options, names, shard_size=shard_size, places=incoming.places, overwrite=overwrite
     )  # fmt: skip
+    drop_outdated(run, source.entries, shard_size)
     specs = [
         Shard(
             run=run.path, detector=detector, incoming=incoming, shard=shard, encoder=encoder,
@@ -170,7 +172,9 @@ def _advance(counts: Iterator[int], on_item: Callable[[], None]) -> None:
 def score_shard(spec: Shard) -> int:
     """Write the part of one shard; how many files that were. Raises: RunError."""
     run, detector = Run.open(spec.run), _loaded(spec.detector, spec.encoder)
+    stamps = stamps_of(spec.entries)
     images = spec.incoming.reader().read(spec.entries)
+    note_stamps(run, spec.shard, stamps)
     run.write_part(spec.shard, score_rows(run, images, detector, spec.strata, spec.maps))
     return len(spec.entries)
 
