@@ -165,7 +165,7 @@ class RunTable:
         try:
             self._load_new_parts()
             return self.database.cursor().execute(query, values)
-        except duckdb.Error as error:
+        except (duckdb.Error, UnicodeDecodeError) as error:  # DuckDB repeats damaged bytes in its own messages
             raise RunError(f"{self.run.path}: its parts cannot be read: {error}") from error
 
     def _load_new_parts(self) -> None:

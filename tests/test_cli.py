@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from oddpixel import __version__
+from tests.patience import PATIENCE
 
 Save = Callable[..., Path]
 TILE = np.arange(64, dtype=np.uint8).reshape(8, 8)
@@ -20,7 +21,7 @@ TILE = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
 def oddpixel(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "oddpixel", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def test_help_answers_at_once() -> None:

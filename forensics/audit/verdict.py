@@ -34,6 +34,10 @@ PROPOSITIONS = (
 WORDS = ((1.0, "no support"), (2.0, "weak support"), (10.0, "moderate support"), (100.0, "moderately strong support"))
 
 
+LOUD = -20.0  # log10 NFA: one such finding in 10^20 images without cause, if its model of them holds
+UNAUDITED = "its rate of false alarms was not shown to hold in images of this kind, so it does not decide; look at it"
+
+
 @dataclass(frozen=True)
 class LikelihoodRatio:
     """Arguments:
@@ -117,9 +121,22 @@ def decide(
         return verdict(
             "inconclusive", f"no test with a known rate of false alarms applies to this image ({gate.stratum})"
         )
+    if loud := [each for each in findings if _is_loud(each, gate, known)]:
+        return verdict("inconclusive", *(f"{_said(each)}; {UNAUDITED}" for each in loud))
     failed = [each.check for each in findings if each.status == "error"]
     because = f"none of {len(fused)} tests reached its share of the level {alpha:g}"
     return verdict("no evidence found", because, *([f"failed: {', '.join(failed)}"] if failed else []))
+
+
+def _is_loud(finding: Finding, gate: Gate, known: Calibration) -> bool:
+    """A finding that cannot be fused, and is far too strong to be passed over in silence."""
+    return (
+        finding.status == "evidence"
+        and finding.about == "manipulation"
+        and not counts(finding, gate, known)
+        and finding.log10_nfa is not None
+        and finding.log10_nfa <= LOUD
+    )
 
 
 def counts(finding: Finding, gate: Gate, known: Calibration) -> bool:

@@ -284,6 +284,7 @@ def _lossy(readable: Any) -> list[str]:
 
 def _check_possible(record: dict[str, Any], rule: Rule) -> None:
     """Before hours of scoring: can this calibration give what is asked for? Raises: CalibrationTooSmall, UsageError."""
+    stratum({}, rule.strata)
     if rule.fdr is None:
         guarantee(int(record["num_calibration_groups"]), rule.alpha, rule.confidence)
     else:

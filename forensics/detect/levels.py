@@ -4,7 +4,7 @@ Samples of 8 bits, of a declared depth, or in Hounsfield units say it themselves
 them, and a scanner's units end nowhere: there the range is learned from the normals, kept with the detector, and an incoming
 image that leaves it gets a note. The width of the container never decides.
 
-    b = the bits that the largest values need;  [0, 2^b - 1] where that loses at most one bit, as it is for a detector's counts
+    b = the bits that the largest values need;  [0, 2^b - 1] where that loses at most two bits, as it is for a detector's counts
     otherwise the range of the normals with a margin of a tenth to either side
     scales that differ too much between the normals (arbitrary units): each image by its own percentiles
 """
@@ -29,6 +29,7 @@ AGREEMENT = (0.02, 0.98)  # of the normals: so many set the range
 MARGIN = 0.1
 # The common range may be so many times that of a usual image: then a quarter of the levels is left to it.
 WIDEST = 4.0
+MOST_SPARE = 4  # times the range in use; a picture looks the same in 8 and in 16 bits as long as no more is spared
 FEWEST_LEVELS = 32  # of 256: with fewer left, and more that were there, a note becomes a warning
 LARGEST_CLIPPED = 0.01
 LEAST_USED = 1 / 8  # of the container: what uses less is no 16-bit image
@@ -126,6 +127,7 @@ def grey(pixels: Float32[np.ndarray, "*n"], low: float, high: float) -> Float32[
 def range_of(extent: Extent, levels: Levels | None) -> tuple[float, float]:
     """Black and white for an image of this extent. Raises: InvalidImage."""
     if levels is not None and levels.unit == extent.unit and levels.low is not None and levels.high is not None:
+        _check_depth(extent, levels.low, levels.high)
         return levels.low, levels.high
     if extent.unit != "display":
         return extent.own_low, extent.own_high
@@ -135,6 +137,21 @@ def range_of(extent: Extent, levels: Levels | None) -> tuple[float, float]:
             "from images of another depth; declare the depth (sBIT), or fit on images of this kind"
         )
     return 0.0, 1.0
+
+
+def _check_depth(extent: Extent, low: float, high: float) -> None:
+    """A picture of two bits more or three bits fewer than the detector learned from is of another depth, not odd.
+
+    Raises: InvalidImage.
+    """
+    if extent.unit != "display":
+        return
+    if extent.high < LEAST_USED * high or extent.own_high > MOST_SPARE * high or extent.high < low:
+        shown = [round(value * STORED_TOP) for value in (extent.low, extent.high, low, high)]
+        raise InvalidImage(
+            f"its samples of {CONTAINER_BITS} bits run from {shown[0]} to {shown[1]}, those of the detector's normals from "
+            f"{shown[2]} to {shown[3]}: of another depth; declare the depth (sBIT), or fit on images of this kind"
+        )
 
 
 def losses(image: Image, low: float, high: float, what: str) -> list[str]:
@@ -170,7 +187,7 @@ def _rounded(unit: Unit, low: float, high: float) -> dict[str, float]:
     margin = MARGIN * max(high - low, 1e-12)
     if unit == "display":
         top = 2 ** int(np.ceil(np.log2(high * STORED_TOP + 1))) - 1
-        if top <= 2 * (high - low) * STORED_TOP:
+        if top <= MOST_SPARE * (high - low) * STORED_TOP:
             return {"low": 0.0, "high": top / STORED_TOP}
         return {"low": max(low - margin, 0.0), "high": min(high + margin, 1.0)}
     return {"low": low - margin, "high": high + margin}

@@ -68,8 +68,16 @@ def test_history_never_counts() -> None:
 
 
 def test_what_was_not_audited_never_counts() -> None:
-    verdict = decide(GATE, [], [by_nfa("unheard-of", -300.0), by_rank("a", 0.6)], known=KNOWN)
+    verdict = decide(GATE, [], [by_nfa("unheard-of", -10.0), by_rank("a", 0.6)], known=KNOWN)
     assert verdict.label == "no evidence found"
+
+
+def test_what_was_not_audited_is_not_passed_over_where_it_is_loud() -> None:
+    """It never convicts, but "no evidence found" would not be true."""
+    verdict = decide(GATE, [], [by_nfa("unheard-of", -300.0), by_rank("a", 0.6)], known=KNOWN)
+    assert verdict.label == "inconclusive"
+    assert any("unheard-of" in reason and "does not decide" in reason for reason in verdict.because)
+    assert verdict.p_value == decide(GATE, [], [by_rank("a", 0.6)], known=KNOWN).p_value
 
 
 def test_labels() -> None:
