@@ -245,7 +245,7 @@ def decide_run(run: Run, detector: Detector, rule: Rule) -> Flagged:
         table["q_value"] = index.map(lambda k: float(decided.q_value[k])).reindex(table.index)
         table["flagged"] = index.map(lambda k: bool(decided.flagged[k])).reindex(table.index)
         decision |= _decision(decided, detector, rule)
-        decision["warnings"] = [*decision["warnings"], *_lossy(readable)]
+        decision["warnings"] = [*decision["warnings"], *_known(readable, detector), *_lossy(readable)]
     for shard, part in table.groupby("shard"):
         run.rewrite_part(int(shard), part)
     run.write_json("groups.json", {"groups": _groups(table, decided)})
@@ -253,6 +253,18 @@ def decide_run(run: Run, detector: Detector, rule: Rule) -> Flagged:
     rows = _oddest_first(table)
     write_report(run, rows, decision, _groups(table, decided))
     return Flagged(run, rows, decision)
+
+
+def _known(readable: Any, detector: Detector) -> list[str]:
+    """Images that the detector was made from have nothing to prove: what is promised holds for others."""
+    made_from = {*detector.fitted_on_, *(row.sha256 for row in detector.calibrated_.rows)}
+    count = int(readable["sha256"].isin(made_from).sum())
+    if not count:
+        return []
+    return [
+        f"{count} of {len(readable)} images are among those that the detector was fitted to or calibrated on; "
+        "what is promised of false alarms holds for images that it has not seen"
+    ]
 
 
 def _decision(decided: Decided, detector: Detector, rule: Rule) -> dict[str, Any]:

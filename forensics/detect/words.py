@@ -13,7 +13,7 @@ def of_density_entry(name: str, deviations: float) -> str:
     if kind == "nll":
         return f"{size} are {'richer' if more else 'plainer'} than in normals, by {by}"
     if kind == "gap":
-        return f"{size} are {'rougher' if more else 'smoother'} than what they belong to lets expect, by {by}"
+        return f"{size} are {'rougher' if more else 'smoother'} than their surroundings suggest, by {by}"
     if kind == "surprise":
         at = f"restored from noise of log-SNR {argument}"
         return f"{size}, {at}, are {'rougher' if more else 'smoother'} than the model expects of them, by {by}"

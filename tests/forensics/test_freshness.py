@@ -125,3 +125,23 @@ def test_an_inspection_that_was_cut_off_does_too(incoming: Path, tmp_path: Path)
     items = inspect_into(tmp_path / "run", open_source(incoming), shard_size=2)
     fresh = inspect_into(tmp_path / "fresh", open_source(incoming), shard_size=2)
     assert [item["pixels_sha256"] for item in items] == [item["pixels_sha256"] for item in fresh]
+
+
+def test_images_that_the_detector_was_made_from_are_named(detector: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "seen"
+    folder.mkdir()
+    for k in range(3):
+        Pillow.fromarray(surface(600 + k)).save(folder / f"{k}.png")
+    assert not flagged(folder, detector, tmp_path / "run").decision["warnings"]
+    mine = tmp_path / "mine"
+    store.save(Detector().fit(open_source(folder, incoming_normals(tmp_path))), mine)
+    warnings = flagged(folder, mine, tmp_path / "again").decision["warnings"]
+    assert any("3 of 3 images are among those" in warning for warning in warnings)
+
+
+def incoming_normals(tmp_path: Path) -> Path:
+    folder = tmp_path / "normals"
+    folder.mkdir()
+    for k in range(21):
+        Pillow.fromarray(surface(700 + k)).save(folder / f"{k}.png")
+    return folder

@@ -115,7 +115,7 @@ class EncoderVector(VectorChannel):
         return observation.encoder_vector
 
     def why(self, deviations: np.ndarray) -> str:
-        return "it shows something else than the normals do"
+        return "its content is unlike that of the normals"
 
 
 CHANNELS = (DensityVector, EncoderVector)
