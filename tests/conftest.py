@@ -62,5 +62,26 @@ def pydicom_files() -> list[str]:
     return sorted(get_testdata_files())
 
 
+# Whole commands, trainings, browsers and servers: `make quick` leaves them to `make test`.
+SLOW = (
+    *("test_cli", "test_fuzz", "test_border", "test_docs", "test_packaging", "test_bench_audit"),
+    *("dashboards/test_browser", "dashboards/test_audit_view", "dashboards/test_views", "dashboards/test_hostile_runs"),
+    *("dashboards/test_access", "dashboards/test_sign_on", "datasets/test_listing", "datasets/test_planting"),
+    *("forensics/test_flag", "forensics/test_training", "forensics/test_export", "forensics/test_export_forms"),
+    *("forensics/test_pyramid_training", "forensics/test_pyramid", "forensics/test_facts", "forensics/test_runs"),
+    *("forensics/test_exiftool", "forensics/test_levels", "forensics/test_audit_report", "forensics/test_verdicts"),
+    *("forensics/test_expected", "forensics/test_freshness", "forensics/test_watch", "forensics/test_bundled"),
+    *("generation/test_parity", "generation/test_training", "generation/test_pipeline", "generation/test_make"),
+    *("generation/test_components", "generation/test_bundled_cascade"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(ROOT / "tests").with_suffix("").as_posix() in SLOW:
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: whole commands, trainings, browsers; left out of `make quick`")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
