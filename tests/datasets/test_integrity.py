@@ -12,11 +12,12 @@ import imagecodecs
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image as Pillow
 
 from oddpixel import Image, open_source
 from oddpixel.datasets.jpeg_integrity import check_jpeg
-from oddpixel.errors import CorruptFile
+from oddpixel.errors import CorruptFile, UnsupportedEncoding
 from oddpixel.image import Unreadable
 
 NOISE = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
@@ -140,3 +141,81 @@ def test_the_checksum_of_a_gzipped_volume_is_verified(tmp_path: Path) -> None:
     stored[-200] ^= 0x40
     (tmp_path / "x.nii.gz").write_bytes(stored)
     assert "CRC" in str(error(tmp_path / "x.nii.gz"))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_a_transparent_grey_of_every_depth_is_laid_on_white(depth: int, tmp_path: Path) -> None:
+    grey = np.random.default_rng(0).integers(0, 2**depth, (16, 24), np.uint8)
+    key = 0 if depth == 1 else 2
+    bits = (grey[..., None] >> np.arange(depth - 1, -1, -1)) & 1
+    rows = b"".join(b"\0" + np.packbits(row).tobytes() for row in bits.reshape(16, -1))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 24, 16, depth, 0, 0, 0, 0))
+    content = (
+        header + chunk(b"tRNS", struct.pack(">H", key)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    )
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    expected = np.where(grey == key, 1, grey / (2**depth - 1))
+    np.testing.assert_allclose(read(tmp_path / "x.png").pixels[0], expected, atol=1e-4)
+
+
+LAYOUTS: dict[str, dict[str, object]] = {"strips": {"rowsperstrip": 16}, "tiles": {"tile": (32, 32)}}
+
+
+def tiff(path: Path, layout: str, segment: int, **tags: int) -> Path:
+    """The file with offset or count of one segment overwritten."""
+    with tifffile.TiffFile(path) as file:
+        places = {name: file.pages[0].tags[name] for name in (f"{layout}Offsets", f"{layout}ByteCounts")}  # type: ignore[union-attr]
+    with path.open("r+b") as out:
+        for name, value in tags.items():
+            tag = places[f"{layout}{name}"]
+            width = {3: 2, 4: 4}[int(tag.dtype)]
+            out.seek(tag.valueoffset + width * segment)
+            out.write(value.to_bytes(width, "little"))
+    return path
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "jpeg"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_a_sparse_tiff_leaves_out_is_masked_and_noted(
+    layout: str, compression: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, NOISE[..., 0], photometric="minisblack", compression=compression, **LAYOUTS[layout])  # type: ignore[arg-type]
+    assert read(path).valid is None
+    image = read(tiff(path, "Strip" if layout == "strips" else "Tile", 2, Offsets=0, ByteCounts=0))
+    masked = np.zeros((96, 128), bool)
+    masked[(slice(32, 48), slice(None)) if layout == "strips" else (slice(0, 32), slice(64, 96))] = True
+    assert image.valid is not None
+    np.testing.assert_array_equal(~image.valid, masked)
+    assert f"{layout} are not in the file" in "; ".join(image.notes)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("photometric", ["minisblack", "rgb", "ycbcr"])
+def test_jpeg_segments_cut_short_are_refused(photometric: str, layout: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.tif"
+    pixels = NOISE[..., 0] if photometric == "minisblack" else NOISE
+    tifffile.imwrite(path, pixels, photometric=photometric, compression="jpeg", **LAYOUTS[layout])  # type: ignore[arg-type]
+    assert read(path).notes == []
+    with tifffile.TiffFile(path) as file:
+        (count, *_) = file.pages[0].databytecounts  # type: ignore[union-attr]
+    assert isinstance(
+        error(tiff(path, "Strip" if layout == "strips" else "Tile", 0, ByteCounts=count // 2)), CorruptFile
+    )
+
+
+def test_codes_with_headroom_are_refused_by_name(tmp_path: Path) -> None:
+    for name, black_white in (("x", (16, 235, 128, 240, 128, 240)), ("whole", (0, 255, 128, 255, 128, 255))):
+        ratios = tuple(part for value in black_white for part in (value, 1))
+        tags = [(532, "2I", 6, ratios, True)]
+        tifffile.imwrite(tmp_path / f"{name}.tif", NOISE, photometric="ycbcr", extratags=tags)
+    assert "ReferenceBlackWhite" in str(error(tmp_path / "x.tif"))
+    assert isinstance(error(tmp_path / "x.tif"), UnsupportedEncoding)
+    assert read(tmp_path / "whole.tif").pixels.shape == (3, 96, 128)
+
+
+def test_finite_values_beyond_float32_are_named_so(tmp_path: Path) -> None:
+    values = np.ones((8, 8))
+    values[0, 0], values[0, 1] = 1e300, np.inf
+    tifffile.imwrite(tmp_path / "x.tif", values)
+    assert read(tmp_path / "x.tif").meta["masked"] == {"infinite": 1, "beyond float32": 1}
