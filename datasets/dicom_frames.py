@@ -7,7 +7,6 @@ folded into rows of the wrong length, or cut to a depth that is not theirs.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,8 @@ import numpy as np
 
 from oddpixel.errors import CorruptFile
 
-START_OF_IMAGE = b"\xff\xd8"
+from .jpeg_segments import START_OF_IMAGE, segments
+
 JPEG_2000 = b"\xff\x4f\xff\x51"
 JPEG_LS_FRAME = 0xF7
 # Start-of-frame markers of T.81, table B.1: all of 0xC0..0xCF but those of Huffman tables, extensions and arithmetic coding.
@@ -103,26 +103,13 @@ def _bits_stored(dataset: Any) -> int:
 
 
 def _jpeg(stream: bytes) -> Codestream | None:
-    for code, content in _segments(stream):
+    for code, content in segments(stream):
         if code in JPEG_FRAMES and len(content) >= 6:
             bits, height, width, num_components = struct.unpack(">BHHB", content[:6])
             return Codestream(
                 width=width, height=height, num_components=num_components, bits=bits, is_jpeg=code != JPEG_LS_FRAME
             )
     return None
-
-
-def _segments(stream: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and content of each segment before the first scan (T.81, B.1.1)."""
-    position = len(START_OF_IMAGE)
-    while position + 4 <= len(stream) and stream[position] == 0xFF:
-        code = stream[position + 1]
-        if code == 0xFF:  # a fill byte
-            position += 1
-            continue
-        length = int.from_bytes(stream[position + 2 : position + 4], "big")
-        yield code, stream[position + 4 : position + 2 + length]
-        position += 2 + length
 
 
 def _jpeg_2000(stream: bytes) -> Codestream | None:

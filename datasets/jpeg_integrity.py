@@ -15,7 +15,9 @@ import numpy as np
 
 from oddpixel.errors import CorruptFile
 
-END_OF_IMAGE = b"\xff\xd9"
+from .jpeg_scans import missing_scans
+from .jpeg_segments import END_OF_IMAGE
+
 DAMAGE = ("Corrupt JPEG data", "Premature end")
 BAD_PROFILE = "bad ICC marker"
 SURPLUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
@@ -34,8 +36,10 @@ def check_jpeg(stream: bytes) -> list[str]:
     try:
         simplejpeg.decode_jpeg(stream + END_OF_IMAGE, "GRAY", min_factor=8, strict=True)
     except ValueError as error:
-        return _judged(str(error), stream)
-    return []
+        notes = _judged(str(error), stream)
+    else:
+        notes = []
+    return [*notes, *missing_scans(stream)]
 
 
 def _judged(warning: str, stream: bytes) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -63,6 +64,14 @@ def test_a_jpeg_cut_short_is_refused(name: str) -> None:
         for ending in (b"", END):
             with pytest.raises(CorruptFile):
                 check_jpeg(begun + ending)
+
+
+def test_a_progressive_jpeg_cut_between_scans_is_noted() -> None:
+    whole = JPEGS["progressive"]
+    scans = [match.start() for match in re.finditer(b"\xff\xda", whole)]
+    for begin in scans[1:]:
+        (note,) = check_jpeg(whole[:begin] + END)
+        assert "coefficients" in note
 
 
 @pytest.mark.parametrize("name", ["baseline", "12 bits", "lossless"])
