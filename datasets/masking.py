@@ -15,18 +15,25 @@ LARGEST = float(np.finfo(np.float32).max)  # pixels become float32
 
 
 def without_values_masked(frame: Frame) -> Frame:
-    """The frame with NaN and infinite samples masked too, and a note of how many. Raises: NoPixels where all of it is."""
+    """The frame with NaN, infinities and values beyond float32 masked too, and a note of how many.
+
+    Raises: NoPixels where all of it is masked.
+    """
     counts: dict[str, int] = {} if frame.masked is None else {"declared": int(frame.masked.sum())}
     masked = frame.masked
     if frame.stored.dtype.kind == "f":
-        not_a_number, infinite = _somewhere(np.isnan(frame.stored)), _somewhere(_beyond_float32(frame.stored))
+        not_a_number, beyond = _somewhere(np.isnan(frame.stored)), _somewhere(_beyond_float32(frame.stored))
+        infinite = beyond & _somewhere(np.isinf(frame.stored))
         counts |= {"nan": int(not_a_number.sum()), "infinite": int(infinite.sum())}
-        unusable = not_a_number | infinite
+        counts["beyond float32"] = int((beyond & ~infinite).sum())
+        unusable = not_a_number | beyond
         masked = unusable if masked is None else masked | unusable
     if masked is None or not masked.any():
         return replace(frame, masked=None)
     if masked.all():
-        raise NoPixels("no pixel of it holds a value: all are padding, nodata, NaN or infinite")
+        raise NoPixels(
+            "no pixel of it holds a value: all are padding, nodata, NaN, infinite, beyond float32 or not in the file"
+        )
     count = int(masked.sum())
     reasons = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
     notes = [*frame.meta.get("notes", []), f"{count} of {masked.size} pixels hold no value ({reasons}) and are masked"]

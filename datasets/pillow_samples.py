@@ -37,7 +37,8 @@ def samples_from_pillow(picture: Any, bits: int = 8) -> Samples:
     """Of a picture in any mode of the display. Raises: UnsupportedEncoding."""
     profile = picture.info.get("icc_profile") if picture.mode != "LAB" else None  # Lab is converted without one
     about: dict[str, Any] = {"profile": profile, "orientation": orientation_of(picture)}
-    if picture.mode == "1":
+    picture = _with_spread_key(picture, bits)
+    if picture.mode == "1" and "transparency" not in picture.info:
         return Samples(values=np.asarray(picture).astype(np.uint8), bits=1, **about)
     if picture.mode in DEEP_GREY:
         values, alpha = _with_key(np.asarray(picture).astype(np.uint16), picture.info.get("transparency"))
@@ -62,13 +63,23 @@ def orientation_of(picture: Any) -> int:
     return value if 1 <= value <= 8 else 1
 
 
+def _with_spread_key(picture: Any, bits: int) -> Any:
+    """Pillow spreads grey samples of fewer bits over 0..255, but not the one that stands for transparency (PNG 3, 11.3.1.1)."""
+    key = picture.info.get("transparency")
+    if bits >= 8 or picture.mode not in ("1", "L") or not isinstance(key, int):
+        return picture
+    spread = picture.copy()
+    spread.info["transparency"] = key * 255 // (2**bits - 1)
+    return spread
+
+
 def _direct(picture: Any) -> tuple[Any, str | None]:
     """In one of the modes that hold colours as they are, palettes looked up; and from which mode it was converted."""
     has_key = "transparency" in picture.info
     if picture.mode in ("P", "PA"):
         return picture.convert("RGBA" if has_key or picture.mode == "PA" else "RGB"), None
-    if has_key and picture.mode in ("L", "RGB"):
-        return picture.convert("LA" if picture.mode == "L" else "RGBA"), None
+    if has_key and picture.mode in ("1", "L", "RGB"):
+        return picture.convert("RGBA" if picture.mode == "RGB" else "LA"), None
     if picture.mode[-1] == "a":  # premultiplied
         return picture.convert(picture.mode[:-1] + "A"), None
     if picture.mode in DIRECT:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
@@ -68,6 +68,11 @@ class Frame:
                 target += np.float32(self.offset)
         if self.masked is not None:
             out[:, self.masked] = out[:, ~self.masked].min()
+
+
+def noted(frame: Frame, notes: Sequence[str]) -> Frame:
+    """The frame with these notes after its own."""
+    return replace(frame, meta=frame.meta | {"notes": [*frame.meta.get("notes", []), *notes]}) if notes else frame
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
@@ -18,12 +19,14 @@ from oddpixel.image import Unit
 
 from ..appearance import Samples, appearance
 from ..completeness import promised
+from ..dicom_frames import Codestream, check_depth, check_header, codestream, num_frames_held
 from ..dicom_kind import is_original, may_show_text
 from ..dicom_padding import padding
 from ..dicom_tags import note_of, without_unreadable
+from ..jpeg_integrity import check_jpeg
 from ..limits import Limits
 from ..text import technical_text
-from . import Frame, Header
+from . import Frame, Header, noted
 
 TECHNICAL = {
     "modality": "Modality",
@@ -99,9 +102,17 @@ class OpenedDicom:
         if may_show_text(data):
             meta["text_in_pixels"] = "possible"
             self.notes.append("a name may be burned into the pixels: no thumbnail and no map of it is written")
+        self.notes += self._frames_left_out(frames)
         if self.notes:
             meta["notes"] = list(self.notes)
         return Header(format="DICOM", width=columns, height=rows, frames=frames, meta=meta)
+
+    def _frames_left_out(self, num_declared: int) -> list[str]:
+        num_held = num_frames_held(self.dataset)
+        if num_held is None or num_held <= num_declared:
+            return []
+        left_out = num_held - num_declared
+        return [f"the header declares {num_declared} frame(s), the pixel data hold {num_held}: {left_out} are not read"]
 
     def series_place(self) -> dict[str, Any] | None:
         """Series identity (to be hashed), position and normal of a single-frame slice; None where it has none."""
@@ -118,14 +129,62 @@ class OpenedDicom:
     def frame(self, index: int) -> Frame:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return self._frame(index)
+            samples, notes = self._decoded(index)
+            return noted(self._frame(samples, index), notes)
 
-    def _frame(self, index: int) -> Frame:
+    def _decoded(self, index: int) -> tuple[np.ndarray, list[str]]:
+        """Stored values, and notes on the frame. Raises: CorruptFile, UnsupportedEncoding."""
         from pydicom.pixels import pixel_array
 
-        data = self.dataset
         self._check_codec()
-        samples = pixel_array(data, index=index)
+        self._check_high_bit()
+        if self._has_frames_within_bytes():
+            return self._frames_of_bits[index], []
+        stream, notes = self._checked_stream(index)
+        samples = pixel_array(self.dataset, index=index)
+        if stream is not None:
+            check_depth(samples, self.dataset)
+        return samples, notes
+
+    def _checked_stream(self, index: int) -> tuple[Codestream | None, list[str]]:
+        """What a compressed frame says of itself, and notes on it. Raises: CorruptFile."""
+        from pydicom.encaps import get_frame
+
+        data = self.dataset
+        if not data.file_meta.TransferSyntaxUID.is_encapsulated:
+            return None, []
+        table, lengths = data.get("ExtendedOffsetTable"), data.get("ExtendedOffsetTableLengths")
+        offsets = (table, lengths) if table and lengths else None
+        frame = get_frame(data.PixelData, index, number_of_frames=self.header.frames, extended_offsets=offsets)
+        stream = codestream(frame)
+        if stream is None:
+            return None, []
+        notes = check_header(stream, data)
+        return stream, [*notes, *(check_jpeg(frame) if stream.is_jpeg else [])]
+
+    def _check_high_bit(self) -> None:
+        """Samples lie at the lower end of their cells since 2004 (PS3.5 8.1.1); older files may have them higher up."""
+        high_bit, bits = self.dataset.get("HighBit"), self.dataset.get("BitsStored")
+        if high_bit is not None and bits is not None and int(high_bit) != int(bits) - 1:
+            raise UnsupportedEncoding(
+                f"HighBit is {high_bit} with {bits} BitsStored: samples that do not begin at the lowest bit are not read; "
+                "convert the file to a HighBit of BitsStored - 1"
+            )
+
+    def _has_frames_within_bytes(self) -> bool:
+        """Frames of single bits follow each other without a gap, so that one may begin within a byte (PS3.5 8.1.1)."""
+        data = self.dataset
+        is_native = not data.file_meta.TransferSyntaxUID.is_encapsulated
+        return int(data.get("BitsAllocated", 8) or 8) == 1 and is_native and self.header.frames > 1
+
+    @cached_property
+    def _frames_of_bits(self) -> np.ndarray:
+        from pydicom.pixels import pixel_array
+
+        return np.asarray(pixel_array(self.dataset))
+
+    def _frame(self, samples: np.ndarray, index: int) -> Frame:
+        data = self.dataset
         photometric = str(data.get("PhotometricInterpretation", "MONOCHROME2"))
         bits = int(data.get("BitsStored", data.get("BitsAllocated", 8)) or 8)
         spacing, spacing_kind = self._spacing(index)

@@ -24,6 +24,7 @@ from . import Frame, Header
 
 VERSION_1, VERSION_2 = (b"n+1\0", b"ni1\0"), (b"n+2\0", b"ni2\0")
 PAIRED = (b"ni1\0", b"ni2\0")
+BLOCK = 2**20
 ANALYZE_HEADER = (348).to_bytes(4, "little"), (348).to_bytes(4, "big")
 
 
@@ -76,6 +77,7 @@ class OpenedNifti:
         content += stream.read(max(begin + size - len(content), 0))
         if len(content) < begin + size:
             raise CorruptFile(f"the volume needs {begin + size} bytes, the file holds {len(content)}")
+        _read_to_the_end(stream)
         voxels = np.frombuffer(content, dtype, math.prod(shape), begin).reshape(shape, order="F")
         affine = about.get_best_affine()
         turned = io_orientation(affine)
@@ -112,6 +114,13 @@ class OpenedNifti:
             spacing_mm=(self.spacing[1], self.spacing[0]),
             meta={"slice": index % num_slices},
         )
+
+
+def _read_to_the_end(stream: Any) -> None:
+    """gzip checks a member's checksum behind its last byte only. Raises: OSError, EOFError, zlib.error."""
+    if isinstance(stream, gzip.GzipFile):
+        while stream.read(BLOCK):
+            pass
 
 
 def _axes(shape: tuple[int, ...]) -> tuple[int, ...]:

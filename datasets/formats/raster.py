@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
 from ..appearance import Samples, appearance, as_stored
 from ..code_points import profile_of
+from ..jpeg_integrity import check_jpeg
 from ..limits import Limits
 from ..pillow_samples import frame_from_pillow, orientation_of
+from ..png_integrity import check_png
 from ..text import technical_text
-from . import Frame, Header
+from . import Frame, Header, noted
 
 SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -75,14 +78,17 @@ class OpenedRaster:
         self.file, self.limits = file, limits
         self.picture = Pillow.open(file, formats=["PNG", "JPEG", "WEBP", "BMP", "GIF"])
         width, height = self.picture.size
-        # MPO is a JPEG followed by previews of itself: the first is the photograph.
-        frames = 1 if self.picture.format == "MPO" else getattr(self.picture, "n_frames", 1)
+        num_pictures = getattr(self.picture, "n_frames", 1)
+        # MPO is a JPEG followed by previews of itself, or by other views: the first is the photograph.
+        frames = 1 if self.picture.format == "MPO" else num_pictures
         limits.check_size(width, height, frames)
         self.depth, self.colour_type = 8, -1
         self.significant: int | None = None
         notes: list[str] = []
         if self.picture.format == "PNG":
             notes = [*self._read_png_header(), *self._png_notes(frames)]
+        elif self.picture.format == "MPO" and num_pictures > 1:
+            notes = [f"{num_pictures - 1} further picture(s) of the MPO (previews or other views) are left out"]
         elif self.picture.format == "BMP" and (profile := _bmp_profile(file)) is not None:
             self.picture.info["icc_profile"] = profile
         self.header = Header(
@@ -101,11 +107,24 @@ class OpenedRaster:
         return self._frame(0, stored=True)
 
     def _frame(self, index: int, *, stored: bool) -> Frame:
+        notes = self._integrity
+        frame = self._decoded(index, stored=stored)
+        return noted(frame, notes)
+
+    def _decoded(self, index: int, *, stored: bool) -> Frame:
         if self.header.frames > 1:
             self.picture.seek(index)
         elif self.depth == 16:
             return (as_stored if stored else appearance)(self._deep_png())
         return frame_from_pillow(self.picture, stored=stored, bits=min(self.depth, 8))
+
+    @cached_property
+    def _integrity(self) -> list[str]:
+        """Notes on damage that Pillow decodes without a word. Raises: CorruptFile."""
+        if self.header.format == "JPEG":
+            self.file.seek(0)
+            return check_jpeg(self.file.read())
+        return check_png(self.file) if self.header.format == "PNG" else []
 
     def _read_png_header(self) -> list[str]:
         """Depth, colour type, significant bits and code points of colour (PNG 3, 11.2.1, 11.3.2.5, 11.3.2.6); and notes."""

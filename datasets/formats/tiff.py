@@ -23,6 +23,7 @@ from ..limits import Limits
 from ..masking import equal_to
 from ..pillow_samples import frame_from_pillow
 from ..text import technical_text
+from ..tiff_segments import check_jpeg_segments, missing_segments
 from . import Frame, Header
 
 RAW_PHOTOMETRICS = (32803, 34892)  # colour filter array, linear raw (DNG 1.7, chapter 4)
@@ -30,6 +31,7 @@ RAW_TAGS = {50706: "a DNG raw photograph", 50752: "a Canon raw photograph"}
 WHOLE_SLIDES = ("svs", "ndpi", "scn", "bif", "philips", "qpi")
 THROUGH_PILLOW = ("YCBCR", "SEPARATED", "CIELAB", "ICCLAB")
 GDAL_NODATA, MAX_SAMPLE_VALUE, ICC_PROFILE, ORIENTATION = 42113, 281, 34675, 274
+REFERENCE_BLACK_WHITE = 532
 DEEPEST_DISPLAY = 16  # bits; more are counts or codes, never grey levels of a display
 EXACT_IN_FLOAT32 = 2**24
 TURNED_BACK = {6: 8, 8: 6}  # every other orientation undoes itself
@@ -90,14 +92,19 @@ class OpenedTiff:
     def _frame(self, index: int, *, stored: bool) -> Frame:
         page: Any = self.pages[index]
         self.limits.check_size(page.imagewidth, page.imagelength)
+        _check_reference_black_white(page)
+        absent, missing = missing_segments(page)
         if _name(page.photometric) in THROUGH_PILLOW and _name(page.compression) not in ("JPEG", "OJPEG"):
+            if absent is not None:
+                raise UnsupportedEncoding(f"{_name(page.photometric)} in a sparse TIFF: {missing[0]}; save it as RGB")
             return self._through_pillow(page, stored=stored)
+        damage = check_jpeg_segments(page, self.file)
         values = _samples_of(page)
         if values.dtype.kind == "c":
             raise UnsupportedEncoding("a TIFF of complex numbers; save magnitude or phase as a picture of its own")
         colours, alpha, notes = _colours(page, values)
-        nodata = _nodata(page)
-        masked = None if nodata is None else equal_to(colours if alpha == "none" else colours[..., :-1], nodata)
+        notes += [*missing, *damage]
+        masked = _either(_without_data(page, colours, alpha), absent)
         orientation = 1 if stored else int(page.tags.valueof(ORIENTATION, 1))
         meta: dict[str, Any] = {"notes": notes} if notes else {}
         if values.dtype.kind in "if" or int(page.bitspersample) > DEEPEST_DISPLAY:
@@ -205,9 +212,8 @@ def _numbers(
 ) -> Frame:
     """Values of no range of their own. An alpha of 0 masks."""
     if alpha != "none":
-        transparent = colours[..., -1] == 0
+        masked = _either(colours[..., -1] == 0, masked)
         colours = colours[..., :-1]
-        masked = transparent if masked is None else masked | transparent
     if colours.ndim == 3 and colours.shape[2] == 1:
         colours = colours[..., 0]
     if (
@@ -259,6 +265,30 @@ def _declared_bits(page: Any, values: np.ndarray, bits: int) -> int:
     top = int(declared.max()) if declared.size else 0
     is_range = top > 0 and top & (top + 1) == 0
     return top.bit_length() if is_range and top.bit_length() < bits and int(values.max()) <= top else bits
+
+
+def _without_data(page: Any, colours: np.ndarray, alpha: Alpha) -> np.ndarray | None:
+    nodata = _nodata(page)
+    return None if nodata is None else equal_to(colours if alpha == "none" else colours[..., :-1], nodata)
+
+
+def _either(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:
+    return one if other is None else other if one is None else one | other
+
+
+def _check_reference_black_white(page: Any) -> None:
+    """Codes with head- and footroom (TIFF 6.0, p. 86) would be read with too little contrast. Raises: UnsupportedEncoding."""
+    ratios = np.ravel(page.tags.valueof(REFERENCE_BLACK_WHITE, ())).astype(float)
+    photometric, bits = _name(page.photometric), int(page.bitspersample)
+    if photometric not in ("YCBCR", "RGB") or ratios.size != 12:
+        return
+    top, middle = 2**bits - 1, 2 ** (bits - 1)
+    codes = ratios[::2] / np.maximum(ratios[1::2], 1)
+    whole = [0, top, middle, top, middle, top] if photometric == "YCBCR" else [0, top] * 3
+    if not np.array_equal(codes, whole):
+        raise UnsupportedEncoding(
+            f"{photometric} whose ReferenceBlackWhite is {codes.tolist()}, not the whole range; save it as RGB of the whole range"
+        )
 
 
 def _nodata(page: Any) -> float | None:

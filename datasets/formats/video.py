@@ -97,10 +97,13 @@ class OpenedVideo:
             stream = container.streams.video[0]
             limits.check_size(stream.width, stream.height)
             # Containers are often silent, or wrong, about how many frames they hold; counting packets decodes nothing.
-            num_frames = 0
+            num_packets, num_discarded = 0, 0
             for packet in container.demux(stream):
-                num_frames += packet.size > 0
-                limits.check_size(stream.width, stream.height, num_frames)
+                num_packets += packet.size > 0
+                # Before the beginning that an edit list sets: decoded for what follows, never shown (ISO/IEC 14496-12, 8.6.6).
+                num_discarded += packet.size > 0 and packet.is_discard
+                limits.check_size(stream.width, stream.height, num_packets)
+            num_frames = num_packets - num_discarded
             self.header = Header(
                 format="video",
                 width=stream.width,
@@ -111,8 +114,9 @@ class OpenedVideo:
                     "codec": stream.codec_context.name,
                     "pixel_format": str(stream.codec_context.pix_fmt),
                     "frames_per_second": float(stream.average_rate or 0),
-                    **_promise(container, stream, num_frames),
+                    **_promise(container, stream, num_packets),
                     **_pixel_aspect(stream),
+                    **({"frames_not_shown": num_discarded} if num_discarded else {}),
                 },
             )
         if num_frames == 0:
@@ -186,17 +190,19 @@ def _is_transport_stream(head: bytes, first: int, length: int) -> bool:
     return len(places) >= 3 and all(head[place] == SYNC for place in places)
 
 
-def _promise(container: Any, stream: Any, num_frames: int) -> dict[str, Any]:
+def _promise(container: Any, stream: Any, num_packets: int) -> dict[str, Any]:
     """A note where the container promises more frames than it holds: the file was cut short or is damaged."""
     promised, margin = int(stream.frames), 0.0
     if not promised and container.duration and stream.average_rate:
         promised = round(container.duration / 1e6 * float(stream.average_rate))
         margin = max(1.0, ROUGHLY * promised)
-    if promised - num_frames <= margin:
+    if promised - num_packets <= margin:
         return {}
     return {
         "frames_promised": promised,
-        "notes": [f"the container promised {promised} frames and holds {num_frames}: the file is cut short or damaged"],
+        "notes": [
+            f"the container promised {promised} frames and holds {num_packets}: the file is cut short or damaged"
+        ],
     }
 
 

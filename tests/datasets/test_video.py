@@ -83,3 +83,23 @@ def test_mutated_videos_end_in_images_or_typed_errors(tmp_path: Path) -> None:
     outcomes = {type(image) for image in open_source(tmp_path, every=20)}
     assert outcomes <= {Image, Unreadable}
     assert Image in outcomes
+
+
+def test_frames_before_the_beginning_of_an_edit_list_are_not_promised(tmp_path: Path) -> None:
+    """Packets that are decoded but never shown: what a cut without new coding leaves (ISO/IEC 14496-12, 8.6.6)."""
+    film(tmp_path / "whole.mp4", "mpeg4", "yuv420p")
+    whole = list(open_source(tmp_path / "whole.mp4"))
+    with av.open(tmp_path / "whole.mp4") as source, av.open(tmp_path / "x.mp4", "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.pts is None or packet.dts is None or packet.time_base is None:
+                continue
+            hidden = int(6 / 25 / packet.time_base)
+            packet.pts, packet.dts, packet.stream = packet.pts - hidden, packet.dts - hidden, stream
+            container.mux(packet)
+    images = list(open_source(tmp_path / "x.mp4"))
+    assert all(isinstance(image, Image) for image in images)
+    assert len(images) == len(whole) - 6
+    np.testing.assert_array_equal(images[0].pixels, whole[6].pixels)
+    assert images[0].meta["frames_not_shown"] == 6
+    assert "frames_promised" not in images[0].meta

@@ -1,0 +1,26 @@
+"""The marker segments of a JPEG stream, from its beginning to the end of its first image (ITU-T T.81, B.1.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"
+START_OF_SCAN, END = 0xDA, 0xD9
+# Within entropy-coded data, 0xFF is followed by 0, by a restart marker, or by another fill byte.
+AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+
+def segments(stream: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and content of each; scans without their entropy-coded data."""
+    position = len(START_OF_IMAGE)
+    while position + 4 <= len(stream) and stream[position] == 0xFF and (code := stream[position + 1]) != END:
+        if code == 0xFF:  # a fill byte
+            position += 1
+            continue
+        end = position + 2 + int.from_bytes(stream[position + 2 : position + 4], "big")
+        yield code, stream[position + 4 : end]
+        if code == START_OF_SCAN:
+            marker = AFTER_SCAN.search(stream, end)
+            end = marker.start() if marker else len(stream)
+        position = end

@@ -1,0 +1,230 @@
+"""Damaged picture data never read as a good picture: JPEG, PNG, gzip and TIFF, each damaged where its decoder says nothing."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import imagecodecs
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as Pillow
+
+from oddpixel import Image, open_source
+from oddpixel.datasets.jpeg_integrity import check_jpeg
+from oddpixel.errors import CorruptFile, UnsupportedEncoding
+from oddpixel.image import Unreadable
+
+NOISE = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+DEEP = np.random.default_rng(0).integers(900, 1100, (64, 64), np.uint16)
+END = b"\xff\xd9"
+
+
+def read(path: Path) -> Image:
+    (image,) = open_source(path, sandboxed=False)
+    assert isinstance(image, Image), image.error
+    return image
+
+
+def error(path: Path) -> Exception:
+    (image,) = open_source(path, sandboxed=False)
+    assert isinstance(image, Unreadable), "it reads as a good picture"
+    return image.error
+
+
+def jpeg(**options: object) -> bytes:
+    file = io.BytesIO()
+    Pillow.fromarray(NOISE).save(file, "JPEG", quality=90, **options)
+    return file.getvalue()
+
+
+JPEGS = {
+    "baseline": jpeg(),
+    "restart markers": jpeg(restart_marker_rows=2),
+    "progressive": jpeg(progressive=True),
+    "12 bits": imagecodecs.jpeg_encode(DEEP, level=95, bitspersample=12),
+    "lossless": imagecodecs.ljpeg_encode(DEEP, bitspersample=12),
+    "lossless black": imagecodecs.ljpeg_encode(np.zeros((64, 64), np.uint16), bitspersample=12),
+}
+
+
+@pytest.mark.parametrize("name", JPEGS)
+def test_a_jpeg_cut_short_is_refused(name: str) -> None:
+    whole = JPEGS[name]
+    assert check_jpeg(whole) == []
+    assert check_jpeg(whole[:-2]) == [], "only the end-of-image marker is missing, no sample"
+    for share in (0.5, 0.8, 0.95):
+        begun = whole[: int(len(whole) * share)].rstrip(b"\xff")
+        for ending in (b"", END):
+            with pytest.raises(CorruptFile):
+                check_jpeg(begun + ending)
+
+
+def test_a_progressive_jpeg_cut_between_scans_is_noted() -> None:
+    whole = JPEGS["progressive"]
+    scans = [match.start() for match in re.finditer(b"\xff\xda", whole)]
+    for begin in scans[1:]:
+        (note,) = check_jpeg(whole[:begin] + END)
+        assert "coefficients" in note
+
+
+@pytest.mark.parametrize("name", ["baseline", "12 bits", "lossless"])
+def test_a_jpeg_with_more_data_than_its_picture_needs_is_refused(name: str) -> None:
+    whole = JPEGS[name][:-2]
+    with pytest.raises(CorruptFile):
+        check_jpeg(whole + b"\x12\x34\x56\x78" * 4 + END)
+    assert check_jpeg(whole + bytes(16) + END) == [], "cameras fill up with zeros"
+
+
+def test_overwritten_jpeg_data_are_an_error_row(tmp_path: Path) -> None:
+    damaged = bytearray(JPEGS["baseline"])
+    middle = len(damaged) * 2 // 3
+    damaged[middle : middle + 4] = b"\x12\x34\x56\x78"
+    (tmp_path / "x.jpg").write_bytes(damaged)
+    assert isinstance(error(tmp_path / "x.jpg"), CorruptFile)
+    (tmp_path / "whole.jpg").write_bytes(JPEGS["baseline"])
+    assert read(tmp_path / "whole.jpg").notes == []
+
+
+def test_the_other_pictures_of_an_mpo_are_noted(tmp_path: Path) -> None:
+    Pillow.fromarray(NOISE).save(tmp_path / "x.mpo", "MPO", save_all=True, append_images=[Pillow.fromarray(NOISE)])
+    assert "1 further picture(s)" in "; ".join(read(tmp_path / "x.mpo").notes)
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def png(rows: bytes, depth: int = 8, interlace: int = 0) -> bytes:
+    header = struct.pack(">IIBBBBB", 20, 16, depth, 0, 0, 0, interlace)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+# Bytes of 20 x 16 pixels: a filter byte a row; by Adam7 rows of 3, 2, 5, 5, 10, 10 and 20 pixels.
+ROWS = {
+    (8, 0): 16 * 21,
+    (16, 0): 16 * 41,
+    (1, 0): 16 * 4,
+    (8, 1): 2 * 4 + 2 * 3 + 2 * 6 + 4 * 6 + 4 * 11 + 8 * 11 + 8 * 21,
+}
+
+
+@pytest.mark.parametrize(("depth", "interlace"), ROWS)
+def test_a_png_with_rows_missing_is_refused(depth: int, interlace: int, tmp_path: Path) -> None:
+    whole = ROWS[depth, interlace]
+    (tmp_path / "whole.png").write_bytes(png(bytes(whole), depth, interlace))
+    assert read(tmp_path / "whole.png").notes == []
+    (tmp_path / "x.png").write_bytes(png(bytes(whole - 1), depth, interlace))
+    assert "missing" in str(error(tmp_path / "x.png"))
+    (tmp_path / "more.png").write_bytes(png(bytes(whole + 21), depth, interlace))
+    assert "more picture data" in "; ".join(read(tmp_path / "more.png").notes)
+
+
+def test_a_wrong_checksum_of_png_data_is_refused(tmp_path: Path) -> None:
+    content = bytearray(png(NOISE[:16, :21, 0].tobytes()))
+    content[content.index(b"IDAT") + 4 + 60] ^= 0x01
+    (tmp_path / "x.png").write_bytes(content)
+    assert "checksum" in str(error(tmp_path / "x.png"))
+
+
+def test_a_damaged_frame_of_an_animated_png_is_refused(tmp_path: Path) -> None:
+    frames = [Pillow.fromarray(NOISE), Pillow.fromarray(NOISE[::-1].copy())]
+    frames[0].save(tmp_path / "x.png", save_all=True, append_images=frames[1:])
+    assert all(isinstance(image, Image) for image in open_source(tmp_path / "x.png", sandboxed=False))
+    content = bytearray((tmp_path / "x.png").read_bytes())
+    content[content.index(b"fdAT") + 500] ^= 0x01
+    (tmp_path / "x.png").write_bytes(content)
+    assert any(isinstance(image, Unreadable) for image in open_source(tmp_path / "x.png", sandboxed=False))
+
+
+def test_the_checksum_of_a_gzipped_volume_is_verified(tmp_path: Path) -> None:
+    nibabel.save(nibabel.Nifti1Image(np.arange(480, dtype=np.int16).reshape(20, 24, 1), np.eye(4)), tmp_path / "a.nii")
+    content = (tmp_path / "a.nii").read_bytes()
+    stored = bytearray(gzip.compress(content, compresslevel=0))  # not deflated, so that no code breaks
+    stored[-200] ^= 0x40
+    (tmp_path / "x.nii.gz").write_bytes(stored)
+    assert "CRC" in str(error(tmp_path / "x.nii.gz"))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_a_transparent_grey_of_every_depth_is_laid_on_white(depth: int, tmp_path: Path) -> None:
+    grey = np.random.default_rng(0).integers(0, 2**depth, (16, 24), np.uint8)
+    key = 0 if depth == 1 else 2
+    bits = (grey[..., None] >> np.arange(depth - 1, -1, -1)) & 1
+    rows = b"".join(b"\0" + np.packbits(row).tobytes() for row in bits.reshape(16, -1))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 24, 16, depth, 0, 0, 0, 0))
+    content = (
+        header + chunk(b"tRNS", struct.pack(">H", key)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    )
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    expected = np.where(grey == key, 1, grey / (2**depth - 1))
+    np.testing.assert_allclose(read(tmp_path / "x.png").pixels[0], expected, atol=1e-4)
+
+
+LAYOUTS: dict[str, dict[str, object]] = {"strips": {"rowsperstrip": 16}, "tiles": {"tile": (32, 32)}}
+
+
+def tiff(path: Path, layout: str, segment: int, **tags: int) -> Path:
+    """The file with offset or count of one segment overwritten."""
+    with tifffile.TiffFile(path) as file:
+        places = {name: file.pages[0].tags[name] for name in (f"{layout}Offsets", f"{layout}ByteCounts")}  # type: ignore[union-attr]
+    with path.open("r+b") as out:
+        for name, value in tags.items():
+            tag = places[f"{layout}{name}"]
+            width = {3: 2, 4: 4}[int(tag.dtype)]
+            out.seek(tag.valueoffset + width * segment)
+            out.write(value.to_bytes(width, "little"))
+    return path
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "jpeg"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_a_sparse_tiff_leaves_out_is_masked_and_noted(
+    layout: str, compression: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, NOISE[..., 0], photometric="minisblack", compression=compression, **LAYOUTS[layout])  # type: ignore[arg-type]
+    assert read(path).valid is None
+    image = read(tiff(path, "Strip" if layout == "strips" else "Tile", 2, Offsets=0, ByteCounts=0))
+    masked = np.zeros((96, 128), bool)
+    masked[(slice(32, 48), slice(None)) if layout == "strips" else (slice(0, 32), slice(64, 96))] = True
+    assert image.valid is not None
+    np.testing.assert_array_equal(~image.valid, masked)
+    assert f"{layout} are not in the file" in "; ".join(image.notes)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("photometric", ["minisblack", "rgb", "ycbcr"])
+def test_jpeg_segments_cut_short_are_refused(photometric: str, layout: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.tif"
+    pixels = NOISE[..., 0] if photometric == "minisblack" else NOISE
+    tifffile.imwrite(path, pixels, photometric=photometric, compression="jpeg", **LAYOUTS[layout])  # type: ignore[arg-type]
+    assert read(path).notes == []
+    with tifffile.TiffFile(path) as file:
+        (count, *_) = file.pages[0].databytecounts  # type: ignore[union-attr]
+    assert isinstance(
+        error(tiff(path, "Strip" if layout == "strips" else "Tile", 0, ByteCounts=count // 2)), CorruptFile
+    )
+
+
+def test_codes_with_headroom_are_refused_by_name(tmp_path: Path) -> None:
+    for name, black_white in (("x", (16, 235, 128, 240, 128, 240)), ("whole", (0, 255, 128, 255, 128, 255))):
+        ratios = tuple(part for value in black_white for part in (value, 1))
+        tags = [(532, "2I", 6, ratios, True)]
+        tifffile.imwrite(tmp_path / f"{name}.tif", NOISE, photometric="ycbcr", extratags=tags)
+    assert "ReferenceBlackWhite" in str(error(tmp_path / "x.tif"))
+    assert isinstance(error(tmp_path / "x.tif"), UnsupportedEncoding)
+    assert read(tmp_path / "whole.tif").pixels.shape == (3, 96, 128)
+
+
+def test_finite_values_beyond_float32_are_named_so(tmp_path: Path) -> None:
+    values = np.ones((8, 8))
+    values[0, 0], values[0, 1] = 1e300, np.inf
+    tifffile.imwrite(tmp_path / "x.tif", values)
+    assert read(tmp_path / "x.tif").meta["masked"] == {"infinite": 1, "beyond float32": 1}
