@@ -21,7 +21,7 @@ from xml.parsers import expat
 
 from oddpixel.errors import CorruptFile
 
-MAX_BYTES, MAX_ELEMENTS, MAX_DEPTH = 4_000_000, 200_000, 100
+MAX_BYTES, MAX_ELEMENTS, MAX_DEPTH = 4_000_000, 100_000, 100
 RDF, XML = "http://www.w3.org/1999/02/22-rdf-syntax-ns#", "http://www.w3.org/XML/1998/namespace"
 IPTC_EXTENSION = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 HISTORY, EVENT = "http://ns.adobe.com/xap/1.0/mm/", "http://ns.adobe.com/xap/1.0/sType/ResourceEvent#"

@@ -19,7 +19,7 @@ from .generators import declared, text_fact
 from .rdf import EVENT, HISTORY, MAX_BYTES, Property, properties
 
 BEGIN, END = b"<x:xmpmeta", b"</x:xmpmeta>"
-MAX_PACKETS, MAX_VALUES = 20, 50
+MAX_PACKETS, MAX_VALUES = 4, 50  # a hostile packet of the largest size takes seconds
 # Addresses and the QCode of the vocabulary, and C2PA's own; also bare.
 SOURCE_TYPE = re.compile(
     r"(?:https?://(?:cv\.iptc\.org/newscodes|c2pa\.org)/digitalsourcetype/|digsrctype:|)([A-Za-z]{3,60})/?",
