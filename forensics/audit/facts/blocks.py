@@ -1,7 +1,8 @@
 """Where containers keep their metadata: EXIF as a TIFF structure, XMP packets and IPTC datasets, alike for all of them.
 
 JPEG: APP1, extended XMP over several segments, APP13. PNG: eXIf, iTXt, and the raw profiles that ImageMagick writes as text.
-WebP: RIFF chunks. TIFF: the file itself. HEIF, AVIF, JPEG XL, JPEG 2000: boxes and items (`isobmff`).
+WebP: RIFF chunks. GIF: an application extension. TIFF: the file itself. HEIF, AVIF, JPEG XL, JPEG 2000: boxes and items
+(`isobmff`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ EXIF, XMP, EXTENDED, PHOTOSHOP = (
 IPTC_RESOURCE = 0x0404
 MOST_CHUNKS, MOST_BLOCKS = 10_000, 50
 TIFF_IPTC, TIFF_PHOTOSHOP, TIFF_XMP = 33723, 34377, 700
+ISO_BOXES = (b"ftyp", b"JXL ", b"jP  ")
+GIF_XMP, GIF_TRAILER = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"  # XMP part 3, 1.1.2
 RAW_PROFILE = re.compile(r"Raw profile type (exif|app1|iptc|8bim|xmp)", re.IGNORECASE)
 
 
@@ -52,8 +55,16 @@ def _blocks(content: bytes) -> Iterator[tuple[Kind, bytes]]:
     elif content[:4] in (b"II*\0", b"MM\0*"):
         yield "exif", content
         yield from _of_tiff(content)
-    elif content[4:8] in (b"ftyp", b"JXL ", b"jP  "):
+    elif content.startswith(b"GIF8"):
+        yield from _of_gif(content)
+    elif content[4:8] in ISO_BOXES:
         yield from isobmff.metadata(content)
+
+
+def has_place_for_xmp(content: bytes) -> bool:
+    """Whether the container has a place for XMP that is read here; what stands elsewhere is then not the file's own."""
+    starts = (b"\xff\xd8", png.SIGNATURE, b"RIFF", b"II*\0", b"MM\0*", b"GIF8")
+    return content.startswith(starts) or content[4:8] in ISO_BOXES
 
 
 def _of_jpeg(segments: list[tuple[int, bytes]]) -> Iterator[tuple[Kind, bytes]]:
@@ -122,6 +133,14 @@ def _of_webp(content: bytes) -> Iterator[tuple[Kind, bytes]]:
         if data:
             yield ("exif" if name == b"EXIF" else "xmp"), data
         place += 8 + size + size % 2
+
+
+def _of_gif(content: bytes) -> Iterator[tuple[Kind, bytes]]:
+    """An application extension with the packet as it is, and a trailer that stops readers of sub-blocks."""
+    begin = content.find(GIF_XMP)
+    end = content.find(GIF_TRAILER, begin) if begin >= 0 else -1
+    if end >= 0:
+        yield "xmp", content[begin + len(GIF_XMP) : end]
 
 
 def _of_tiff(content: bytes) -> Iterator[tuple[Kind, bytes]]:

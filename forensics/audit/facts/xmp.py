@@ -1,28 +1,30 @@
-"""XMP packets: IPTC's digital source type, the tools that say they wrote the file, and what generators declare. Text is searched,
-never parsed as XML: the file is hostile, and what is looked for stands in attributes and elements of known names.
+"""XMP packets: IPTC's digital source type and AI properties, the tools that say they wrote the file, and what generators declare.
 
-https://cv.iptc.org/newscodes/digitalsourcetype/
+Only properties of the document itself count (`rdf`), and only packets that stand where the container keeps its own.
+
+https://cv.iptc.org/newscodes/digitalsourcetype/; IPTC Photo Metadata Standard 2025.1, IPTC Extension schema.
 """
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
-from itertools import islice
+from dataclasses import replace
 
-from .blocks import of_kind
+from oddpixel.errors import CorruptFile
+
+from .blocks import has_place_for_xmp, of_kind
 from .fact import Fact, printable
 from .generators import declared, text_fact
+from .rdf import EVENT, HISTORY, MAX_BYTES, Property, properties
 
-MOST = 4_000_000  # bytes of a packet
 BEGIN, END = b"<x:xmpmeta", b"</x:xmpmeta>"
-MOST_PACKETS, MOST_FIELDS = 20, 5_000
-SOURCE = re.compile(r"digitalsourcetype/([A-Za-z]{3,60})", re.IGNORECASE)
-ATTRIBUTE = re.compile(r"""(?:[\w.-]+:)?([\w.-]+)=("[^"]*"|'[^']*')""")
-NAME = re.compile(r"(?:[\w.-]+:)?([\w.-]+)")
-STRUCTURE = ("li", "Alt", "Bag", "Seq", "RDF", "xmpmeta", "xpacket")  # between a property's name and its text
-TOOLS = {"creatortool": "CreatorTool", "softwareagent": "history, software"}
+MAX_PACKETS, MAX_VALUES = 4, 50  # a hostile packet of the largest size takes seconds
+# Addresses and the QCode of the vocabulary, and C2PA's own; also bare.
+SOURCE_TYPE = re.compile(
+    r"(?:https?://(?:cv\.iptc\.org/newscodes|c2pa\.org)/digitalsourcetype/|digsrctype:|)([A-Za-z]{3,60})/?",
+    re.IGNORECASE,
+)
 SYNTHETIC = {
     "trainedAlgorithmicMedia",
     "trainedAlgorithmicData",
@@ -31,81 +33,118 @@ SYNTHETIC = {
     "compositeSynthetic",
 }
 _SYNTHETIC = {each.lower() for each in SYNTHETIC}
+IPTC_EXTENSION = re.compile(r"https?://(?:www\.)?iptc\.org/std/Iptc4xmpExt/.*", re.IGNORECASE)
+# Defined as "used to generate this image"; a name of a person is not repeated.
+AI_PROPERTIES = {
+    "AISystemUsed": "AI system used",
+    "AISystemVersionUsed": "AI system version used",
+    "AIPromptInformation": "AI prompt information",
+    "AIPromptWriterName": "AI prompt writer",
+}
+AI_DECLARED = "IPTC's property of images that an AI system generated; declared by whoever wrote it"
+AI_DENIED = "the same packet declares another digital source type, so nothing follows from it"
+NOTHING = re.compile(
+    r"[\W_]*|no|null|nil|false|n/?a|unknown|undefined|0|(?:none|not|no ai)\b.*", re.IGNORECASE | re.DOTALL
+)
+ELSEWHERE = "in a packet outside of the place of the file's own metadata: it may belong to another picture"
 
 
 def look(content: bytes) -> Iterator[Fact]:
-    for number, packet in enumerate(packets(content)):
-        name, text = "XMP" if number == 0 else f"XMP {number + 1}", decoded(packet)
-        pairs = list(islice(fields(text), MOST_FIELDS))
-        bare = [value.strip() for key, value in pairs if key.lower() == "digitalsourcetype" and "/" not in value]
-        for source in dict.fromkeys([*SOURCE.findall(text), *filter(None, bare)]):
-            kind = "synthetic" if is_synthetic(source) else None
-            yield Fact(f"{name}: digital source type", printable(source), "declared by whoever wrote it", declares=kind)
-        yield from _tools(name, pairs)
-        yield from _declarations(name, text, pairs)
+    own = of_kind(content, "xmp")[:MAX_PACKETS]
+    for number, packet in enumerate([*own, *_others(content, own)]):
+        name = "XMP" if number == 0 else f"XMP {number + 1}"
+        is_own = number < len(own) or not has_place_for_xmp(content)
+        yield from (fact if is_own else _undeclared(fact) for fact in _facts(name, packet))
 
 
 def is_synthetic(source: str) -> bool:
     """Whether a digital source type, with or without the address of its vocabulary, says made by a machine."""
-    return source.rpartition("/")[2].lower() in _SYNTHETIC
+    type_ = SOURCE_TYPE.fullmatch(source.strip())
+    return type_ is not None and type_[1].lower() in _SYNTHETIC
 
 
-def _tools(name: str, pairs: list[tuple[str, str]]) -> Iterator[Fact]:
-    for key, what in TOOLS.items():
-        if tools := list(dict.fromkeys(value for each, value in pairs if each.lower() == key and value.strip())):
-            fact = next((each for tool in tools if (each := text_fact(f"{name}: {what}", what, tool)).declares), None)
-            shown = [printable(tool[:400]) for tool in tools]
-            yield Fact(f"{name}: {what}", shown, fact.because if fact else "", fact.declares if fact else None)
+def _undeclared(fact: Fact) -> Fact:
+    return replace(fact, because=ELSEWHERE, declares=None) if fact.declares else fact
 
 
-def _declarations(name: str, text: str, pairs: list[tuple[str, str]]) -> Iterator[Fact]:
-    """Forms of generators in any other property; else anywhere in the packet."""
-    declaring = [(key, value) for key, value in pairs if key.lower() not in TOOLS and declared(key.lower(), value)]
-    yield from (text_fact(f"{name}: {printable(key)}", key.lower(), value) for key, value in dict(declaring).items())
-    if not declaring and declared("", text):
-        yield text_fact(f"{name}: text", "", text, value="in the packet")
+def _facts(name: str, packet: bytes) -> Iterator[Fact]:
+    try:
+        read = properties(packet)
+    except CorruptFile as error:
+        yield Fact(name, "unreadable", f"{printable(str(error))}; no declaration is taken from it")
+        return
+    sources = list(dict.fromkeys(value.strip() for each in read if _is_source(each) for value in each.values))[
+        :MAX_VALUES
+    ]
+    yield from (_source_fact(name, source) for source in sources if source)
+    yield from _ai_facts(name, read, sources)
+    yield from _tools(name, read)
+    yield from _generators(name, read)
 
 
-def fields(text: str) -> Iterator[tuple[str, str]]:
-    """Names without their prefix, and values: of attributes, and of elements with text. By `find`, so in linear time."""
-    place, name = 0, ""
-    for _ in range(MOST_FIELDS):
-        begin = text.find("<", place)
-        end = text.find(">", begin) if begin >= 0 else -1
-        if end < 0:
-            return
-        tag = text[begin + 1 : end]
-        opened = NAME.match(tag)
-        if opened and opened[1] not in STRUCTURE:
-            name = opened[1]
-        yield from ((key, html.unescape(value[1:-1])) for key, value in ATTRIBUTE.findall(tag))
-        place = end + 1
-        following = text.find("<", place)
-        if opened and not tag.endswith("/") and (value := text[place : max(following, place)].strip()):
-            yield name, html.unescape(value)
+def _is_source(item: Property) -> bool:
+    """By its name in any namespace: the value must be a word of the vocabulary, which no other property has."""
+    return item.name.lower() == "digitalsourcetype"
 
 
-def decoded(packet: bytes) -> str:
-    """UTF-8 by custom; of UTF-16 and UTF-32 every letter that matters here is one byte among zeros."""
-    return packet[:MOST].replace(b"\0", b"").decode("utf-8", "replace")
+def _source_fact(name: str, source: str) -> Fact:
+    type_ = SOURCE_TYPE.fullmatch(source)
+    kind = "synthetic" if is_synthetic(source) else None
+    shown = printable(type_[1] if type_ else source)
+    return Fact(f"{name}: digital source type", shown, "declared by whoever wrote it", declares=kind)
 
 
-def packets(content: bytes) -> Iterator[bytes]:
-    """Where the container keeps them, then any other, in order."""
-    kept = of_kind(content, "xmp")[:MOST_PACKETS]
-    yield from kept
-    for packet in _anywhere(content):
-        if not any(packet in each for each in kept):
-            yield packet
+def _ai_facts(name: str, read: list[Property], sources: list[str]) -> Iterator[Fact]:
+    is_denied = any(sources) and not any(is_synthetic(source) for source in sources)
+    for item in read:
+        what = AI_PROPERTIES.get(item.name) if IPTC_EXTENSION.fullmatch(item.namespace) else None
+        values = [value for value in item.values if not NOTHING.fullmatch(value.strip())]
+        if what is None or not values:
+            continue
+        shown = "there" if item.name == "AIPromptWriterName" else printable("; ".join(values[:MAX_VALUES]))
+        because, kind = (AI_DENIED, None) if is_denied else (AI_DECLARED, "synthetic")
+        yield Fact(f"{name}: {what}", shown, because, declares=kind)
 
 
-def _anywhere(content: bytes) -> Iterator[bytes]:
-    """By `find`: an expression would look for the end anew from each of a million beginnings."""
+def _tools(name: str, read: list[Property]) -> Iterator[Fact]:
+    tools = [value for item in read if item.name.lower() == "creatortool" for value in item.values]
+    steps = [step for item in read if (item.namespace, item.name) == (HISTORY, "History") for step in item.structures]
+    agents = [agent for step in steps if (agent := step.get(f"{{{EVENT}}}softwareAgent"))]
+    creators = [agent for step in steps if (agent := _created_by(step))]
+    yield from _tool_fact(f"{name}: CreatorTool", tools, tools)
+    yield from _tool_fact(f"{name}: history, software", agents, creators)
+
+
+def _created_by(step: dict[str, str]) -> str | None:
+    """The software of a step that created the document; one that saved or edited it may have started from a photograph."""
+    return step.get(f"{{{EVENT}}}softwareAgent") if step.get(f"{{{EVENT}}}action") == "created" else None
+
+
+def _tool_fact(name: str, tools: list[str], creators: list[str]) -> Iterator[Fact]:
+    """Arguments: creators: those of the tools that may declare."""
+    if once := list(dict.fromkeys(tool for tool in tools if tool.strip()))[:MAX_VALUES]:
+        facts = (text_fact(name, "creatortool", tool) for tool in once if tool in creators)
+        fact = next((fact for fact in facts if fact.declares), Fact(name, None))
+        yield replace(fact, value=[printable(tool[:400]) for tool in once])
+
+
+def _generators(name: str, read: list[Property]) -> Iterator[Fact]:
+    """Forms of generators in any other property."""
+    texts = {item.name: value for item in read for value in item.values if declared(item.name.lower(), value)}
+    for key, value in texts.items():
+        if key.lower() != "creatortool":
+            yield text_fact(f"{name}: {printable(key)}", key.lower(), value)
+
+
+def _others(content: bytes, own: list[bytes]) -> Iterator[bytes]:
+    """Packets anywhere else, in order. By `find`: an expression would look for the end anew from each beginning."""
     place = 0
-    for _ in range(MOST_PACKETS):
+    for _ in range(MAX_PACKETS):
         begin = content.find(BEGIN, place)
         end = content.find(END, begin) if begin >= 0 else -1
         if end < 0:
             return
-        yield content[begin : min(end, begin + MOST)]
-        place = end
+        place = end + len(END)
+        packet = content[begin : min(place, begin + MAX_BYTES + 1)]
+        if not any(packet in each for each in own):
+            yield packet
