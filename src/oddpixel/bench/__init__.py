@@ -25,7 +25,7 @@ from oddpixel.errors import MissingWeights, UsageError
 NAMES = (
     *("parity", "reading", "corpora", "store"),
     *("truth", "digits", "density", "likelihood_cost", "consistency", "paradox"),
-    *("flag", "cascade", "generate", "dashboard", "audit"),
+    *("flag", "expected", "cascade", "generate", "dashboard", "audit"),
 )
 
 

@@ -29,7 +29,6 @@ from oddpixel.generation.training.stage_a import psnr
 from oddpixel.recipe import read_recipe
 
 from . import Report
-from .generate_expected import expected_normals
 from .generate_metrics import (
     band_power,
     decibels,
@@ -67,7 +66,6 @@ def run(cascade: str = BUNDLED, seed: int = 0, sizes: str = "512,1024,2048") -> 
         "nearest training crop": _memory(loaded, held, train, seed),
         "error of the noise on held-out latents": _noise_errors(loaded),
         "cost": _cost(generator, sides),
-        "expected normals: distance to the true picture inside the mask": expected_normals(seed),
     }
     return Report(tables=tables, seed=seed, notes=[f"cascade {generator.name}, weights {generator.sha256[:16]}"])
 

@@ -1,4 +1,7 @@
-"""Expected normals on planted lesions and defects: root mean square distance to the true clean picture inside the mask."""
+"""`oddpixel bench expected`: expected normals on planted lesions and defects.
+
+Root mean square distance to the true clean picture inside the mask, beside OpenCV's two inpaintings.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,20 @@ from oddpixel.datasets.planting import Planted, plant
 from oddpixel.forensics.detect.expected import LARGEST_PART, expected_normal
 from oddpixel.image import Image
 
+from . import Report
 from .flag_planted import SETS, Set, _pictures
 from .intervals import interval
 
 WAYS = ("as planted", "Telea", "Navier-Stokes", "expected normal")
 STRENGTH = 0.7
 TELEA_RADIUS = 5  # pixels
+
+
+TITLE = "expected normals: distance to the true picture inside the mask"
+
+
+def run(seed: int = 0) -> Report:
+    return Report(tables={TITLE: expected_normals(seed)}, seed=seed)
 
 
 def expected_normals(seed: int = 0) -> list[dict[str, Any]]:
