@@ -162,7 +162,8 @@ def find_cascade(name: str | Path) -> Path:
             return folder
     names = sorted(item.name for item in bundled.iterdir() if item.is_dir()) if bundled.is_dir() else []
     raise MissingWeights(
-        f"no cascade {str(name)!r}: neither a folder with a model.json nor one of {', '.join(names) or 'none'}"
+        f"no cascade {str(name)!r}: neither a folder with a model.json nor a bundled one ({', '.join(names) or 'there is none yet'}); "
+        "make one with: oddpixel train --recipe cascade -o FOLDER, and name it with --cascade FOLDER"
     )
 
 

@@ -72,7 +72,7 @@ SLOW = (
     *("forensics/test_exiftool", "forensics/test_levels", "forensics/test_audit_report", "forensics/test_verdicts"),
     *("forensics/test_expected", "forensics/test_freshness", "forensics/test_watch", "forensics/test_bundled"),
     *("generation/test_parity", "generation/test_training", "generation/test_pipeline", "generation/test_make"),
-    *("generation/test_components", "generation/test_bundled_cascade"),
+    *("generation/test_components"),
 )
 
 
