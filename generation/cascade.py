@@ -161,9 +161,10 @@ def find_cascade(name: str | Path) -> Path:
         if (folder / "model.json").is_file():
             return folder
     names = sorted(item.name for item in bundled.iterdir() if item.is_dir()) if bundled.is_dir() else []
+    there = ", ".join(names) or "there is none yet"
     raise MissingWeights(
-        f"no cascade {str(name)!r}: neither a folder with a model.json nor a bundled one ({', '.join(names) or 'there is none yet'}); "
-        "make one with: oddpixel train --recipe cascade -o FOLDER, and name it with --cascade FOLDER"
+        f"no cascade {str(name)!r}: neither a folder with a model.json nor a bundled one ({there}); make one with: "
+        "oddpixel train --recipe cascade -o FOLDER, and name it with --cascade FOLDER"
     )
 
 
