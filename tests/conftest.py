@@ -69,10 +69,16 @@ SLOW = (
     *("dashboards/test_access", "dashboards/test_sign_on", "datasets/test_listing", "datasets/test_planting"),
     *("forensics/test_flag", "forensics/test_training", "forensics/test_export", "forensics/test_export_forms"),
     *("forensics/test_pyramid_training", "forensics/test_pyramid", "forensics/test_facts", "forensics/test_runs"),
-    *("forensics/test_exiftool", "forensics/test_levels", "forensics/test_audit_report", "forensics/test_verdicts"),
+    *(
+        "forensics/test_exiftool",
+        "forensics/test_generators",
+        "forensics/test_levels",
+        "forensics/test_audit_report",
+        "forensics/test_verdicts",
+    ),
     *("forensics/test_expected", "forensics/test_freshness", "forensics/test_watch", "forensics/test_bundled"),
     *("generation/test_parity", "generation/test_training", "generation/test_pipeline", "generation/test_make"),
-    *("generation/test_components"),
+    *("generation/test_components",),
 )
 
 
