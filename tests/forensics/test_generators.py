@@ -342,3 +342,10 @@ def test_a_row_that_is_lost_is_missed() -> None:
     without = tuple(form for form in FORMS if form.generator != "ComfyUI")
     assert not any(form.fits(key.lower(), text) for form in without)
     assert isinstance(FORMS[7], Form)
+
+
+def test_a_graph_without_inputs_is_a_graph() -> None:
+    from oddpixel.forensics.audit.facts.comfyui import is_generation
+
+    assert is_generation('prompt:{"3":{"class_type":"KSampler"}}')
+    assert not is_generation('prompt:{"3":{"class_type":"LoadImage"}}')

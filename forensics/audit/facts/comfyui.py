@@ -34,7 +34,11 @@ def is_generation(text: str) -> bool:
 
 def _of_prompt(graph: dict[str, Any]) -> Iterator[str]:
     for node in graph.values():
-        if isinstance(node, dict) and isinstance(node.get("inputs"), dict) and isinstance(node.get("class_type"), str):
+        if (
+            isinstance(node, dict)
+            and isinstance(node.get("inputs", {}), dict)
+            and isinstance(node.get("class_type"), str)
+        ):
             yield node["class_type"]
 
 
