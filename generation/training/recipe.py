@@ -77,7 +77,12 @@ def train(
     for stage, (options, extra) in stages.items():
         folder = out / "stages" / stage
         if only not in (None, stage):
-            if (folder / "model.json").is_file():
+            is_earlier = STAGES.index(stage) < STAGES.index(str(only))
+            if is_earlier and start_from is None and not (folder / "model.json").is_file():
+                raise UsageError(
+                    f"stage {only} goes on from stage {stage}, which {out} does not hold; train that first"
+                )
+            if is_earlier and (folder / "model.json").is_file():
                 _load(cascade, folder)
                 record["stages"] = read_content(folder)["record"]["stages"]
             continue

@@ -231,6 +231,11 @@ def test_a_whole_recipe_trains_stage_after_stage(tmp_path: Path) -> None:
     told.clear()
     recipes.train(content, [str(folder)], tmp_path / "out", on_stage)
     assert told == [(stage, 2, 2) for stage in recipes.STAGES]  # nothing is trained again
+    told.clear()
+    assert recipes.train(content, [str(folder)], tmp_path / "out", on_stage, only="b") == "b"
+    assert told == [("b", 2, 2)]
+    with pytest.raises(UsageError, match="stage b goes on from stage a"):
+        recipes.train(content, [str(folder)], tmp_path / "empty", on_stage, only="b")
 
 
 def test_bundled_recipe_fits_its_own_options() -> None:
