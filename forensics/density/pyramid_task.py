@@ -118,6 +118,10 @@ class PyramidTask:
         self.num_examples = len(train.cells)
         self.figures: dict[str, float] = {}
 
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cpu")
+
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         parts: dict[str, Tensor] = {}
         for group in range(self.groups):

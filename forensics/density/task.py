@@ -65,6 +65,10 @@ class DensityTask:
         if len(train) == 0:
             raise InvalidImage("no training images")
 
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cpu")
+
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         values = self.train.values[indices]
         if self.flip:

@@ -37,7 +37,11 @@ class Noised:
 
 
 def draw_times(count: int, generator: torch.Generator) -> Float[Tensor, "_b"]:
-    return torch.rand(count, generator=generator).clamp(min=EARLIEST)
+    return torch.rand(count, generator=generator, device=generator.device).clamp(min=EARLIEST)
+
+
+def noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(x.shape, generator=generator, device=generator.device)
 
 
 def noised(x_0: Tensor, noise: Tensor, t: Tensor, shift: float = 1.0) -> Noised:

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from ..cascade import Cascade
 from ..guidance.guided import GuidedStageC, Plan
 from ..pipeline import CAPTURED_AT
-from .denoising import DenoisingLosses, draw_times, losses, noised
-from .latents import Latents, fewer
+from .denoising import DenoisingLosses, draw_times, losses, noise_like, noised
+from .latents import Latents
 from .stage_c import TIMES, told
-from .task import StageTask
+from .task import LatentTask
 
 
 class GuidanceLoss(nn.Module):
@@ -59,29 +59,26 @@ def _still(stage: GuidedStageC) -> GuidedStageC:
     return stage
 
 
-class GuidanceTask(StageTask):
+class GuidanceTask(LatentTask):
     """Arguments are those of `StageCTask`; sides above that of the low-resolution pass."""
 
     def __init__(
         self, cascade: Cascade, train: dict[int, Latents], held_out: dict[int, Latents], shares: Sequence[float]
     ) -> None:
-        super().__init__(GuidanceLoss(cascade))
-        self.train, self.held_out, self.shares = train, held_out, torch.tensor(shares)
+        super().__init__(GuidanceLoss(cascade), train, shares)
+        self.held_out = held_out
         cascade.requires_grad_(False)
         assert cascade.c.networks is not None
         cascade.c.networks.requires_grad_(True)
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        sides = sorted(self.train)
-        side = sides[int(torch.multinomial(self.shares, 1, generator=generator))]
-        known = self.train[side]
-        rows = indices[: fewer(len(indices), side, sides[0])] % len(known)
-        high, low = known.high[rows], known.low[rows]
+        known, rows = self.drawn(len(indices), generator)
+        high, low = known.high[rows].float(), known.low[rows].float()
         return {
             "high": high,
             "low": low,
-            "noise": torch.randn(high.shape, generator=generator),
-            "low_noise": torch.randn(low.shape, generator=generator),
+            "noise": noise_like(high, generator),
+            "low_noise": noise_like(low, generator),
             "t": draw_times(len(rows), generator),
         }
 
@@ -97,7 +94,7 @@ class GuidanceTask(StageTask):
     def _held_out(self, latents: Latents, is_guided: bool) -> float:
         generator = torch.Generator().manual_seed(0)
         device = next(self.objective.parameters()).device
-        high, low = latents.high.to(device), latents.low.to(device)
+        high, low = latents.high.to(device).float(), latents.low.to(device).float()
         errors = []
         for t in torch.linspace(0.05, 0.95, TIMES):
             noise, low_noise = (torch.randn(x.shape, generator=generator).to(device) for x in (high, low))

@@ -22,7 +22,7 @@ from torch.nn.functional import interpolate
 
 from .pictures import Pictures
 
-BATCH = 16
+BATCH = {"cpu": 16, "cuda": 128}  # crops encoded at once
 Encode = Callable[[Tensor], Tensor]
 
 
@@ -31,7 +31,7 @@ class Latents:
     """Crops of one side.
 
     Arguments:
-        high: of the crops.
+        high: of the crops, in half precision: rounded by a two-thousandth of what B and C miss.
         low: of the same crops at the side of the low-resolution pass; none where nothing asks for them.
         labels: 0 is no label.
     """
@@ -42,6 +42,9 @@ class Latents:
 
     def __len__(self) -> int:
         return len(self.high)
+
+    def to(self, device: torch.device) -> Latents:
+        return Latents(self.high.to(device), self.low.to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class LatentMaker:
             return stored
         made = {side: self._made(side, count) for side, count in counts.items()}
         kept.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {f"{side}.{name}": value for side, each in made.items() for name, value in vars(each).items()}
+        tensors = {f"{side}.{name}": value.contiguous() for side, each in made.items() for name, value in vars(each).items()}
         temporary = kept.with_suffix(".tmp")
         save_file(tensors, temporary, {"key": key})
         temporary.replace(kept)
@@ -82,8 +85,9 @@ class LatentMaker:
     def _made(self, side: int, count: int) -> Latents:
         generator = torch.Generator().manual_seed(self.seed + side)
         high, low, labels = [], [], []
-        for first in range(0, count, BATCH):
-            crops, named = self.pictures.crops(min(BATCH, count - first), side, generator)
+        batch = BATCH[self.pictures.stored[0].device.type]
+        for first in range(0, count, batch):
+            crops, named = self.pictures.crops(min(batch, count - first), side, generator)
             high.append(self._encoded(crops))
             labels.append(named.cpu())
             if self.low_side is not None:
@@ -95,7 +99,7 @@ class LatentMaker:
 
     def _encoded(self, crops: Tensor) -> Tensor:
         with torch.autocast(crops.device.type, torch.bfloat16, enabled=self.bf16):
-            return self.encode(crops).float().cpu()
+            return self.encode(crops).half().cpu()
 
     def _key(self, counts: Mapping[int, int]) -> str:
         options = [sorted(counts.items()), self.low_side, self.bf16, self.seed, self.pictures.sha256]

@@ -28,7 +28,7 @@ from oddpixel.weights import load_weights, read_weights
 
 from ..cascade import Cascade, CascadeOptions, find_cascade, read_content, save_cascade
 from .guidance import GuidanceTask
-from .latents import LatentMaker
+from .latents import LatentMaker, Latents
 from .pictures import Pictures
 from .recipe_pictures import pictures_of
 from .stage_a import StageATask, settle
@@ -146,6 +146,10 @@ class _Saving:
     def num_examples(self) -> int:
         return int(self.task.num_examples)
 
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.task.device)
+
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         batch: dict[str, Tensor] = self.task.batch(indices, generator)
         return batch
@@ -178,19 +182,25 @@ def _task(
         raise UsageError(f"the recipe's [{stage}] lacks {error}") from None
     counts = dict(zip(sides, crops, strict=True))
     kept = out / "stages" / f"latents-{stage}"
+    device = learning.stored[0].device
     bf16 = options.mixed_precision == "bf16"
     if stage == "b":
         maker = LatentMaker(cascade.a.encode, cascade.a, learning, options.seed, bf16=bf16)
-        return StageBTask(cascade, maker.latents(counts, kept.with_suffix(".safetensors")), held_out, shares)
+        made = maker.latents(counts, kept.with_suffix(".safetensors"))
+        return StageBTask(cascade, _moved(made, device), held_out, shares)
     low_side = cascade.options.geometry.base * cascade.encoder.reduction if stage == "guidance" else None
     learnt = LatentMaker(cascade.encoder, cascade.encoder, learning, options.seed, low_side, bf16)
     held = replace(learnt, pictures=held_out, bf16=False)
     return {"c": StageCTask, "guidance": GuidanceTask}[stage](
         cascade,
-        learnt.latents(counts, kept.with_suffix(".train.safetensors")),
+        _moved(learnt.latents(counts, kept.with_suffix(".train.safetensors")), device),
         held.latents(dict.fromkeys(sides, HELD_OUT), kept.with_suffix(".validation.safetensors")),
         shares,
     )
+
+
+def _moved(latents: dict[int, Latents], device: torch.device) -> dict[int, Latents]:
+    return {side: each.to(device) for side, each in latents.items()}
 
 
 def _options(section: dict[str, Any]) -> tuple[TrainingOptions, dict[str, Any]]:

@@ -17,11 +17,11 @@ from ..conditions.tokens import Conditions
 from ..decoding import Decoder
 from ..sampler import seeded_noise, steps
 from ..schedule import CosineSchedule
-from .denoising import DenoisingLosses, draw_times, losses, noised
-from .latents import Latents, fewer
+from .denoising import DenoisingLosses, draw_times, losses, noise_like, noised
+from .latents import Latents
 from .pictures import Pictures
 from .stage_a import psnr
-from .task import StageTask
+from .task import LatentTask
 
 MOST_SEMANTIC_NOISE = 0.15
 HELD_OUT, TIMES, SAMPLES, SAMPLING_STEPS = 16, 8, 4, 10
@@ -46,7 +46,7 @@ class StageBLoss(nn.Module):
         return losses(predicted, noise, at, self.b.parametrisation)
 
 
-class StageBTask(StageTask):
+class StageBTask(LatentTask):
     """Arguments:
     train: stage A's latents by side of the crops.
     held_out: pictures.
@@ -56,28 +56,25 @@ class StageBTask(StageTask):
     def __init__(
         self, cascade: Cascade, train: dict[int, Latents], held_out: Pictures, shares: Sequence[float] = (1.0,)
     ) -> None:
-        super().__init__(StageBLoss(cascade))
-        self.cascade, self.train, self.held_out = cascade, train, held_out
-        self.sides, self.shares = sorted(train), torch.tensor(shares)
+        super().__init__(StageBLoss(cascade), train, shares)
+        self.cascade, self.held_out = cascade, held_out
         cascade.requires_grad_(False)
         cascade.b.requires_grad_(True)
 
     @torch.no_grad()
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        side = self.sides[int(torch.multinomial(self.shares, 1, generator=generator))]
-        known = self.train[side]
-        rows = indices[: fewer(len(indices), side, self.sides[0])] % len(known)
+        known, rows = self.drawn(len(indices), generator)
         encoder = self.cascade.encoder
-        latent = known.high[rows].to(encoder.weight.device)
+        latent = known.high[rows].float()
         clean = encoder.semantic(latent)
-        amount = MOST_SEMANTIC_NOISE * torch.rand(len(rows), 1, 1, 1, generator=generator)
-        semantic = clean + (amount * torch.randn(clean.shape, generator=generator)).to(clean.device)
+        amount = MOST_SEMANTIC_NOISE * torch.rand(len(rows), 1, 1, 1, generator=generator, device=self.device)
+        semantic = clean + amount * noise_like(clean, generator)
         residual = encoder.residual(latent)
         return {
             "residual": residual,
             "semantic": semantic,
             "coarse": encoder.coarse(semantic),
-            "noise": torch.randn(residual.shape, generator=generator),
+            "noise": noise_like(residual, generator),
             "t": draw_times(len(rows), generator),
         }
 

@@ -16,9 +16,9 @@ from ..cascade import Cascade
 from ..conditions.label import LabelConditioner
 from ..conditions.reference import look_of
 from ..conditions.tokens import Conditions
-from .denoising import DenoisingLosses, draw_times, losses, noised
-from .latents import Latents, fewer
-from .task import StageTask
+from .denoising import DenoisingLosses, draw_times, losses, noise_like, noised
+from .latents import Latents
+from .task import LatentTask
 
 NOTHING_TOLD, NO_LOOK = 0.05, 0.5
 TIMES = 8  # at which held-out latents are measured
@@ -50,7 +50,7 @@ def told(conditioner: LabelConditioner, labels: Tensor, looks: Tensor) -> Condit
     return Conditions(pooled, conditioner.text(labels).unflatten(1, (conditioner.slots, -1)), looks)
 
 
-class StageCTask(StageTask):
+class StageCTask(LatentTask):
     """Arguments:
     train, held_out: latents by side of the crops.
     shares: of the steps, by side.
@@ -59,24 +59,22 @@ class StageCTask(StageTask):
     def __init__(
         self, cascade: Cascade, train: dict[int, Latents], held_out: dict[int, Latents], shares: Sequence[float]
     ) -> None:
-        super().__init__(StageCLoss(cascade))
-        self.train, self.held_out, self.shares = train, held_out, torch.tensor(shares)
+        super().__init__(StageCLoss(cascade), train, shares)
+        self.held_out = held_out
         cascade.requires_grad_(False)
         cascade.c.unet.requires_grad_(True)
         cascade.labels.requires_grad_(True)
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        side = sorted(self.train)[int(torch.multinomial(self.shares, 1, generator=generator))]
-        known = self.train[side]
-        rows = indices[: fewer(len(indices), side, min(self.train))] % len(known)
-        x_0 = known.high[rows]
-        count = len(rows)
-        nothing = torch.rand(count, generator=generator) < NOTHING_TOLD
-        no_look = nothing | (torch.rand(count, generator=generator) < NO_LOOK)
+        known, rows = self.drawn(len(indices), generator)
+        x_0 = known.high[rows].float()
+        chances = torch.rand(2, len(rows), generator=generator, device=self.device)
+        nothing = chances[0] < NOTHING_TOLD
+        no_look = nothing | (chances[1] < NO_LOOK)
         return {
             "x_0": x_0,
-            "noise": torch.randn(x_0.shape, generator=generator),
-            "t": draw_times(count, generator),
+            "noise": noise_like(x_0, generator),
+            "t": draw_times(len(rows), generator),
             "labels": known.labels[rows] * ~nothing,
             "looks": look_of(x_0) * ~no_look[:, None, None],
         }
@@ -89,7 +87,7 @@ class StageCTask(StageTask):
         """Mean error of the noise over the times, told the label alone."""
         generator = torch.Generator().manual_seed(0)
         device = next(self.objective.parameters()).device
-        x_0, labels = latents.high.to(device), latents.labels.to(device)
+        x_0, labels = latents.high.to(device).float(), latents.labels.to(device)
         errors = []
         for t in torch.linspace(0.05, 0.95, TIMES):
             noise = torch.randn(x_0.shape, generator=generator).to(device)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from torch import nn
+import random
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from .latents import Latents, fewer
 
 CROPS = 1 << 16  # an epoch; which crop an example is, is drawn anew in every step
 
@@ -14,3 +21,31 @@ class StageTask:
     @property
     def num_examples(self) -> int:
         return CROPS
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cpu")
+
+
+class LatentTask(StageTask):
+    """On latents that are there already, of several sides.
+
+    Arguments:
+        train: by side of the crops, on the training device.
+        shares: of the steps, by side.
+    """
+
+    def __init__(self, loss: nn.Module, train: Mapping[int, Latents], shares: Sequence[float]) -> None:
+        super().__init__(loss)
+        self.train, self.sides, self.shares = train, sorted(train), shares
+
+    @property
+    def device(self) -> torch.device:
+        return self.train[self.sides[0]].high.device
+
+    def drawn(self, count: int, generator: torch.Generator) -> tuple[Latents, Int64[Tensor, "n"]]:
+        """Latents of one side, and which of them a step sees."""
+        (side,) = random.Random(generator.initial_seed()).choices(self.sides, self.shares)
+        known = self.train[side]
+        count = fewer(count, side, self.sides[0])
+        return known, torch.randint(len(known), (count,), generator=generator, device=self.device)

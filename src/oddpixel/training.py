@@ -2,7 +2,8 @@
 
 All randomness of step s (order of the data, noise, levels, dropout) is drawn from a generator seeded by (seed, s), for
 the whole batch; each process then takes its share. So resuming needs no saved random state, a killed run continues to
-the very numbers of an uninterrupted one, and two processes compute the gradients of one.
+the very numbers of an uninterrupted one, and two processes compute the gradients of one. On a CUDA device steps are recorded and
+replayed (`step_graph`), and nothing waits for them but the log.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from oddpixel.errors import CorruptWeights, UsageError, WrongArchitecture
+from oddpixel.step_graph import Batch, StepGraphs
 
 MOST_STEPS = 10_000_000  # of a training by the clock
 LEAST_RATE = 0.01  # of the learning rate, at the end of a cosine
@@ -88,6 +90,10 @@ class Task(Protocol):
     def num_examples(self) -> int:
         """How many there are; a batch's indices lie below."""
 
+    @property
+    def device(self) -> torch.device:
+        """Where batches are made, and their randomness is drawn."""
+
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """The whole batch of these examples, with everything random in it."""
 
@@ -117,10 +123,16 @@ class Trainer:
         # Frozen parts (a stage that another learns beside) have no optimizer state, no average and no place in the state.
         self.parameters = {name: value for name, value in task.objective.named_parameters() if value.requires_grad}
         self.buffers = dict(task.objective.named_buffers())
-        optimizer = torch.optim.Adam(self.parameters.values(), lr=options.learning_rate)
+        on = torch.device(self.accelerator.device)
+        is_cuda = on.type == "cuda"
+        self.rate, self.ema_rate = torch.tensor(options.learning_rate, device=on), torch.ones((), device=on)
+        optimizer = torch.optim.Adam(self.parameters.values(), lr=self.rate, fused=is_cuda, capturable=is_cuda)
         self.objective, self.optimizer = self.accelerator.prepare(task.objective, optimizer)
         self.ema = {name: value.detach().clone() for name, value in self.parameters.items()}
-        self.step, self.seconds, self.network_seconds = 0, 0.0, 0.0
+        self.learn = StepGraphs(self._learn, on) if is_cuda and self._is_alone else self._learn
+        self.step, self.seconds = 0, 0.0
+        self.making_seconds, self.watched_seconds = 0.0, 0.0  # of the steps that were timed apart
+        self.order: tuple[int, Tensor] | None = None
         if self.state_path.exists():
             self._resume()
 
@@ -133,22 +145,22 @@ class Trainer:
         return self.folder / "training" / "curve.jsonl"
 
     @property
+    def _is_alone(self) -> bool:
+        return bool(self.accelerator.num_processes == 1)
+
+    @property
     def is_done(self) -> bool:
         return self.options.progress(self.step, self.seconds) >= 1
 
     def run(self, on_step: Callable[[int, dict[str, float]], None] = lambda step, losses: None) -> None:
         """Train to the last step. Ctrl-C or SIGTERM saves and returns; running again goes on from there."""
         with _deferred_interrupts() as interrupted:
-            sitting = self.seconds
             while not self.is_done:
-                started = time.perf_counter()
                 losses = self._step()
-                self.step += 1
-                self.seconds += time.perf_counter() - started
                 last = self.is_done
                 if self.step % self.options.log_every == 0 or last:
                     figures = {name: float(value) for name, value in losses.items()}
-                    figures["outside_networks"] = round(1 - self.network_seconds / (self.seconds - sitting), 3)
+                    figures["making_batches"] = round(self.making_seconds / self.watched_seconds, 3)
                     self._log({"step": self.step, "seconds": round(self.seconds, 2), **figures})
                     on_step(self.step, figures)
                 if self.step % self.options.validate_every == 0 or last:
@@ -188,30 +200,43 @@ class Trainer:
             self.task.objective.train(training)
 
     def _step(self) -> dict[str, Tensor]:
+        """One step. Those that will be logged are waited for, and timed in two parts."""
+        is_watched = self.accelerator.device.type == "cpu" or (self.step + 1) % self.options.log_every == 0
+        before = time.perf_counter()
+        started = self._now(is_watched)
         indices, generator = self._plan(self.step)
         share = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
         batch = {
             name: value[share].to(self.accelerator.device)
             for name, value in self.task.batch(indices, generator).items()
         }
+        made = self._now(is_watched)
         torch.manual_seed(_seed(self.options.seed, self.step, 1 + self.accelerator.process_index))  # dropout
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.options.learning_rate * self.options.rate_factor(self.step, self.seconds)
+        self.rate.fill_(self.options.learning_rate * self.options.rate_factor(self.step, self.seconds))
+        self.ema_rate.fill_(1 - self.options.ema_decay if self.step >= self.options.ema_start else 1.0)
         self.objective.train()
+        losses = self.learn(batch)
+        done = self._now(is_watched)
+        if is_watched or not self.watched_seconds:
+            self.making_seconds += made - started
+            self.watched_seconds += done - started
+        self.step += 1
+        self.seconds += done - before
+        return losses
+
+    def _learn(self, batch: Batch) -> Batch:
         self.optimizer.zero_grad()
-        started = self._now()
         losses = self.objective(**batch)
         self.accelerator.backward(losses.total)
-        self.network_seconds += self._now() - started
         if self.options.max_gradient_norm is not None:
-            self.accelerator.clip_grad_norm_(self.parameters.values(), self.options.max_gradient_norm)
+            self.accelerator.clip_grad_norm_(list(self.parameters.values()), self.options.max_gradient_norm)
         self.optimizer.step()
         self._average()
         return {name: value.detach() for name, value in vars(losses).items()}
 
-    def _now(self) -> float:
-        """Once all that was asked of the device is done."""
-        if self.accelerator.device.type == "cuda":
+    def _now(self, is_waited_for: bool) -> float:
+        """Once all that was asked of the device is done, where that is waited for."""
+        if is_waited_for and self.accelerator.device.type == "cuda":
             torch.cuda.synchronize(self.accelerator.device)
         return time.perf_counter()
 
@@ -220,15 +245,18 @@ class Trainer:
         size, count = min(self.options.batch_size, self.task.num_examples), self.task.num_examples
         per_epoch = count // size
         epoch, position = divmod(step, per_epoch)
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(_seed(self.options.seed, epoch, 101)))
-        generator = torch.Generator().manual_seed(_seed(self.options.seed, step, 0))
-        return order[position * size : (position + 1) * size], generator
+        if self.order is None or self.order[0] != epoch:
+            generator = torch.Generator().manual_seed(_seed(self.options.seed, epoch, 101))
+            self.order = epoch, torch.randperm(count, generator=generator)
+        generator = torch.Generator(self.task.device).manual_seed(_seed(self.options.seed, step, 0))
+        return self.order[1][position * size : (position + 1) * size], generator
 
     @torch.no_grad()
     def _average(self) -> None:
-        decay = self.options.ema_decay if self.step >= self.options.ema_start else 0.0
-        for name, value in self.parameters.items():
-            self.ema[name].lerp_(value.detach(), 1 - decay)
+        kept = list(self.ema.values())
+        moved = torch._foreach_sub([value.detach() for value in self.parameters.values()], kept)
+        torch._foreach_mul_(moved, self.ema_rate)
+        torch._foreach_add_(kept, moved)
 
     @torch.no_grad()
     def _put(self, weights: dict[str, Tensor]) -> None:
@@ -284,7 +312,7 @@ class Trainer:
             if f"adam.step.{name}" in tensors:
                 slots = ("exp_avg", "exp_avg_sq", "step")
                 optimizer.state[parameter] = {slot: tensors[f"adam.{slot}.{name}"].clone() for slot in slots}
-                for slot in ("exp_avg", "exp_avg_sq"):
+                for slot in slots if self.accelerator.device.type == "cuda" else slots[:2]:
                     optimizer.state[parameter][slot] = optimizer.state[parameter][slot].to(parameter.device)
         for name, value in self.buffers.items():
             if f"buffer.{name}" in tensors:
