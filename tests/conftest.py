@@ -78,7 +78,7 @@ SLOW = (
     ),
     *("forensics/test_expected", "forensics/test_freshness", "forensics/test_watch", "forensics/test_bundled"),
     *("generation/test_parity", "generation/test_training", "generation/test_pipeline", "generation/test_make"),
-    *("generation/test_components",),
+    *("generation/test_components", "generation/test_bundled_cascade"),
 )
 
 

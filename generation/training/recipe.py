@@ -4,6 +4,7 @@
     [data]         corpora, and a label for each
     [a] [b] [c] [guidance]     the trainer's options; `side` of crops for a; for the others `sides`, how many `crops` of
                                each, and their `shares` of the steps; `part` of the minutes where it goes by the clock
+    [b.cuda] ...               what is otherwise on an accelerator, whose time is worth larger batches
 
 Each stage is trained in OUT/stages/NAME, resumes there, and hands its weights to the next; the cascade in OUT is that of the last
 stage reached. After stage A its latent is brought to unit deviation and the semantic components are found (`settle`).
@@ -70,7 +71,7 @@ def train(
         record["stages"] = read_content(folder)["record"]["stages"]
     learning, held_out = (pictures_of(recipe, places, role) for role in ("train", "validation"))
     record["data"] = learning.about | {"pictures": len(learning), "sha256": learning.sha256}
-    stages = _sections(recipe, minutes)
+    stages = _sections(recipe, minutes, _device(device).type)
     if only is not None and only not in stages:
         raise UsageError(f"the recipe has no stage {only!r}; it has {', '.join(stages)}")
     reached = ""
@@ -108,13 +109,16 @@ def train(
     return reached
 
 
-def _sections(recipe: dict[str, Any], minutes: float | None) -> dict[str, tuple[TrainingOptions, dict[str, Any]]]:
-    """Options of every stage, in their order."""
+def _sections(
+    recipe: dict[str, Any], minutes: float | None, device: str
+) -> dict[str, tuple[TrainingOptions, dict[str, Any]]]:
+    """Options of every stage, in their order, on a kind of device."""
     parts = {stage: recipe[stage].get("part", 1.0) for stage in STAGES if stage in recipe}
     whole = sum(parts.values())
     found = {}
     for stage, part in parts.items():
-        options, extra = _options(recipe[stage])
+        section = recipe[stage]
+        options, extra = _options({k: v for k, v in section.items() if k != "cuda"} | section.get(device, {}))
         if minutes is not None:
             options = replace(options, minutes=minutes * part / whole, steps=MOST_STEPS)
         found[stage] = options, extra

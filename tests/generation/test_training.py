@@ -241,10 +241,16 @@ def test_a_whole_recipe_trains_stage_after_stage(tmp_path: Path) -> None:
 def test_bundled_recipe_fits_its_own_options() -> None:
     content = read_recipe("cascade")
     Cascade(CascadeOptions.from_json(content["model"]))
-    for stage in recipes.STAGES:
-        recipes._options(content[stage])
+    for device in ("cpu", "cuda"):
+        assert tuple(recipes._sections(content, 8.0, device)) == recipes.STAGES
     with pytest.raises(UsageError, match="unknown options: colour"):
-        recipes._options(content["a"] | {"colour": 1})
+        recipes._sections(content | {"a": content["a"] | {"colour": 1}}, None, "cpu")
+
+
+def test_an_accelerator_has_its_own_options() -> None:
+    content = read_recipe("cascade")
+    on_cpu, on_cuda = (recipes._sections(content, None, device)["b"][0].batch_size for device in ("cpu", "cuda"))
+    assert on_cuda > on_cpu
 
 
 def test_pictures_too_small_are_left_out() -> None:

@@ -152,9 +152,7 @@ def _made(pipeline: UltraPixelPipeline, cascade: Cascade, pictures: Tensor, side
 
 def _photographs(held: Pictures, count: int, side: int, seed: int) -> Tensor:
     """Held-out photographs alone, as large as wanted."""
-    chosen = [k for k, label in enumerate(held.labels) if label == PHOTOGRAPH]
-    only = Pictures([held.stored[k] for k in chosen], [PHOTOGRAPH] * len(chosen))
-    return only.crops(count, side, torch.Generator().manual_seed(seed))[0]
+    return _only(held, PHOTOGRAPH).crops(count, side, torch.Generator().manual_seed(seed))[0]
 
 
 def _references(cascade: Cascade, held: Pictures, sides: tuple[int, ...], seed: int) -> list[dict[str, Any]]:
@@ -225,22 +223,27 @@ def _encoder() -> Any:
 
 
 def _memory(cascade: Cascade, held: Pictures, train: Pictures, seed: int, count: int = 8) -> list[dict[str, Any]]:
-    known = train.crops(CROPS_KNOWN, 64, torch.Generator().manual_seed(seed))[0]
-    others = held.crops(64, 64, torch.Generator().manual_seed(seed))[0]
-    pipeline = cascade.pipeline()
-    rows = []
-    for label in cascade.options.labels:
+    """Every label's samples against its training crops, and held-out crops of the label against the same."""
+    pipeline, rows = cascade.pipeline(), []
+    for number, label in enumerate(cascade.options.labels, 1):
+        known = _only(train, number).crops(CROPS_KNOWN, 64, torch.Generator().manual_seed(seed))[0]
         made = pipeline(
             [label] * count, size=(SIDE, SIDE), seeds=list(range(count)), options=cascade.sampling((SIDE, SIDE))
         )
         pictures = torch.from_numpy(made.pictures).permute(0, 3, 1, 2).float() / 255
-        distances = nearest_distances(pictures, known)
-        rows.append({"pictures": f"samples, {label}", "median": round(float(distances.median()), 3),
-                     "least": round(float(distances.min()), 3)})  # fmt: skip
-    distances = nearest_distances(others, known)
-    rows.append({"pictures": "held-out crops", "median": round(float(distances.median()), 3),
-                 "least": round(float(distances.min()), 3)})  # fmt: skip
+        others = _only(held, number).crops(4 * count, SIDE, torch.Generator().manual_seed(seed))[0]
+        of_made, of_held = (nearest_distances(each, known) for each in (pictures, others))
+        rows.append(
+            {"label": label, "samples, median": round(float(of_made.median()), 3),
+             "samples, least": round(float(of_made.min()), 3), "held out, median": round(float(of_held.median()), 3),
+             "held out, least": round(float(of_held.min()), 3)}
+        )  # fmt: skip
     return rows
+
+
+def _only(pictures: Pictures, label: int) -> Pictures:
+    chosen = [k for k, each in enumerate(pictures.labels) if each == label]
+    return Pictures([pictures.stored[k] for k in chosen], [label] * len(chosen), pictures.whole)
 
 
 def _noise_errors(cascade: Cascade) -> list[dict[str, Any]]:
