@@ -74,9 +74,21 @@ class Generator:
         sha256 = read_content(loaded.folder)["weights_sha256"]
         return cls(loaded.pipeline(device, offload), Path(cascade).name, sha256, loaded.options.labels, loaded)
 
-    def make(self, request: Request, on_step: OnStep = lambda part, done, total: None) -> Iterator[Synthetic]:
-        """The pictures of a request, one by one. Raises: UsageError, NotEnoughMemory, UnreadableInput."""
-        like, image = (None if place is None else read_reference(place) for place in (request.like, request.image))
+    def make(
+        self,
+        request: Request,
+        on_step: OnStep = lambda part, done, total: None,
+        like: Reference | None = None,
+    ) -> Iterator[Synthetic]:
+        """The pictures of a request, one by one.
+
+        Arguments:
+            like: the image that `request.like` names, where the caller has read it already.
+
+        Raises: UsageError, NotEnoughMemory, UnreadableInput.
+        """
+        like = like or (None if request.like is None else read_reference(request.like))
+        image = None if request.image is None else read_reference(request.image)
         shown = like or image
         size = request.size or (DEFAULT_SIZE if shown is None else size_like(shown.size))
         prompt = self._prompt(request, shown)
