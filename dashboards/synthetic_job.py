@@ -39,6 +39,12 @@ MOST_NORMALS = 200
 PEAK = 0.5  # of the map's largest evidence, where the run has no threshold to mark by
 PARTS = {"capture": "low-resolution blueprint", "high": "stage C", "decode": "stage B"}
 
+TEXT_IN_PIXELS = (
+    "it is a screen capture that may show text, such as a name, and a synthetic picture of it could show the same"
+)
+NO_DETECTOR = "no detector made this run, so there is no map of what is odd in it (`oddpixel flag` makes one)"
+NO_MAP = "no map of this image was kept, so there is no odd region that could be replaced"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -82,9 +88,6 @@ def make(run: OpenRun, item: str, options: Options) -> str:
         raise InvalidImage(TEXT_IN_PIXELS)
     made = reference(image, options) if options.kind == "reference" else expected(run, row, image, options)
     return keep(run.run, row, image, made, options)
-
-
-TEXT_IN_PIXELS = "this is a screen capture that may show text, such as a name; no synthetic picture is made of it, since it could show the same"
 
 
 def row_of(run: Run, item: str) -> dict[str, Any]:
@@ -157,10 +160,6 @@ def odd_region(run: OpenRun, row: dict[str, Any], size: tuple[int, int]) -> Bool
     marks = PEAK * float(evidence.max()) if threshold is None or evidence.max() <= threshold else threshold
     odd: Bool[np.ndarray, "h w"] = evidence > marks
     return odd
-
-
-NO_DETECTOR = "no detector made this run, so there is no map of what is odd in it (`oddpixel flag` makes one)"
-NO_MAP = "no map of this image was kept, so there is no odd region that could be replaced"
 
 
 def normals_like(image: Image, folder: Path) -> list[Image]:

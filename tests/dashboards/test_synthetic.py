@@ -29,6 +29,7 @@ from oddpixel.forensics.audit.facts import facts_of
 from oddpixel.forensics.runs import Run
 from oddpixel.image import Image
 from tests.dashboards.conftest import HOSTILE, Server, serving
+from tests.dashboards.test_access import ask
 from tests.dashboards.test_browser import chromium, shown, visit  # noqa: F401 (a fixture)
 from tests.dashboards.test_views import page, said
 from tests.forensics.test_detector import surface
@@ -355,7 +356,7 @@ def test_make_watch_compare_and_open_again(chromium: Any, server: Server, tmp_pa
         mark = page.locator(".pane.synthetic .mark:visible")
         assert MARK in mark.inner_text()
         assert "seed 0, cascade cascade " in mark.inner_text()
-        # Linked: one view for both panes, and no tile is asked for twice.
+        # Linked: one view for both panes.
         canvases = page.locator(".pane canvas")
         before = [canvases.nth(k).screenshot() for k in range(2)]
         page.get_by_label("One pixel a pixel").click()
@@ -449,4 +450,58 @@ def test_an_expected_normal_of_a_case(chromium: Any, server: Server, normals: Pa
         compared(page, "side expected")
         mark = page.locator(".pane.synthetic .mark:visible").inner_text()
         assert "Expected normal, detector detector " in mark, "the detector beside the run is known by name"
-        page.get_by_text("n0.png").or_(page.get_by_text("n1.png")).or_(page.get_by_text("n2.png")).first.wait_for()
+        page.keyboard.press("d")
+        compared(page, "difference expected")
+        assert 0 < page.evaluate(BRIGHT) < 0.5, "outside of the odd region nothing differs"
+
+
+# The share of the picture that is not black.
+BRIGHT = """() => {
+  const stages = [...document.querySelectorAll('*')].map(e => e.shadowRoot?.querySelector('.pane canvas'));
+  const canvas = stages.find(Boolean);
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let [drawn, bright] = [0, 0];
+  for (let k = 0; k < data.length; k += 4) {
+    drawn += data[k + 3] > 0;
+    bright += data[k] > 0;
+  }
+  return bright / drawn;
+}"""
+
+
+def test_a_scans_synthetic_picture_follows_window_and_slices(
+    chromium: Any,  # noqa: F811
+    server: Server,
+    kept: Callable[..., None],
+) -> None:
+    kept(SLICE, seed=4)
+    with visit(chromium, f"{server.address}/case?run={server.run.record['id']}&item={SLICE}") as page:
+        compared(page, "side reference-000004")
+        assert "only from -160 to 240 HU" in page.locator(".pane.synthetic .mark:visible").inner_text()
+        made = page.locator(".pane canvas").nth(1)
+        before = made.screenshot()
+        page.get_by_label("Window preset").select_option("brain")
+        page.wait_for_timeout(300)
+        assert made.screenshot() != before
+        middle = made.bounding_box()
+        page.mouse.move(middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
+        page.get_by_text("synthetic = 40.784 HU").wait_for()
+        page.get_by_label("Slice", exact=True).fill("3")
+        shown(page, "ct-3.dcm")
+        assert page.locator(".pane.synthetic").count() == 0, "it is of another slice"
+        assert page.get_by_label("Compare with").is_hidden()
+        page.get_by_label("Slice", exact=True).fill("2")
+        compared(page, "side reference-000004")
+
+
+def test_no_address_of_a_synthetic_picture_leads_elsewhere(server: Server, kept: Callable[..., None]) -> None:
+    kept()
+    key = server.run.record["id"]
+    item = f"item={CASE}"
+    for rest in (f"facts?{item}&synthetic=../../run", f"facts?{item}&synthetic=%00", f"synthetic?{item}&name=reference-000000",
+                 f"facts?{item}&synthetic=reference-000001", f"tile?{item}&synthetic=..&level=0&column=0&row=0",
+                 f"tile?{item}&synthetic=reference-000000&level=9&column=0&row=0", "synthetic?item=&name="):  # fmt: skip
+        status, _, content = ask(server, f"/oddpixel/runs/{key}/{rest}")
+        assert status in (403, 404), (rest, content)
+    status, _, content = ask(server, f"/oddpixel/runs/{key}/facts?{item}&synthetic=reference-000000")
+    assert (status, json.loads(content)["width"]) == (200, 96)
