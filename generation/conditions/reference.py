@@ -10,9 +10,12 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from .label import LabelConditioner
 from .tokens import Conditions
+
+MOST_SIDE, MULTIPLE = 512, 64  # pixels
 
 
 class ReferenceConditioner(nn.Module):
@@ -39,7 +42,14 @@ class ReferenceConditioner(nn.Module):
     def _look(self, picture: Tensor | None, like: Tensor) -> Tensor:
         if picture is None:
             return like.new_zeros(1, self.label.picture)
-        return look_of(self.encoder(picture[None].to(like)))[0]
+        return look_of(self.encoder(_sized(picture[None].to(like))))[0]
+
+
+def _sized(picture: Float[Tensor, "1 3 _h _w"]) -> Float[Tensor, "1 3 _p _q"]:
+    """Of sides that the encoder takes, averaged over areas where it is large: a look needs no detail."""
+    factor = min(MOST_SIDE / max(picture.shape[2:]), 1.0)
+    height, width = (max(MULTIPLE * round(side * factor / MULTIPLE), MULTIPLE) for side in picture.shape[2:])
+    return interpolate(picture, size=(height, width), mode="area")
 
 
 def look_of(latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 _d"]:
