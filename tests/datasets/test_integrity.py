@@ -92,6 +92,27 @@ def test_overwritten_jpeg_data_are_an_error_row(tmp_path: Path) -> None:
     assert read(tmp_path / "whole.jpg").notes == []
 
 
+# Metadata about which libjpeg warns first, and then no more: JFIF 3, an unknown Adobe transform, part of a profile.
+WARNED_OF = {
+    "JFIF": b"\xff\xe0\0\x10JFIF\0\3\0\0\0\1\0\1\0\0",
+    "Adobe": b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\7",
+    "profile": b"\xff\xe2\0\x14ICC_PROFILE\0\1\2abcd",
+}
+
+
+@pytest.mark.parametrize("name", WARNED_OF)
+def test_damage_is_seen_behind_metadata_that_libjpeg_warns_of(name: str) -> None:
+    def with_metadata(stream: bytes | bytearray) -> bytes:
+        return bytes(stream[:2] + WARNED_OF[name] + stream[20:])  # instead of Pillow's own JFIF segment
+
+    assert check_jpeg(with_metadata(JPEGS["baseline"])) == []
+    damaged = bytearray(JPEGS["restart markers"])
+    middle = len(damaged) * 2 // 3
+    damaged[middle : middle + 40] = bytes(40)
+    with pytest.raises(CorruptFile):
+        check_jpeg(with_metadata(damaged))
+
+
 def test_the_other_pictures_of_an_mpo_are_noted(tmp_path: Path) -> None:
     Pillow.fromarray(NOISE).save(tmp_path / "x.mpo", "MPO", save_all=True, append_images=[Pillow.fromarray(NOISE)])
     assert "1 further picture(s)" in "; ".join(read(tmp_path / "x.mpo").notes)
