@@ -28,6 +28,9 @@ from .manifests import read_manifest
 from .masking import without_values_masked
 from .text import technical_text
 
+LONGEST_REASON = 400  # characters of what a decoder says
+GET_ANOTHER = "get an undamaged copy of the file"
+
 
 class Decoding:
     """One file being decoded.
@@ -163,5 +166,5 @@ class _typed_errors:
 
 
 def _corrupt(error: Exception) -> UnreadableInput:
-    text = str(technical_text(str(error))) or "no further word from the decoder"
-    return CorruptFile(f"cannot be decoded: {text} ({type(error).__name__})")
+    text = str(technical_text(str(error), LONGEST_REASON)) or "no further word from the decoder"
+    return CorruptFile(f"cannot be decoded: {text} ({type(error).__name__}); {GET_ANOTHER}")

@@ -18,6 +18,7 @@ SEQUENCES_READ = (
     "FrameVOILUTSequence",
     "PlaneOrientationSequence",
     "PlanePositionSequence",
+    "CTImageFrameTypeSequence",
     "ModalityLUTSequence",
     "VOILUTSequence",
     "OpticalPathSequence",

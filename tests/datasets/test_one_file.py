@@ -349,7 +349,8 @@ def test_negative_slopes_count_and_zero_slopes_do_not(tmp_path: Path) -> None:
     [
         ({}, "HU"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"]}, "HU"),
-        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "HU"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "modality"),  # C.8.2.1.1.2
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"], "RescaleType": "HU"}, "modality"),
         ({"RescaleSlope": None}, "modality"),
         ({"RescaleIntercept": None}, "modality"),
         ({"RescaleType": "US"}, "modality"),
