@@ -26,6 +26,7 @@ from .formats import Format, Frame, Header, Opened, formats, known_suffixes, pro
 from .limits import Limits
 from .manifests import read_manifest
 from .masking import without_values_masked
+from .precision import rounding_noted
 from .text import technical_text
 
 LONGEST_REASON = 400  # characters of what a decoder says
@@ -74,7 +75,7 @@ class Decoding:
             raise UnsupportedEncoding(f"samples of type {frame.stored.dtype}; whole and real numbers are read")
         if channels not in (1, 3):
             raise UnsupportedEncoding(f"{channels} samples per pixel; images have 1 or 3")
-        return without_values_masked(frame)
+        return rounding_noted(without_values_masked(frame))
 
     def coefficients(self) -> Coefficients | None:
         """Of a JPEG; None for any other format. Raises: UnreadableInput."""

@@ -22,6 +22,7 @@ SEQUENCES_READ = (
     "ModalityLUTSequence",
     "VOILUTSequence",
     "OpticalPathSequence",
+    "RealWorldValueMappingSequence",
 )
 PIXELS = 0x7FE0
 WITHOUT_WHICH_NOTHING_IS_READ = ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation")

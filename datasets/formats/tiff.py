@@ -38,7 +38,6 @@ NOTED_ELSEWHERE = re.compile(
 )
 GDAL_NODATA, MAX_SAMPLE_VALUE, ICC_PROFILE, ORIENTATION = 42113, 281, 34675, 274
 DEEPEST_DISPLAY = 16  # bits; more are counts or codes, never grey levels of a display
-EXACT_IN_FLOAT32 = 2**24
 TURNED_BACK = {6: 8, 8: 6}  # every other orientation undoes itself
 ALPHAS: dict[int, Alpha] = {1: "premultiplied", 2: "straight"}  # ExtraSamples (TIFF 6.0, p. 31)
 
@@ -227,12 +226,6 @@ def _numbers(
         colours = colours[..., :-1]
     if colours.ndim == 3 and colours.shape[2] == 1:
         colours = colours[..., 0]
-    if (
-        colours.dtype.kind in "ui"
-        and colours.dtype.itemsize > 2
-        and np.abs(colours.astype(float)).max() > EXACT_IN_FLOAT32
-    ):
-        meta["notes"] = [*meta.get("notes", []), "whole numbers above 2^24 are rounded"]
     if orientation != 1:
         colours, meta["orientation_applied"] = upright(colours, orientation), orientation
         masked = None if masked is None else upright(masked, orientation)
