@@ -86,6 +86,18 @@ def check_length(dataset: Any) -> None:
         )
 
 
+def surplus_notes(dataset: Any) -> list[str]:
+    """A note where native pixel data hold more than the frames need, and less than one more frame."""
+    from pydicom.pixels.utils import get_expected_length
+
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if "PixelData" not in dataset or not syntax or syntax.is_encapsulated:
+        return []
+    expected = get_expected_length(dataset)
+    surplus = len(dataset.PixelData) - expected - expected % 2  # padded to an even length
+    return [f"the pixel data hold {surplus} bytes more than the frames need: they are not read"] if surplus > 0 else []
+
+
 def num_frames_held(dataset: Any) -> int | None:
     """How many frames the pixel data hold, whatever NumberOfFrames says; None where that cannot be told."""
     from pydicom.encaps import parse_basic_offsets

@@ -48,11 +48,19 @@ class FunctionalGroups:
 
     def position_mm(self, index: int) -> float | None:
         """Along the normal of the plane; None where nothing says where it lies."""
+        if (offsets := self._offsets()) is not None:
+            return offsets[index]
         position = self.item(index, "PlanePositionSequence").get("ImagePositionPatient")
         normal = self._normal(index)
         if normal is None or position is None or isinstance(position, str) or len(position) != 3:
             return None
         return float(np.asarray(position, float) @ normal)
+
+    def _offsets(self) -> list[float] | None:
+        """Of the planes of an RT dose, along its normal (C.8.8.3.2)."""
+        offsets = self.dataset.get("GridFrameOffsetVector")
+        is_usable = offsets is not None and not isinstance(offsets, str | float) and len(offsets) == self.num_frames
+        return [float(offset) for offset in offsets] if is_usable else None
 
     def _normal(self, index: int) -> np.ndarray | None:
         cosines = self.item(index, "PlaneOrientationSequence").get("ImageOrientationPatient")
@@ -63,7 +71,11 @@ class FunctionalGroups:
         return normal / max(float(np.linalg.norm(normal)), 1e-12)
 
     def _order(self) -> list[str]:
-        if not self.per_frame or self.num_frames < 2:
+        if self.num_frames < 2:
+            return []
+        if (offsets := self._offsets()) is not None:
+            return _order_of(np.array(offsets))
+        if not self.per_frame:
             return []
         normals = [self._normal(index) for index in range(self.num_frames)]
         positions = [self.position_mm(index) for index in range(self.num_frames)]

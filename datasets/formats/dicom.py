@@ -20,7 +20,15 @@ from oddpixel.image import Unit
 from ..appearance import Samples, appearance
 from ..completeness import promised
 from ..dicom_colours import check_colours, colour_notes, photometric
-from ..dicom_frames import Codestream, check_depth, check_header, check_length, codestream, num_frames_held
+from ..dicom_frames import (
+    Codestream,
+    check_depth,
+    check_header,
+    check_length,
+    codestream,
+    num_frames_held,
+    surplus_notes,
+)
 from ..dicom_groups import FunctionalGroups
 from ..dicom_kind import may_show_text, why_not_hounsfield
 from ..dicom_padding import padding
@@ -112,7 +120,7 @@ class OpenedDicom:
     def _frames_left_out(self, num_declared: int) -> list[str]:
         num_held = num_frames_held(self.dataset)
         if num_held is None or num_held <= num_declared:
-            return []
+            return surplus_notes(self.dataset)
         left_out = num_held - num_declared
         return [f"the header declares {num_declared} frame(s), the pixel data hold {num_held}: {left_out} are not read"]
 

@@ -214,6 +214,25 @@ def test_doses_are_scaled_and_say_their_unit(tmp_path: Path) -> None:
     assert "GY" in "; ".join(image.notes)
 
 
+@pytest.mark.parametrize(
+    ("offsets", "note"), [([0, 3, 6], ""), ([0, 6, 3], "not stored in the order"), ([0, 3, 12], "apart")]
+)
+def test_planes_of_a_dose_out_of_order_or_apart_are_noted(offsets: list[float], note: str, tmp_path: Path) -> None:
+    about = {"SOPClassUID": RTDoseStorage, "Modality": "RTDOSE", "NumberOfFrames": 3, "GridFrameOffsetVector": offsets}
+    image = read(make_slice(tmp_path / "x.dcm", np.stack([GREY] * 3), **UNSCALED, **about))[1]
+    assert isinstance(image, Image)
+    assert bool(image.notes) == bool(note)
+    assert note in "; ".join(image.notes)
+    assert image.meta["position_mm"] == offsets[1]
+
+
+def test_pixel_data_that_hold_more_than_the_frames_need_are_noted(tmp_path: Path) -> None:
+    data = pydicom.dcmread(make_slice(tmp_path / "x.dcm", GREY))
+    data.PixelData = data.PixelData + bytes(96)
+    data.save_as(tmp_path / "x.dcm")
+    assert "96 bytes more" in "; ".join(one(tmp_path / "x.dcm").notes)
+
+
 def test_a_real_world_value_mapping_that_is_not_applied_is_noted(tmp_path: Path) -> None:
     for slope, is_noted in ((2.5, True), (1.0, False)):
         mapping = Dataset()

@@ -605,3 +605,18 @@ def test_a_png_that_is_damaged_before_its_pixels_is_an_error_row(tmp_path: Path)
     (tmp_path / "x.png").write_bytes(bytes(content))
     assert zlib.crc32(bytes(content)) != zlib.crc32(file.getvalue())
     assert isinstance(next(iter(open_source(tmp_path / "x.png"))), Unreadable)
+
+
+@pytest.mark.parametrize("first", [1, 5, 20])
+def test_a_jpeg_xl_whose_codestream_comes_in_parts(first: int, tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
+    stream = bytes(imagecodecs.jpegxl_encode(picture, lossless=True, usecontainer=False))
+
+    def box(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(content)) + name + content
+
+    parts = [(0, stream[:first]), (1 | 1 << 31, stream[first:])]
+    content = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl \0\0\0\0jxl ")
+    content += b"".join(box(b"jxlp", struct.pack(">I", number) + part) for number, part in parts)
+    (tmp_path / "x.jxl").write_bytes(content)
+    np.testing.assert_allclose(read(tmp_path / "x.jxl").pixels * 255, picture.transpose(2, 0, 1), atol=1e-3)
