@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import imagecodecs
 import nibabel
 import numpy as np
 import pydicom
@@ -322,7 +323,6 @@ def test_a_float_map_is_read_from_the_bottom_up(tmp_path: Path) -> None:
 
 
 def test_high_dynamic_range_is_said(tmp_path: Path) -> None:
-    import imagecodecs
 
     values = np.full((16, 16, 3), 500, np.uint16)
     (tmp_path / "x.avif").write_bytes(
@@ -584,7 +584,6 @@ def test_pillow_images_of_any_mode_are_what_they_show(photo: np.ndarray) -> None
 
 
 def test_a_jpeg_xl_header_is_read_before_its_pixels() -> None:
-    import imagecodecs
 
     from oddpixel.datasets.jpegxl_header import read_header
 
