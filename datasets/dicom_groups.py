@@ -25,6 +25,7 @@ class FunctionalGroups:
         self.dataset, self.num_frames = dataset, num_frames
         self.per_frame = list(dataset.get(PER_FRAME) or [])
         self.shared = list(dataset.get(SHARED) or [])
+        self.has_own_values = any(group.get(VALUES) for group in self.per_frame)
 
     def item(self, index: int, sequence: str) -> Any:
         """The item of this functional group for a frame, else the data set itself."""
@@ -33,7 +34,7 @@ class FunctionalGroups:
 
     def check(self, index: int) -> None:
         """Raises: CorruptFile, where other frames have a transformation of values and nothing says which this one has."""
-        if any(group.get(VALUES) for group in self.per_frame) and self.item(index, VALUES) is self.dataset:
+        if self.has_own_values and self.item(index, VALUES) is self.dataset:
             raise CorruptFile(
                 f"frame {index} has no rescale of its own, other frames have: its values cannot be compared with theirs; get "
                 "the file from its source again"

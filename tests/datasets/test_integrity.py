@@ -373,3 +373,31 @@ def test_a_palette_with_alpha_is_looked_up(tmp_path: Path) -> None:
         out.write(struct.pack("<H", 3))
     expected = np.where(opacity == 255, np.stack([indices, 255 - indices, indices]) / 255, 1)
     np.testing.assert_allclose(read(tmp_path / "x.tif").pixels, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("space", [12, 13, 14, 20, 24, 0, 1])
+def test_colour_spaces_of_jpeg_2000_that_are_not_converted_are_refused(space: int, tmp_path: Path) -> None:
+    content = bytes(imagecodecs.jpeg2k_encode(NOISE, level=0, codecformat="jp2", mct=False))
+    place = content.index(b"colr") + 7
+    (tmp_path / "x.jp2").write_bytes(content)
+    assert read(tmp_path / "x.jp2").pixels.shape == (3, 96, 128)
+    (tmp_path / "x.jp2").write_bytes(content[:place] + struct.pack(">I", space) + content[place + 4 :])
+    assert isinstance(error(tmp_path / "x.jp2"), UnsupportedEncoding)
+
+
+@pytest.mark.parametrize("interlace", [0, 1])
+def test_samples_of_an_interlaced_png_are_taken_for_no_filter(interlace: int, tmp_path: Path) -> None:
+    rows = bytearray(b"\xff" * ROWS[8, interlace])
+    widths = [(16, 20)] if not interlace else [(2, 3), (2, 2), (2, 5), (4, 5), (4, 10), (8, 10), (8, 20)]
+    starts = [0]
+    for count, width in widths:
+        starts += [starts[-1] + (k + 1) * (1 + width) for k in range(count)]
+    for start in starts[:-1]:
+        rows[start] = 0
+    (tmp_path / "x.png").write_bytes(png(bytes(rows), 8, interlace))
+    assert read(tmp_path / "x.png").notes == []
+    for start in starts[:-1]:
+        damaged = bytearray(rows)
+        damaged[start] = 7
+        (tmp_path / "x.png").write_bytes(png(bytes(damaged), 8, interlace))
+        assert "filter 7" in str(error(tmp_path / "x.png"))

@@ -323,7 +323,6 @@ def test_a_float_map_is_read_from_the_bottom_up(tmp_path: Path) -> None:
 
 
 def test_high_dynamic_range_is_said(tmp_path: Path) -> None:
-
     values = np.full((16, 16, 3), 500, np.uint16)
     (tmp_path / "x.avif").write_bytes(
         imagecodecs.avif_encode(values, bitspersample=10, primaries=9, transfer=16, matrix=9)
@@ -584,7 +583,6 @@ def test_pillow_images_of_any_mode_are_what_they_show(photo: np.ndarray) -> None
 
 
 def test_a_jpeg_xl_header_is_read_before_its_pixels() -> None:
-
     from oddpixel.datasets.jpegxl_header import read_header
 
     for shape in ((300, 17), (8, 8), (64, 96, 3), (1000, 2000, 4)):
