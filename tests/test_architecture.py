@@ -24,6 +24,7 @@ BASE = {
     "encoder",
     "provenance",
     "recipe",
+    "step_graph",
     "weights",
 }
 ALLOWED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 
 from oddpixel import __version__
+from tests.datasets.dicom_maker import make_slice
 from tests.patience import PATIENCE
 
 Save = Callable[..., Path]
@@ -62,6 +64,11 @@ def test_inspect_prints_one_json_object(save: Save, tmp_path: Path) -> None:
     assert len(good["sha256"]) == len(good["pixels_sha256"]) == 64
     assert bad["error"]["type"] == "UnsupportedFormat"
     assert "Traceback" not in result.stderr
+
+
+def test_size_and_spacing_of_the_table_have_one_order(tmp_path: Path) -> None:
+    make_slice(tmp_path / "x.dcm", np.zeros((20, 30), np.int16), PixelSpacing=[0.9, 0.7])
+    assert re.search(r"30 x 20 .* 0\.7 x 0\.9 ", oddpixel("inspect", tmp_path / "x.dcm").stdout)
 
 
 def test_inspect_writes_a_run(save: Save, tmp_path: Path) -> None:

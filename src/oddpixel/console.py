@@ -111,6 +111,8 @@ def print_options(command: str, options: dict[str, Any]) -> None:
 
 
 def print_inspection(items: list[dict[str, Any]], out: Path | None) -> None:
+    from oddpixel.image import spacing_as_size
+
     table = Table("item", "format", "size", "bits", "unit", "spacing mm", "sha256", "notes", box=None, pad_edge=False)
     for item in items:
         sha256 = (item["sha256"] or "")[:12]
@@ -121,7 +123,7 @@ def print_inspection(items: list[dict[str, Any]], out: Path | None) -> None:
             )
             continue
         size = f"{item['width']} x {item['height']}" + (f" x {item['channels']}" if item["channels"] > 1 else "")
-        spacing = " x ".join(f"{mm:g}" for mm in item["spacing_mm"] or ())
+        spacing = spacing_as_size(item["spacing_mm"])
         cells = (item["item"], item["meta"]["format"], size, str(item["bits"]), item["unit"], spacing, sha256)
         table.add_row(*(escape(shown(cell)) for cell in cells), escape(shown(_notes(item["meta"]))))
     console().print(table)

@@ -3,7 +3,8 @@
 OddPixelError
 ├── UsageError                  the request makes no sense as it stands (exit 2)
 ├── UnreadableInput             an image could not be had (a row with its error; exit 3 if nothing was readable)
-│   ├── MissingFile             no such file, or no permission
+│   ├── MissingFile             no such file
+│   │   └── NotPermitted        it is there, and may not be read
 │   ├── UnsupportedFormat       content of no known image format, or a file name that lies about it
 │   ├── UnsupportedEncoding     a known container whose pixels need a codec that is not installed
 │   ├── CorruptFile             truncated or malformed
@@ -43,7 +44,11 @@ class UnreadableInput(OddPixelError):
 
 
 class MissingFile(UnreadableInput):
-    """No such file, or no permission to read it."""
+    """No such file."""
+
+
+class NotPermitted(MissingFile):
+    """The file is there, but whoever runs this may not read it."""
 
 
 class UnsupportedFormat(UnreadableInput):

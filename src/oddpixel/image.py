@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, NoReturn
@@ -85,6 +85,11 @@ class Image:
             low, high = np.nanpercentile(recorded if recorded.size else self.values(), (0.5, 99.5))
             picture = (picture - low) / max(high - low, 1e-12)
         return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
+
+
+def spacing_as_size(spacing_mm: Sequence[float] | None) -> str:
+    """`0.7 x 0.9`, in the order of width x height: between columns, then between rows; empty where unknown."""
+    return " x ".join(f"{distance:g}" for distance in reversed(spacing_mm or ()))
 
 
 @dataclass(frozen=True, eq=False)
