@@ -8,7 +8,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -86,7 +85,7 @@ def shown_row(run: Run, row: Mapping[str, Any], decision: Mapping[str, Any]) -> 
         buffer = io.BytesIO()
         Pillow.fromarray(overlay(heat, picture, decision.get("map_threshold"))).save(buffer, "WEBP", quality=80)
         overlaid = _data_url(buffer.getvalue())
-    thumbnail = None if row["thumbnail"] is None else _data_url((run.path / Path(row["thumbnail"])).read_bytes())
+    thumbnail = None if row["thumbnail"] is None else _data_url(run.content(row["thumbnail"]))
     return {
         **row,
         "reasons": reasons_of(row),

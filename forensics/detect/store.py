@@ -188,12 +188,12 @@ def _evidence(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Evidence]
 
 
 def _read_arrays(path: Path, sha256: str) -> dict[str, np.ndarray]:
+    if _digest(path) != sha256:
+        raise CorruptWeights(f"{path} is not what the detector was saved with")
     try:
         arrays: dict[str, np.ndarray] = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise CorruptWeights(f"{path} is missing or damaged: {error}") from error
-    if _digest(path) != sha256:
-        raise CorruptWeights(f"{path} is not what the detector was saved with")
+        raise CorruptWeights(f"{path} is damaged: {error}") from error
     return arrays
 
 
@@ -207,6 +207,8 @@ def _read_calibration(path: Path) -> Calibrated:
 
 
 def _digest(path: Path) -> str:
+    if not path.is_file():  # reading a pipe would never end
+        raise CorruptWeights(f"{path} is missing, or not a regular file")
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
