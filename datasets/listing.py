@@ -13,9 +13,12 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from oddpixel.errors import Contradiction
+from oddpixel.image import file_and_frame
 
 from .entry import Entry
+from .pairs import files_of
 
+OTHER_HALF = "the other half of a pair"
 DECLARED = ("group", "label", "mask", "role")
 
 
@@ -69,18 +72,25 @@ def _without_duplicates(entries: Sequence[Entry]) -> tuple[list[Entry], list[Lef
             first[key] = entry
             continue
         first[key] = _combined(known, entry)
-        duplicates.append(LeftOut(entry.name, "listed twice", f"the same file as {known.name}"))
+        duplicates.append(_duplicate(entry, known))
     return list(first.values()), duplicates
 
 
+def _duplicate(entry: Entry, known: Entry) -> LeftOut:
+    if len(files_of(known)) > 1 and os.path.realpath(entry.path) != os.path.realpath(known.path):
+        return LeftOut(entry.name, OTHER_HALF, f"read together with {known.name}")
+    return LeftOut(entry.name, "listed twice", f"the same file as {known.name}")
+
+
 def _identity(entry: Entry) -> Hashable:
-    """Of the bytes: equal for hard links, soft links and different spellings of one path."""
-    try:
-        state = os.stat(entry.path)
-    except OSError:
-        return os.path.realpath(entry.path), entry.member
+    """Of the bytes: equal for hard links, soft links, different spellings of one path, and both halves of a pair."""
     if entry.error is not None:  # it will not be opened, whatever it leads to
         return os.path.abspath(entry.path), entry.member
+    path = files_of(entry)[0]
+    try:
+        state = os.stat(path)
+    except OSError:
+        return os.path.realpath(path), entry.member
     return state.st_dev, state.st_ino, entry.member
 
 
@@ -102,12 +112,18 @@ def _with_unique_names(entries: Sequence[Entry]) -> list[Entry]:
     """Two places may hold files of the same relative name: the later ones get their folder in front, or a number behind."""
     seen: set[str] = set()
     unique = []
+    files = {entry.name for entry in entries}
+
+    def is_taken(name: str) -> bool:
+        file, frame = file_and_frame(name)  # x.tif#0 is the first page of x.tif
+        return name in seen or (frame is not None and file in files)
+
     for entry in entries:
         name, parts = entry.name, entry.path.parent.parts
-        while name in seen and parts:
+        while is_taken(name) and parts and file_and_frame(entry.name)[1] is None:
             name, parts = f"{file_name(parts[-1])}/{name}", parts[:-1]
         number = 2
-        while name in seen:
+        while is_taken(name):
             name, number = f"{entry.name} ({number})", number + 1
         seen.add(name)
         unique.append(replace(entry, name=name))

@@ -9,10 +9,11 @@ from __future__ import annotations
 import gzip
 import os
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from oddpixel.errors import CorruptFile, MissingFile, TooLarge
+from oddpixel.errors import CorruptFile, MissingFile, TooLarge, UnreadableInput
 
 from .entry import Entry, open_regular
 from .limits import Limits
@@ -20,6 +21,39 @@ from .limits import Limits
 HEADERS, VOXELS = (".hdr", ".hdr.gz"), (".img", ".img.gz")
 SIZES = {b"ni1\0": 348, b"ni2\0": 540}  # bytes of the header
 BLOCK = 2**20
+
+
+def files_of(entry: Entry) -> tuple[Path, ...]:
+    """Every file that the entry is read from: of a pair the header first, then the voxels."""
+    if entry.member is None and (pair := _pair(entry.path)) is not None:
+        return pair
+    return (entry.path,)
+
+
+def lacks_other_half(path: Path) -> bool:
+    """Whether this is the header of a pair without its voxels; or a file called as voxels are, without its header."""
+    name = path.name.lower()
+    if name.endswith(VOXELS):
+        return _beside(path, HEADERS) is None
+    return name.endswith(HEADERS) and _is_pair_header(path) and _beside(path, VOXELS) is None
+
+
+def _pair(path: Path) -> tuple[Path, Path] | None:
+    """Header and voxels, of either of them; None for a file by itself."""
+    name = path.name.lower()
+    if not name.endswith((*HEADERS, *VOXELS)):
+        return None
+    header = path if name.endswith(HEADERS) else _beside(path, HEADERS)
+    voxels = path if name.endswith(VOXELS) else _beside(path, VOXELS)
+    return None if header is None or voxels is None or not _is_pair_header(header) else (header, voxels)
+
+
+def _is_pair_header(path: Path) -> bool:
+    try:
+        with open_regular(path) as file:
+            return _header_size(file) is not None
+    except (UnreadableInput, OSError, EOFError, zlib.error):
+        return False
 
 
 def open_whole(entry: Entry, limits: Limits) -> BinaryIO:
@@ -74,7 +108,7 @@ def _joined(header: BinaryIO, size: int, voxels: BinaryIO, limits: Limits) -> Bi
             memory.write(block)
             if memory.tell() > limits.max_file_bytes:
                 raise TooLarge(f"the pair holds more than {limits.max_file_bytes / 2**30:.1f} GiB")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         memory.close()
         raise CorruptFile(f"the pair cannot be read: {error}") from error
     memory.seek(0)

@@ -15,6 +15,7 @@ from typing import Any
 
 from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
+from oddpixel.datasets.pairs import files_of, open_whole
 from oddpixel.errors import RunError, UnreadableInput
 from oddpixel.records import read_record
 
@@ -28,7 +29,7 @@ STAMPS: dict[str, Any] = {
     "properties": {
         "files": {
             "type": "object",
-            "additionalProperties": {"type": ["array", "null"], "items": {"type": "integer"}, "maxItems": 5},
+            "additionalProperties": {"type": ["array", "null"], "items": {"type": "integer"}, "maxItems": 10},
         }
     },
 }
@@ -79,17 +80,18 @@ def _noted(run: Run, shard: int) -> dict[str, Any]:
 
 
 def _stamp(entry: Entry) -> list[int] | None:
+    """Of all files that the entry is read from."""
     try:
-        status = entry.path.stat()
+        states = [path.stat() for path in files_of(entry)]
     except OSError:
         return None
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+    return [number for each in states for number in (each.st_size, each.st_mtime_ns, each.st_ctime_ns, each.st_ino)]
 
 
 def _digest(entry: Entry) -> str | None:
     """None where it cannot be read: that is never what was recorded."""
     try:
-        with entry.open(Limits()) as file:
+        with open_whole(entry, Limits()) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     except (UnreadableInput, OSError):
         return None

@@ -61,7 +61,9 @@ def inspect_into(
                 on_item()
             run.write_json(_details(shard), {"items": rows})
             run.write_part(shard, rows)  # last: it is what says that the shard is done
-        items = [item for k in range(num_shards) for item in read_record(run.file(_details(k)), DETAILS, RunError)["items"]]
+        items = [
+            item for k in range(num_shards) for item in read_record(run.file(_details(k)), DETAILS, RunError)["items"]
+        ]
         write_contact_sheet(run, "inspect", items)
         run.finish()
     return items

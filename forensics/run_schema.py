@@ -86,7 +86,9 @@ DETAILS: dict[str, Any] = {
                     },
                 },
                 "if": {"properties": {"error": {"type": "null"}}},
-                "then": {"required": ["sha256", "width", "height", "channels", "bits", "unit", "range", "spacing_mm", "meta"]},
+                "then": {
+                    "required": ["sha256", "width", "height", "channels", "bits", "unit", "range", "spacing_mm", "meta"]
+                },
             },
         }
     },

@@ -35,7 +35,7 @@ from oddpixel.envelope import SCHEMA_VERSION, plain
 from oddpixel.errors import OddPixelError, RunError, StorageFull, UnreadableInput, describe
 from oddpixel.files import NEW_FILE_MODE
 from oddpixel.folders import bytes_inside, file_inside
-from oddpixel.image import Image
+from oddpixel.image import Image, file_and_frame
 from oddpixel.records import read_record
 
 from .run_schema import RUN
@@ -232,7 +232,7 @@ class Run:
             raise RunError(f"{self._part(shard)} cannot be read: {error}") from error
         found: dict[str, set[str | None]] = {}
         for item, sha256 in zip(table["item"], table["sha256"], strict=True):
-            for name in {item, str(item).rpartition("#")[0]}:
+            for name in {item, file_and_frame(str(item))[0]}:
                 found.setdefault(name, set()).add(None if pd.isna(sha256) else str(sha256))
         return found
 

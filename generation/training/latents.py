@@ -75,7 +75,9 @@ class LatentMaker:
             return stored
         made = {side: self._made(side, count) for side, count in counts.items()}
         kept.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {f"{side}.{name}": value.contiguous() for side, each in made.items() for name, value in vars(each).items()}
+        tensors = {
+            f"{side}.{name}": value.contiguous() for side, each in made.items() for name, value in vars(each).items()
+        }
         temporary = kept.with_suffix(".tmp")
         save_file(tensors, temporary, {"key": key})
         temporary.replace(kept)

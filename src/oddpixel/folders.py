@@ -24,7 +24,9 @@ def file_inside(folder: Path, name: str) -> Path:
         root = folder.resolve()
         path = (root / name).resolve()
         if not path.is_relative_to(root):
-            raise UnsafePath(f"a record of {folder.name} names {shown}, which lies outside of that folder; it is not opened")
+            raise UnsafePath(
+                f"a record of {folder.name} names {shown}, which lies outside of that folder; it is not opened"
+            )
         if path.is_file():
             return path
     except (OSError, ValueError, RuntimeError) as error:  # a name that no file system takes, a link to itself
