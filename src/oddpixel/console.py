@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from oddpixel.counting import counted
 from oddpixel.envelope import envelope
 
 MAX_ROWS = 60
@@ -134,16 +135,7 @@ def _notes(meta: dict[str, Any]) -> str:
     notes = [str(meta[name]) for name in ("modality", "model", "transfer_syntax") if name in meta]
     notes += [f"{name} {meta[name]}" for name in ("alpha", "converted_from") if name in meta]
     if "used_bits" in meta:
-        notes.append(f"only {meta['used_bits']} bits used")
-    series = meta.get("series", {})
-    counts = ("missing_slices", "doubled_positions", "other_orientations")
-    notes += [f"{series[name]} {name.replace('_', ' ')}" for name in counts if series.get(name)]
-    if "missing_numbers" in series:
-        notes.append(f"not here: slices number {series['missing_numbers']}")
-    if "promised_slices" in series:
-        notes.append(f"{series['num_slices']} of {series['promised_slices']} slices")
-    if "gantry_tilt_deg" in series:
-        notes.append(f"gantry tilt {series['gantry_tilt_deg']} degrees")
+        notes.append(f"only {counted(meta['used_bits'], 'bit')} used")
     return ", ".join([*notes, *meta.get("notes", [])])
 
 
