@@ -60,7 +60,7 @@ def inspect_into(
                 rows.append(row)
                 on_item()
             run.write_json(_details(shard), {"items": rows})
-            run.write_part(shard, rows)  # last: it is what says that the shard is done
+            run.write_part(shard, [_table_row(row) for row in rows])  # last: it is what says that the shard is done
         items = [
             item for k in range(num_shards) for item in read_record(run.file(_details(k)), DETAILS, RunError)["items"]
         ]
@@ -71,6 +71,11 @@ def inspect_into(
 
 def _details(shard: int) -> str:
     return f"details/part-{shard:05d}.json"
+
+
+def _table_row(item: dict[str, Any]) -> dict[str, Any]:
+    """As the run's table, and every export of it, has it."""
+    return item | {"notes": item.get("meta", {}).get("notes")}
 
 
 def _row(run: Run, image: Image | Unreadable) -> dict[str, Any]:

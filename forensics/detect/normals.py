@@ -33,11 +33,13 @@ class Normals:
     images: prepared.
     left_out: why others were not taken, one sentence each.
     levels: what was learned to be black and white; None where the images say it.
+    depths: that the images declare.
     """
 
     images: tuple[Image, ...]
     left_out: tuple[str, ...] = ()
     levels: Levels | None = None
+    depths: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -76,7 +78,7 @@ def take(
     reduced, left_out, num_unreadable = _reduced(images, prepare, on_item)
     _of_one_unit(reduced)
     if learns_levels:
-        prepare = prepare.learned_from([each.extent for each in reduced if each.extent is not None])
+        prepare = prepare.learned_from(reduced)
     kept: list[Image] = []
     seen: dict[str, str] = {}
     for answer in border(reduced, partial(_levelled, prepare), lambda each, error: _left_out(each.image, error)):
@@ -94,7 +96,7 @@ def take(
     if not kept:
         reason = f"; {left_out[0]}" if left_out else ""
         raise CalibrationTooSmall(f"there are no normal images to learn from{reason}")
-    return Normals(tuple(kept), tuple(left_out), prepare.levels)
+    return Normals(tuple(kept), tuple(left_out), prepare.levels, prepare.depths)
 
 
 def _reduced(

@@ -114,6 +114,7 @@ def _write(detector: Detector, folder: Path) -> None:
         "levels": {
             "obeys_depth": detector.obeys_depth_,
             "learned": None if detector.levels_ is None else detector.levels_.as_json(),
+            "depths": detector.depths_,
         },
     }
     contiguous = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
@@ -239,6 +240,7 @@ def _restore_levels(detector: Detector, record: dict[str, Any]) -> None:
     try:
         detector.levels_ = None if levels["learned"] is None else Levels.of_json(levels["learned"])
         detector.obeys_depth_ = bool(levels["obeys_depth"])
+        detector.depths_ = None if levels.get("depths") is None else tuple(levels["depths"])
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptWeights(f"detector.json has levels that cannot be read: {error}") from error
     detector.selection_ = record.get("selection", {"taken": {}, "left_out": {}})

@@ -204,15 +204,33 @@ def print_flagged(found: Any) -> None:
     console().print(table)
     if len(found.rows) > MAX_ROWS:
         print(f"... {len(found.rows) - MAX_ROWS} more in the run's table")
-    for row in found.rows[:MAX_ROWS]:
-        if notes := [note for note in notes_of(row) if not is_usual(note)]:
-            print(f"note on {shown(row['item'])}: {'; '.join(map(shown, notes))}")
+    for line in _note_lines(
+        {row["item"]: [note for note in notes_of(row) if not is_usual(note)] for row in found.rows}
+    ):
+        print(shown(line))
     decision = found.decision
     flagged, groups = decision.get("num_flagged_groups", 0), decision.get("num_groups", 0)
     print(f"\n{flagged} of {groups} groups flagged. {decision.get('promise', '')}")
     for warning in decision.get("warnings", []):
         print(f"warning: {warning}")
     print(f"run: {found.run.path}; report: {found.run.path / 'index.html'}; look: oddpixel dashboard {found.run.path}")
+
+
+def _note_lines(notes: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """One line for each note, with the items that it is about: of a series all slices have the same.
+
+    Arguments:
+        notes: of each item.
+    """
+    items: dict[str, list[str]] = {}
+    for item, said in notes.items():
+        for note in said:
+            items.setdefault(note, []).append(item)
+    for note, about in [*items.items()][:MAX_ROWS]:
+        others = f" and {counted(len(about) - 1, 'other')}" if len(about) > 1 else ""
+        yield f"note on {about[0]}{others}: {note}"
+    if len(items) > MAX_ROWS:
+        yield f"... {counted(len(items) - MAX_ROWS, 'more note')} in the run's table"
 
 
 def print_arrival(arrival: Any) -> None:
