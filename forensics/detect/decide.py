@@ -6,7 +6,8 @@
 
 A group's score is the largest of its members', its p-value and decision are theirs too. Each group is compared with calibration
 groups of its own stratum where there are enough, with all of them otherwise, and then the promise no longer holds stratum by
-stratum. A drift alarm withdraws it altogether: the batch is not what the detector was calibrated for.
+stratum. Larger groups than those calibrated on, and a drift alarm, withdraw it: the batch is not what the detector was
+calibrated for.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from jaxtyping import Float
 from oddpixel.errors import UsageError
 
 from .calibrated import Calibrated, stratum
+from .calibration import Calibration
 from .conformal import group_maxima, q_values
 from .drift import drift
+from .group_sizes import Sizes
 from .guarantee import guarantee
 
 DRIFT_LEVEL = 0.01
@@ -115,6 +118,10 @@ def decide(
             if not rule.strata
             else "; ".join(f"{each}: {promised[each]}" for each in sorted(promised))
         )
+    sizes = Sizes.of(groups, by_group, _reference_sizes(calibrated, calibration, rule, strata))
+    if sizes.warning is not None:
+        warnings.append(sizes.warning)
+        promise = sizes.promise(promise)
     alarm = drift(maxima, calibration.pooled, level=DRIFT_LEVEL, seed=seed).alarm_at is not None
     if alarm:
         warnings.append(
@@ -123,6 +130,15 @@ def decide(
         )
         promise = ""
     return Decided(names, p, q, flagged, strata, promise, alarm, warnings)
+
+
+def _reference_sizes(
+    calibrated: Calibrated, calibration: Calibration, rule: Rule, strata: Sequence[str]
+) -> dict[str, list[int]]:
+    """Images of the calibration groups that each stratum is compared with."""
+    sizes = calibrated.sizes_by_strata(rule.strata)
+    pooled = [size for each in sizes.values() for size in each]
+    return {each: sizes[each] if calibration.stands_alone(each) else pooled for each in set(strata)}
 
 
 def _fdr_promise(fdr: float, num_groups: int) -> str:

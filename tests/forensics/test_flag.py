@@ -13,9 +13,10 @@ from oddpixel.errors import CalibrationTooSmall, NoImages, RunError, UsageError
 from oddpixel.forensics.detect import flag as flagging
 from oddpixel.forensics.detect import store
 from oddpixel.forensics.detect.calibrated import Calibrated, Row
-from oddpixel.forensics.detect.decide import Rule, decide
+from oddpixel.forensics.detect.decide import Decided, Rule, decide
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.flag import Incoming, flag_into
+from oddpixel.forensics.detect.group_sizes import Sizes
 from oddpixel.forensics.detect.watch import watch_folder
 from oddpixel.forensics.executors import Pool, Rank, executor
 from tests.datasets.dicom_maker import make_slice
@@ -205,6 +206,64 @@ def test_drift_withdraws_the_promise() -> None:
     assert decided.drift_alarm
     assert decided.promise == ""
     assert any("drift" in warning for warning in decided.warnings)
+
+
+@pytest.mark.parametrize("fdr", [None, 0.2])
+def test_groups_larger_than_those_calibrated_on_void_the_promise(fdr: float | None) -> None:
+    rule = Rule(alpha=0.05, fdr=fdr)
+    rng = np.random.default_rng(0)
+
+    def decided(sizes: list[int], calibrated_on: Calibrated) -> Decided:
+        groups = [f"new-{k}" for k, size in enumerate(sizes) for _ in range(size)]
+        return decide(rng.normal(0, 1, len(groups)), groups, [{}] * len(groups), calibrated_on, rule)
+
+    of_two = calibrated(40, 2)
+    for sizes in ([10] * 6, [3], [3, 30, 4]):
+        found = decided(sizes, of_two)
+        assert found.promise == ""
+        assert any("more images than those calibrated on" in warning for warning in found.warnings)
+    mixed = decided([2, 2, 2, 2, 2, 5], of_two)
+    assert "not for groups with more images" in mixed.promise
+    assert any("nothing is promised for new-5" in warning for warning in mixed.warnings)
+    for sizes in ([1] * 6, [2] * 6, [1, 2, 1, 2]):
+        found = decided(sizes, of_two)
+        assert found.promise
+        assert not any("more images" in warning for warning in found.warnings)
+
+
+def test_mostly_larger_groups_void_the_promise_although_one_as_large_was_calibrated_on() -> None:
+    rows = (*calibrated(40, 2).rows, *(Row(f"big-{k}", "big", f"{k}", 0.0, 0.0, {"c": 0.0}) for k in range(10)))
+    groups = [f"new-{k}" for k in range(8) for _ in range(10)]
+    found = decide(np.zeros(80), groups, [{}] * 80, Calibrated(rows), Rule(alpha=0.05))
+    assert found.promise == ""
+    assert any("median 10 and 2" in warning for warning in found.warnings)
+
+
+def test_groups_of_the_same_sizes_keep_the_promise() -> None:
+    """Of batches from the population that was calibrated on, the test of sizes objects to hardly any."""
+    rng = np.random.default_rng(4)
+    withdrawn = 0
+    for _ in range(200):
+        sizes = [int(size) for size in rng.integers(20, 60, 70)]
+        groups = [f"new-{g}" for g in range(60, 70) for _ in range(sizes[g])]
+        found = Sizes.of(groups, dict.fromkeys(groups, "all"), {"all": sizes[:60]})
+        withdrawn += found.void_all
+    assert withdrawn <= 7, "1 % of 200, with three standard deviations"
+
+
+def test_larger_groups_really_break_the_rate() -> None:
+    """The planted violation: as many false alarms as the promise would deny."""
+    rng = np.random.default_rng(5)
+    flagged = total = 0
+    for run in range(200):
+        scores = rng.normal(size=(40, 2))
+        rows = tuple(
+            Row(f"{g}-{k}", f"{g}", f"{g}", float(scores[g, k]), 0.0, {"c": 0.0}) for g in range(40) for k in range(2)
+        )
+        found = decide(rng.normal(size=10), ["new"] * 10, [{}] * 10, Calibrated(rows), Rule(alpha=0.05), seed=run)
+        flagged, total = flagged + int(found.flagged.sum()), total + 1
+        assert found.promise == ""
+    assert flagged / total > 0.1
 
 
 def test_too_coarse_p_values_for_a_false_discovery_rate_are_said() -> None:
