@@ -100,7 +100,8 @@ def decide(
     power = _power(gate, known) + (f"; not run here, so it is less: {', '.join(missing)}" if missing else "")
 
     def verdict(label: Label, *because: str) -> Verdict:
-        return Verdict(label, because, p_value, alpha, ratio, power)
+        unseen = (gate.not_examined,) if gate.not_examined else ()
+        return Verdict(label, (*because, *unseen), p_value, alpha, ratio, power)
 
     signed = [fact.because for fact in facts if fact.name == "C2PA" and fact.value == "trusted"]
     if declared := [fact for fact in facts if fact.declares == "synthetic"]:
