@@ -13,6 +13,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from oddpixel.counting import counted
 from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
 from oddpixel.datasets.pairs import files_of, open_whole
@@ -58,7 +59,7 @@ def drop_outdated(run: Run, entries: Sequence[Entry], shard_size: int) -> list[s
             changed += names
     if changed:
         shown = ", ".join(changed[:NAMED]) + (f" and {len(changed) - NAMED} more" if len(changed) > NAMED else "")
-        logger.warning("%d files changed since they were judged, and are judged again: %s", len(changed), shown)
+        logger.warning("%s judged again, changed since the last time: %s", counted(len(changed), "file"), shown)
     return changed
 
 

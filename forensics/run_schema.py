@@ -17,6 +17,7 @@ DECISION: dict[str, Any] = {
         "warnings": {"type": "array", "items": TEXT, "maxItems": 1000},
         "num_groups": COUNT,
         "num_flagged_groups": COUNT,
+        "flagged_up_to": PROBABILITY,
         "map_threshold": {"type": ["number", "null"]},
         "drift_alarm": {"type": ["boolean", "null"]},
     },

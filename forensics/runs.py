@@ -353,11 +353,11 @@ class Run:
 
     def _refuse_unless_same(self, spec: Mapping[str, Any]) -> None:
         record = self.record
-        for name, what in (("kind", "command"), ("options", "options"), ("shard_size", "shards")):
+        for name in ("kind", "options", "shard_size"):
             if record.get(name) != spec[name]:
                 raise RunError(
-                    f"{self.path} holds a run of another {what} ({name} {record.get(name)}, now {spec[name]}); "
-                    "name another folder, or repeat that command to finish it"
+                    f"{self.path} holds a run with {_differences(name, record.get(name), spec[name])}; name another folder, "
+                    "or give the same again to go on with that run"
                 )
         if record["items"] != spec["items"]:
             raise RunError(f"the inputs are not those with which {self.path} was begun; name another folder")
@@ -375,6 +375,28 @@ def _explained(path: Path) -> Iterator[None]:
             f"{path} cannot be written: {error.strerror or error}; what was written before is whole, and the same "
             "command goes on from there"
         ) from error
+
+
+# What a difference in these is called; everything else is an option of the command by its own name.
+CALLED = {
+    "kind": "command", "shard_size": "number of files a shard", "detector": "detector", "calibration": "calibration",
+    "model": "density model", "rule": "rule", "strata": "--strata", "maps": "--maps", "anchors_sha256": "--anchors",
+}  # fmt: skip
+
+
+def _differences(name: str, before: Any, now: Any) -> str:
+    """In words, with the values where they mean something to a reader."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        return ", ".join(_differences(key, before.get(key), now.get(key)) for key in changed)
+    called = CALLED.get(name, f"--{name.replace('_', '-')}")
+    if re.fullmatch("[0-9a-f]{64}", f"{before}") or re.fullmatch("[0-9a-f]{64}", f"{now}"):
+        return f"another {called}"
+    return f"another {called} ({_value(before)} then, {_value(now)} now)"
+
+
+def _value(value: Any) -> str:
+    return "not given" if value is None else json.dumps(value) if isinstance(value, list | dict | bool) else str(value)
 
 
 def _ours(name: str) -> bool:

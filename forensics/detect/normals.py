@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from oddpixel.border import border
+from oddpixel.counting import counted
 from oddpixel.datasets.in_memory import in_memory
 from oddpixel.errors import CalibrationTooSmall, NoImages, OddPixelError, UsageError
 from oddpixel.image import Image, Unreadable
@@ -92,7 +93,7 @@ def take(
             seen[digest] = image.source
             kept.append(image)
     if not kept and num_unreadable and num_unreadable == len(left_out):
-        raise NoImages(f"none of {num_unreadable} files of normal images can be read; {left_out[0]}")
+        raise NoImages(f"none of {counted(num_unreadable, 'file')} of normal images can be read; {left_out[0]}")
     if not kept:
         reason = f"; {left_out[0]}" if left_out else ""
         raise CalibrationTooSmall(f"there are no normal images to learn from{reason}")
@@ -158,7 +159,7 @@ def enough(normals: Normals) -> None:
     if (found := len(normals.groups)) < FEWEST_GROUPS:
         raise CalibrationTooSmall(
             f"fitting needs at least {FEWEST_GROUPS} normal groups (patients, studies, files), got {found} with "
-            f"{len(normals)} images; add normals, or tell groups apart with --group-from"
+            f"{counted(len(normals), 'image')}; add normals, or tell groups apart with --group-from"
         )
 
 

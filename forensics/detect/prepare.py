@@ -26,6 +26,12 @@ from .levels import Extent, Levels, Range, as_stored, grey, losses, needs_levels
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 SMALLEST_SIDE = 16
+NOT_HU = {
+    "display": "its values are grey levels or colours, not Hounsfield units",
+    "modality": "its values are not known to be Hounsfield units: those of an original CT image with RescaleSlope and "
+    "RescaleIntercept are, those of derived, secondary and other images are not",
+}
+HU_REMEDY = "give such CT images, or fit a detector with --model photo-grey"
 Pixels = Float32[np.ndarray, "_c _h _w"]
 
 
@@ -120,7 +126,7 @@ class Preparation:
         if image.unit == self.unit:
             return image.pixels
         if self.unit != "display" or image.unit != "HU":
-            raise InvalidImage(f"{image.source} is in unit {image.unit}, but the model takes {self.unit} only")
+            raise InvalidImage(f"{NOT_HU[image.unit]}, and this detector's model takes those only; {HU_REMEDY}")
         gain, zero = UNITS["HU"]
         levels = (image.pixels * gain + zero) / UNITS["display"][0]
         return np.clip(levels, 0, 1).astype(np.float32)

@@ -15,11 +15,13 @@ from markupsafe import Markup
 from PIL import Image as Pillow
 
 from oddpixel.border import border
+from oddpixel.counting import counted
 from oddpixel.errors import OddPixelError, describe
 from oddpixel.forensics.row_cells import error_of, notes_of, reasons_of
 from oddpixel.forensics.runs import Run
 from oddpixel.forensics.verdicts import Chain
 
+from .decide import odd_themselves
 from .evidence_picture import overlay, read_evidence
 
 logger = logging.getLogger(__name__)
@@ -50,13 +52,15 @@ def rendered(
         chain: of the log that those decisions are in.
     """
 
+    decisive = odd_themselves(rows, decision)
+
     def draw(row: Mapping[str, Any]) -> Markup:
-        return _drawn(shown_row(run, row, decision))
+        return _drawn(shown_row(run, row, decision) | {"is_decisive": row["item"] in decisive})
 
     several = [each | {"line": _line(each["curve"])} for each in map(dict, groups) if each["num_images"] > 1]
     return _template("report.html").render(
         rows=list(border(rows[:MAX_ROWS], draw, _failed)), total=len(rows), decision=decision,
-        groups=several[:MAX_CURVES], wide=WIDE, high=HIGH, chain=chain,
+        groups=several[:MAX_CURVES], wide=WIDE, high=HIGH, chain=chain, counted=counted,
     )  # fmt: skip
 
 

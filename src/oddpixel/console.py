@@ -18,6 +18,7 @@ from oddpixel.counting import counted
 from oddpixel.envelope import envelope
 
 MAX_ROWS = 60
+GROUP_SHOWN = 16  # characters of a group, which may be a long hash
 
 
 def console() -> Console:
@@ -166,8 +167,9 @@ def print_fitted(record: Mapping[str, Any], out: Path) -> None:
     from oddpixel.forensics.detect.training_images import in_words
 
     print(
-        f"{out}: fitted on {len(record['fitted_on'])} images, calibrated on {record['num_calibration_images']} others "
-        f"in {record['num_calibration_groups']} groups; channels: {', '.join(record['channels'])}\n"
+        f"{out}: fitted on {counted(len(record['fitted_on']), 'image')}, calibrated on "
+        f"{counted(record['num_calibration_images'], 'other')} in {counted(record['num_calibration_groups'], 'group')}; "
+        f"channels: {', '.join(record['channels'])}\n"
     )
     if chosen := in_words(record["selection"]):
         print(chosen)
@@ -187,33 +189,51 @@ def print_expected(run: Path, records: Sequence[Mapping[str, Any]]) -> None:
 
 def print_flagged(found: Any) -> None:
     """Items by oddness with their reasons, and what the decision promises. `found`: a `Flagged`."""
+    from oddpixel.forensics.detect.decide import odd_themselves
     from oddpixel.forensics.detect.levels import is_usual
-    from oddpixel.forensics.row_cells import error_of, notes_of, reasons_of
+    from oddpixel.forensics.row_cells import notes_of
 
-    table = Table("item", "p", "q", "decision", "why", box=None, pad_edge=False)
+    decisive = odd_themselves(found.rows, found.decision)
+    is_grouped = any(row["group"] != row["item"] for row in found.rows)
+    table = Table("item", *(["group"] if is_grouped else []), "p", "q", "decision", "why", box=None, pad_edge=False)
     for row in found.rows[:MAX_ROWS]:
-        if (error := error_of(row)) is not None:
-            said = f"[red]{escape(error['type'])}: {escape(shown(error['message']))}[/red]"
-            table.add_row(escape(shown(row["item"])), "-", "-", "not read", said)
-            continue
-        why = reasons[0]["because"] if row["flagged"] and (reasons := reasons_of(row)) else ""
-        decision = "[red]flagged[/red]" if row["flagged"] else "not flagged"
-        table.add_row(
-            escape(shown(row["item"])), f"{row['p_value']:.4f}", f"{row['q_value']:.4f}", decision, escape(shown(why))
-        )
+        names = [row["item"], _shortened(str(row["group"]))] if is_grouped else [row["item"]]
+        table.add_row(*(escape(shown(name)) for name in names), *_judged_cells(row, row["item"] in decisive))
     console().print(table)
     if len(found.rows) > MAX_ROWS:
         print(f"... {len(found.rows) - MAX_ROWS} more in the run's table")
-    for line in _note_lines(
-        {row["item"]: [note for note in notes_of(row) if not is_usual(note)] for row in found.rows}
-    ):
+    notes = {row["item"]: [note for note in notes_of(row) if not is_usual(note)] for row in found.rows}
+    for line in _note_lines(notes):
         print(shown(line))
     decision = found.decision
     flagged, groups = decision.get("num_flagged_groups", 0), decision.get("num_groups", 0)
-    print(f"\n{flagged} of {groups} groups flagged. {decision.get('promise', '')}")
+    promise = decision.get("promise", "")
+    promised = f" {promise[0].upper()}{promise[1:]}." if promise else ""
+    print(f"\n{flagged} of {counted(groups, 'group')} flagged.{promised}")
     for warning in decision.get("warnings", []):
         print(f"warning: {warning}")
     print(f"run: {found.run.path}; report: {found.run.path / 'index.html'}; look: oddpixel dashboard {found.run.path}")
+
+
+def _shortened(group: str) -> str:
+    return group if len(group) <= GROUP_SHOWN else f"{group[:GROUP_SHOWN]}…"
+
+
+def _judged_cells(row: Mapping[str, Any], is_decisive: bool) -> tuple[str, str, str, str]:
+    """p, q, decision and why of one row.
+
+    Arguments:
+        is_decisive: whether it is itself why its group is flagged (`odd_themselves`).
+    """
+    from oddpixel.forensics.row_cells import error_of, reasons_of
+
+    if (error := error_of(row)) is not None:
+        return "-", "-", "not read", f"[red]{escape(error['type'])}: {escape(shown(error['message']))}[/red]"
+    decision = "not flagged"
+    if row["flagged"]:
+        decision = "[red]flagged[/red]" if is_decisive else "in a flagged group"
+    why = reasons[0]["because"] if is_decisive and (reasons := reasons_of(row)) else ""
+    return f"{row['p_value']:.4f}", f"{row['q_value']:.4f}", decision, escape(shown(why))
 
 
 def _note_lines(notes: Mapping[str, Sequence[str]]) -> Iterator[str]:

@@ -184,7 +184,36 @@ def test_copies_are_items_of_their_own(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.png").write_bytes(picture())
-    assert [entry.name for entry in open_source(tmp_path / "a", tmp_path / "b").entries] == ["1.png", "b/1.png"]
+    assert [entry.name for entry in open_source(tmp_path / "a", tmp_path / "b").entries] == ["a/1.png", "b/1.png"]
+
+
+def test_all_files_of_places_that_share_names_have_their_folder_in_front(tmp_path: Path) -> None:
+    for name in (
+        "p1/scan/1.png",
+        "p1/scan/deep/2.png",
+        "p2/scan/1.png",
+        "p2/scan/deep/2.png",
+        "p2/scan/only.png",
+        "other/9.png",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(picture())
+    with zipfile.ZipFile(tmp_path / "p1/z.zip", "w") as made:
+        made.writestr("1.png", picture())
+    shutil.copy(tmp_path / "p1/z.zip", tmp_path / "p2/z.zip")
+
+    def names(*places: str) -> list[str]:
+        return sorted(entry.name for entry in open_source(*(tmp_path / place for place in places)).entries)
+
+    assert names("p1", "other") == ["9.png", "scan/1.png", "scan/deep/2.png"]
+    assert names("p1", "p2", "other") == [
+        "9.png", "p1/scan/1.png", "p1/scan/deep/2.png", "p2/scan/1.png", "p2/scan/deep/2.png", "p2/scan/only.png",
+    ]  # fmt: skip
+    assert names("p1/scan", "p2/scan") == [
+        "p1/scan/1.png", "p1/scan/deep/2.png", "p2/scan/1.png", "p2/scan/deep/2.png", "p2/scan/only.png",
+    ]  # fmt: skip
+    assert names("p1/z.zip", "p2/z.zip") == ["p1/z.zip/1.png", "p2/z.zip/1.png"]
+    assert names("p1/scan", "p1/scan/1.png") == ["1.png", "deep/2.png"], "one file listed twice shares nothing"
 
 
 def test_a_name_in_bytes_and_its_escape_are_two_files(tmp_path: Path) -> None:
