@@ -70,9 +70,7 @@ def _sort_series(series: str, slices: list[tuple[int, dict[str, Any]]], entries:
     others = sorted(others, key=lambda each: (each[1]["instance"], entries[each[0]].name))
     totals = [place["promised"] for _, place in slices if place.get("promised")]
     lacking = missing([place["instance"] for _, place in slices], max(totals, default=None))
-    common = lacking | _shared_uids([place for _, place in slices])
-    if main:
-        notes |= _counts(others)
+    common = lacking | _shared_uids([place for _, place in slices]) | _counts(others, bool(main))
     described = [
         *((i, notes | common) for i, _ in main),
         *((i, _apart(place, bool(main)) | common) for i, place in others),
@@ -83,10 +81,14 @@ def _sort_series(series: str, slices: list[tuple[int, dict[str, Any]]], entries:
     ]
 
 
-def _counts(others: list[tuple[int, dict[str, Any]]]) -> dict[str, int]:
-    """How many images lie otherwise than most of their series, or nowhere."""
+def _counts(others: list[tuple[int, dict[str, Any]]], has_main: bool) -> dict[str, int]:
+    """How many images lie otherwise than most of their series, or nowhere; none of a series that has no positions at all."""
     unplaced = sum("position" not in place for _, place in others)
-    counts = {"other_orientations": len(others) - unplaced, "without_position": unplaced}
+    placed = len(others) - unplaced
+    counts = {
+        "other_orientations": placed if has_main else 0,
+        "without_position": unplaced if has_main or placed else 0,
+    }
     return {name: count for name, count in counts.items() if count}
 
 

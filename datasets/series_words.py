@@ -19,7 +19,7 @@ def series_notes(series: Mapping[str, Any]) -> Iterator[str]:
     if numbers := series.get("missing_numbers"):
         yield f"missing from the series by number: {numbers}"
     if promised := series.get("promised_slices"):
-        yield f"{series['num_slices']} of the {promised} slices that the series should have are here"
+        yield f"the series should have {counted(promised, 'slice')}, {series['num_slices']} here"
     if number := series.get("doubled_positions"):
         yield f"{counted(number, 'position')} of the series with more than one image"
     if number := series.get("shared_instance_uids"):

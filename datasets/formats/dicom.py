@@ -123,7 +123,8 @@ class OpenedDicom:
             return None
         place: dict[str, Any] = {"series": series, "instance": int(self.dataset.get("InstanceNumber", 0) or 0)}
         place["promised"] = promised(self.dataset)
-        place["uid"] = hashlib.sha256(str(self.dataset.get("SOPInstanceUID", "") or "").encode()).hexdigest()
+        if uid := str(self.dataset.get("SOPInstanceUID", "") or ""):
+            place["uid"] = hashlib.sha256(uid.encode()).hexdigest()
         if position is not None and orientation is not None and len(position) == 3 and len(orientation) == 6:
             place |= {"position": [float(v) for v in position], "orientation": [float(v) for v in orientation]}
         return place

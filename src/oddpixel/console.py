@@ -194,7 +194,7 @@ def print_flagged(found: Any) -> None:
     from oddpixel.forensics.row_cells import notes_of
 
     decisive = odd_themselves(found.rows, found.decision)
-    is_grouped = any(row["group"] != row["item"] for row in found.rows)
+    is_grouped = len({row["group"] for row in found.rows}) < len(found.rows)
     table = Table("item", *(["group"] if is_grouped else []), "p", "q", "decision", "why", box=None, pad_edge=False)
     for row in found.rows[:MAX_ROWS]:
         names = [row["item"], _shortened(str(row["group"]))] if is_grouped else [row["item"]]

@@ -305,6 +305,20 @@ def test_images_with_the_uid_of_another_are_counted(tmp_path: Path) -> None:
     assert "1.2.3.4.5" not in json.dumps(series)
 
 
+def test_a_series_without_any_position_is_not_said_to_lack_them(tmp_path: Path) -> None:
+    series_at(tmp_path / "none", [None, None], [1, 2])
+    assert described(tmp_path / "none")[1] == []
+    series_at(tmp_path / "one", [0, None], [1, 2])
+    assert described(tmp_path / "one")[1] == ["1 image of the series without a position"]
+
+
+def test_a_part_of_a_series_says_how_many_there_should_be(tmp_path: Path) -> None:
+    series_at(tmp_path, [0.0, 5.0], [7, 8], ImagesInAcquisition=40)
+    _, notes = described(tmp_path)
+    assert "the series should have 40 slices, 2 here" in notes
+    assert "missing from the series by number: 1 to 6, 9 to 40" in notes
+
+
 def test_a_dicomdir_lists_its_files_and_none_outside(pydicom_files: list[str], tmp_path: Path) -> None:
     (path,) = (p for p in pydicom_files if p.endswith("dicomdirtests/DICOMDIR"))
     source = open_source(path)

@@ -113,6 +113,15 @@ def test_a_scanners_units_are_refused_by_a_detector_of_hounsfield_units() -> Non
         replace(PREPARE, levels=None, depths=())(scan(50, 0, 800))
 
 
+def test_a_model_of_hounsfield_units_says_what_it_takes() -> None:
+    model = Preparation(unit="HU", channels=1, side=64)
+    (picture,) = images_of([surface(1)])
+    for image, why in ((scan(1, 0, 800), "not known to be Hounsfield units"), (picture, "grey levels or colours")):
+        with pytest.raises(InvalidImage, match=why) as caught:
+            model(image)
+        assert "--model photo-grey" in str(caught.value)
+
+
 def test_what_lies_outside_of_its_own_range_is_no_warning_and_called_so() -> None:
     normals = [scan(k, 0, 100 * 2 ** (k % 5)) for k in range(20)]
     levels = take(normals, PREPARE, learns_levels=True).levels
