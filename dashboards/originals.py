@@ -24,7 +24,7 @@ from oddpixel.datasets.sandbox import Decoder
 from oddpixel.errors import MissingFile
 from oddpixel.forensics.originals import OriginalFiles, changed, recorded_digest
 from oddpixel.forensics.runs import Run
-from oddpixel.image import Image, Unreadable
+from oddpixel.image import Image, Unreadable, file_and_frame
 
 TILE = 512
 BAND = 512  # rows
@@ -97,7 +97,7 @@ class Originals:
 
     def _image(self, row: dict[str, Any]) -> Image:
         digest, entry, reader = recorded_digest(row), self.files.entry(row), self.files.reader
-        frame = int(row["item"].rpartition("#")[2]) if row["item"] != entry.name else None
+        frame = None if row["item"] == entry.name else file_and_frame(row["item"])[1]
         if self._decoder is None:
             self._decoder = reader.decoder()
         image = read_frame(entry, self._decoder, reader.limits, frame)

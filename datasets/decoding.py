@@ -141,7 +141,8 @@ def identify(head: bytes, name: str, *, any_suffix: bool = False) -> tuple[str, 
             return found, kind
     known = ", ".join(sorted(set(known_suffixes().values())))
     promise = f"named {suffix} but its content is not {promised}: " if promised else "of no known image format: "
-    raise UnsupportedFormat(f"{promise}it begins with {head[:8].hex(' ')}; known are {known}")
+    begins = f"its first byte is {head.hex()}" if len(head) == 1 else f"its first bytes are {head[:8].hex(' ')}"
+    raise UnsupportedFormat(f"{promise}{begins} (hexadecimal); known are {known}")
 
 
 def keyed_hash(key: bytes, text: str) -> str:

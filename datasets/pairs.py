@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from oddpixel.errors import MissingFile, TooLarge
+from oddpixel.errors import MissingFile, TooLarge, UnreadableInput
 
 from .entry import Entry, open_regular
 from .joined import join
@@ -21,6 +21,39 @@ HEADERS, VOXELS = (".hdr", ".hdr.gz"), (".img", ".img.gz")
 PAIRED = (b"ni1\0", b"ni2\0")
 GZIP, GZIP_WINDOW = b"\x1f\x8b", 31
 LARGEST_HEADER = 2**16  # bytes of a header file
+
+
+def files_of(entry: Entry) -> tuple[Path, ...]:
+    """Every file that the entry is read from: of a pair the header first, then the voxels."""
+    if entry.member is None and (pair := _pair(entry.path)) is not None:
+        return pair
+    return (entry.path,)
+
+
+def lacks_other_half(path: Path) -> bool:
+    """Whether this is the header of a pair without its voxels; or a file called as voxels are, without its header."""
+    name = path.name.lower()
+    if name.endswith(VOXELS):
+        return _beside(path, HEADERS) is None
+    return name.endswith(HEADERS) and _is_pair_header(path) and _beside(path, VOXELS) is None
+
+
+def _pair(path: Path) -> tuple[Path, Path] | None:
+    """Header and voxels, of either of them; None for a file by itself."""
+    name = path.name.lower()
+    if not name.endswith((*HEADERS, *VOXELS)):
+        return None
+    header = path if name.endswith(HEADERS) else _beside(path, HEADERS)
+    voxels = path if name.endswith(VOXELS) else _beside(path, VOXELS)
+    return None if header is None or voxels is None or not _is_pair_header(header) else (header, voxels)
+
+
+def _is_pair_header(path: Path) -> bool:
+    try:
+        with open_regular(path) as file:
+            return _is_paired(file)
+    except (UnreadableInput, OSError):
+        return False
 
 
 def open_whole(entry: Entry, limits: Limits) -> BinaryIO:

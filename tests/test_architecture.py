@@ -15,6 +15,8 @@ from tests.patience import PATIENCE, until
 
 BASE = {
     "border",
+    "counting",
+    "folders",
     "image",
     "errors",
     "envelope",

@@ -96,6 +96,14 @@ def test_exit_3_only_if_nothing_was_readable(tmp_path: Path) -> None:
     assert "UnsupportedFormat" in result.stdout
 
 
+def test_an_empty_folder_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for command in (("inspect",), ("inspect", "--json"), ("density", "--model", "photo-grey")):
+        done = oddpixel(command[0], tmp_path / "empty", *command[1:])
+        assert done.returncode == 3
+        assert "there is no image at the given places" in done.stderr
+
+
 def test_exit_2_and_one_line_on_bad_usage(tmp_path: Path) -> None:
     result = oddpixel("inspect", tmp_path / "nothing.png")
     assert result.returncode == 2

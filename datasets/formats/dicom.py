@@ -7,6 +7,7 @@ values stay). Only the technical attributes of `TECHNICAL` leave this module; wh
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from dataclasses import replace
 from functools import cached_property
@@ -144,6 +145,8 @@ class OpenedDicom:
             return None
         place: dict[str, Any] = {"series": series, "instance": int(self.dataset.get("InstanceNumber", 0) or 0)}
         place["promised"] = promised(self.dataset)
+        if uid := str(self.dataset.get("SOPInstanceUID", "") or ""):
+            place["uid"] = hashlib.sha256(uid.encode()).hexdigest()
         if position is not None and orientation is not None and len(position) == 3 and len(orientation) == 6:
             place |= {"position": [float(v) for v in position], "orientation": [float(v) for v in orientation]}
         return place

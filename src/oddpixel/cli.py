@@ -30,6 +30,7 @@ from oddpixel.cli_options import (
     Store,
     Workers,
 )
+from oddpixel.counting import counted
 from oddpixel.errors import OddPixelError, UnreadableInput, describe
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
@@ -368,7 +369,7 @@ def merge_runs(
     from oddpixel.forensics.runs import Run
 
     merged = Run.merge(out, [Run.open(run) for run in runs])
-    print(f"{merged.path}: {len(merged.parts())} parts of {len(runs)} runs")
+    print(f"{merged.path}: {counted(len(merged.parts()), 'part')} of {counted(len(runs), 'run')}")
 
 
 @runs_app.command("verify")

@@ -11,6 +11,7 @@ OddPixelError
 │   ├── NoPixels                a well-formed file without an image in it
 │   ├── NoImages                places where no file is an image
 │   ├── Contradiction           one file listed twice, with different groups or labels
+│   ├── MissingGroup            an image without what groups were to come from
 │   ├── TooLarge                over a cap on pixels, bytes or frames, found before decoding
 │   ├── UnsafePath              a link, an archive member or a reference that leads out of the given tree
 │   └── DecodingStopped         the decoder ran out of time or memory, or died
@@ -73,6 +74,10 @@ class NoImages(UnreadableInput):
 
 class Contradiction(UnreadableInput):
     """One file is listed twice, with different groups, labels, masks or roles."""
+
+
+class MissingGroup(UnreadableInput):
+    """Groups were to come from something that this image does not have."""
 
 
 class TooLarge(UnreadableInput):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,6 +14,13 @@ from jaxtyping import Bool, Float32, UInt8
 from oddpixel.errors import OddPixelError
 
 Unit = Literal["display", "HU", "modality"]
+FRAME = re.compile(r"(.+)#([0-9]+)", re.DOTALL)
+
+
+def file_and_frame(source: str) -> tuple[str, int | None]:
+    """The file that an image of this `source` came out of, and the number of its frame; None where it has no number."""
+    numbered = FRAME.fullmatch(source)
+    return (source, None) if numbered is None else (numbered[1], int(numbered[2]))
 
 
 @dataclass(frozen=True, eq=False)

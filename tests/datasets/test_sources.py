@@ -56,7 +56,7 @@ def test_globs_and_several_places(save: Save, tmp_path: Path) -> None:
     for name in ("a/1.png", "a/2.png", "b/1.png"):
         save(TILE, name)
     assert names(f"{tmp_path}/*/1.png") == ["a/1.png", "b/1.png"]
-    assert names(tmp_path / "a/1.png", tmp_path / "b/1.png") == ["1.png", "b/1.png"]
+    assert names(tmp_path / "a/1.png", tmp_path / "b/1.png") == ["a/1.png", "b/1.png"]
     with pytest.raises(UsageError, match="matches no file"):
         names(f"{tmp_path}/*.jpg")
     with pytest.raises(UsageError, match="no such file or folder"):

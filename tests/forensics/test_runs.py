@@ -100,7 +100,7 @@ def test_another_run_is_not_continued(tmp_path: Path) -> None:
     run = Run.begin(out, "inspect", {"every": 1}, ["a", "b"])
     with pytest.raises(RunError, match="another command"):
         Run.begin(out, "flag", {"every": 1}, ["a", "b"])
-    with pytest.raises(RunError, match="another options"):
+    with pytest.raises(RunError, match=r"another --every \(1 then, 2 now\)"):
         Run.begin(out, "inspect", {"every": 2}, ["a", "b"])
     with pytest.raises(RunError, match="inputs are not those"):
         Run.begin(out, "inspect", {"every": 1}, ["a", "c"])
