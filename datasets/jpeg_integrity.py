@@ -20,6 +20,7 @@ from .jpeg_scans import missing_scans
 from .jpeg_segments import END_OF_IMAGE, without_metadata
 
 DAMAGE = ("Corrupt JPEG data", "Premature end")
+OTHER_WARNINGS = ("Warning", "Unknown", "Inconsistent", "Invalid SOS")  # all others are errors (libjpeg, jerror.h)
 SURPLUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 # Neither a marker nor a run of equal bits, so that any code reads samples out of it.
 PROBE = bytes.fromhex("5aa53cc36996b44b") * 4
@@ -31,27 +32,22 @@ def check_jpeg(stream: bytes) -> list[str]:
 
     Raises: CorruptFile, where samples are missing or more data are there than the picture needs.
     """
-    picture = without_metadata(stream)
-    warning = _warning(picture, strict=True)
-    notes = [] if warning is None else _judged(warning, picture)
-    return [*notes, *missing_scans(stream)]
-
-
-def _warning(stream: bytes, *, strict: bool) -> str | None:
-    """The first one of libjpeg, or why it cannot decode the stream; `strict=False` for the latter alone."""
     import simplejpeg
 
+    picture = without_metadata(stream)
     try:
-        simplejpeg.decode_jpeg(stream + END_OF_IMAGE, "GRAY", min_factor=8, strict=strict)
+        simplejpeg.decode_jpeg(picture + END_OF_IMAGE, "GRAY", min_factor=8, strict=True)
     except ValueError as error:
-        return str(error)
-    return None
+        notes = _judged(str(error), picture)
+    else:
+        notes = []
+    return [*notes, *missing_scans(stream)]
 
 
 def _judged(warning: str, stream: bytes) -> list[str]:
     if not warning.startswith(DAMAGE):
-        is_decoded = _warning(stream, strict=False) is None  # the warning may hide one about the data
-        return [*_probed(stream), *([f"{NOT_CHECKED} ({warning})"] if is_decoded else [])]
+        hides_others = warning.startswith(OTHER_WARNINGS)
+        return [*_probed(stream), *([f"{NOT_CHECKED} ({warning})"] if hides_others else [])]
     if (surplus := SURPLUS.search(warning)) and _is_padding(stream, int(surplus[1])):
         return []
     raise CorruptFile(f"the JPEG data are damaged or cut short ({warning}); get an undamaged copy of the file")

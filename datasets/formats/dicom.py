@@ -342,9 +342,11 @@ class OpenedDicom:
 
 def _check_has_pixels(dataset: Any) -> None:
     """Raises: CorruptFile, NoPixels."""
+    from pydicom.datadict import dictionary_has_tag
+
     if any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         return
-    if not dataset.get("SOPClassUID"):  # which every object has (PS3.3 C.12.1)
+    if not any(dictionary_has_tag(tag) for tag in dataset.keys()):  # noqa: SIM118 -- a data set iterates over elements
         raise CorruptFile(
             "begins like DICOM, but no object can be read behind that; get the file from its source again"
         )
