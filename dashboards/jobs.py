@@ -1,4 +1,4 @@
-"""Long work that visitors start: a process of `oddpixel` each, with its log in a folder, that outlives page and session.
+"""Long work that visitors start: a process each, with its log in a folder, that outlives page and session.
 
 jobs/ID/job.json    what was asked for, by whom, when
 jobs/ID/log         all that it printed
@@ -13,9 +13,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,7 @@ State = Literal["running", "done", "failed", "stopped"]
 LOG_SHOWN = 40_000  # characters, the newest
 MOST_RUNNING = 4
 SECRETS = ("ODDPIXEL_TOKEN", "ODDPIXEL_OIDC_SECRET")
+_starting = threading.Lock()  # counting the jobs and adding one is a single step
 # Runs the command given, and writes how it ended; a process of its own so that the job needs nobody who waits for it.
 RUNNER = """
 import os, subprocess, sys
@@ -90,32 +92,53 @@ class Jobs:
         """Newest first."""
         return [Job(path.parent) for path in sorted(self.folder.glob("*/job.json"), reverse=True)]
 
-    def start(self, title: str, arguments: Sequence[str], author: str, out: Path | None = None) -> Job:
-        """`oddpixel ARGUMENTS` as a job. Raises: UsageError where too many are running, RunError."""
-        if sum(job.state == "running" for job in self.all()) >= MOST_RUNNING:
-            raise UsageError(f"{MOST_RUNNING} jobs are running already; stop one, or wait")
+    def running(self, once: str) -> Job | None:
+        """The job that was started with this `once`, as long as it runs."""
+        return next((job for job in self.all() if job.record.get("once") == once and job.state == "running"), None)
+
+    def start(
+        self,
+        title: str,
+        arguments: Sequence[str],
+        author: str,
+        out: Path | None = None,
+        *,
+        module: str = "oddpixel",
+        once: str | None = None,
+    ) -> Job:
+        """`python -m MODULE ARGUMENTS` as a job.
+
+        Arguments:
+            once: what the job is about. While one about the same runs, that one is returned, and no second one started.
+
+        Raises: UsageError where too many are running, RunError.
+        """
+        with _starting:
+            if once is not None and (job := self.running(once)) is not None:
+                return job
+            if sum(job.state == "running" for job in self.all()) >= MOST_RUNNING:
+                raise UsageError(f"{MOST_RUNNING} jobs are running already; stop one, or wait")
+            shown = ["oddpixel"] if module == "oddpixel" else ["python", "-m", module]
+            about = {"title": title, "command": [*shown, *arguments], "author": author, "once": once}
+            about["out"] = None if out is None else str(out)
+            return self._started([sys.executable, "-m", module, *arguments], about)
+
+    def _started(self, command: Sequence[str], about: Mapping[str, Any]) -> Job:
         path = self.folder / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
         try:
             path.mkdir(parents=True)
             with (path / "log").open("wb") as log:
                 process = subprocess.Popen(
-                    [sys.executable, "-c", RUNNER, str(path / "exit"), sys.executable, "-m", "oddpixel", *arguments],
+                    [sys.executable, "-c", RUNNER, str(path / "exit"), *command],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     env=_environment(),
                     start_new_session=True,
                 )
-            record = {
-                "title": title,
-                "command": ["oddpixel", *arguments],
-                "author": author,
-                "out": None if out is None else str(out),
-                "pid": process.pid,
-                "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            }
-            (path / "job.json").write_text(json.dumps(record, indent=1))
-        except OSError as error:
+            started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            (path / "job.json").write_text(json.dumps({**about, "pid": process.pid, "started": started}, indent=1))
+        except (OSError, ValueError) as error:  # a name that no command line takes is a ValueError
             raise RunError(f"the job cannot be started in {self.folder}: {error}") from error
         return Job(path)
 

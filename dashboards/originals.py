@@ -2,7 +2,7 @@
 
 An original is shown only if its bytes still have the SHA-256 that was recorded. Photographs are shown in their own 8-bit values
 (lossless PNG); scanner images as float32 values in their own unit, so that window and level are the viewer's. Level 0 has all
-pixels, each further one half of them.
+pixels, each further one half of them. A synthetic picture of a case is cut the same way, in the original's unit.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.reading import read_frame
 from oddpixel.datasets.sandbox import Decoder
 from oddpixel.errors import MissingFile
@@ -78,15 +79,21 @@ class Originals:
 
     def picture(self, row: dict[str, Any]) -> Picture:
         """Arguments: row: of the run's table. Raises: UnreadableInput."""
+        return self._cached((row["item"], row["sha256"]), lambda: self.image(row))
+
+    def synthetic(self, path: Path, record: dict[str, Any]) -> Picture:
+        """Arguments: path, record: of a synthetic picture (`synthetic.RECORD`). Raises: UnreadableInput."""
+        return self._cached((str(path), record["picture_sha256"]), lambda: self._synthetic(path, record))
+
+    def _cached(self, key: tuple[str, str | None], load: Callable[[], Image]) -> Picture:
         with self._lock:
-            item = (row["item"], row["sha256"])
-            if item in self._pictures:
-                self._pictures.move_to_end(item)
+            if key in self._pictures:
+                self._pictures.move_to_end(key)
             else:
-                self._pictures[item] = self._thread.submit(lambda: picture_of(self._image(row))).result()
+                self._pictures[key] = self._thread.submit(lambda: picture_of(load())).result()
                 while len(self._pictures) > 1 and sum(each.nbytes for each in self._pictures.values()) > CACHED_BYTES:
                     self._pictures.popitem(last=False)
-            return self._pictures[item]
+            return self._pictures[key]
 
     def close(self) -> None:
         self._thread.shutdown()
@@ -95,7 +102,8 @@ class Originals:
         self._decoder = None
         self._pictures.clear()
 
-    def _image(self, row: dict[str, Any]) -> Image:
+    def image(self, row: dict[str, Any]) -> Image:
+        """The original as it was scored. Always to be called from the same thread. Raises: UnreadableInput."""
         digest, entry, reader = recorded_digest(row), self.files.entry(row), self.files.reader
         frame = None if row["item"] == entry.name else file_and_frame(row["item"])[1]
         if self._decoder is None:
@@ -107,10 +115,24 @@ class Originals:
             raise changed(row["item"])
         return image
 
+    def _synthetic(self, path: Path, record: dict[str, Any]) -> Image:
+        if self._decoder is None:
+            self._decoder = self.files.reader.decoder()
+        image = read_frame(Entry(name=path.name, path=path), self._decoder, self.files.reader.limits, None)
+        if isinstance(image, Unreadable):
+            raise image.error
+        if image.sha256 != record["picture_sha256"]:
+            raise MissingFile(f"{path.name} is no longer the picture that was made: its SHA-256 differs")
+        if record["window"] is None:
+            return image
+        low, high = record["window"]
+        values = low + image.pixels[:1] * np.float32(high - low)
+        return replace(image, pixels=values.astype(np.float32), unit=record["unit"])
+
 
 def picture_of(image: Image) -> Picture:
     """Levels and facts of an image."""
-    values = image.unit != "display" and image.pixels.shape[0] == 1
+    values = shows_values(image)
     if values:
         finest = np.nan_to_num(image.pixels[0])
     else:
@@ -136,8 +158,13 @@ def picture_of(image: Image) -> Picture:
         },
     }
     if values:
-        facts |= _window(image)
+        facts |= {"window": list(window_of(image)), "inverted": _is_inverted(image)}
     return Picture(levels, facts)
+
+
+def shows_values(image: Image) -> bool:
+    """As opposed to a picture: then window and level are the viewer's."""
+    return image.unit != "display" and image.pixels.shape[0] == 1
 
 
 def _shown(image: Image) -> np.ndarray:
@@ -149,13 +176,17 @@ def _shown(image: Image) -> np.ndarray:
     return np.concatenate([band.to_display() for band in bands])
 
 
-def _window(image: Image) -> dict[str, Any]:
-    """Where shown values begin and end, by the file's own window or by percentiles; whether dark is high."""
+def window_of(image: Image) -> tuple[float, float]:
+    """Where shown values begin and end, by the file's own window or by percentiles."""
     knots = image.meta.get("display")
     if knots is not None:
         low, high = float(min(knots["value"])), float(max(knots["value"]))
-        inverted = knots["grey"][0] > knots["grey"][-1]
     else:
         low, high = (float(each) for each in np.nanpercentile(image.values(), (0.5, 99.5)))
-        inverted = False
-    return {"window": [low, max(high, low + 1e-6)], "inverted": inverted}
+    return low, max(high, low + 1e-6)
+
+
+def _is_inverted(image: Image) -> bool:
+    """Whether dark is high."""
+    knots = image.meta.get("display")
+    return knots is not None and knots["grey"][0] > knots["grey"][-1]

@@ -22,10 +22,12 @@ from oddpixel.forensics.row_cells import error_of, reasons_of
 from oddpixel.forensics.run_table import DECISION, Filter
 
 from .library import DECISIONS, OpenRun
+from .originals import Picture
 from .query import Query
 from .report_routes import report, report_picture
 from .sign_on import BACK, PENDING, START, SignOn
 from .site import the_site
+from .synthetic import bytes_of, read
 
 PAGE = 500  # rows at most in one answer
 AT_ONCE = 1000  # items at most in one decision
@@ -194,18 +196,27 @@ def _file(run: OpenRun, name: str | None, media_type: str) -> Response:
 
 
 def facts(request: Request) -> dict[str, Any]:
-    """Size, unit, window, spacing of the original: what a viewer needs before it asks for tiles."""
-    run = _run(request)
-    return run.originals.picture(run.row(request.query_params.get("item", ""))).facts
+    """Size, unit, window, spacing: what a viewer needs before it asks for tiles."""
+    return _picture(request).facts
+
+
+def _picture(request: Request) -> Picture:
+    """The original of an item, or the synthetic picture of it that `synthetic` names."""
+    run, given = _run(request), request.query_params
+    row = run.row(given.get("item", ""))
+    if (name := given.get("synthetic")) is None:
+        return run.originals.picture(row)
+    found = read(run, row, name)
+    return run.originals.synthetic(run.file(found.picture), found.record)
 
 
 def tile(request: Request) -> Response:
-    run, given = _run(request), request.query_params
+    given = request.query_params
     try:
         level, column, row = (int(given.get(name, "")) for name in ("level", "column", "row"))
     except ValueError as error:
         raise UsageError("level, column and row are numbers") from error
-    content, media_type = run.originals.picture(run.row(given.get("item", ""))).tile(level, column, row)
+    content, media_type = _picture(request).tile(level, column, row)
     return Response(content, media_type=media_type, headers={"cache-control": FOREVER})
 
 
@@ -227,6 +238,21 @@ def original(request: Request) -> Response:
 
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": NEVER}
     return StreamingResponse(chunks(), media_type="application/octet-stream", headers=headers)
+
+
+def synthetic(request: Request) -> Response:
+    """A synthetic picture as a download; the log notes who took it."""
+    run, given = _run(request), request.query_params
+    row = run.row(given.get("item", ""))
+    author = the_site().author_of(given.get("ticket", ""))
+    if author is None:
+        raise PermissionError("this page is too old; reload it")
+    found = read(run, row, given.get("name", ""))
+    content = bytes_of(run, found)
+    run.verdicts.note_action(run.key, row["item"], f"synthetic {found.name} downloaded", author=author)
+    shown = f"synthetic-{found.name}-{row['sha256'][:12]}.png"
+    headers = {"content-disposition": f'attachment; filename="{shown}"', "cache-control": NEVER}
+    return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 def decide(request: Request) -> dict[str, Any]:
@@ -297,7 +323,19 @@ ROUTES = [
     Route("/oddpixel/views", _answered(save_view), methods=["POST"]),
     *(
         Route(f"/oddpixel/runs/{{run}}/{handler.__name__}", _answered(handler))
-        for handler in (rows, place, thumbnails, thumbnail, heat, facts, tile, original, report, report_picture)
+        for handler in (
+            rows,
+            place,
+            thumbnails,
+            thumbnail,
+            heat,
+            facts,
+            tile,
+            original,
+            synthetic,
+            report,
+            report_picture,
+        )
     ),
     Route("/oddpixel/runs/{run}/decide", _answered(decide), methods=["POST"]),
     Route("/oddpixel/runs/{run}/undo", _answered(undo), methods=["POST"]),

@@ -343,7 +343,7 @@ class Run:
     def _clear(self) -> None:
         with self.writing_alone():
             (self.path / "run.json").unlink()
-            for folder in ("scores", "details", "thumbnails", "maps", "expected", "stamps"):
+            for folder in ("scores", "details", "thumbnails", "maps", "expected", "synthetic", "stamps"):
                 shutil.rmtree(self.path / folder, ignore_errors=True)
 
     def is_same(self, kind: str, options: Mapping[str, Any], items: Sequence[str], shard_size: int) -> bool:

@@ -82,12 +82,21 @@ class Generator:
         added = None if adapter is None else load_adapter(adapter, loaded, sha256).to(device)
         return cls(loaded.pipeline(device, offload), Path(cascade).name, sha256, loaded.options.labels, loaded, added)
 
-    def make(self, request: Request, on_step: OnStep = lambda part, done, total: None) -> Iterator[Synthetic]:
-        """The pictures of a request, one by one. Raises: UsageError, NotEnoughMemory, UnreadableInput."""
-        like, image, control, mask = (
-            None if place is None else read_reference(place)
-            for place in (request.like, request.image, request.control, request.mask)
-        )
+    def make(
+        self,
+        request: Request,
+        on_step: OnStep = lambda part, done, total: None,
+        like: Reference | None = None,
+    ) -> Iterator[Synthetic]:
+        """The pictures of a request, one by one.
+
+        Arguments:
+            like: the image that `request.like` names, where the caller has read it already.
+
+        Raises: UsageError, NotEnoughMemory, UnreadableInput.
+        """
+        like = like or _read(request.like)
+        image, control, mask = (_read(place) for place in (request.image, request.control, request.mask))
         shown = like or image or control
         size = request.size or (DEFAULT_SIZE if shown is None else size_like(shown.size))
         prompt = self._prompt(request, shown)
@@ -166,6 +175,10 @@ def make(
         content = {"schema": SCHEMA, "files": _files(generator.pipeline), "items": items}
         (out / "generate.json").write_text(json.dumps(plain(content), indent=2) + "\n")
     return items
+
+
+def _read(place: str | None) -> Reference | None:
+    return None if place is None else read_reference(place)
 
 
 def _words(request: Request) -> str:

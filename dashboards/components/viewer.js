@@ -1,7 +1,9 @@
-// The case: deep zoom by tiles down to single pixels, map over it on an absolute scale, side by side or behind a curtain,
-// window and level for scanner values, slices, ruler, probe. All of it here in the browser: no step asks the server again
+// The case: deep zoom by tiles down to single pixels, map over it on an absolute scale, side by side or behind a curtain; a synthetic
+// picture of it beside it, behind the curtain or as a difference; window and level for scanner values, slices, ruler, probe. All of it here in the browser: no step asks the server again
 // for what it has sent.
 const BRIGHTEST = 4; // evidence: one place in ten thousand, or rarer
+const GAIN = 4; // of a difference: a power of two
+const STEP = 0.02; // of the curtain, by key
 const PRESETS = { HU: { "soft tissue": [40, 400], lung: [-600, 1500], bone: [300, 1500], brain: [40, 80] } };
 // Inferno at nine places (Smith and van der Walt, CC0).
 const COLOURS = [[0, 0, 4], [31, 12, 72], [85, 15, 109], [136, 34, 106], [186, 54, 85], [227, 89, 51], [249, 140, 10], [249, 201, 50], [252, 255, 164]];
@@ -26,6 +28,8 @@ class Viewer {
     this.mode = "over";
     this.opacity = 0.6;
     this.curtainAt = 0.5;
+    this.synthetic = { item: null, pictures: [] };
+    this.beside = null; // a synthetic picture; null for the map
     this.ruler = null;
     this.build();
     this.onKey = (event) => this.key(event);
@@ -48,17 +52,21 @@ class Viewer {
     this.standing.className = `standing ${data.decision ? `chip ${data.decision}-said` : ""}`;
     this.slider.max = Math.max(this.slices.length - 1, 0);
     this.sliceBar.style.display = this.slices.length > 1 ? "" : "none";
+    this.synthetic = { item: data.item, pictures: data.synthetic };
     if (data.item !== this.item) this.load(data.item);
+    else if (this.complete === this.item) this.offer();
   }
 
   build() {
     const tools = [["pan", "Pan", "P"], ["window", "Window", "W"], ["ruler", "Ruler", "M"]].map(([name, text, key]) =>
       make("button", { "data-tool": name, "aria-pressed": "false", "aria-label": `Tool: ${text}`, onclick: () => this.take(name) }, text, make("kbd", { text: key })));
-    const modes = [["over", "Overlay", "V"], ["curtain", "Curtain", "C"], ["side", "Side by side", "B"], ["plain", "No map", "H"]].map(([name, text, key]) =>
+    const modes = [["over", "Overlay", "V"], ["curtain", "Curtain", "C"], ["side", "Side by side", "B"], ["difference", "Difference", "D"], ["plain", "No map", "H"]].map(([name, text, key]) =>
       make("button", { "data-mode": name, "aria-pressed": "false", "aria-label": `Map: ${text}`, onclick: () => this.show(name) }, text, make("kbd", { text: key })));
     this.slide = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: this.opacity, "aria-label": "Opacity of the map", oninput: () => ((this.opacity = Number(this.slide.value)), this.draw()) });
+    this.choice = make("select", { "aria-label": "Compare with", onchange: () => this.compare(this.choice.value) });
+    this.compared = make("label", {}, "Compare with", this.choice);
     const legend = make("span", { class: "scale", role: "img", "aria-label": "Colours of the map: left ordinary, right one place in ten thousand or rarer", title: "left: ordinary; right: one place in 10,000 or rarer, in every image alike", style: `background:linear-gradient(90deg,${COLOURS.map((c) => `rgb(${c})`)})` });
-    this.first = make("div", { class: "bar", role: "toolbar", "aria-label": "View" }, ...tools, ...modes, make("label", {}, "Opacity", this.slide, legend),
+    this.first = make("div", { class: "bar", role: "toolbar", "aria-label": "View" }, ...tools, ...modes, this.compared, make("label", {}, "Opacity", this.slide, legend),
       make("button", { "aria-label": "Fit to window", onclick: () => this.fit() }, "Fit", make("kbd", { text: "F" })), make("button", { "aria-label": "One pixel a pixel", onclick: () => this.zoomTo(1) }, "1:1", make("kbd", { text: "1" })),
       make("button", { "aria-label": "Keyboard help", onclick: () => this.help.showModal() }, "Keys", make("kbd", { text: "?" })));
     this.low = make("input", { type: "number", step: "any", "aria-label": "Window centre", onchange: () => this.typedWindow() });
@@ -70,8 +78,9 @@ class Viewer {
     this.sliceText = make("span");
     this.sliceBar = make("div", { class: "bar" }, make("label", { style: "flex:1" }, "Slice", this.slider), this.sliceText, make("button", { "aria-label": "Play the slices", onclick: () => this.play() }, "Play"));
     this.panes = [this.pane("original"), this.pane("map")];
-    this.curtain = make("div", { class: "curtain", role: "separator", "aria-label": "Curtain between original and map" });
+    this.curtain = make("div", { class: "curtain", role: "separator", tabindex: 0, "aria-orientation": "vertical", "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": "Curtain: the original on its left" });
     this.curtain.addEventListener("pointerdown", (event) => this.dragCurtain(event));
+    this.curtain.addEventListener("keydown", (event) => this.stepCurtain(event));
     this.panes[0].box.append(this.curtain);
     this.stage = make("div", { class: "stage" }, ...this.panes.map((pane) => pane.box));
     this.probe = make("div", { class: "probe", role: "status" });
@@ -81,7 +90,7 @@ class Viewer {
     const verdict = make("div", { class: "bar", role: "toolbar", "aria-label": "Verdict" }, this.standing, act("O", "Odd", "Verdict: odd", () => this.decide("odd")), act("N", "Normal", "Verdict: normal", () => this.decide("normal")), act("U", "Unsure", "Verdict: unsure", () => this.decide("unsure")),
       act("Z", "Undo", "Take back the last verdict", () => this.undo()), this.note, act("K", "Previous", "Previous in the queue", () => this.step(-1)), act("J", "Next", "Next in the queue", () => this.step(1)));
     this.said = make("div", { class: "said", role: "status", "aria-live": "polite" });
-    this.help = helpDialog([...this.keys(), ["wheel", null, "zoom; slices where there are several (with Ctrl: zoom)"], ["drag", null, "pan, window or ruler, by the tool"]], "Keys of the case view");
+    this.help = helpDialog([...this.keys(), ["wheel", null, "zoom; slices where there are several (with Ctrl: zoom)"], ["drag", null, "pan, window or ruler, by the tool"], ["← →", null, "move the curtain, once it was clicked or tabbed to (with Shift: farther; Home, End: all the way)"]], "Keys of the case view");
     this.root.replaceChildren(verdict, this.first, this.levels, this.stage, this.probe, this.sliceBar, this.said, this.help);
     this.take(this.tool);
     this.show(this.mode);
@@ -91,11 +100,12 @@ class Viewer {
     const canvas = make("canvas", { role: "img", "aria-label": title });
     const wait = make("div", { class: "wait", text: "opening …" });
     const letters = Object.fromEntries(["top", "bottom", "left", "right"].map((side) => [side, make("span", { class: `letter ${side}` })]));
-    const box = make("div", { class: "pane" }, canvas, make("span", { class: "title", text: title }), ...Object.values(letters), wait);
+    const mark = make("div", { class: "mark", role: "note" });
+    const box = make("div", { class: "pane" }, canvas, make("span", { class: "title", text: title }), ...Object.values(letters), wait, mark);
     box.addEventListener("pointerdown", (event) => this.drag(event, box));
-    box.addEventListener("pointermove", (event) => this.look(event, box));
+    box.addEventListener("pointermove", (event) => this.hover(event, box));
     box.addEventListener("wheel", (event) => this.wheel(event, box), { passive: false });
-    return { box, canvas, wait, letters };
+    return { box, canvas, wait, letters, mark };
   }
 
   say(text, wrong = false) {
@@ -111,11 +121,13 @@ class Viewer {
     this.slider.value = place;
     this.sliceText.textContent = this.slices.length > 1 ? `${place + 1} of ${this.slices.length}` : "";
     this.ruler = null;
+    this.beside = null;
     const kept = this.facts;
     try {
       const facts = await (await ask(address(this.run, "facts", { item }))).json();
       if (item !== this.item) return;
       this.facts = facts;
+      this.original = this.pyramid({ item }, facts);
       if (kept?.width !== facts.width || kept?.height !== facts.height) this.view = null;
       if (facts.kind === "values" && (!this.window || kept?.unit !== facts.unit)) this.useWindow(...facts.window, facts.inverted);
       this.levels.style.display = facts.kind === "values" ? "" : "none";
@@ -146,53 +158,44 @@ class Viewer {
     }
     this.panes[1].wait.style.display = "none";
     if (!this.heat && this.facts) this.say("No map was kept: it did not look odd by itself.");
-    for (const button of this.root.querySelectorAll("[data-mode]")) button.disabled = !this.heat && button.dataset.mode !== "plain";
     this.complete = item;
-    this.show(this.mode);
+    this.offer();
   }
 
-  tile(level, column, row) {
-    const key = `${this.item}/${level}/${column}/${row}`;
-    if (!this.tiles.has(key)) {
-      if (this.tiles.size > 400) for (const old of [...this.tiles.keys()].slice(0, 100)) this.tiles.delete(old);
-      this.tiles.set(key, null);
-      const item = this.item;
-      const { kind, width, height, tile } = this.facts;
-      const wide = Math.min(tile, Math.ceil(width / 2 ** level) - column * tile);
-      ask(address(this.run, "tile", { item, level, column, row })).then(async (response) => {
-        if (kind === "values") {
-          const values = new Float32Array(await response.arrayBuffer());
-          this.tiles.set(key, { values, wide, high: values.length / wide });
-        } else this.tiles.set(key, { picture: await createImageBitmap(await response.blob(), { colorSpaceConversion: "none", premultiplyAlpha: "none" }) });
-        if (item === this.item) this.draw();
-      }).catch((error) => {
-        this.tiles.delete(key);
-        this.say(error.message, true);
-      });
-    }
-    return this.tiles.get(key);
+  pyramid(query, facts) {
+    return new Pyramid(this.run, query, facts, { tiles: this.tiles, changed: () => this.draw(), failed: (error) => this.say(error.message, true) });
   }
 
-  pictureOf(tile) {
-    if (tile.picture) return tile.picture;
-    const [low, high] = this.window;
-    const look = `${low}/${high}/${this.inverted}`;
-    if (tile.look !== look) {
-      const canvas = tile.canvas ?? new OffscreenCanvas(tile.wide, tile.high);
-      const context = canvas.getContext("2d");
-      const image = context.createImageData(tile.wide, tile.high);
-      const bytes = new Uint32Array(image.data.buffer);
-      const scale = 255 / (high - low);
-      for (let k = 0; k < bytes.length; k++) {
-        let grey = (tile.values[k] - low) * scale;
-        grey = grey < 0 ? 0 : grey > 255 ? 255 : Math.round(grey);
-        if (this.inverted) grey = 255 - grey;
-        bytes[k] = 0xff000000 | (grey << 16) | (grey << 8) | grey;
+  // Synthetic pictures of this item, to choose from; one that is new is shown
+
+  offer() {
+    const pictures = this.facts && this.synthetic.item === this.item ? this.synthetic.pictures : [];
+    const newest = pictures[0]?.sha256;
+    const isNew = newest !== undefined && newest !== this.newest;
+    this.newest = newest;
+    this.choice.replaceChildren(make("option", { value: "", text: "the map" }), ...pictures.map((each) => make("option", { value: each.name, text: each.title })));
+    this.compared.style.display = pictures.length ? "" : "none";
+    if (isNew) return this.compare(pictures[0].name, "side");
+    return this.compare(pictures.some((each) => each.sha256 === this.beside?.sha256) ? this.beside.name : "");
+  }
+
+  async compare(name, mode = this.mode) {
+    const item = this.item;
+    const chosen = this.synthetic.pictures.find((each) => each.name === name);
+    this.choice.value = chosen ? name : "";
+    if (chosen?.sha256 !== this.beside?.sha256) this.beside = null;
+    if (chosen && !this.beside) {
+      // Its SHA-256 keeps an earlier picture of that name out of the browser's cache.
+      const query = { item, synthetic: name, sha256: chosen.sha256 };
+      try {
+        const facts = await (await ask(address(this.run, "facts", query))).json();
+        if (item !== this.item || this.choice.value !== name) return;
+        this.beside = { ...chosen, pyramid: this.pyramid(query, facts) };
+      } catch (error) {
+        this.say(`The synthetic picture cannot be shown: ${error.message}`, true);
       }
-      context.putImageData(image, 0, 0);
-      Object.assign(tile, { canvas, look });
     }
-    return tile.canvas;
+    this.show(mode);
   }
 
   paintHeat() {
@@ -239,14 +242,19 @@ class Viewer {
       if (!width) return;
       if (!this.view) this.fitNow();
       this.missing = false;
-      this.paint(this.panes[0], this.mode === "side" || this.mode === "plain" ? "none" : this.mode, width, height);
-      if (this.mode === "side") this.paint(this.panes[1], "over", width, height);
-      this.curtain.style.left = `${this.curtainAt * 100}%`;
-      if (!this.missing && this.complete === this.item) this.stage.dataset.ready = this.item;
+      this.paint(this.panes[0], this.seen === "side" && !this.beside ? "plain" : this.seen, width, height);
+      if (this.seen === "side") this.paint(this.panes[1], this.beside ? "synthetic" : "over", width, height);
+      this.stage.style.setProperty("--curtain", `${this.curtainAt * 100}%`);
+      this.curtain.setAttribute("aria-valuenow", Math.round(this.curtainAt * 100));
+      if (this.missing || this.complete !== this.item) return;
+      this.stage.dataset.ready = this.item;
+      this.stage.dataset.shown = `${this.seen} ${this.beside?.name ?? ""}`.trim();
     });
   }
 
-  paint(pane, map, width, height) {
+  // `what`: the original plain, with the map over it, behind a curtain before the map or the synthetic picture; that picture alone; or
+  // the difference of both. Beside a synthetic picture the original keeps its map.
+  paint(pane, what, width, height) {
     const ratio = window.devicePixelRatio || 1;
     const canvas = pane.canvas;
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
@@ -259,40 +267,58 @@ class Viewer {
     const { facts, view } = this;
     const left = width / 2 - view.x * view.scale;
     const top = height / 2 - view.y * view.scale;
-    // Tiles of the level that has about a pixel for each of the screen's, coarser ones below them until they are here.
-    const level = Math.min(Math.max(Math.floor(Math.log2(1 / (view.scale * ratio)) + 0.25), 0), facts.levels - 1);
-    context.imageSmoothingEnabled = view.scale * ratio < 2;
-    for (let each = facts.levels - 1; each >= level; each = each === facts.levels - 1 && each > level ? level : each - 1) {
-      const size = facts.tile * 2 ** each;
-      const clamp = (value, count) => Math.min(Math.max(Math.floor(value), 0), count - 1);
-      const [columns, rows] = [Math.ceil(facts.width / size), Math.ceil(facts.height / size)];
-      for (let row = clamp(-top / view.scale / size, rows); row <= clamp((height - top) / view.scale / size, rows); row++) {
-        for (let column = clamp(-left / view.scale / size, columns); column <= clamp((width - left) / view.scale / size, columns); column++) {
-          const tile = this.tile(each, column, row);
-          if (!tile) {
-            this.missing = true;
-            continue;
-          }
-          const picture = this.pictureOf(tile);
-          const across = Math.min(size, facts.width - column * size);
-          const down = Math.min(size, facts.height - row * size);
-          context.drawImage(picture, left + column * size * view.scale, top + row * size * view.scale, across * view.scale, down * view.scale);
-        }
-      }
-    }
-    if (map !== "none" && this.heat) {
+    const place = { left, top, width, height, ratio };
+    if (what === "synthetic") this.paintSynthetic(context, place, null);
+    else if (!this.original.draw(context, { ...place, across: view.scale, down: view.scale }, this.look(what === "difference"))) this.missing = true;
+    if (what === "difference") this.paintDifference(context, canvas, place);
+    if (what === "curtain" && this.beside) this.paintSynthetic(context, place, width * this.curtainAt);
+    else if (this.heat && ["over", "curtain", "side"].includes(what)) {
       context.save();
-      if (map === "curtain") {
+      if (what === "curtain") {
         context.beginPath();
         context.rect(width * this.curtainAt, 0, width, height);
         context.clip();
       }
-      context.globalAlpha = map === "curtain" ? 1 : this.opacity;
+      context.globalAlpha = what === "curtain" ? 1 : this.opacity;
       context.imageSmoothingEnabled = true;
       context.drawImage(this.heatPicture, left, top, facts.width * view.scale, facts.height * view.scale);
       context.restore();
     }
     if (this.ruler) this.paintRuler(context, left, top);
+  }
+
+  // Over the place of the original, whatever its own size, from column `from` of the pane on
+  paintSynthetic(context, place, from) {
+    const { facts, view, beside } = this;
+    const own = beside.pyramid.facts;
+    context.save();
+    context.beginPath();
+    context.rect(from ?? 0, 0, place.width, place.height);
+    context.clip();
+    if (from !== null) context.clearRect(from, 0, place.width, place.height);
+    const size = { across: (view.scale * facts.width) / own.width, down: (view.scale * facts.height) / own.height };
+    if (!beside.pyramid.draw(context, { ...place, ...size }, this.look(true))) this.missing = true;
+    context.restore();
+  }
+
+  // |original - synthetic| of what is shown, times GAIN
+  paintDifference(context, canvas, place) {
+    const layer = new OffscreenCanvas(canvas.width, canvas.height);
+    const above = layer.getContext("2d");
+    above.setTransform(place.ratio, 0, 0, place.ratio, 0, 0);
+    this.paintSynthetic(above, place, null);
+    context.save();
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.globalCompositeOperation = "difference";
+    context.drawImage(layer, 0, 0);
+    context.globalCompositeOperation = "lighter";
+    for (let gain = 1; gain < GAIN; gain *= 2) context.drawImage(canvas, 0, 0);
+    context.restore();
+  }
+
+  // How values are shown; `bounded` by what a synthetic picture tells apart
+  look(bounded) {
+    return { window: this.window ?? [0, 1], inverted: this.inverted ?? false, known: bounded ? (this.beside?.window ?? null) : null };
   }
 
   paintRuler(context, left, top) {
@@ -375,6 +401,7 @@ class Viewer {
   dragCurtain(event) {
     event.preventDefault();
     event.stopPropagation();
+    this.curtain.focus();
     this.curtain.setPointerCapture(event.pointerId);
     const move = (now) => {
       const { left, width } = this.panes[0].box.getBoundingClientRect();
@@ -383,6 +410,16 @@ class Viewer {
     };
     this.curtain.addEventListener("pointermove", move);
     this.curtain.addEventListener("pointerup", () => this.curtain.removeEventListener("pointermove", move), { once: true });
+  }
+
+  stepCurtain(event) {
+    const step = event.shiftKey ? 5 * STEP : STEP;
+    const to = { ArrowLeft: this.curtainAt - step, ArrowRight: this.curtainAt + step, Home: 0, End: 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.curtainAt = Math.min(Math.max(to, 0), 1);
+    this.draw();
   }
 
   wheel(event, box) {
@@ -397,25 +434,18 @@ class Viewer {
     this.draw();
   }
 
-  look(event, box) {
+  hover(event, box) {
     if (!this.view || !this.facts) return;
     const [x, y] = this.at(event, box).map(Math.floor);
-    const { width, height, tile, unit } = this.facts;
+    const { width, height } = this.facts;
     if (x < 0 || y < 0 || x >= width || y >= height) return void (this.probe.textContent = "");
     const said = [`row ${y}, column ${x}`];
-    for (let level = 0; level < this.facts.levels; level++) {
-      const [u, v] = [x >> level, y >> level];
-      const found = this.tiles.get(`${this.item}/${level}/${Math.floor(u / tile)}/${Math.floor(v / tile)}`);
-      if (!found) continue;
-      const sign = level ? "≈" : "=";
-      if (found.values) said.push(`value ${sign} ${number(found.values[(v % tile) * found.wide + (u % tile)], 5)} ${unit === "HU" ? "HU" : ""}`);
-      else {
-        this.scratch ??= new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-        this.scratch.drawImage(found.picture, -(u % tile), -(v % tile));
-        const [r, g, b] = this.scratch.getImageData(0, 0, 1, 1).data;
-        said.push(`value ${sign} ${r === g && g === b ? r : `${r}, ${g}, ${b}`}`);
-      }
-      break;
+    const value = this.original.value(x, y);
+    if (value) said.push(`value ${value}`);
+    if (this.beside) {
+      const own = this.beside.pyramid.facts;
+      const made = this.beside.pyramid.value(Math.floor(((x + 0.5) * own.width) / width), Math.floor(((y + 0.5) * own.height) / height));
+      if (made) said.push(`synthetic ${made}`);
     }
     if (this.heat) said.push(`map: one place in ${Math.round(10 ** this.evidence((x + 0.5) / width, (y + 0.5) / height)).toLocaleString("en")} of normal images is as odd`);
     said.push(`${Math.round(this.view.scale * 100)} %`);
@@ -429,12 +459,34 @@ class Viewer {
 
   show(mode) {
     this.mode = mode;
-    const seen = this.heat ? mode : "plain";
+    const was = this.seen;
+    const other = Boolean(this.heat || this.beside);
+    const possible = { over: Boolean(this.heat), curtain: other, side: other, difference: Boolean(this.beside), plain: true };
+    this.seen = possible[mode] ? mode : this.heat ? "over" : "plain";
+    const { seen, beside } = this;
+    // What filled one pane fills its half.
+    if ((was === "side") !== (seen === "side") && this.view?.scale === this.scaleToFit) this.view = null;
     this.panes[1].box.style.display = seen === "side" ? "" : "none";
-    this.panes[0].box.querySelector(".title").textContent = { over: "original with map", curtain: "original | map" }[seen] ?? "original";
+    const behind = beside ? "synthetic" : "map";
+    const titles = { over: "original with map", curtain: `original | ${behind}`, side: beside && this.heat ? "original with map" : "original", difference: `difference to the synthetic picture, times ${GAIN}` };
+    this.panes[0].box.querySelector(".title").textContent = titles[seen] ?? "original";
+    this.panes[1].box.querySelector(".title").textContent = behind;
+    this.markAs(this.panes[0], seen === "curtain" || seen === "difference");
+    this.markAs(this.panes[1], seen === "side");
+    this.panes[0].mark.classList.toggle("behind", seen === "curtain");
     this.curtain.style.display = seen === "curtain" ? "" : "none";
-    for (const button of this.root.querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", String(button.dataset.mode === seen));
+    for (const button of this.root.querySelectorAll("[data-mode]")) {
+      button.disabled = !possible[button.dataset.mode];
+      button.setAttribute("aria-pressed", String(button.dataset.mode === seen));
+    }
     this.draw();
+  }
+
+  // Wherever a synthetic picture is seen, the pane says so
+  markAs(pane, shows) {
+    const { beside } = this;
+    pane.box.classList.toggle("synthetic", Boolean(shows && beside));
+    pane.mark.replaceChildren(...(shows && beside ? [make("strong", { text: beside.mark }), make("span", { text: beside.maker })] : []));
   }
 
   // Window and level; slices
@@ -556,9 +608,10 @@ class Viewer {
       ["P", () => this.take("pan"), "drag moves the image"],
       ["W", () => this.take("window"), "drag changes window (across) and level (down); the right button always does"],
       ["M", () => this.take("ruler"), "drag measures"],
-      ["V", () => this.heat && this.show("over"), "map over the image"],
-      ["C", () => this.heat && this.show("curtain"), "map behind a curtain"],
-      ["B", () => this.heat && this.show("side"), "map beside the image"],
+      ["V", () => this.show("over"), "map over the image"],
+      ["C", () => this.show("curtain"), "map or synthetic picture behind a curtain"],
+      ["B", () => this.show("side"), "map or synthetic picture beside the image"],
+      ["D", () => this.show("difference"), "difference to a synthetic picture"],
       ["H", () => this.show("plain"), "no map"],
       ["I", () => this.flip(), "invert"],
       ["F", () => this.fit(), "all of the image"],

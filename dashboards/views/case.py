@@ -12,6 +12,8 @@ from oddpixel.dashboards.components import widget
 from oddpixel.dashboards.identifiers import identifiers
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.similar import most_alike
+from oddpixel.dashboards.synthetic_form import for_viewer
+from oddpixel.dashboards.synthetic_form import show as show_synthetic
 from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet, table_of, ticket
 from oddpixel.errors import OddPixelError
 from oddpixel.forensics.row_cells import error_of, reasons_of
@@ -45,12 +47,14 @@ def show(run: OpenRun, row: dict[str, Any]) -> None:
             "decision": row["decision"],
             "threshold": decision.get("map_threshold"),
             "queue": st.session_state.get("queue-query", {}),
+            "synthetic": for_viewer(run, row),
             "ticket": ticket(),
         },
         key="viewer",
         on_go_change=lambda: go(run),
         on_decided_change=lambda: None,
     )
+    show_synthetic(run, row)
     why, alike, history = st.columns([5, 4, 4], gap="large")
     with why:
         reasons(run, row, decision)

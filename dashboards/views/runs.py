@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import streamlit as st
 
+from oddpixel.dashboards.detectors import detectors
 from oddpixel.dashboards.forms import fresh, images, place_of, show_job, start
 from oddpixel.dashboards.site import the_site
 from oddpixel.dashboards.uploads import allowed
@@ -16,16 +15,6 @@ from oddpixel.forensics.run_table import Filter
 
 MODELS = ("photo-grey", "photo-rgb", "ct")
 JOBS_SHOWN = 12
-
-
-def detectors() -> dict[str, Path]:
-    """By name: those made here, those beside the runs that were given, and those in folders that may be read."""
-    site = the_site()
-    found = sorted(site.folder.glob("detectors/*/detector.json"), reverse=True)
-    roots = [*(run.resolve().parent for run in site.library.given), *site.data]
-    for root in dict.fromkeys(roots):
-        found += [path for pattern in ("*", "*/*") for path in sorted(root.glob(f"{pattern}/detector.json"))]
-    return {f"{path.parent.name} ({path.parent.parent.name})": path.parent for path in found}
 
 
 def flag_form() -> None:

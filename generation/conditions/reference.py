@@ -15,7 +15,8 @@ from torch.nn.functional import interpolate
 from .label import LabelConditioner
 from .tokens import Conditions
 
-MOST_SIDE, MULTIPLE = 512, 64  # pixels
+LOOK_PIXELS = 1024 * 1024  # a larger picture is reduced first: the memory of stage A grows with its pixels
+LOOK_SIDE = 64  # a smaller one is enlarged: a deviation needs several places
 
 
 class ReferenceConditioner(nn.Module):
@@ -42,15 +43,16 @@ class ReferenceConditioner(nn.Module):
     def _look(self, picture: Tensor | None, like: Tensor) -> Tensor:
         if picture is None:
             return like.new_zeros(1, self.label.picture)
-        return look_of(self.encoder(_sized(picture[None].to(like))))[0]
-
-
-def _sized(picture: Float[Tensor, "1 3 _h _w"]) -> Float[Tensor, "1 3 _p _q"]:
-    """Of sides that the encoder takes, averaged over areas where it is large: a look needs no detail."""
-    factor = min(MOST_SIDE / max(picture.shape[2:]), 1.0)
-    height, width = (max(MULTIPLE * round(side * factor / MULTIPLE), MULTIPLE) for side in picture.shape[2:])
-    return interpolate(picture, size=(height, width), mode="area")
+        return look_of(self.encoder(_sized(picture[None]).to(like)))[0]
 
 
 def look_of(latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 _d"]:
     return torch.cat([latent.mean((2, 3)), latent.std((2, 3))], dim=1)[:, None]
+
+
+def _sized(pictures: Float[Tensor, "b 3 _h _w"]) -> Float[Tensor, "b 3 _h2 _w2"]:
+    """With at most `LOOK_PIXELS`, sides of at least `LOOK_SIDE`, and even ones: stage A begins with patches of 2 x 2."""
+    height, width = pictures.shape[2:]
+    factor = min((LOOK_PIXELS / (height * width)) ** 0.5, 1)
+    size = [max(2 * int(side * factor / 2), LOOK_SIDE) for side in (height, width)]
+    return pictures if size == [height, width] else interpolate(pictures, size=size, mode="area")

@@ -11,15 +11,17 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from PIL import Image as Pillow
 
+from oddpixel.dashboards.library import OpenRun
+from oddpixel.dashboards.synthetic_job import Options, make
 from oddpixel.datasets.source import open_source
 from oddpixel.demo import demonstrate
-from oddpixel.forensics.audit.audited import Options
+from oddpixel.forensics.audit.audited import Options as AuditOptions
 from oddpixel.forensics.audit.run import audit_into
 from oddpixel.forensics.detect import store
 from oddpixel.forensics.detect.decide import Rule
@@ -37,6 +39,7 @@ VIEWS = {
     "triage": ("/?run={demo}", ".cell img"),
     "case": ("/case?run={demo}&item=grass-04-missing-part.png", ".stage[data-ready]"),
     "scan": ("/case?run={scan}&item={slice}", ".stage[data-ready]"),
+    "synthetic": ("/case?run={demo}&item=china.jpg", "text=Reference, seed"),
     "distribution": ("/distribution?run={demo}", ".queue"),
     "audit": ("/audit?run={audit}", ".oddpixel-verdict"),
     "runs": ("/runs", "text=Jobs"),
@@ -79,8 +82,10 @@ def _server(place: Path) -> Iterator[tuple[Server, dict[str, str]]]:
         verdicts.record(key, "grass-04-missing-part.png", "odd", author="ann", note="a piece is gone")
         verdicts.record(key, "grass-27.png", "normal", author="ann", note="grass, as it should be")
         verdicts.record(key, "gravel.png", "odd", author="ben")
+    with closing(OpenRun(demo, (place.resolve(),))) as opened:
+        make(opened, "china.jpg", Options(kind="reference", author="ann"))
     Pillow.fromarray(splice(place)).save(place / "splice.png")
-    audit = audit_into(place / "audit", (str(place / "splice.png"),), Options(), examiner="ann", with_pdf=True).run
+    audit = audit_into(place / "audit", (str(place / "splice.png"),), AuditOptions(), examiner="ann", with_pdf=True).run
     with serving(demo, place, place, None, more=[scan.run.path, audit.path]) as server:
         rows = [image.source for image in slices]
         keys = {"demo": key, "scan": scan.run.record["id"], "audit": audit.record["id"]}

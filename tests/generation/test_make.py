@@ -96,6 +96,22 @@ def test_a_record_stands_beside_every_picture(
     assert len(json.loads((tmp_path / "out/generate.json").read_text())["items"]) == 2
 
 
+@pytest.mark.parametrize("size", [(427, 640), (63, 41), (9, 7), (1301, 1203)])
+def test_a_reference_of_any_size_has_a_look(size: tuple[int, int], generator: Generator) -> None:
+    """Odd sides stopped stage A, and a deviation over a single place is none."""
+    shown = reference_of(Image(np.full((3, *size), 0.5, np.float32), 8, "display", None, "x", "0" * 64, "x"))
+    conditions = generator.pipeline.conditioner([(None, shown.pixels[0])])
+    assert torch.isfinite(conditions.picture).all()
+
+
+def test_an_image_that_was_read_already_is_not_read_again(generator: Generator) -> None:
+    image = scan("HU", np.linspace(-1000, 1000, 64 * 64).reshape(1, 64, 64))
+    request = Request(like="no such file.dcm", size=SIZE, steps=1)
+    (made,) = generator.make(request, like=reference_of(image))
+    assert made.record["reference"]["image"] == "scan.dcm"
+    assert made.record["request"]["like"] == "no such file.dcm"
+
+
 def test_the_same_request_gives_the_same_picture(generator: Generator) -> None:
     request = Request(prompt="wall", size=SIZE, steps=1, seed=5)
     one, other = (next(generator.make(request)).pixels for _ in range(2))

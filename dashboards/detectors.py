@@ -1,0 +1,34 @@
+"""The detectors that the dashboard knows."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from oddpixel.errors import ModelError
+from oddpixel.forensics.detect.detector_schema import DETECTOR
+from oddpixel.records import read_record
+
+from .library import OpenRun
+from .site import the_site
+
+
+def detectors() -> dict[str, Path]:
+    """By name: those made here, those beside the runs that were given, and those in folders that may be read."""
+    site = the_site()
+    found = sorted(site.folder.glob("detectors/*/detector.json"), reverse=True)
+    roots = [*(run.resolve().parent for run in site.library.given), *site.data]
+    for root in dict.fromkeys(roots):
+        found += [path for pattern in ("*", "*/*") for path in sorted(root.glob(f"{pattern}/detector.json"))]
+    return {f"{path.parent.name} ({path.parent.parent.name})": path.parent for path in found}
+
+
+def detector_of(run: OpenRun) -> tuple[str, bool]:
+    """Name of the detector that made a run, and whether it takes its images for aligned; "" where it is not known here."""
+    sha256 = run.run.record["options"].get("detector")
+    for folder in detectors().values():
+        with contextlib.suppress(ModelError):
+            record = read_record(folder / "detector.json", DETECTOR, ModelError)
+            if record["channels_sha256"] == sha256:
+                return folder.name, bool(record["options"].get("aligned"))
+    return "", False

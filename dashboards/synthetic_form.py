@@ -1,0 +1,193 @@
+"""Synthetic pictures on a case's page: make one, watch it being made, end that, and what there is. The viewer shows them."""
+
+from __future__ import annotations
+
+import html
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from oddpixel.errors import OddPixelError
+from oddpixel.forensics.row_cells import error_of
+
+from .detectors import detector_of
+from .forms import doing
+from .jobs import Job
+from .library import OpenRun
+from .site import the_site
+from .synthetic import LARGEST_SEED, MARK, TITLES, Synthetic, read_all
+from .synthetic_job import NO_DETECTOR, NO_MAP, TEXT_IN_PIXELS
+from .visit import author, failed, plain, quiet, table_of, ticket
+
+MODULE = "oddpixel.dashboards.synthetic_job"
+SIZES = {1: "about 512 x 512 pixels", 2: "about 1024 x 1024 pixels"}
+AWAITED = "awaited: "  # and what it is about: the job that this visitor's page waited for last
+
+
+def for_viewer(run: OpenRun, row: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the viewer needs to know of a case's synthetic pictures, newest first."""
+    return [
+        {
+            "name": each.name,
+            "sha256": each.record["picture_sha256"],
+            "title": each.title,
+            "mark": f"Synthetic: {MARK}",
+            "maker": _made_by(each),
+            "window": each.record["window"],
+        }
+        for each in _readable(run, row)[0]
+    ]
+
+
+def _made_by(synthetic: Synthetic) -> str:
+    """In one line, for the viewer."""
+    said = f"{synthetic.title}, {synthetic.maker} {synthetic.record['maker_sha256'][:12]}"
+    return said if (values := _values(synthetic)) is None else f"{said}, {values}"
+
+
+def _values(synthetic: Synthetic) -> str | None:
+    """The values that a scan's synthetic picture has."""
+    if (window := synthetic.record["window"]) is None:
+        return None
+    unit = synthetic.record["unit"]
+    return f"only from {window[0]:g} to {window[1]:g}{' HU' if unit == 'HU' else ''}"
+
+
+def show(run: OpenRun, row: dict[str, Any]) -> None:
+    about = f"synthetic {run.key} {row['item']}"
+    found, errors = _readable(run, row)
+    job = the_site().jobs.running(about)
+    is_open = bool(found or job or AWAITED + about in st.session_state)
+    with st.expander(f"Synthetic pictures ({len(found)})", expanded=is_open, icon=":material/auto_awesome:"):
+        quiet(f"Each is {MARK}. None counts as evidence: no score, verdict or threshold reads it.")
+        if (reason := why_not(run, row)) is not None:
+            quiet(f"None can be made of this image: {reason}")
+        else:
+            form(run, row, about, is_running=job is not None)
+        if job is not None:
+            st.session_state[AWAITED + about] = job.path.name
+            progress(job.path.name)
+        outcome(about)
+        for error in errors:
+            failed(error)
+        for each in found:
+            listed(run, row, each)
+
+
+def _readable(run: OpenRun, row: dict[str, Any]) -> tuple[list[Synthetic], list[OddPixelError]]:
+    return read_all(run, row) if row["sha256"] else ([], [])
+
+
+def why_not(run: OpenRun, row: dict[str, Any]) -> str | None:
+    """Why no synthetic picture can be made; None where one can."""
+    if (error := error_of(row)) is not None:
+        return str(error["message"])
+    try:
+        facts = run.originals.picture(row).facts
+    except OddPixelError as reason:
+        return str(reason)
+    if "text_in_pixels" in facts["meta"]:
+        return TEXT_IN_PIXELS
+    if not os.access(run.run.path, os.W_OK):
+        return f"the run is kept in {run.run.path}, where this dashboard may not write"
+    return None
+
+
+def form(run: OpenRun, row: dict[str, Any], about: str, *, is_running: bool) -> None:
+    kind = st.radio("Make", list(TITLES), format_func=TITLES.__getitem__, horizontal=True, key="synthetic-kind")
+    options = reference_options() if kind == "reference" else expected_options(run, row)
+    label = f"Make {TITLES[kind].lower()}"
+    is_idle = is_running or options is None
+    if st.button(label, type="primary", key="synthetic-make", disabled=is_idle) and options is not None:
+        try:
+            start(run, row, about, kind, options)
+        except OddPixelError as error:
+            failed(error)
+        else:
+            st.rerun()
+
+
+def reference_options() -> list[str]:
+    quiet("A picture by the bundled cascade with the layout of this image, at low resolution; all detail is invented.")
+    left, right = st.columns(2)
+    seed = left.number_input("Seed", 0, LARGEST_SEED, 0, step=1, key="synthetic-seed")
+    scale = right.selectbox("Size", list(SIZES), format_func=SIZES.__getitem__, key="synthetic-size")
+    return [f"--seed={seed}", f"--scale={scale}"]
+
+
+def expected_options(run: OpenRun, row: dict[str, Any]) -> list[str] | None:
+    """None where there is a reason against it, which the page names, or no folder yet."""
+    for reason, holds in ((NO_DETECTOR, "detector" not in run.run.record["options"]), (NO_MAP, row["map"] is None)):
+        if holds:
+            quiet(f"None can be made of this image: {reason}.")
+            return None
+    quiet("This image with its odd region filled from normal images; everything else in it stays as it is.")
+    name, is_aligned = detector_of(run)
+    place = st.text_input("Folder of normal images", key="synthetic-normals", placeholder="a path on this machine")
+    aligned = st.checkbox(
+        "The same place shows the same thing in all (anatomy, a fixed camera)", is_aligned, key="synthetic-aligned"
+    )
+    return [f"--normals={place.strip()}", f"--detector={name}", *(["--aligned"] if aligned else [])] if place else None
+
+
+def start(run: OpenRun, row: dict[str, Any], about: str, kind: str, options: list[str]) -> None:
+    """Raises: UsageError, RunError."""
+    given = [str(run.run.path.resolve()), f"--item={row['item']}", f"--kind={kind}", f"--author={author()}", *options]
+    given += [f"--data={root}" for root in run.roots]
+    title = f"{TITLES[kind].lower()} for {row['item']}"
+    run.verdicts.note_action(run.key, row["item"], f"synthetic {kind} begun", author=author())
+    job = the_site().jobs.start(title, given, author(), module=MODULE, once=about)
+    st.session_state[AWAITED + about] = job.path.name
+
+
+@st.fragment(run_every=1.0)
+def progress(name: str) -> None:
+    """Looked at every second, without the rest of the page; the page follows when the job has ended."""
+    job = _job(name)
+    if job.state != "running":
+        st.rerun()
+    done, whole = job.progress() or (0, 1)
+    st.progress(min(done / max(whole, 1), 1.0), text=f"{doing(job) or 'starting'}: {done} of {whole}")
+    if st.button("Cancel", key="synthetic-cancel"):
+        job.stop()
+        st.rerun()
+
+
+def outcome(about: str) -> None:
+    """How the job ended that this visitor waited for last, where it made nothing."""
+    name = st.session_state.get(AWAITED + about)
+    if name is None or (job := _job(name)).state == "running":
+        return
+    if job.state == "stopped":
+        st.info("Cancelled; nothing was kept.", icon=":material/stop_circle:")
+    elif job.state == "failed":
+        lines = [line for line in job.log.splitlines() if line.strip()]
+        st.error("Nothing was made.", icon=":material/error:")
+        plain(lines[-1] if lines else "It ended without a word.")
+
+
+def _job(name: str) -> Job:
+    return Job(the_site().jobs.folder / name)
+
+
+def listed(run: OpenRun, row: dict[str, Any], synthetic: Synthetic) -> None:
+    record = synthetic.record
+    st.html(f"<strong>{html.escape(synthetic.title)}</strong>: synthetic, {MARK}")
+    spacing = record["spacing_mm"]
+    shown = {
+        "made by": f"{synthetic.maker}, SHA-256 {record['maker_sha256']}",
+        "seed": record["seed"],
+        "size": f"{record['width']} x {record['height']}",
+        "values": _values(synthetic),
+        "spacing, mm": None if spacing is None else " x ".join(f"{each:g}" for each in spacing),
+        "taken from": ", ".join(Path(each).name for each in record["sources"]) or None,
+        "made": f"{record['made']} for {record['author']}",
+        "SHA-256": record["picture_sha256"],
+    }
+    table_of({name: value for name, value in shown.items() if value is not None})
+    query = urlencode({"item": row["item"], "name": synthetic.name, "ticket": ticket()})
+    link = html.escape(f"/oddpixel/runs/{run.key}/synthetic?{query}")
+    st.html(f'<a href="{link}" download>Download it</a>; the file declares itself synthetic (noted in the log)')
