@@ -24,7 +24,7 @@ Save = Callable[..., Path]
 WORK = """
 import sys
 from pathlib import Path
-import pandas, pyarrow.parquet, PIL.PngImagePlugin, PIL.WebPImagePlugin  # before "go": kills are to hit the work
+import jsonschema, pandas, pyarrow.parquet, PIL.PngImagePlugin, PIL.WebPImagePlugin  # before "go": kills are to hit the work
 from oddpixel.datasets.source import open_source
 from oddpixel.forensics.inspect import inspect_into
 source = open_source(sys.argv[1], sandboxed=False)
