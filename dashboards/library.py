@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from oddpixel.errors import MissingFile, RunError
+from oddpixel.errors import MissingFile, RunError, UnreadableInput
 from oddpixel.forensics.run_table import Filter, RunTable
 from oddpixel.forensics.runs import Run
 from oddpixel.forensics.verdicts import UNDECIDED, Verdict, Verdicts
@@ -78,15 +78,11 @@ class OpenRun:
         return found[0]
 
     def file(self, name: str) -> Path:
-        """A file of the run's folder, whatever its table says: a run may come from anywhere.
-
-        Raises: MissingFile.
-        """
-        root = self.run.path.resolve()
-        path = (root / name).resolve()
-        if not path.is_relative_to(root) or not path.is_file():
-            raise MissingFile("the run has no such file")
-        return path
+        """A file of the run's folder. Raises: MissingFile, which says nothing of this machine to a visitor."""
+        try:
+            return self.run.file(name)
+        except UnreadableInput as error:
+            raise MissingFile("the run has no such file") from error
 
     def decide(self, items: Sequence[str], decision: str, *, author: str, note: str = "") -> list[Verdict]:
         """Raises: RunError, UsageError."""

@@ -25,7 +25,7 @@ from oddpixel.datasets.sandbox import Decoder
 from oddpixel.errors import MissingFile
 from oddpixel.forensics.originals import OriginalFiles, changed, recorded_digest
 from oddpixel.forensics.runs import Run
-from oddpixel.image import Image, Unreadable
+from oddpixel.image import Image, Unreadable, file_and_frame
 
 TILE = 512
 BAND = 512  # rows
@@ -105,7 +105,7 @@ class Originals:
     def image(self, row: dict[str, Any]) -> Image:
         """The original as it was scored. Always to be called from the same thread. Raises: UnreadableInput."""
         digest, entry, reader = recorded_digest(row), self.files.entry(row), self.files.reader
-        frame = int(row["item"].rpartition("#")[2]) if row["item"] != entry.name else None
+        frame = None if row["item"] == entry.name else file_and_frame(row["item"])[1]
         if self._decoder is None:
             self._decoder = reader.decoder()
         image = read_frame(entry, self._decoder, reader.limits, frame)

@@ -56,7 +56,7 @@ def _read(run: OpenRun) -> tuple[list[str], list[str], np.ndarray]:
 
 def _reduce(run: OpenRun, thumbnail: str) -> np.ndarray:
     """Of mean 0 and length 1."""
-    with Pillow.open(run.file(thumbnail)) as picture:
+    with Pillow.open(run.file(thumbnail), formats=("WEBP",)) as picture:
         grey = np.asarray(picture.convert("L").resize((SIDE, SIDE), Pillow.Resampling.BOX), np.float64).ravel()
     grey -= grey.mean()
     return grey / max(float(np.linalg.norm(grey)), 1e-9)

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from oddpixel.errors import MissingFile
+from oddpixel.errors import MissingFile, UnreadableInput
 
-from .entry import Entry
+from .decoding import identify
+from .entry import Entry, open_regular
 from .limits import Limits
 from .listing import LeftOut, merged
+from .pairs import VOXELS, files_of, lacks_other_half
 from .sources.archive import archive_listing
-from .walking import Listed, walk
+from .walking import HEAD, Listed, walk
 
 # Browsers, curl, wget, rsync, lftp, aria2, FileZilla, WinSCP, BitTorrent, editors, Office; `x.png.tmp123` is mkstemp's form.
 TEMPORARY = re.compile(
@@ -27,7 +29,8 @@ TEMPORARY = re.compile(
     re.IGNORECASE,
 )
 UNFINISHED = "under a temporary name"
-Looks = tuple[int, int, int]  # inode, size and time of the last change
+HALF = "one half of a pair, waiting for the other"
+Looks = tuple[tuple[int, int, int], ...]  # of each file: inode, size and time of the last change
 
 
 @dataclass
@@ -49,9 +52,10 @@ class Arrivals:
         if not self.folder.is_dir():
             raise MissingFile(f"{self.folder} is no longer there; the same command goes on once it is back")
         listing = merged([walk(self.folder, file=_file)])
-        self.left_out = listing.left_out
+        waiting = [entry for entry in listing.entries if entry.error is None and _waits(entry)]
+        self.left_out = (*listing.left_out, *(LeftOut(entry.name, HALF) for entry in waiting))
         for entry in listing.entries:
-            looks = _looks(entry.path)
+            looks = None if entry in waiting else _looks(entry)
             if looks is None or self._taken.get(entry.name) == looks:
                 continue
             if self._seen.get(entry.name) == looks:
@@ -60,7 +64,7 @@ class Arrivals:
 
     def take(self, entry: Entry, looks: Looks) -> bool:
         """Whether the file looks so still: then it is not given again until it changes."""
-        if _looks(entry.path) != looks:
+        if _looks(entry) != looks:
             return False
         self._taken[entry.name] = looks
         return True
@@ -81,9 +85,32 @@ def _file(path: Path, name: str) -> Listed:
     return Entry(name=name, path=path)
 
 
-def _looks(path: Path) -> Looks | None:
+def _waits(entry: Entry) -> bool:
+    """Whether the file means nothing before its other half is there."""
+    if not lacks_other_half(entry.path):
+        return False
     try:
-        state = os.lstat(path)
-    except OSError:  # gone again
+        with open_regular(entry.path) as file:
+            return _is_unknown(file.read(HEAD), entry.path.name)
+    except (UnreadableInput, OSError):
+        return False
+
+
+def _is_unknown(head: bytes, name: str) -> bool:
+    """Voxels have no form of their own; a disk image of another program may be called as they are."""
+    if not name.lower().endswith(VOXELS):
+        return True
+    try:
+        identify(head, name, any_suffix=True)
+    except UnreadableInput:
+        return True
+    return False
+
+
+def _looks(entry: Entry) -> Looks | None:
+    """Of all its files; None where one is gone again."""
+    try:
+        states = [os.lstat(path) for path in files_of(entry)]
+    except OSError:
         return None
-    return state.st_ino, state.st_size, state.st_mtime_ns
+    return tuple((state.st_ino, state.st_size, state.st_mtime_ns) for state in states)

@@ -1,12 +1,14 @@
 """What is missing from a DICOM series, by its own account: gaps in its numbering, and fewer images than it promises.
 
-Positions show slices that are missing in the middle (`series`); only these show that its ends were cut off. InstanceNumber counts
-from 1 by custom (PS3.3 C.7.6.1.1.1), and a part of a series has gaps too, so this is a note and never a refusal.
+InstanceNumber may begin anywhere (PS3.3 C.7.6.1.1.1): a gap is a number that lacks between the first and the last that are here.
+Only a series that says how many images it has shows that its ends were cut off. A part of a series has gaps too, so this is a
+note and never a refusal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 # PS3.3 C.7.6.1.1.1, C.7.3.1 and C.8.9.4: the first that is there.
@@ -34,7 +36,7 @@ def missing(numbers: Sequence[int], total: int | None) -> dict[str, Any]:
         total: that the series promises.
     """
     notes: dict[str, Any] = {}
-    if absent := _ranges(numbers):
+    if absent := _ranges(numbers, total):
         shown = [str(first) if first == last else f"{first} to {last}" for first, last in absent[:MOST_RANGES]]
         notes["missing_numbers"] = ", ".join(shown) + (", ..." if len(absent) > MOST_RANGES else "")
     if total is not None and total > len(numbers):
@@ -42,10 +44,11 @@ def missing(numbers: Sequence[int], total: int | None) -> dict[str, Any]:
     return notes
 
 
-def _ranges(numbers: Sequence[int]) -> list[tuple[int, int]]:
-    """Between 1 and the largest; none where slices have no numbers of their own."""
+def _ranges(numbers: Sequence[int], total: int | None) -> list[tuple[int, int]]:
+    """Between the first and the last, or between 1 and the total where all lie there; none where slices share numbers."""
     there = sorted(set(numbers))
     if len(there) < max(len(numbers), 2) or there[0] < 0:
         return []
-    before = [min(there[0], 1) - 1, *there[:-1]]
-    return [(low + 1, high - 1) for low, high in zip(before, there, strict=True) if high - low > 1]
+    if total is not None and there[0] >= 1 and there[-1] <= total:
+        there = [0, *there, total + 1]
+    return [(low + 1, high - 1) for low, high in pairwise(there) if high - low > 1]

@@ -26,7 +26,11 @@ from .formats import Format, Frame, Header, Opened, formats, known_suffixes, pro
 from .limits import Limits
 from .manifests import read_manifest
 from .masking import without_values_masked
+from .precision import rounding_noted
 from .text import technical_text
+
+LONGEST_REASON = 400  # characters of what a decoder says
+GET_ANOTHER = "get an undamaged copy of the file"
 
 
 class Decoding:
@@ -71,7 +75,7 @@ class Decoding:
             raise UnsupportedEncoding(f"samples of type {frame.stored.dtype}; whole and real numbers are read")
         if channels not in (1, 3):
             raise UnsupportedEncoding(f"{channels} samples per pixel; images have 1 or 3")
-        return without_values_masked(frame)
+        return rounding_noted(without_values_masked(frame))
 
     def coefficients(self) -> Coefficients | None:
         """Of a JPEG; None for any other format. Raises: UnreadableInput."""
@@ -137,7 +141,8 @@ def identify(head: bytes, name: str, *, any_suffix: bool = False) -> tuple[str, 
             return found, kind
     known = ", ".join(sorted(set(known_suffixes().values())))
     promise = f"named {suffix} but its content is not {promised}: " if promised else "of no known image format: "
-    raise UnsupportedFormat(f"{promise}it begins with {head[:8].hex(' ')}; known are {known}")
+    begins = f"its first byte is {head.hex()}" if len(head) == 1 else f"its first bytes are {head[:8].hex(' ')}"
+    raise UnsupportedFormat(f"{promise}{begins} (hexadecimal); known are {known}")
 
 
 def keyed_hash(key: bytes, text: str) -> str:
@@ -163,5 +168,5 @@ class _typed_errors:
 
 
 def _corrupt(error: Exception) -> UnreadableInput:
-    text = str(technical_text(str(error))) or "no further word from the decoder"
-    return CorruptFile(f"cannot be decoded: {text} ({type(error).__name__})")
+    text = str(technical_text(str(error), LONGEST_REASON)) or "no further word from the decoder"
+    return CorruptFile(f"cannot be decoded: {text} ({type(error).__name__}); {GET_ANOTHER}")

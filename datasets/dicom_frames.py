@@ -17,6 +17,7 @@ from oddpixel.errors import CorruptFile
 from .jpeg_segments import START_OF_IMAGE, segments
 
 JPEG_2000 = b"\xff\x4f\xff\x51"
+CODING_STYLE, START_OF_TILE = b"\xff\x52", b"\xff\x90"
 JPEG_LS_FRAME = 0xF7
 # Start-of-frame markers of T.81, table B.1: all of 0xC0..0xCF but those of Huffman tables, extensions and arithmetic coding.
 JPEG_FRAMES = (*(code for code in range(0xC0, 0xD0) if code not in (0xC4, 0xC8, 0xCC)), JPEG_LS_FRAME)
@@ -24,13 +25,18 @@ JPEG_FRAMES = (*(code for code in range(0xC0, 0xD0) if code not in (0xC4, 0xC8, 
 
 @dataclass(frozen=True, kw_only=True)
 class Codestream:
-    """What the header of a compressed frame says; `height` is 0 where it comes behind the samples (T.81, B.2.5)."""
+    """What the header of a compressed frame says; `height` is 0 where it comes behind the samples (T.81, B.2.5).
+
+    Arguments:
+        is_transformed: whether its codec undoes a colour transform; None where it does not say (all but JPEG 2000).
+    """
 
     width: int
     height: int
     num_components: int
     bits: int
     is_jpeg: bool
+    is_transformed: bool | None = None
 
 
 def codestream(frame: bytes) -> Codestream | None:
@@ -63,6 +69,33 @@ def check_depth(samples: np.ndarray, dataset: Any) -> None:
             f"the header declares {bits} bits stored ({low} to {high}), the compressed frame holds values from "
             f"{samples.min()} to {samples.max()}; get the file from its source again"
         )
+
+
+def check_length(dataset: Any) -> None:
+    """Raises: CorruptFile, where native pixel data are shorter than the frames that the header declares."""
+    from pydicom.pixels.utils import get_expected_length
+
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated or "PixelData" not in dataset:
+        return
+    expected, num_bytes = get_expected_length(dataset), len(dataset.PixelData)
+    if num_bytes < expected:
+        num_frames = int(dataset.get("NumberOfFrames", 1) or 1)
+        raise CorruptFile(
+            f"the pixel data hold {num_bytes} of the {expected} bytes that {num_frames} frame(s) need: the file is cut short; "
+            "get it from its source again"
+        )
+
+
+def surplus_notes(dataset: Any) -> list[str]:
+    """A note where native pixel data hold more than the frames need, and less than one more frame."""
+    from pydicom.pixels.utils import get_expected_length
+
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if "PixelData" not in dataset or not syntax or syntax.is_encapsulated:
+        return []
+    expected = get_expected_length(dataset)
+    surplus = len(dataset.PixelData) - expected - expected % 2  # padded to an even length
+    return [f"the pixel data hold {surplus} bytes more than the frames need: they are not read"] if surplus > 0 else []
 
 
 def num_frames_held(dataset: Any) -> int | None:
@@ -124,4 +157,11 @@ def _jpeg_2000(stream: bytes) -> Codestream | None:
         num_components=num_components,
         bits=(stream[42] & 0x7F) + 1,
         is_jpeg=False,
+        is_transformed=_has_colour_transform(stream),
     )
+
+
+def _has_colour_transform(stream: bytes) -> bool | None:
+    """From the segment of the coding style (A.6.1), which stands before the first tile."""
+    place = stream.find(CODING_STYLE, 0, stream.find(START_OF_TILE))
+    return bool(stream[place + 8]) if place >= 0 and place + 8 < len(stream) else None

@@ -9,6 +9,7 @@ from typing import Any
 
 # Modalities known for text in their pixels, a name among it, unless the file says NO (PS3.15 E.3.1).
 SCREEN_MODALITIES = ("US", "IVUS", "SC", "XC", "OT", "ES", "GM")
+PROJECTIONS = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SCANOGRAM"}  # values of ImageType
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # and those below it (PS3.4 B.5)
 SCREEN_WORDS = ("SCREEN SAVE", "SCREENSAVE", "SCREEN CAPTURE", "SCREENSHOT", "DOSE REPORT", "DOSE INFO")
 
@@ -26,6 +27,26 @@ def is_original(dataset: Any) -> bool:
     return not ({"DERIVED", "SECONDARY"} & {*words}) and not is_capture(dataset)
 
 
+def why_not_hounsfield(dataset: Any, rescale: Any, frame_type: Any) -> str | None:
+    """Why values are no HU, None where they are: an original of a CT with both rescale tags, and no projection (C.8.2.1.1).
+
+    Arguments:
+        rescale: what holds the rescale tags.
+        frame_type: what holds the frame's own type, else the data set.
+    """
+    declared = str(rescale.get("RescaleType", "") or "").strip().upper()
+    words = [word.strip().upper() for word in _words(frame_type.get("FrameType") or dataset.get("ImageType"))]
+    if any(rescale.get(name) is None for name in ("RescaleSlope", "RescaleIntercept")):
+        return "it has no rescale slope and intercept"
+    if dataset.get("ModalityLUTSequence"):
+        return "its values come from a modality LUT"
+    if declared not in ("", "HU"):
+        return f"its rescale type is {declared}"
+    if not is_original(dataset) or {"DERIVED", "SECONDARY"} & {*words[:2]}:
+        return "it is derived or secondary, not an original"
+    return "it is a projection, not a slice" if PROJECTIONS & {*words[2:]} else None
+
+
 def is_capture(dataset: Any) -> bool:
     """A picture of a screen or of a film, not of the patient."""
     file_meta = getattr(dataset, "file_meta", None) or {}
@@ -40,5 +61,8 @@ def is_capture(dataset: Any) -> bool:
 
 
 def _image_type(dataset: Any) -> list[str]:
-    value = dataset.get("ImageType") or []
-    return [value] if isinstance(value, str) else [str(word) for word in value]
+    return _words(dataset.get("ImageType"))
+
+
+def _words(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else [str(word) for word in value or []]

@@ -18,9 +18,11 @@ SEQUENCES_READ = (
     "FrameVOILUTSequence",
     "PlaneOrientationSequence",
     "PlanePositionSequence",
+    "CTImageFrameTypeSequence",
     "ModalityLUTSequence",
     "VOILUTSequence",
     "OpticalPathSequence",
+    "RealWorldValueMappingSequence",
 )
 PIXELS = 0x7FE0
 WITHOUT_WHICH_NOTHING_IS_READ = ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from oddpixel.errors import CorruptFile, MissingFile, OddPixelError, TooLarge, UnreadableInput, UnsafePath
+from oddpixel.errors import CorruptFile, MissingFile, NotPermitted, OddPixelError, TooLarge, UnreadableInput, UnsafePath
 
 from .limits import Limits
 
@@ -85,13 +85,15 @@ class Entry:
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file. Never waits on a pipe, never follows a link put there since it was listed.
 
-    Raises: MissingFile, UnsafePath.
+    Raises: MissingFile, NotPermitted, UnsafePath.
     """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
         descriptor = os.open(path, flags)
     except FileNotFoundError as error:
         raise MissingFile("no such file") from error
+    except PermissionError as error:
+        raise NotPermitted(f"may not be read ({error.strerror}); ask its owner for permission to read it") from error
     except OSError as error:
         if path.is_symlink():
             raise UnsafePath("a link, put there after the folder was listed") from error

@@ -1,8 +1,9 @@
 """Whether the entropy-coded data of a JPEG are whole (ITU-T T.81, F.2.2 and H.2.2).
 
 libjpeg fills missing blocks with grey and only warns, and most of its wrappers drop the warning. simplejpeg (libjpeg-turbo)
-raises it; at an eighth of the size it still decodes every code. It reads 8 bits a sample: a 12-bit or lossless stream is
-probed instead. Bytes appended to whole data change no sample, and a change of its last bytes changes some.
+raises the first one; at an eighth of the size it still decodes every code. Metadata are left away, since a warning about them
+would hide the one about the data. It reads 8 bits a sample: a 12-bit or lossless stream is probed instead. Bytes appended to
+whole data change no sample, and a change of its last bytes changes some.
 
 What is not seen: damage after which the codes still add up to the whole picture, and, in 8 bits, up to eight bytes too many.
 """
@@ -16,10 +17,10 @@ import numpy as np
 from oddpixel.errors import CorruptFile
 
 from .jpeg_scans import missing_scans
-from .jpeg_segments import END_OF_IMAGE
+from .jpeg_segments import END_OF_IMAGE, without_metadata
 
 DAMAGE = ("Corrupt JPEG data", "Premature end")
-BAD_PROFILE = "bad ICC marker"
+OTHER_WARNINGS = ("Warning", "Unknown", "Inconsistent", "Invalid SOS")  # all others are errors (libjpeg, jerror.h)
 SURPLUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 # Neither a marker nor a run of equal bits, so that any code reads samples out of it.
 PROBE = bytes.fromhex("5aa53cc36996b44b") * 4
@@ -33,10 +34,11 @@ def check_jpeg(stream: bytes) -> list[str]:
     """
     import simplejpeg
 
+    picture = without_metadata(stream)
     try:
-        simplejpeg.decode_jpeg(stream + END_OF_IMAGE, "GRAY", min_factor=8, strict=True)
+        simplejpeg.decode_jpeg(picture + END_OF_IMAGE, "GRAY", min_factor=8, strict=True)
     except ValueError as error:
-        notes = _judged(str(error), stream)
+        notes = _judged(str(error), picture)
     else:
         notes = []
     return [*notes, *missing_scans(stream)]
@@ -44,9 +46,8 @@ def check_jpeg(stream: bytes) -> list[str]:
 
 def _judged(warning: str, stream: bytes) -> list[str]:
     if not warning.startswith(DAMAGE):
-        return _probed(stream)
-    if BAD_PROFILE in warning:
-        return [f"the colour profile is damaged ({warning}); {NOT_CHECKED}"]
+        hides_others = warning.startswith(OTHER_WARNINGS)
+        return [*_probed(stream), *([f"{NOT_CHECKED} ({warning})"] if hides_others else [])]
     if (surplus := SURPLUS.search(warning)) and _is_padding(stream, int(surplus[1])):
         return []
     raise CorruptFile(f"the JPEG data are damaged or cut short ({warning}); get an undamaged copy of the file")

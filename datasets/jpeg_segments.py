@@ -7,8 +7,23 @@ from collections.abc import Iterator
 
 START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"
 START_OF_SCAN, END = 0xDA, 0xD9
+METADATA = (*range(0xE0, 0xF0), 0xFE)  # application segments and comments
 # Within entropy-coded data, 0xFF is followed by 0, by a restart marker, or by another fill byte.
 AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+
+def without_metadata(stream: bytes) -> bytes:
+    """The stream without what precedes its first scan and is no part of the picture data."""
+    kept, position = [START_OF_IMAGE], len(START_OF_IMAGE)
+    while stream[position : position + 1] == b"\xff" and (code := stream[position + 1 : position + 2]):
+        if code[0] == START_OF_SCAN:
+            break
+        is_fill = code[0] == 0xFF
+        end = position + (1 if is_fill else 2 + int.from_bytes(stream[position + 2 : position + 4], "big"))
+        if not is_fill and code[0] not in METADATA:
+            kept.append(stream[position:end])
+        position = end
+    return b"".join(kept) + stream[position:]
 
 
 def segments(stream: bytes) -> Iterator[tuple[int, bytes]]:

@@ -11,11 +11,16 @@ import os
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from oddpixel.errors import Contradiction
+from oddpixel.image import file_and_frame
 
 from .entry import Entry
+from .pairs import files_of
 
+OTHER_HALF = "the other half of a pair"
+MOST_FOLDERS = 8  # in front of a name
 DECLARED = ("group", "label", "mask", "role")
 
 
@@ -54,10 +59,50 @@ def reasons(left_out: Iterable[LeftOut]) -> dict[str, int]:
 
 def merged(listings: Sequence[Listing]) -> Listing:
     """One listing of several, every file once and under a name of its own."""
-    unique, duplicates = _without_duplicates([entry for listing in listings for entry in listing.entries])
+    unique, duplicates = _without_duplicates(_with_places(listings))
     left_out = [each for listing in listings for each in listing.left_out]
     notes = dict.fromkeys(note for listing in listings for note in listing.notes)
     return Listing(tuple(_with_unique_names(unique)), (*dict.fromkeys(left_out), *duplicates), tuple(notes))
+
+
+def _with_places(listings: Sequence[Listing]) -> list[Entry]:
+    """All entries; those of places that share names of different files with their place in front.
+
+    All files of such a place, so that those of one patient look alike: `pat1/1.dcm` and `pat2/1.dcm`.
+    """
+    if len(listings) < 2:
+        return [entry for listing in listings for entry in listing.entries]
+    files: dict[str, set[Hashable]] = {}
+    for entry in (entry for listing in listings for entry in listing.entries):
+        files.setdefault(entry.name, set()).add(_identity(entry))
+    shared = {name for name, different in files.items() if len(different) > 1}
+    apart = [any(entry.name in shared for entry in each.entries) for each in listings]
+    depth = _depth(
+        [entry for each, is_apart in zip(listings, apart, strict=True) if is_apart for entry in each.entries]
+    )
+    entries: list[Entry] = []
+    for listing, is_apart in zip(listings, apart, strict=True):
+        entries += (_with_place(entry, depth) for entry in listing.entries) if is_apart else listing.entries
+    return entries
+
+
+def _depth(entries: Sequence[Entry]) -> int:
+    """How many folders tell the files of several places apart; as many as may help where none do."""
+    for depth in range(1, MOST_FOLDERS):
+        files: dict[str, set[Hashable]] = {}
+        for entry in entries:
+            files.setdefault(_with_place(entry, depth).name, set()).add(_identity(entry))
+        if all(len(different) == 1 for different in files.values()):
+            return depth
+    return MOST_FOLDERS
+
+
+def _with_place(entry: Entry, depth: int) -> Entry:
+    """The entry's name behind so many folders of the place that it is relative to."""
+    below = 1 if entry.member is not None else len(PurePosixPath(entry.name).parts)
+    place = entry.path.parents[min(below, len(entry.path.parents)) - 1]
+    folders = "/".join(file_name(part) for part in place.relative_to(place.anchor).parts[-depth:])
+    return replace(entry, name=f"{folders}/{entry.name}") if folders else entry
 
 
 def _without_duplicates(entries: Sequence[Entry]) -> tuple[list[Entry], list[LeftOut]]:
@@ -69,18 +114,25 @@ def _without_duplicates(entries: Sequence[Entry]) -> tuple[list[Entry], list[Lef
             first[key] = entry
             continue
         first[key] = _combined(known, entry)
-        duplicates.append(LeftOut(entry.name, "listed twice", f"the same file as {known.name}"))
+        duplicates.append(_duplicate(entry, known))
     return list(first.values()), duplicates
 
 
+def _duplicate(entry: Entry, known: Entry) -> LeftOut:
+    if len(files_of(known)) > 1 and os.path.realpath(entry.path) != os.path.realpath(known.path):
+        return LeftOut(entry.name, OTHER_HALF, f"read together with {known.name}")
+    return LeftOut(entry.name, "listed twice", f"the same file as {known.name}")
+
+
 def _identity(entry: Entry) -> Hashable:
-    """Of the bytes: equal for hard links, soft links and different spellings of one path."""
-    try:
-        state = os.stat(entry.path)
-    except OSError:
-        return os.path.realpath(entry.path), entry.member
+    """Of the bytes: equal for hard links, soft links, different spellings of one path, and both halves of a pair."""
     if entry.error is not None:  # it will not be opened, whatever it leads to
         return os.path.abspath(entry.path), entry.member
+    path = files_of(entry)[0]
+    try:
+        state = os.stat(path)
+    except OSError:
+        return os.path.realpath(path), entry.member
     return state.st_dev, state.st_ino, entry.member
 
 
@@ -102,12 +154,18 @@ def _with_unique_names(entries: Sequence[Entry]) -> list[Entry]:
     """Two places may hold files of the same relative name: the later ones get their folder in front, or a number behind."""
     seen: set[str] = set()
     unique = []
+    files = {entry.name for entry in entries}
+
+    def is_taken(name: str) -> bool:
+        file, frame = file_and_frame(name)  # x.tif#0 is the first page of x.tif
+        return name in seen or (frame is not None and file in files)
+
     for entry in entries:
         name, parts = entry.name, entry.path.parent.parts
-        while name in seen and parts:
+        while is_taken(name) and parts and file_and_frame(entry.name)[1] is None:
             name, parts = f"{file_name(parts[-1])}/{name}", parts[:-1]
         number = 2
-        while name in seen:
+        while is_taken(name):
             name, number = f"{entry.name} ({number})", number + 1
         seen.add(name)
         unique.append(replace(entry, name=name))

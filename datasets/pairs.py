@@ -1,25 +1,59 @@
 """Images in two files: the header of a NIfTI pair (`NAME.hdr`) joined to its voxels (`NAME.img`), either perhaps gzipped.
 
-A decoder is handed one open file, so the two become one in memory: the header, then all bytes of the voxel file. Only a regular
-file that lies beside the header under the same name is taken.
+Only a regular file that lies beside the header under the same name is taken. Nothing of either is inflated or believed here but
+the first bytes of the header: that is for the confined decoder (`joined`).
 """
 
 from __future__ import annotations
 
-import gzip
 import os
-import tempfile
+import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from oddpixel.errors import CorruptFile, MissingFile, TooLarge
+from oddpixel.errors import MissingFile, TooLarge, UnreadableInput
 
 from .entry import Entry, open_regular
+from .joined import join
 from .limits import Limits
 
 HEADERS, VOXELS = (".hdr", ".hdr.gz"), (".img", ".img.gz")
-SIZES = {b"ni1\0": 348, b"ni2\0": 540}  # bytes of the header
-BLOCK = 2**20
+PAIRED = (b"ni1\0", b"ni2\0")
+GZIP, GZIP_WINDOW = b"\x1f\x8b", 31
+LARGEST_HEADER = 2**16  # bytes of a header file
+
+
+def files_of(entry: Entry) -> tuple[Path, ...]:
+    """Every file that the entry is read from: of a pair the header first, then the voxels."""
+    if entry.member is None and (pair := _pair(entry.path)) is not None:
+        return pair
+    return (entry.path,)
+
+
+def lacks_other_half(path: Path) -> bool:
+    """Whether this is the header of a pair without its voxels; or a file called as voxels are, without its header."""
+    name = path.name.lower()
+    if name.endswith(VOXELS):
+        return _beside(path, HEADERS) is None
+    return name.endswith(HEADERS) and _is_pair_header(path) and _beside(path, VOXELS) is None
+
+
+def _pair(path: Path) -> tuple[Path, Path] | None:
+    """Header and voxels, of either of them; None for a file by itself."""
+    name = path.name.lower()
+    if not name.endswith((*HEADERS, *VOXELS)):
+        return None
+    header = path if name.endswith(HEADERS) else _beside(path, HEADERS)
+    voxels = path if name.endswith(VOXELS) else _beside(path, VOXELS)
+    return None if header is None or voxels is None or not _is_pair_header(header) else (header, voxels)
+
+
+def _is_pair_header(path: Path) -> bool:
+    try:
+        with open_regular(path) as file:
+            return _is_paired(file)
+    except (UnreadableInput, OSError):
+        return False
 
 
 def open_whole(entry: Entry, limits: Limits) -> BinaryIO:
@@ -34,15 +68,15 @@ def open_whole(entry: Entry, limits: Limits) -> BinaryIO:
             return file  # whatever else an .img may be
         file.close()
         file = open_regular(header)
-    size = _header_size(file)
-    if size is None:
+    if not _is_paired(file):
         return file
     voxels = _beside(entry.path, VOXELS) if entry.member is None else None
     if voxels is None:
         file.close()
         raise MissingFile(f"{name} is the header of a pair, and no file with its voxels (.img) lies beside it")
     with file, open_regular(voxels) as second:
-        return _joined(file, size, second, limits)
+        _check_sizes(file, second, limits)
+        return join(file, second)
 
 
 def _beside(path: Path, suffixes: tuple[str, ...]) -> Path | None:
@@ -54,35 +88,21 @@ def _beside(path: Path, suffixes: tuple[str, ...]) -> Path | None:
     return None
 
 
-def _header_size(file: BinaryIO) -> int | None:
-    """Bytes of a header whose voxels lie elsewhere; None where it is none."""
-    head = _inflated(file).read(348)
+def _is_paired(file: BinaryIO) -> bool:
+    """Whether it is a header whose voxels lie elsewhere."""
+    head = file.read(512)
     file.seek(0)
-    return SIZES.get(head[344:348]) or SIZES.get(head[4:8])
+    if head.startswith(GZIP):
+        try:
+            head = zlib.decompressobj(GZIP_WINDOW).decompress(head, 512)
+        except zlib.error:
+            return False
+    return head[344:348] in PAIRED or head[4:8] in PAIRED
 
 
-def _joined(header: BinaryIO, size: int, voxels: BinaryIO, limits: Limits) -> BinaryIO:
-    memory: Any = (
-        os.fdopen(os.memfd_create("pair", os.MFD_CLOEXEC), "w+b")
-        if hasattr(os, "memfd_create")
-        else tempfile.TemporaryFile()  # noqa: SIM115 -- the caller closes it
-    )
-    try:
-        memory.write(_inflated(header).read(size))
-        source = _inflated(voxels)
-        while block := source.read(BLOCK):
-            memory.write(block)
-            if memory.tell() > limits.max_file_bytes:
-                raise TooLarge(f"the pair holds more than {limits.max_file_bytes / 2**30:.1f} GiB")
-    except (OSError, EOFError) as error:
-        memory.close()
-        raise CorruptFile(f"the pair cannot be read: {error}") from error
-    memory.seek(0)
-    whole: BinaryIO = memory
-    return whole
-
-
-def _inflated(file: BinaryIO) -> Any:
-    start = file.read(2)
-    file.seek(0)
-    return gzip.GzipFile(fileobj=file) if start == b"\x1f\x8b" else file
+def _check_sizes(header: BinaryIO, voxels: BinaryIO, limits: Limits) -> None:
+    """Raises: TooLarge."""
+    sizes = [os.fstat(file.fileno()).st_size for file in (header, voxels)]
+    if sizes[0] > LARGEST_HEADER:
+        raise TooLarge(f"the header of the pair has {sizes[0]} bytes, over the cap of {LARGEST_HEADER}")
+    limits.check_bytes(sum(sizes))

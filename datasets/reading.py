@@ -24,6 +24,7 @@ from .entry import Entry
 from .limits import Limits
 from .pairs import open_whole
 from .sandbox import Decoder, DirectDecoder, FileFacts, Pixels, SandboxedDecoder
+from .series_words import series_notes
 
 # Frames of one file that may each cost a worker before the file is given up.
 MAX_RESTARTS = 3
@@ -121,7 +122,8 @@ def _image(
     entry: Entry, pixels: Pixels, facts: FileFacts, index: int, source: str, sha256: str, group: str, size: int
 ) -> Image:
     meta = {"format": facts.header.format, "bytes": size, **facts.header.meta, **pixels.meta}
-    if notes := [*facts.header.meta.get("notes", []), *pixels.meta.get("notes", [])]:
+    about_series = series_notes(entry.series or {})
+    if notes := [*facts.header.meta.get("notes", []), *pixels.meta.get("notes", []), *about_series]:
         meta["notes"] = notes
     if facts.header.frames > 1:
         meta |= {"frame": index, "frames": facts.header.frames}

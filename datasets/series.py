@@ -1,7 +1,8 @@
 """DICOM slices in the order of anatomy: grouped by series, sorted along the slice normal (PS3.3 C.7.6.2.1.1).
 
 InstanceNumber is what a scanner happened to count; the position is where the slice lies. What is wrong with a series
-(slices missing, planes sheared by gantry tilt, positions doubled) is noted in every slice's `meta["series"]`.
+(slices missing, distances irregular, planes sheared by gantry tilt, positions doubled) is noted in every slice's
+`meta["series"]`, and in sentences (`series_words`) in its notes.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ TILT_NOTED_DEG = 0.5
 PARALLEL = 0.999  # cosine between two slice normals: 2.6 degrees
 ALIKE = 1.25  # steps within this factor of each other are one slice distance
 COMMON = 0.25  # the smallest distance that at least this share of all steps has is the slice distance
-UNEVEN = 0.2  # of a slice distance off a whole number of them
+UNEVEN = 0.1  # of a slice distance off a whole number of them is no gap, but an irregular distance ...
+UNEVEN_BY_STEP = 0.01  # ... and this much more for each slice distance in it, since that is known no better
 
 
 def arrange(entries: Sequence[Entry], reader: Reader) -> list[Entry]:
@@ -63,20 +65,48 @@ def _sort_series(series: str, slices: list[tuple[int, dict[str, Any]]], entries:
         along = position @ normal
         order = sorted(range(len(main)), key=lambda k: (along[k], main[k][1]["instance"], entries[main[k][0]].name))
         main = [main[k] for k in order]
-        notes |= geometry(position[order], normal)
+        unplaced = [place["instance"] for _, place in others if "position" not in place]
+        notes |= geometry(position[order], normal, [place["instance"] for _, place in main], unplaced)
     others = sorted(others, key=lambda each: (each[1]["instance"], entries[each[0]].name))
     totals = [place["promised"] for _, place in slices if place.get("promised")]
     lacking = missing([place["instance"] for _, place in slices], max(totals, default=None))
-    if main and others:
-        notes["other_orientations"] = len(others)
-    apart: dict[str, Any] = {"sorted_by": "instance number"}
-    if main:
-        apart["orientation"] = "not that of most slices of the series"
-    described = [*((i, notes | lacking) for i, _ in main), *((i, apart | lacking) for i, _ in others)]
+    common = lacking | _shared_uids([place for _, place in slices]) | _counts(others, bool(main))
+    described = [
+        *((i, notes | common) for i, _ in main),
+        *((i, _apart(place, bool(main)) | common) for i, place in others),
+    ]
     return [
         replace(entries[i], series={"id": series, "index": k, "num_slices": len(described), **about})
         for k, (i, about) in enumerate(described)
     ]
+
+
+def _counts(others: list[tuple[int, dict[str, Any]]], has_main: bool) -> dict[str, int]:
+    """How many images lie otherwise than most of their series, or nowhere; none of a series that has no positions at all."""
+    unplaced = sum("position" not in place for _, place in others)
+    placed = len(others) - unplaced
+    counts = {
+        "other_orientations": placed if has_main else 0,
+        "without_position": unplaced if has_main or placed else 0,
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _apart(place: dict[str, Any], has_main: bool) -> dict[str, Any]:
+    """About an image that is not in the stack."""
+    about: dict[str, Any] = {"sorted_by": "instance number"}
+    if has_main and "position" in place:
+        about["orientation"] = "not that of most slices of the series"
+    elif has_main:
+        about["position"] = "none"
+    return about
+
+
+def _shared_uids(places: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """How many images have the SOPInstanceUID of an earlier one, which is to be unique (PS3.3 C.12.1)."""
+    uids = [place["uid"] for place in places if "uid" in place]
+    shared = len(uids) - len({*uids})
+    return {"shared_instance_uids": shared} if shared else {}
 
 
 def _main_stack(placed: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
@@ -99,32 +129,68 @@ def slice_normal(orientation: Sequence[float]) -> np.ndarray:
     return normal / max(float(np.linalg.norm(normal)), 1e-12)
 
 
-def geometry(position: np.ndarray, normal: np.ndarray) -> dict[str, Any]:
-    """Slice distance, missing and doubled slices, and the tilt of a sorted stack.
+def geometry(
+    position: np.ndarray, normal: np.ndarray, numbers: Sequence[int] = (), unplaced: Sequence[int] = ()
+) -> dict[str, Any]:
+    """Slice distance, missing slices, doubled positions, irregular distances and the tilt of a sorted stack.
 
     Arguments:
         position: `[n, 3]` in mm, sorted along `normal`.
+        numbers: what the scanner counted the slices as.
+        unplaced: the numbers of slices that are here without a position: they are not missing.
     """
     steps = np.diff(position @ normal)
-    distinct = steps[steps > SAME_POSITION_MM]
-    notes: dict[str, Any] = {"doubled_positions": int((steps <= SAME_POSITION_MM).sum())}
-    if len(distinct) == 0:
+    is_step = steps > SAME_POSITION_MM
+    notes: dict[str, Any] = {"doubled_positions": _num_doubled(is_step)}
+    if not is_step.any():
         return notes
-    spacing = slice_distance(distinct)
-    multiples = np.rint(distinct / spacing)
-    missing = int((multiples - 1).clip(0).sum())
+    distinct = steps[is_step]
+    spacing = _distance_by_numbers(steps, numbers) or slice_distance(distinct)
+    multiples = np.rint(steps / spacing)
+    is_irregular = is_step & (np.abs(steps / spacing - multiples) > UNEVEN + UNEVEN_BY_STEP * multiples)
+    is_gap = is_step & ~is_irregular & (multiples > 1)
+    gaps = np.flatnonzero(is_gap).tolist()
+    lacking = {k: int(multiples[k]) - 1 - _num_between(numbers, k, unplaced) for k in gaps}
+    lacking = {k: number for k, number in lacking.items() if number > 0}
     travel = position[-1] - position[0]
     cosine = float(travel @ normal) / max(float(np.linalg.norm(travel)), 1e-12)
     tilt = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
-    notes |= {"slice_distance_mm": round(spacing, 4), "missing_slices": missing}
-    if missing:
-        wide = np.flatnonzero((steps > SAME_POSITION_MM) & (np.rint(steps / spacing) > 1))
-        notes["gaps_after"] = [int(k) for k in wide]
-    if bool((np.abs(distinct / spacing - multiples) > UNEVEN).any()):
-        notes["uneven_distances"] = True
+    notes |= {"slice_distance_mm": round(spacing, 4), "missing_slices": sum(lacking.values())}
+    if lacking:
+        notes["gaps_after"] = [*lacking]
+    if is_irregular.any():
+        extremes = (min(spacing, steps[is_irregular].min()), max(spacing, steps[is_irregular].max()))
+        notes["slice_distances_mm"] = [round(float(each), 4) for each in extremes]
     if tilt > TILT_NOTED_DEG:
         notes["gantry_tilt_deg"] = round(tilt, 2)
     return notes
+
+
+def _num_doubled(is_step: np.ndarray) -> int:
+    """How many positions more than one slice has: runs of slices without a step between them."""
+    stays = np.concatenate([[False], ~is_step])
+    return int((stays[1:] & ~stays[:-1]).sum())
+
+
+def _num_between(numbers: Sequence[int], k: int, unplaced: Sequence[int]) -> int:
+    """How many of the unplaced slices have a number between those of slices k and k + 1."""
+    if len(numbers) <= k + 1:
+        return 0
+    low, high = sorted(numbers[k : k + 2])
+    return sum(low < number < high for number in unplaced)
+
+
+def _distance_by_numbers(steps: np.ndarray, numbers: Sequence[int]) -> float | None:
+    """The distance for each number, where all steps agree on it: so it is known however few slices are left.
+
+    None where slices share a position or a number, or where numbers and positions tell different stories.
+    """
+    counts = np.abs(np.diff(numbers)) if len(numbers) == len(steps) + 1 else np.zeros(0)
+    if not len(counts) or len({*numbers}) < len(numbers) or not (steps > SAME_POSITION_MM).all():
+        return None
+    by_number = steps / counts
+    distance = float(np.median(by_number))
+    return distance if bool((np.abs(by_number - distance) <= UNEVEN * distance).all()) else None
 
 
 def slice_distance(steps: np.ndarray) -> float:

@@ -77,7 +77,9 @@ class FileSource:
         """Raises: NoImages where there is nothing to read, with what was left out instead."""
         if not self.entries:
             counted = ", ".join(f"{count} {reason}" for reason, count in reasons(self.left_out).items())
-            raise NoImages(f"no file there is an image ({counted})" if counted else "there are no files")
+            raise NoImages(
+                f"no file there is an image ({counted})" if counted else "there are no files at the given places"
+            )
 
 
 def open_source(

@@ -7,8 +7,8 @@ from typing import Any
 MAX_LENGTH = 120
 
 
-def technical_text(value: Any) -> str | float | int:
-    """A number as it is; anything else as at most 120 printable characters."""
+def technical_text(value: Any, longest: int = MAX_LENGTH) -> str | float | int:
+    """A number as it is; anything else as printable characters, at most so many."""
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, int):
@@ -20,4 +20,4 @@ def technical_text(value: Any) -> str | float | int:
         pass
     text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
     clean = "".join(c if c.isprintable() else " " for c in text).strip()
-    return clean if len(clean) <= MAX_LENGTH else clean[: MAX_LENGTH - 1] + "…"
+    return clean if len(clean) <= longest else clean[: longest - 1] + "…"

@@ -14,6 +14,7 @@ from jaxtyping import Bool
 from .jpeg_integrity import NOT_CHECKED, check_jpeg
 
 JPEG = (7, 33007, 34892)  # JPEG, and the lossy one of other writers and of DNG
+OLD_JPEG = 6
 START_OF_IMAGE_BYTES, END_OF_IMAGE_BYTES = 2, 2
 
 
@@ -23,7 +24,8 @@ def missing_segments(page: Any) -> tuple[Bool[np.ndarray, "h w"] | None, list[st
     columns = int(page.tilewidth) if page.is_tiled else width
     rows = int(page.tilelength) if page.is_tiled else min(int(page.rowsperstrip or height), height)
     across, down = -(-width // columns), -(-height // rows)
-    absent = [k for k, count in enumerate(page.databytecounts) if count == 0]
+    num_segments = across * down * (int(page.samplesperpixel) if int(page.planarconfig or 1) == 2 else 1)
+    absent = [k for k in range(num_segments) if not _is_there(page, k)]
     if not absent:
         return None, []
     masked = np.zeros((height, width), bool)
@@ -31,7 +33,14 @@ def missing_segments(page: Any) -> tuple[Bool[np.ndarray, "h w"] | None, list[st
         row, column = divmod(k % (across * down), across)
         masked[row * rows : (row + 1) * rows, column * columns : (column + 1) * columns] = True
     kind = "tiles" if page.is_tiled else "strips"
-    return masked, [f"{len(absent)} of {len(page.databytecounts)} {kind} are not in the file"]
+    return masked, [f"{len(absent)} of {num_segments} {kind} are not in the file"]
+
+
+def _is_there(page: Any, segment: int) -> bool:
+    """A page may list fewer segments than it needs; one of old-style JPEG lists its data elsewhere (TIFF 6.0, section 22)."""
+    if segment >= min(len(page.dataoffsets), len(page.databytecounts)):
+        return int(page.compression) == OLD_JPEG
+    return bool(page.databytecounts[segment] and page.dataoffsets[segment])
 
 
 def check_jpeg_segments(page: Any, file: BinaryIO) -> list[str]:

@@ -19,6 +19,7 @@ from .decoding import identify
 from .entry import Entry, open_regular
 from .formats import promised_format
 from .listing import LeftOut, Listing, file_name
+from .pairs import files_of
 
 HEAD = 512  # bytes that tell a format
 HIDDEN, NO_IMAGE, EMPTY, LINKED = "hidden", "no image", "empty", "a link to a file that is read by itself"
@@ -80,9 +81,14 @@ def _content(folder: Path, name: str) -> list[tuple[Path, str] | Entry]:
     try:
         children = sorted(os.listdir(folder), reverse=True)
     except OSError as error:
-        problem = MissingFile(f"the folder cannot be listed: {error.strerror}; its files are not read")
-        return [Entry(name=name or file_name(folder.name), path=folder, error=problem)]
+        return [unlisted(folder, name or file_name(folder.name), error)]
     return [(folder / child, f"{name}/{file_name(child)}".lstrip("/")) for child in children]
+
+
+def unlisted(folder: Path, name: str, error: OSError) -> Entry:
+    """The error row of a folder that cannot be listed."""
+    problem = MissingFile(f"the folder cannot be listed: {error.strerror}; its files are not read")
+    return Entry(name=name, path=folder, error=problem)
 
 
 def _linked(path: Path, name: str, inside: str, follow_links: bool, file: Classify) -> Listed | None:
@@ -104,14 +110,21 @@ def leads_out(target: Path) -> UnsafePath:
     return UnsafePath(f"a link out of the folder, to {file_name(target.name)!r}; name that file itself to read it")
 
 
+def is_dicomdir(name: str) -> bool:
+    return name.upper().startswith("DICOMDIR")
+
+
 def listed_file(path: Path, name: str) -> Listed:
     """A file as an entry, or why it is left out."""
-    if path.name.upper().startswith("DICOMDIR"):
+    if is_dicomdir(path.name):
         return LeftOut(name, DICOMDIR)
     if promised_format(path.name) is not None:
         return Entry(name=name, path=path)
     if (place := NAMED_PLACES.get(path.suffix.lower())) is not None:
         return LeftOut(name, place)
+    entry = Entry(name=name, path=path)
+    if len(files_of(entry)) > 1:  # the voxels of a pair are told from nothing but their header
+        return entry
     try:
         with open_regular(path) as file:
             identify(file.read(HEAD), path.name, any_suffix=True)
@@ -123,4 +136,4 @@ def listed_file(path: Path, name: str) -> Listed:
         return LeftOut(name, NO_IMAGE, str(error))
     except OSError as error:
         return Entry(name=name, path=path, error=CorruptFile(f"cannot be read: {error.strerror}"))
-    return Entry(name=name, path=path)
+    return entry

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -16,20 +15,23 @@ from markupsafe import Markup
 from oddpixel.border import border
 from oddpixel.errors import OddPixelError, describe
 
+from .runs import Run
+
 logger = logging.getLogger(__name__)
 # More tiles than this make a page of many megabytes; the run's table has them all.
 MAX_TILES = 500
 
 
-def write_contact_sheet(path: Path, title: str, items: Sequence[dict[str, Any]]) -> None:
-    """Write the page beside the run's thumbnails, which it takes in as data URLs."""
+def write_contact_sheet(run: Run, title: str, items: Sequence[dict[str, Any]]) -> None:
+    """Write `index.html` with the run's thumbnails as data URLs. Raises: RunError."""
 
     def draw(item: dict[str, Any]) -> Markup:
-        return _drawn(item | {"picture": _data_url(path.parent, item.get("thumbnail"))})
+        return _drawn(item | {"picture": _data_url(run, item.get("thumbnail"))})
 
     tiles = list(border(items[:MAX_TILES], draw, _failed))
     page = _template("contact_sheet.html").render(title=title, tiles=tiles, total=len(items))
-    path.write_text(page, encoding="utf-8")
+    with run.writing(run.path / "index.html") as file:
+        file.write(page.encode())
 
 
 def _drawn(tile: dict[str, Any]) -> Markup:
@@ -47,7 +49,7 @@ def _template(name: str) -> jinja2.Template:
     return environment.from_string(files(__package__ or "").joinpath(name).read_text("utf-8"))
 
 
-def _data_url(folder: Path, thumbnail: str | None) -> str | None:
+def _data_url(run: Run, thumbnail: str | None) -> str | None:
     if thumbnail is None:
         return None
-    return "data:image/webp;base64," + base64.b64encode((folder / thumbnail).read_bytes()).decode()
+    return "data:image/webp;base64," + base64.b64encode(run.content(thumbnail)).decode()

@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from oddpixel.counting import counted
 from oddpixel.errors import RunError, UsageError
 
 MAX_RESTARTS = 3
@@ -57,7 +58,7 @@ class Pool:
             if not waiting:
                 return
         raise RunError(
-            f"workers died {MAX_RESTARTS} times, {len(waiting)} shards are missing; what was done is kept. "
+            f"workers died {MAX_RESTARTS} times, {counted(len(waiting), 'shard')} missing; what was done is kept. "
             "Use fewer --workers if memory is short; the same command goes on"
         )
 

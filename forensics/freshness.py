@@ -13,8 +13,10 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from oddpixel.counting import counted
 from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
+from oddpixel.datasets.pairs import files_of, open_whole
 from oddpixel.errors import RunError, UnreadableInput
 from oddpixel.records import read_record
 
@@ -28,7 +30,7 @@ STAMPS: dict[str, Any] = {
     "properties": {
         "files": {
             "type": "object",
-            "additionalProperties": {"type": ["array", "null"], "items": {"type": "integer"}, "maxItems": 5},
+            "additionalProperties": {"type": ["array", "null"], "items": {"type": "integer"}, "maxItems": 10},
         }
     },
 }
@@ -57,7 +59,7 @@ def drop_outdated(run: Run, entries: Sequence[Entry], shard_size: int) -> list[s
             changed += names
     if changed:
         shown = ", ".join(changed[:NAMED]) + (f" and {len(changed) - NAMED} more" if len(changed) > NAMED else "")
-        logger.warning("%d files changed since they were judged, and are judged again: %s", len(changed), shown)
+        logger.warning("%s judged again, changed since the last time: %s", counted(len(changed), "file"), shown)
     return changed
 
 
@@ -79,17 +81,18 @@ def _noted(run: Run, shard: int) -> dict[str, Any]:
 
 
 def _stamp(entry: Entry) -> list[int] | None:
+    """Of all files that the entry is read from."""
     try:
-        status = entry.path.stat()
+        states = [path.stat() for path in files_of(entry)]
     except OSError:
         return None
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+    return [number for each in states for number in (each.st_size, each.st_mtime_ns, each.st_ctime_ns, each.st_ino)]
 
 
 def _digest(entry: Entry) -> str | None:
     """None where it cannot be read: that is never what was recorded."""
     try:
-        with entry.open(Limits()) as file:
+        with open_whole(entry, Limits()) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     except (UnreadableInput, OSError):
         return None

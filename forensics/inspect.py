@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,11 +12,13 @@ import numpy as np
 
 from oddpixel.border import border, error_row
 from oddpixel.datasets.source import FileSource
-from oddpixel.errors import describe
+from oddpixel.errors import RunError, describe
 from oddpixel.image import Image, Unreadable
+from oddpixel.records import read_record
 
 from .contact_sheet import write_contact_sheet
 from .freshness import drop_outdated, note_stamps, stamps_of
+from .run_schema import DETAILS
 from .runs import SHARD_SIZE, Run
 
 
@@ -59,15 +60,22 @@ def inspect_into(
                 rows.append(row)
                 on_item()
             run.write_json(_details(shard), {"items": rows})
-            run.write_part(shard, rows)  # last: it is what says that the shard is done
-        items = [item for k in range(num_shards) for item in json.loads((out / _details(k)).read_text())["items"]]
-        write_contact_sheet(run.path / "index.html", "inspect", items)
+            run.write_part(shard, [_table_row(row) for row in rows])  # last: it is what says that the shard is done
+        items = [
+            item for k in range(num_shards) for item in read_record(run.file(_details(k)), DETAILS, RunError)["items"]
+        ]
+        write_contact_sheet(run, "inspect", items)
         run.finish()
     return items
 
 
 def _details(shard: int) -> str:
     return f"details/part-{shard:05d}.json"
+
+
+def _table_row(item: dict[str, Any]) -> dict[str, Any]:
+    """As the run's table, and every export of it, has it."""
+    return item | {"notes": item.get("meta", {}).get("notes")}
 
 
 def _row(run: Run, image: Image | Unreadable) -> dict[str, Any]:

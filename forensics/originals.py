@@ -14,9 +14,11 @@ from typing import Any, BinaryIO
 from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.group_key import group_key
 from oddpixel.datasets.limits import Limits
+from oddpixel.datasets.pairs import open_whole
 from oddpixel.datasets.reading import Reader
 from oddpixel.datasets.source import FileSource, open_source
 from oddpixel.errors import MissingFile, UnsafePath
+from oddpixel.image import file_and_frame
 
 from .runs import Run
 
@@ -71,7 +73,7 @@ class OriginalFiles:
         if (there := self._beside(item)) is not None:
             return there
         _ = self.source  # listed
-        entry = self._entries.get(item) or self._entries.get(item.rpartition("#")[0])
+        entry = self._entries.get(item) or self._entries.get(file_and_frame(item)[0])
         if entry is None:
             raise MissingFile(f"{item} is no longer where it was scored ({', '.join(self.run.record['places'])})")
         self._check(entry.path)
@@ -80,7 +82,7 @@ class OriginalFiles:
     def _beside(self, item: str) -> Entry | None:
         """In a folder that the run was made from, by its name there: no need to list a hundred thousand others."""
         for place in map(Path, self.run.record["places"]):
-            for name in (item, item.rpartition("#")[0]):
+            for name in (file_and_frame(item)[0], item):  # x.tif#0 is a page of x.tif wherever there is an x.tif
                 path = place / name
                 if name and _is_inside(path, place):
                     self._check(path)
@@ -101,7 +103,7 @@ class OriginalFiles:
     def open(self, row: dict[str, Any]) -> BinaryIO:
         """Its bytes, which are those that were scored. Raises: UnreadableInput."""
         digest = recorded_digest(row)
-        file = self.entry(row).open(self.reader.limits)
+        file = open_whole(self.entry(row), self.reader.limits)
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:  # type: ignore[arg-type]
             file.close()
             raise changed(row["item"])

@@ -17,6 +17,7 @@ DECISION: dict[str, Any] = {
         "warnings": {"type": "array", "items": TEXT, "maxItems": 1000},
         "num_groups": COUNT,
         "num_flagged_groups": COUNT,
+        "flagged_up_to": PROBABILITY,
         "map_threshold": {"type": ["number", "null"]},
         "drift_alarm": {"type": ["boolean", "null"]},
     },
@@ -45,6 +46,49 @@ GROUPS: dict[str, Any] = {
                     "num_images": COUNT,
                     "oddest": TEXT,
                     "curve": {"type": "array", "items": {"type": "number"}},
+                },
+            },
+        }
+    },
+}
+# Of one shard of `inspect`: `describe_image` of each item, with its thumbnail.
+DETAILS: dict[str, Any] = {
+    "type": "object",
+    "required": ["items"],
+    "properties": {
+        "items": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["item", "error"],
+                "properties": {
+                    "item": {"type": "string"},
+                    "error": {
+                        "type": ["object", "null"],
+                        "required": ["type", "message"],
+                        "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
+                    },
+                    "thumbnail": TEXT_OR_NULL,
+                    "sha256": TEXT_OR_NULL,
+                    "width": COUNT,
+                    "height": COUNT,
+                    "channels": COUNT,
+                    "bits": COUNT,
+                    "unit": TEXT,
+                    "range": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+                    "spacing_mm": {"type": ["array", "null"], "items": {"type": "number"}},
+                    "meta": {
+                        "type": "object",
+                        "required": ["format"],
+                        "properties": {
+                            "notes": {"type": "array", "items": {"type": "string"}},
+                            "series": {"type": "object"},
+                        },
+                    },
+                },
+                "if": {"properties": {"error": {"type": "null"}}},
+                "then": {
+                    "required": ["sha256", "width", "height", "channels", "bits", "unit", "range", "spacing_mm", "meta"]
                 },
             },
         }

@@ -32,9 +32,10 @@ from filelock import FileLock, Timeout
 from oddpixel import __version__
 from oddpixel.border import border
 from oddpixel.envelope import SCHEMA_VERSION, plain
-from oddpixel.errors import OddPixelError, RunError, StorageFull, describe
+from oddpixel.errors import OddPixelError, RunError, StorageFull, UnreadableInput, describe
 from oddpixel.files import NEW_FILE_MODE
-from oddpixel.image import Image
+from oddpixel.folders import bytes_inside, file_inside
+from oddpixel.image import Image, file_and_frame
 from oddpixel.records import read_record
 
 from .run_schema import RUN
@@ -181,9 +182,8 @@ class Run:
             for shard, table in enumerate(tables):
                 merged._write_table(shard, table)
             for run in parts:
-                for folder in ("thumbnails", "maps"):
-                    if (run.path / folder).is_dir():
-                        shutil.copytree(run.path / folder, path / folder, dirs_exist_ok=True)
+                for picture in run._pictures():
+                    merged._copy(run, picture)
             merged.finish(num_shards=len(tables), merged_from=[run.record["id"] for run in parts])
         return merged
 
@@ -196,11 +196,27 @@ class Run:
 
     @property
     def verdicts_path(self) -> Path:
-        return self.path / "verdicts.sqlite"
+        """Raises: RunError for a link or a pipe: a run that was handed on must not lead to another database."""
+        path = self.path / "verdicts.sqlite"
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise RunError(f"{path} is not a regular file; replace it by the database itself, or remove it")
+        return path
+
+    def file(self, name: str) -> Path:
+        """The file of this run that one of its records names. Raises: UnsafePath, MissingFile (`file_inside`)."""
+        return file_inside(self.path, name)
+
+    def content(self, name: str) -> bytes:
+        """What that file holds. Raises: UnsafePath, MissingFile, TooLarge."""
+        return bytes_inside(self.path, name)
 
     def parts(self) -> list[Path]:
-        """The parts that are done, by shard."""
-        return sorted(path for path in (self.path / "scores").glob("part-*.parquet") if PART.fullmatch(path.name))
+        """The parts that are done, by shard. Raises: RunError where one is a link out of the run, or a pipe."""
+        names = sorted(path.name for path in (self.path / "scores").glob("part-*.parquet") if PART.fullmatch(path.name))
+        try:
+            return [self.file(f"scores/{name}") for name in names]
+        except UnreadableInput as error:
+            raise RunError(f"{self.path}: its parts cannot be read: {error}") from error
 
     def missing_shards(self) -> list[int]:
         done = {int(part.stem.removeprefix("part-")) for part in self.parts()}
@@ -216,9 +232,20 @@ class Run:
             raise RunError(f"{self._part(shard)} cannot be read: {error}") from error
         found: dict[str, set[str | None]] = {}
         for item, sha256 in zip(table["item"], table["sha256"], strict=True):
-            for name in {item, str(item).rpartition("#")[0]}:
+            for name in {item, file_and_frame(str(item))[0]}:
                 found.setdefault(name, set()).add(None if pd.isna(sha256) else str(sha256))
         return found
+
+    def _pictures(self) -> Iterator[str]:
+        """Names of the thumbnails and maps that are there."""
+        for folder in ("thumbnails", "maps"):
+            for path in sorted((self.path / folder).glob("*")):
+                yield f"{folder}/{path.name}"
+
+    def _copy(self, other: Run, name: str) -> None:
+        """Raises: UnsafePath, MissingFile, RunError."""
+        with other.file(name).open("rb") as source, self.writing(self.path / name) as copy:
+            shutil.copyfileobj(source, copy)
 
     def drop_part(self, shard: int) -> None:
         """Have a shard done anew; the run is unfinished until then. Raises: RunError."""
@@ -297,6 +324,8 @@ class Run:
     @contextlib.contextmanager
     def writing(self, path: Path) -> Iterator[BinaryIO]:
         """A file that appears whole under its name, on the disk, or not at all. Raises: RunError."""
+        if not path.parent.resolve().is_relative_to(self.path.resolve()):
+            raise RunError(f"{path.parent} is a link out of the run; nothing is written there")
         with _explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
@@ -324,11 +353,11 @@ class Run:
 
     def _refuse_unless_same(self, spec: Mapping[str, Any]) -> None:
         record = self.record
-        for name, what in (("kind", "command"), ("options", "options"), ("shard_size", "shards")):
+        for name in ("kind", "options", "shard_size"):
             if record.get(name) != spec[name]:
                 raise RunError(
-                    f"{self.path} holds a run of another {what} ({name} {record.get(name)}, now {spec[name]}); "
-                    "name another folder, or repeat that command to finish it"
+                    f"{self.path} holds a run with {_differences(name, record.get(name), spec[name])}; name another folder, "
+                    "or give the same again to go on with that run"
                 )
         if record["items"] != spec["items"]:
             raise RunError(f"the inputs are not those with which {self.path} was begun; name another folder")
@@ -346,6 +375,28 @@ def _explained(path: Path) -> Iterator[None]:
             f"{path} cannot be written: {error.strerror or error}; what was written before is whole, and the same "
             "command goes on from there"
         ) from error
+
+
+# What a difference in these is called; everything else is an option of the command by its own name.
+CALLED = {
+    "kind": "command", "shard_size": "number of files a shard", "detector": "detector", "calibration": "calibration",
+    "model": "density model", "rule": "rule", "strata": "--strata", "maps": "--maps", "anchors_sha256": "--anchors",
+}  # fmt: skip
+
+
+def _differences(name: str, before: Any, now: Any) -> str:
+    """In words, with the values where they mean something to a reader."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        return ", ".join(_differences(key, before.get(key), now.get(key)) for key in changed)
+    called = CALLED.get(name, f"--{name.replace('_', '-')}")
+    if re.fullmatch("[0-9a-f]{64}", f"{before}") or re.fullmatch("[0-9a-f]{64}", f"{now}"):
+        return f"another {called}"
+    return f"another {called} ({_value(before)} then, {_value(now)} now)"
+
+
+def _value(value: Any) -> str:
+    return "not given" if value is None else json.dumps(value) if isinstance(value, list | dict | bool) else str(value)
 
 
 def _ours(name: str) -> bool:

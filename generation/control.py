@@ -1,7 +1,7 @@
 """Control networks: a picture of edges, a mask, or a small picture, added to stage C where guidance acts.
 
-A few convolutions bring the picture to the grid of stage C; a convolution that starts at zero adds it at each of the four
-places, so that an untrained control changes nothing (ControlNet: Zhang et al. 2023, section 3.1).
+A few convolutions reduce the picture; a convolution that starts at zero adds it at each of the four places, at any grid of stage
+C, so that an untrained control changes nothing (ControlNet: Zhang et al. 2023, section 3.1).
 """
 
 from __future__ import annotations
@@ -43,22 +43,26 @@ class ControlNetwork(nn.Module):
             nn.init.zeros_(cast(nn.Conv2d, convolution).weight)
             nn.init.zeros_(cast(Tensor, convolution.bias))
 
-    def forward(self, pictures: Pictures, grid: tuple[int, int]) -> Control:
+    def forward(self, pictures: Pictures) -> Control:
         """Raises: UsageError where the pictures have other channels."""
         if pictures.shape[1] != self.channels:
             raise UsageError(f"this control takes {self.channels} channels, got {pictures.shape[1]}")
-        features = interpolate(self.body(pictures), size=grid, mode="area")
-        return Control({place: self.at[place](features) for place in PLACES})
+        return Control(self.body(pictures), self.at)
 
 
 class Control:
-    """Acts at the four places of a `GuidedStageC`."""
+    """Acts at the four places of a `GuidedStageC`.
 
-    def __init__(self, added: dict[str, Tensor], strength: float = 1.0) -> None:
-        self.added, self.strength = added, strength
+    Arguments:
+        features: of the pictures, for as many samples or for a part of the batch that is repeated.
+        at: a convolution for each place.
+    """
+
+    def __init__(self, features: Float[Tensor, "b _c _h _w"], at: nn.ModuleDict, strength: float = 1.0) -> None:
+        self.features, self.at, self.strength = features, at, strength
 
     def after(self, place: str, x: Tensor) -> Tensor:
-        added = self.added[place]
+        added = self.at[place](interpolate(self.features, size=x.shape[2:], mode="area"))
         return x + self.strength * added.repeat(len(x) // len(added), 1, 1, 1)
 
 

@@ -17,11 +17,13 @@ from oddpixel.envelope import plain
 from oddpixel.errors import UsageError
 from oddpixel.provenance import Signature, save_synthetic
 
+from .adapter import Adapter, load_adapter
 from .cascade import BUNDLED, load_cascade, read_content
+from .follows import Follows
 from .official.load import from_official
 from .pipeline import OnStep, SamplingOptions, UltraPixelPipeline
 from .references import Reference, read_reference, size_like
-from .request import Request
+from .request import PLACES, Request
 from .sizes import Grid
 
 SCHEMA = "oddpixel/generate/1"
@@ -49,6 +51,7 @@ class Generator:
     Arguments:
         name, sha256: of the cascade.
         labels: known to it; none where it reads text.
+    adapter: a style or a control that was added to it.
     """
 
     pipeline: UltraPixelPipeline
@@ -56,6 +59,7 @@ class Generator:
     sha256: str
     labels: tuple[str, ...] = ()
     cascade: Any = None
+    adapter: Adapter | None = None
 
     @classmethod
     def load(
@@ -64,15 +68,19 @@ class Generator:
         official: Path | None = None,
         device: str = "cpu",
         offload: bool = False,
+        adapter: Path | None = None,
     ) -> Generator:
         """A bundled cascade, a folder that `oddpixel train` wrote, or released weights. Raises: ModelError."""
         if official is not None:
+            if adapter is not None:
+                raise UsageError("an adapter belongs to a cascade of our own training, not to released weights")
             pipeline = from_official(official, device=device, offload=offload)
             digests = sorted(each["sha256"] for each in pipeline.facts["files"].values())
             return cls(pipeline, official.name, hashlib.sha256("".join(digests).encode()).hexdigest())
         loaded = load_cascade(cascade)
         sha256 = read_content(loaded.folder)["weights_sha256"]
-        return cls(loaded.pipeline(device, offload), Path(cascade).name, sha256, loaded.options.labels, loaded)
+        added = None if adapter is None else load_adapter(adapter, loaded, sha256).to(device)
+        return cls(loaded.pipeline(device, offload), Path(cascade).name, sha256, loaded.options.labels, loaded, added)
 
     def make(
         self,
@@ -87,11 +95,12 @@ class Generator:
 
         Raises: UsageError, NotEnoughMemory, UnreadableInput.
         """
-        like = like or (None if request.like is None else read_reference(request.like))
-        image = None if request.image is None else read_reference(request.image)
-        shown = like or image
+        like = like or _read(request.like)
+        image, control, mask = (_read(place) for place in (request.image, request.control, request.mask))
+        shown = like or image or control
         size = request.size or (DEFAULT_SIZE if shown is None else size_like(shown.size))
         prompt = self._prompt(request, shown)
+        follows = Follows.of(self.adapter, control, mask, size)
         for seed in range(request.seed, request.seed + request.count):
             made = self.pipeline(
                 [prompt],
@@ -101,10 +110,11 @@ class Generator:
                 reference=None if like is None else like.pixels,
                 image=None if image is None else image.pixels,
                 strength=request.strength,
+                controls=follows.roles,
                 options=self._options(request, size),
                 on_step=on_step,
             )
-            yield Synthetic(made.pictures[0], self._record(request, seed, size, shown))
+            yield Synthetic(follows.kept(made.pictures[0]), self._record(request, seed, size, shown))
 
     def _prompt(self, request: Request, shown: Reference | None) -> Any:
         """The request's own; a CT is a CT without being called one."""
@@ -130,6 +140,7 @@ class Generator:
             "width": size[1],
             "cascade": self.name,
             "cascade_sha256": self.sha256,
+            "adapter": None if self.adapter is None else self.adapter.options.kind,
             "request": request.described(),
             "reference": None if shown is None else shown.facts(size),
         }
@@ -166,9 +177,13 @@ def make(
     return items
 
 
+def _read(place: str | None) -> Reference | None:
+    return None if place is None else read_reference(place)
+
+
 def _words(request: Request) -> str:
     described = request.described()
-    parts = {"prompt": "prompt", "negative_prompt": "negative prompt", "like": "like", "image": "image"}
+    parts = {"prompt": "prompt", "negative_prompt": "negative prompt"} | {name: name for name in PLACES}
     return "".join(f", {words} {described[name]}" for name, words in parts.items() if described[name])
 
 

@@ -166,7 +166,7 @@ class UltraPixelPipeline:
             reference: pictures in 0..1, any size; their low-resolution content takes the place of the low-resolution pass.
             image: pictures in 0..1 that the high-resolution pass starts from, noised.
             strength: of that noise, 0..1; 1 starts from noise alone.
-            controls: what else acts on the high-resolution pass.
+            controls: what else acts on both passes of stage C.
 
         Raises: UsageError, NotEnoughMemory; both before any work.
         """
@@ -180,7 +180,7 @@ class UltraPixelPipeline:
             low = torch.zeros(0)
             plan = None
             if guided:
-                low, plan = self._blueprint(conditions, against, low_grid, seeds, reference, options, on_step)
+                low, plan = self._blueprint(conditions, against, low_grid, seeds, reference, controls, options, on_step)
             start = None if image is None else self._encoded(image, high_grid)
             semantic = self._high(
                 conditions, against, high_grid, seeds, plan, start, strength, controls, options, on_step
@@ -215,6 +215,7 @@ class UltraPixelPipeline:
         grid: Grid,
         seeds: Sequence[int],
         reference: Pictures | None,
+        controls: Sequence[Role],
         options: SamplingOptions,
         on_step: OnStep,
     ) -> tuple[Tensor, Plan]:
@@ -223,7 +224,7 @@ class UltraPixelPipeline:
         at = torch.full((len(seeds),), CAPTURED_AT, device=self.device)
         schedule = CosineSchedule()
         if reference is None:
-            x_0, features = self._low(conditions, against, grid, seeds, options, on_step)
+            x_0, features = self._low(conditions, against, grid, seeds, controls, options, on_step)
             if options.captures_last_step:
                 return x_0, Plan(features)
         else:
@@ -239,6 +240,7 @@ class UltraPixelPipeline:
         against: Conditions | None,
         grid: Grid,
         seeds: Sequence[int],
+        controls: Sequence[Role],
         options: SamplingOptions,
         on_step: OnStep,
     ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -247,7 +249,7 @@ class UltraPixelPipeline:
 
         def predict(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
             if not options.captures_last_step:
-                return self.c.predict_noise(x, t, conditions)
+                return self.c.predict_noise(x, t, conditions, None, controls)
             noise, found = self.c.capture(x, t, conditions)
             features.update({place: feature[:count] for place, feature in found.items()})
             return noise

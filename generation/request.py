@@ -11,6 +11,7 @@ from oddpixel.errors import UsageError
 from .sizes import Grid
 
 FORMATS = ("png", "jpeg", "webp", "tiff")
+PLACES = ("like", "image", "control", "mask")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,8 @@ class Request:
     count: pictures, with seeds from `seed` on.
     like: a place; the low-resolution blueprint of this image guides the picture.
     image: a place; the picture starts from this image with noise of `strength`, 0..1.
+    control: a place; what an adapter for edges or masks is shown of this image.
+    mask: a place; white hides what is to be made anew.
     steps: of both passes of stage C; the cascade's own where None.
     format: of the files: png, jpeg, webp or tiff.
     """
@@ -34,6 +37,8 @@ class Request:
     like: str | None = None
     image: str | None = None
     strength: float = 1.0
+    control: str | None = None
+    mask: str | None = None
     steps: int | None = None
     format: str = "png"
 
@@ -45,5 +50,5 @@ class Request:
 
     def described(self) -> dict[str, Any]:
         """For the record beside a picture: images by their names, never with the folders they lie in."""
-        names = {name: place and Path(place).name for name, place in (("like", self.like), ("image", self.image))}
-        return asdict(self) | names
+        given = asdict(self)
+        return given | {name: given[name] and Path(given[name]).name for name in PLACES}

@@ -15,6 +15,8 @@ from tests.patience import PATIENCE, until
 
 BASE = {
     "border",
+    "counting",
+    "folders",
     "image",
     "errors",
     "envelope",
@@ -24,6 +26,7 @@ BASE = {
     "encoder",
     "provenance",
     "recipe",
+    "step_graph",
     "weights",
 }
 ALLOWED = {

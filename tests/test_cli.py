@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 
 from oddpixel import __version__
+from tests.datasets.dicom_maker import make_slice
 from tests.patience import PATIENCE
 
 Save = Callable[..., Path]
@@ -64,6 +66,11 @@ def test_inspect_prints_one_json_object(save: Save, tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_size_and_spacing_of_the_table_have_one_order(tmp_path: Path) -> None:
+    make_slice(tmp_path / "x.dcm", np.zeros((20, 30), np.int16), PixelSpacing=[0.9, 0.7])
+    assert re.search(r"30 x 20 .* 0\.7 x 0\.9 ", oddpixel("inspect", tmp_path / "x.dcm").stdout)
+
+
 def test_inspect_writes_a_run(save: Save, tmp_path: Path) -> None:
     save(TILE, "a/1.png")
     (tmp_path / "a/2<script>.png").write_bytes(b"no")
@@ -87,6 +94,14 @@ def test_exit_3_only_if_nothing_was_readable(tmp_path: Path) -> None:
     result = oddpixel("inspect", tmp_path / "x.png")
     assert result.returncode == 3
     assert "UnsupportedFormat" in result.stdout
+
+
+def test_an_empty_folder_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for command in (("inspect",), ("inspect", "--json"), ("density", "--model", "photo-grey")):
+        done = oddpixel(command[0], tmp_path / "empty", *command[1:])
+        assert done.returncode == 3
+        assert "there is no image at the given places" in done.stderr
 
 
 def test_exit_2_and_one_line_on_bad_usage(tmp_path: Path) -> None:

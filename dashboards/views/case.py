@@ -18,6 +18,7 @@ from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet, 
 from oddpixel.errors import OddPixelError
 from oddpixel.forensics.row_cells import error_of, reasons_of
 from oddpixel.forensics.run_table import Filter
+from oddpixel.image import spacing_as_size
 
 MOST_SLICES = 3000
 REASONS_SHOWN = 6
@@ -125,7 +126,8 @@ def facts(run: OpenRun, row: dict[str, Any]) -> None:
     }
     try:
         found = run.originals.picture(row).facts
-        shown |= {"unit": found["unit"], "bits": found["bits"], "spacing, mm": found["spacing_mm"], **found["meta"]}
+        spacing = spacing_as_size(found["spacing_mm"]) or None
+        shown |= {"unit": found["unit"], "bits": found["bits"], "spacing, mm": spacing, **found["meta"]}
     except OddPixelError as error:
         shown["original"] = str(error)
     table_of({name: value for name, value in shown.items() if value is not None})

@@ -7,6 +7,7 @@ values stay). Only the technical attributes of `TECHNICAL` leave this module; wh
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from dataclasses import replace
 from functools import cached_property
@@ -19,10 +20,21 @@ from oddpixel.image import Unit
 
 from ..appearance import Samples, appearance
 from ..completeness import promised
-from ..dicom_frames import Codestream, check_depth, check_header, codestream, num_frames_held
-from ..dicom_kind import is_original, may_show_text
+from ..dicom_colours import check_colours, colour_notes, photometric
+from ..dicom_frames import (
+    Codestream,
+    check_depth,
+    check_header,
+    check_length,
+    codestream,
+    num_frames_held,
+    surplus_notes,
+)
+from ..dicom_groups import FunctionalGroups
+from ..dicom_kind import may_show_text, why_not_hounsfield
 from ..dicom_padding import padding
 from ..dicom_tags import note_of, without_unreadable
+from ..dicom_values import dose_scaling, has_other_mapping, modality_values
 from ..jpeg_integrity import check_jpeg
 from ..limits import Limits
 from ..text import technical_text
@@ -86,9 +98,7 @@ class OpenedDicom:
 
     def _read_header(self, limits: Limits) -> Header:
         data = self.dataset
-        if not any(name in data for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-            kind = technical_text(data.get("Modality", "") or "no modality")
-            raise NoPixels(f"a DICOM object without pixel data ({kind})")
+        _check_has_pixels(data)
         rows, columns = int(data.get("Rows", 0) or 0), int(data.get("Columns", 0) or 0)
         frames = max(int(data.get("NumberOfFrames", 1) or 1), 1)
         if rows < 1 or columns < 1:
@@ -102,7 +112,8 @@ class OpenedDicom:
         if may_show_text(data):
             meta["text_in_pixels"] = "possible"
             self.notes.append("a name may be burned into the pixels: no thumbnail and no map of it is written")
-        self.notes += self._frames_left_out(frames)
+        self.groups = FunctionalGroups(data, frames)
+        self.notes += [*self._frames_left_out(frames), *self.groups.notes(), *self._unapplied()]
         if self.notes:
             meta["notes"] = list(self.notes)
         return Header(format="DICOM", width=columns, height=rows, frames=frames, meta=meta)
@@ -110,9 +121,21 @@ class OpenedDicom:
     def _frames_left_out(self, num_declared: int) -> list[str]:
         num_held = num_frames_held(self.dataset)
         if num_held is None or num_held <= num_declared:
-            return []
+            return surplus_notes(self.dataset)
         left_out = num_held - num_declared
         return [f"the header declares {num_declared} frame(s), the pixel data hold {num_held}: {left_out} are not read"]
+
+    def _unapplied(self) -> list[str]:
+        """Notes on what the object asks to be done with its values and is not done (C.7.6.16.2.11), or is not obvious."""
+        rescale = self.groups.item(0, "PixelValueTransformationSequence")
+        holders = [*self.groups.per_frame[:1], *self.groups.shared, self.dataset]
+        notes = []
+        if any(has_other_mapping(holder, rescale) for holder in holders):
+            notes.append("its real-world value mapping is not applied")
+        if dose_scaling(self.dataset) is not None:
+            unit = technical_text(self.dataset.get("DoseUnits") or "no declared unit")
+            notes.append(f"values are doses ({unit}), scaled by DoseGridScaling")
+        return notes
 
     def series_place(self) -> dict[str, Any] | None:
         """Series identity (to be hashed), position and normal of a single-frame slice; None where it has none."""
@@ -122,6 +145,8 @@ class OpenedDicom:
             return None
         place: dict[str, Any] = {"series": series, "instance": int(self.dataset.get("InstanceNumber", 0) or 0)}
         place["promised"] = promised(self.dataset)
+        if uid := str(self.dataset.get("SOPInstanceUID", "") or ""):
+            place["uid"] = hashlib.sha256(uid.encode()).hexdigest()
         if position is not None and orientation is not None and len(position) == 3 and len(orientation) == 6:
             place |= {"position": [float(v) for v in position], "orientation": [float(v) for v in orientation]}
         return place
@@ -137,9 +162,12 @@ class OpenedDicom:
         from pydicom.pixels import pixel_array
 
         self._check_codec()
+        check_colours(self.dataset)
+        self.groups.check(index)
         self._check_high_bit()
         if self._has_frames_within_bytes():
             return self._frames_of_bits[index], []
+        check_length(self.dataset)
         stream, notes = self._checked_stream(index)
         samples = pixel_array(self.dataset, index=index)
         if stream is not None:
@@ -159,7 +187,7 @@ class OpenedDicom:
         stream = codestream(frame)
         if stream is None:
             return None, []
-        notes = check_header(stream, data)
+        notes = [*check_header(stream, data), *colour_notes(data, stream.is_transformed)]
         return stream, [*notes, *(check_jpeg(frame) if stream.is_jpeg else [])]
 
     def _check_high_bit(self) -> None:
@@ -183,24 +211,35 @@ class OpenedDicom:
 
         return np.asarray(pixel_array(self.dataset))
 
+    def _cells(self, index: int) -> np.ndarray | None:
+        """Samples with all bits allocated; None of a compressed frame, which has the bits stored alone."""
+        from pydicom.pixels import pixel_array
+
+        if self.dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+            return None
+        return np.asarray(pixel_array(self.dataset, index=index, correct_unused_bits=False))
+
     def _frame(self, samples: np.ndarray, index: int) -> Frame:
         data = self.dataset
-        photometric = str(data.get("PhotometricInterpretation", "MONOCHROME2"))
+        interpretation = photometric(data)
         bits = int(data.get("BitsStored", data.get("BitsAllocated", 8)) or 8)
         spacing, spacing_kind = self._spacing(index)
         meta: dict[str, Any] = {} if spacing_kind is None else {"spacing": spacing_kind}
-        if samples.ndim == 3 or photometric == "PALETTE COLOR":
-            return self._colour_frame(samples, photometric, bits, spacing, meta)
-        masked = padding(samples, data)
+        if samples.ndim == 3 or interpretation == "PALETTE COLOR":
+            return self._colour_frame(samples, interpretation, bits, spacing, meta)
+        masked = padding(samples, data, lambda: self._cells(index))
         if masked is not None:
             meta["padding_fraction"] = round(float(masked.mean()), 6)
-        scale, offset, samples, notes = self._modality_lut(samples, index)
-        unit: Unit = "HU" if self._is_in_hounsfield_units(index) and not notes else "modality"
+        values = modality_values(samples, data, self.groups.item(index, "PixelValueTransformationSequence"))
+        scale, offset, samples, notes = values.slope, values.intercept, values.samples, values.notes
+        unit: Unit = "modality"
+        if not notes:
+            unit, notes = self._unit(index)
         frame = Frame(
             stored=samples, scale=scale, offset=offset, bits=bits, unit=unit, spacing_mm=spacing, masked=masked, meta=meta
         )  # fmt: skip
-        meta |= self._orientation(index)
-        meta |= {"slope": scale, "display": self._display_knots(frame, photometric == "MONOCHROME1", index)}
+        meta |= self._geometry(index)
+        meta |= {"slope": scale, "display": self._display_knots(frame, interpretation == "MONOCHROME1", index)}
         if notes:
             meta["notes"] = notes
         return frame
@@ -208,12 +247,12 @@ class OpenedDicom:
     def _colour_frame(
         self,
         samples: np.ndarray,
-        photometric: str,
+        interpretation: str,
         bits: int,
         spacing: tuple[float, float] | None,
         meta: dict[str, Any],
     ) -> Frame:
-        if photometric == "PALETTE COLOR":
+        if interpretation == "PALETTE COLOR":
             samples, bits = _look_up_palette(samples, self.dataset)
         colours = Samples(values=samples, bits=bits, profile=self._profile(), meta=meta)
         return replace(appearance(colours), spacing_mm=spacing)
@@ -225,13 +264,14 @@ class OpenedDicom:
         profile = next((content for content in profiles if content), None)
         return None if profile is None else bytes(profile)
 
-    def _is_in_hounsfield_units(self, index: int) -> bool:
-        """Only where both rescale tags are there, say nothing else, and the image is an original of a CT (C.8.2.1.1.2)."""
-        values = self._functional(index, "PixelValueTransformationSequence")
-        rescale_type = str(values.get("RescaleType", "") or "").strip().upper()
-        is_rescaled = values.get("RescaleSlope") is not None and values.get("RescaleIntercept") is not None
+    def _unit(self, index: int) -> tuple[Unit, list[str]]:
+        """HU where a CT, or its rescale type, speaks of them and nothing against it; and a note where something does."""
+        rescale = self.groups.item(index, "PixelValueTransformationSequence")
         is_ct = self.header.meta.get("modality") == "CT"
-        return is_rescaled and is_original(self.dataset) and (rescale_type == "HU" or (is_ct and rescale_type == ""))
+        if not is_ct and str(rescale.get("RescaleType", "") or "").strip().upper() != "HU":
+            return "modality", []
+        why = why_not_hounsfield(self.dataset, rescale, self.groups.item(index, "CTImageFrameTypeSequence"))
+        return ("HU", []) if why is None else ("modality", [f"values are not taken as HU: {why}"])
 
     def _check_codec(self) -> None:
         from pydicom.pixels import get_decoder
@@ -248,37 +288,6 @@ class OpenedDicom:
             needs = "; ".join(decoder.missing_dependencies)
             raise UnsupportedEncoding(f"transfer syntax {technical_text(syntax.name)} needs a codec: {needs}")
 
-    def _functional(self, index: int, sequence: str) -> Any:
-        """The item of an enhanced object's functional group for this frame, else the data set itself (C.7.6.16)."""
-        groups = []
-        per_frame = self.dataset.get("PerFrameFunctionalGroupsSequence")
-        if per_frame is not None and index < len(per_frame):
-            groups.append(per_frame[index])
-        groups += list(self.dataset.get("SharedFunctionalGroupsSequence") or [])
-        return next((group[sequence][0] for group in groups if group.get(sequence)), self.dataset)
-
-    def _modality_lut(self, samples: np.ndarray, index: int) -> tuple[float, float, np.ndarray, list[str]]:
-        """Slope, intercept, the samples that they are for, and what is wrong with them."""
-        from pydicom.pixels import apply_modality_lut
-
-        if self.dataset.get("ModalityLUTSequence"):
-            return 1.0, 0.0, np.asarray(apply_modality_lut(samples, self.dataset)), []
-        values = self._functional(index, "PixelValueTransformationSequence")
-        slope, intercept = values.get("RescaleSlope"), values.get("RescaleIntercept")
-        if slope is None and intercept is None:
-            return 1.0, 0.0, samples, []
-        if slope is None or intercept is None:
-            lacking = "RescaleSlope" if slope is None else "RescaleIntercept"
-            return 1.0, 0.0, samples, [f"{lacking} is missing: values are as stored"]
-        if not np.isfinite([float(slope), float(intercept)]).all() or float(slope) == 0:
-            return (
-                1.0,
-                0.0,
-                samples,
-                [f"a rescale slope of {slope} and an intercept of {intercept} are none: values are as stored"],
-            )
-        return float(slope), float(intercept), samples, []
-
     def _spacing(self, index: int) -> tuple[tuple[float, float] | None, str | None]:
         """Row and column distance, and at which plane: the patient's or the detector's (C.7.6.3, C.8.11.4)."""
         for keyword, kind in (
@@ -286,19 +295,21 @@ class OpenedDicom:
             ("ImagerPixelSpacing", "detector"),
             ("NominalScannedPixelSpacing", "scanned film"),
         ):
-            value = self._functional(index, "PixelMeasuresSequence").get(keyword) or self.dataset.get(keyword)
+            value = self.groups.item(index, "PixelMeasuresSequence").get(keyword) or self.dataset.get(keyword)
             if value is not None and not isinstance(value, str) and len(value) == 2:
                 row, column = float(value[0]), float(value[1])
                 if row > 0 and column > 0:
                     return (row, column), kind
         return None, None
 
-    def _orientation(self, index: int) -> dict[str, list[float]]:
-        """Direction cosines of rows and of columns in the patient (C.7.6.2.1.1)."""
-        value = self._functional(index, "PlaneOrientationSequence").get("ImageOrientationPatient")
+    def _geometry(self, index: int) -> dict[str, Any]:
+        """Direction cosines of rows and of columns in the patient (C.7.6.2.1.1), and of a frame its place along their normal."""
+        position = self.groups.position_mm(index) if self.header.frames > 1 else None
+        place = {} if position is None else {"position_mm": round(position, 4)}
+        value = self.groups.item(index, "PlaneOrientationSequence").get("ImageOrientationPatient")
         if value is None or isinstance(value, str) or len(value) != 6:
-            return {}
-        return {"orientation": [float(each) for each in value]}
+            return place
+        return {"orientation": [float(each) for each in value], **place}
 
     def _display_knots(self, frame: Frame, inverted: bool, index: int) -> dict[str, list[float]] | None:
         """VOI LUT and inversion as the knots of a piecewise-linear map from modality values to grey 0..1.
@@ -307,7 +318,7 @@ class OpenedDicom:
         """
         from pydicom.pixels import apply_voi_lut
 
-        voi = self._functional(index, "FrameVOILUTSequence")
+        voi = self.groups.item(index, "FrameVOILUTSequence")
         recorded = frame.stored if frame.masked is None or frame.masked.all() else frame.stored[~frame.masked]
         if recorded.dtype.kind == "f":
             recorded = recorded[np.isfinite(recorded)] if np.isfinite(recorded).any() else np.zeros(1)
@@ -327,6 +338,19 @@ class OpenedDicom:
         span = max(float(grey.max() - grey.min()), 1e-12)
         grey = (grey - grey.min()) / span
         return {"value": values.tolist(), "grey": (1 - grey if inverted else grey).tolist()}
+
+
+def _check_has_pixels(dataset: Any) -> None:
+    """Raises: CorruptFile, NoPixels."""
+    from pydicom.datadict import dictionary_has_tag
+
+    if any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        return
+    if not any(dictionary_has_tag(tag) for tag in dataset.keys()):  # noqa: SIM118 -- a data set iterates over elements
+        raise CorruptFile(
+            "begins like DICOM, but no object can be read behind that; get the file from its source again"
+        )
+    raise NoPixels(f"a DICOM object without pixel data ({technical_text(dataset.get('Modality') or 'no modality')})")
 
 
 def _window(centre: float, width: float, kind: str) -> tuple[np.ndarray, np.ndarray]:

@@ -14,11 +14,16 @@ from oddpixel.errors import CorruptFile, UnsupportedEncoding
 from ..appearance import Alpha, Samples, appearance, as_stored
 from ..iso_media import boxes, content, descend
 from ..limits import Limits
+from ..text import technical_text
 from . import Frame, Header
 
 CONTAINER = b"\0\0\0\x0cjP  \r\n\x87\n"
 CODESTREAM = b"\xff\x4f\xff\x51"  # start of codestream, image and tile size (ISO/IEC 15444-1, A.4 and A.5.1)
-SRGB, GREY, SYCC, CMYK = 16, 17, 18, 12  # enumerated colour spaces (ISO/IEC 15444-1, I.5.3.3; 15444-2, M.11.7.3)
+# Enumerated colour spaces (ISO/IEC 15444-1, I.5.3.3; 15444-2, M.11.7.3); sYCC is converted by the decoder, no other one is.
+SRGB, GREY, SYCC = 16, 17, 18
+SPACES = {12: "CMYK", 13: "YCCK", 14: "CIELab", 19: "CIEJab", 20: "e-sRGB", 21: "ROMM RGB", 24: "e-sYCC"}
+ENUMERATED, PROFILES = b"\1", (b"\2", b"\3")  # methods of a colour specification
+PROFILED = (b"RGB ", b"GRAY")  # what a profile is for
 DEEPEST_DISPLAY = 16
 HEADER_BYTES = 2**14 + 4
 ALPHAS: dict[int, Alpha] = {1: "straight", 2: "premultiplied"}  # types of a channel (I.5.3.6)
@@ -62,8 +67,7 @@ class OpenedJpeg2000:
         self.profile, self.space = self._colour()
         if self.profile is not None and self._is_palette():
             raise UnsupportedEncoding("a JPEG 2000 palette with a colour profile")
-        if self.space == CMYK:
-            raise UnsupportedEncoding("a JPEG 2000 picture in CMYK; convert it to RGB with its profile first")
+        self._check_colours()
         self.alphas = self._alphas()
         self.header = Header(format="JPEG 2000", width=self.size.width, height=self.size.height, frames=1)
 
@@ -108,11 +112,22 @@ class OpenedJpeg2000:
         """The ICC profile, and the enumerated colour space, of which a file has one (I.5.3.3)."""
         profile, space = None, None
         for colour in descend(self.file, self.bytes, b"jp2h", b"colr"):
-            if colour[:1] in (b"\2", b"\3"):
+            if colour[:1] in PROFILES:
                 profile = colour[3:]
-            elif colour[:1] == b"\1" and len(colour) >= 7:
+            elif colour[:1] == ENUMERATED and len(colour) >= 7:
                 (space,) = struct.unpack(">I", colour[3:7])
         return profile, space
+
+    def _check_colours(self) -> None:
+        """Raises: UnsupportedEncoding."""
+        unread = None if self.space in (None, SRGB, GREY, SYCC) else SPACES.get(self.space, f"space {self.space}")
+        if self.profile is not None:
+            kind = self.profile[16:20]
+            unread = None if kind in PROFILED else str(technical_text(kind))
+        if unread is not None:
+            raise UnsupportedEncoding(
+                f"JPEG 2000 colours in {unread} are not converted; convert the picture to RGB first"
+            )
 
     def _is_palette(self) -> bool:
         return next(descend(self.file, self.bytes, b"jp2h", b"pclr"), None) is not None

@@ -105,8 +105,13 @@ def _codestream(file: BinaryIO) -> bytes:
     start = content(file, 0, HEADER_BYTES)
     if start.startswith(CODESTREAM):
         return start
+    begun = b""
     for name, first, end in boxes(file, 0, size):
         if name in (b"jxlc", b"jxlp"):
             first += 4 if name == b"jxlp" else 0  # the part's number
-            return content(file, first, min(end, first + HEADER_BYTES))
-    raise CorruptFile("a JPEG XL container without a codestream")
+            begun += content(file, first, min(end, first + HEADER_BYTES))
+        if name == b"jxlc" or len(begun) >= HEADER_BYTES:
+            break
+    if not begun:
+        raise CorruptFile("a JPEG XL container without a codestream")
+    return begun

@@ -3,14 +3,13 @@
 The volume is turned to the nearest anatomical axes, then shown as radiologists see it: rows run to posterior and
 columns to the patient's left (the patient's right is on the left side of the picture), slices run upwards. A fourth
 axis (time, direction) counts on: frame = t * num_slices + slice; axes of length 1 say nothing. Unit is `modality`: NIfTI
-does not say what was measured, so a CT in HU is not called one.
+does not say what was measured, so a CT in HU is not called one. Distances are brought to millimetres.
 
-Of a pair, `NAME.hdr` arrives joined to the voxels of `NAME.img` (`datasets/pairs.py`).
+Of a pair, `NAME.hdr` arrives joined to `NAME.img` (`datasets/pairs.py`).
 """
 
 from __future__ import annotations
 
-import gzip
 import math
 import zlib
 from typing import Any, BinaryIO, ClassVar, Literal
@@ -19,25 +18,31 @@ import numpy as np
 
 from oddpixel.errors import CorruptFile, TooLarge, UnsupportedEncoding
 
+from ..joined import MAGIC, halves
 from ..limits import Limits
+from ..nifti_stream import GZIP, Stream
 from . import Frame, Header
 
 VERSION_1, VERSION_2 = (b"n+1\0", b"ni1\0"), (b"n+2\0", b"ni2\0")
 PAIRED = (b"ni1\0", b"ni2\0")
-BLOCK = 2**20
+LONGEST_HEADER = 540
 ANALYZE_HEADER = (348).to_bytes(4, "little"), (348).to_bytes(4, "big")
+MILLIMETRES = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
+UNIT_NOT_DECLARED = "unknown"
+SAME_SIDE = 0.01  # voxel sides of header and affine, relative
 
 
 class Nifti:
     suffixes: ClassVar[dict[str, str]] = {".nii": "NIfTI", ".nii.gz": "NIfTI"}
 
     def recognise(self, head: bytes) -> str | None:
-        if head[:2] == b"\x1f\x8b":
+        if head.startswith(GZIP):
             try:
                 head = zlib.decompressobj(wbits=31).decompress(head, 512)
             except zlib.error:
                 return None
-        return "NIfTI" if head[344:348] in VERSION_1 or head[4:8] in VERSION_2 or _is_analyze(head) else None
+        known = head[344:348] in VERSION_1 or head[4:8] in VERSION_2 or _is_analyze(head) or head.startswith(MAGIC)
+        return "NIfTI" if known else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedNifti:
         return OpenedNifti(file, limits)
@@ -50,42 +55,21 @@ class OpenedNifti:
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
-        from nibabel.nifti1 import Nifti1Header
-        from nibabel.nifti2 import Nifti2Header
         from nibabel.orientations import aff2axcodes, apply_orientation, io_orientation
 
-        start = file.read(2)
-        file.seek(0)
-        stream: Any = gzip.GzipFile(fileobj=file) if start == b"\x1f\x8b" else file
-        content = stream.read(540)
-        if content[344:348] not in VERSION_1 and content[4:8] not in VERSION_2:
-            raise UnsupportedEncoding(
-                "an Analyze 7.5 header, which does not say which side is the left; convert it to NIfTI"
-            )
-        kind = Nifti1Header if content[344:348] in VERSION_1 else Nifti2Header
-        about: Any = kind(content[: kind.sizeof_hdr], check=False)
-        shape, dtype = _axes(about.get_data_shape()), about.get_data_dtype()
-        if dtype.kind not in "uif":
-            raise UnsupportedEncoding(f"NIfTI samples of type {dtype}; whole and real numbers are read")
-        limits.check_size(shape[0], shape[1], math.prod(shape[2:]))
-        is_paired = content[344:348] in PAIRED or content[4:8] in PAIRED
-        begin = int(about.get_data_offset()) + (kind.sizeof_hdr if is_paired else 0)
-        size = math.prod(shape) * dtype.itemsize
-        if begin + size > limits.memory_bytes // 3:
-            raise TooLarge(f"a volume of {size / 2**30:.1f} GiB; a decoder may use {limits.memory_bytes / 2**30:.1f}")
-        # What lies between header and voxels may name the patient: it is skipped, like the header's free text.
-        content += stream.read(max(begin + size - len(content), 0))
-        if len(content) < begin + size:
-            raise CorruptFile(f"the volume needs {begin + size} bytes, the file holds {len(content)}")
-        _read_to_the_end(stream)
-        voxels = np.frombuffer(content, dtype, math.prod(shape), begin).reshape(shape, order="F")
+        pair = halves(file)
+        first = Stream(file if pair is None else pair[0])
+        about, is_paired = _header(first.read(LONGEST_HEADER))
+        if is_paired != (pair is not None):
+            raise CorruptFile("the header says that its voxels lie in another file (.img), which is not there")
+        self.notes: list[str] = []
+        voxels = self._voxels(about, first if pair is None else Stream(pair[1]), pair is None, limits)
         affine = about.get_best_affine()
         turned = io_orientation(affine)
         self.stored = apply_orientation(voxels, turned)
-        slope, intercept = about.get_slope_inter()
-        self.scale, self.offset = 1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept)
-        sides = (*about.get_zooms(), 1.0)[:3]
-        self.spacing = [float(sides[int(axis)]) for axis in np.argsort(turned[:, 0])]
+        self.scale, self.offset = self._scaling(about)
+        sides = self._sides(about, affine)
+        self.spacing = [sides[int(axis)] for axis in np.argsort(turned[:, 0])]
         width, height, num_slices = self.stored.shape[:3]
         self.header = Header(
             format="NIfTI",
@@ -95,9 +79,10 @@ class OpenedNifti:
             meta={
                 "slices": num_slices,
                 "slice_spacing_mm": self.spacing[2],
-                "dtype": str(dtype),
+                "dtype": str(voxels.dtype),
                 "slope": self.scale,
                 "axes": "".join(aff2axcodes(affine)),
+                **({"notes": self.notes} if self.notes else {}),
             },
         )
 
@@ -105,22 +90,88 @@ class OpenedNifti:
         num_slices = self.stored.shape[2]
         volume = self.stored if self.stored.ndim == 3 else self.stored[..., index // num_slices]
         picture = volume[::-1, ::-1, index % num_slices].T
+        columns, rows = self.spacing[:2]
         return Frame(
             stored=np.ascontiguousarray(picture),
             scale=self.scale,
             offset=self.offset,
             bits=8 * self.stored.itemsize,
             unit="modality",
-            spacing_mm=(self.spacing[1], self.spacing[0]),
+            spacing_mm=None if rows is None or columns is None else (rows, columns),
             meta={"slice": index % num_slices},
         )
 
+    def _voxels(self, about: Any, stream: Stream, is_single: bool, limits: Limits) -> np.ndarray:
+        """As the file stores them. Raises: CorruptFile, TooLarge, UnsupportedEncoding."""
+        shape, dtype = _axes(about.get_data_shape()), about.get_data_dtype()
+        if dtype.kind not in "uif":
+            raise UnsupportedEncoding(f"NIfTI samples of type {dtype}; whole and real numbers are read")
+        limits.check_size(shape[0], shape[1], math.prod(shape[2:]))
+        begin = _offset(about, is_single)
+        size = math.prod(shape) * dtype.itemsize
+        if begin + size > limits.memory_bytes // 3:
+            raise TooLarge(f"a volume of {size / 2**30:.1f} GiB; a decoder may use {limits.memory_bytes / 2**30:.1f}")
+        # What lies between header and voxels may name the patient: it is skipped, like the header's free text.
+        content = stream.read_first(begin + size)
+        if len(content) < begin + size:
+            raise CorruptFile(f"the volume needs {begin + size} bytes, the file holds {len(content)}")
+        if int(about["bitpix"]) != 8 * dtype.itemsize:
+            self.notes.append(
+                f"the header declares {int(about['bitpix'])} bits a voxel, its type has {8 * dtype.itemsize}"
+            )
+        if surplus := stream.count_rest(limits.memory_bytes // 3):
+            self.notes.append(f"the file holds {surplus} bytes more than its header declares: they are not read")
+        return np.frombuffer(content, dtype, math.prod(shape), begin).reshape(shape, order="F")
 
-def _read_to_the_end(stream: Any) -> None:
-    """gzip checks a member's checksum behind its last byte only. Raises: OSError, EOFError, zlib.error."""
-    if isinstance(stream, gzip.GzipFile):
-        while stream.read(BLOCK):
-            pass
+    def _scaling(self, about: Any) -> tuple[float, float]:
+        """Slope and intercept; a slope of 0 means that there is none (nifti1.h)."""
+        declared = float(about["scl_slope"])
+        if np.isinf(declared):  # some writers put NaN where there is none
+            self.notes.append(f"a slope of {declared} is none: values are as stored")
+        slope, intercept = about.get_slope_inter()
+        return 1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept)
+
+    def _sides(self, about: Any, affine: np.ndarray) -> list[float | None]:
+        """Of a voxel, in mm, by axis of the file; None where the header has no usable length."""
+        factor = self._millimetres(about)
+        sides = [float(str(side)) for side in (*about.get_zooms(), 1.0, 1.0)[:3]]  # 0.7 of float32 is 0.7
+        if int(about["qform_code"]) <= 0 and int(about["sform_code"]) <= 0:
+            self.notes.append("the file has no orientation: which side is the patient's left is a guess")
+        elif not np.allclose(np.linalg.norm(affine[:3, :3], axis=0), sides, rtol=SAME_SIDE):
+            self.notes.append("voxel sides of header and orientation matrix differ: those of the header are given")
+        return [side * factor if np.isfinite(side) and side > 0 else None for side in sides]
+
+    def _millimetres(self, about: Any) -> float:
+        try:
+            unit = about.get_xyzt_units()[0]
+        except KeyError:
+            unit = UNIT_NOT_DECLARED
+            self.notes.append("the unit of length has an unknown code: taken as mm")
+        return MILLIMETRES.get(unit, 1.0)
+
+
+def _header(content: bytes) -> tuple[Any, bool]:
+    """And whether its voxels lie in another file. Raises: UnsupportedEncoding."""
+    from nibabel.nifti1 import Nifti1Header
+    from nibabel.nifti2 import Nifti2Header
+
+    if content[344:348] not in VERSION_1 and content[4:8] not in VERSION_2:
+        raise UnsupportedEncoding(
+            "an Analyze 7.5 header, which does not say which side is the left; convert it to NIfTI"
+        )
+    kind: Any = Nifti1Header if content[344:348] in VERSION_1 else Nifti2Header
+    return kind(content[: kind.sizeof_hdr], check=False), content[344:348] in PAIRED or content[4:8] in PAIRED
+
+
+def _offset(about: Any, is_single: bool) -> int:
+    """Where the voxels begin; behind the header, where both are one file. Raises: CorruptFile."""
+    declared, lowest = float(about["vox_offset"]), about.sizeof_hdr if is_single else 0
+    if not declared.is_integer() or declared < lowest:
+        raise CorruptFile(
+            f"vox_offset is {declared:g}: voxels cannot begin there, the header has {about.sizeof_hdr} bytes; get the file from "
+            "its source again, or set vox_offset to where they begin"
+        )
+    return int(declared)
 
 
 def _axes(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -7,7 +7,6 @@ orientation is applied; CMYK becomes RGB, and palettes are looked up. Each is no
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, BinaryIO, ClassVar
 
@@ -18,6 +17,7 @@ from ..code_points import profile_of
 from ..jpeg_integrity import check_jpeg
 from ..limits import Limits
 from ..pillow_samples import frame_from_pillow, orientation_of
+from ..png_header import PngHeader, check_indices, read_header, significant_bits
 from ..png_integrity import check_png
 from ..text import technical_text
 from . import Frame, Header, noted
@@ -82,15 +82,16 @@ class OpenedRaster:
         # MPO is a JPEG followed by previews of itself, or by other views: the first is the photograph.
         frames = 1 if self.picture.format == "MPO" else num_pictures
         limits.check_size(width, height, frames)
-        self.depth, self.colour_type = 8, -1
-        self.significant: int | None = None
+        self.png, self.num_colours = PngHeader(), None
         notes: list[str] = []
         if self.picture.format == "PNG":
-            notes = [*self._read_png_header(), *self._png_notes(frames)]
+            notes = self._read_png(frames)
+            self.num_colours = self.png.num_colours
         elif self.picture.format == "MPO" and num_pictures > 1:
             notes = [f"{num_pictures - 1} further picture(s) of the MPO (previews or other views) are left out"]
-        elif self.picture.format == "BMP" and (profile := _bmp_profile(file)) is not None:
-            self.picture.info["icc_profile"] = profile
+        elif self.picture.format == "BMP":
+            self.num_colours = _bmp_colours(file)
+            self.picture.info.update(_bmp_profile(file))
         self.header = Header(
             format="JPEG" if self.picture.format == "MPO" else str(self.picture.format),
             width=width,
@@ -114,9 +115,19 @@ class OpenedRaster:
     def _decoded(self, index: int, *, stored: bool) -> Frame:
         if self.header.frames > 1:
             self.picture.seek(index)
-        elif self.depth == 16:
+        elif self.png.depth == 16:
             return (as_stored if stored else appearance)(self._deep_png())
-        return frame_from_pillow(self.picture, stored=stored, bits=min(self.depth, 8))
+        frame = frame_from_pillow(self.picture, stored=stored, bits=min(self.png.depth, 8))
+        if self.num_colours is not None and self.picture.mode in ("P", "L"):  # L: a palette of greys in order
+            check_indices(np.asarray(self.picture), self.num_colours)
+        return noted(frame, self._unused_bits(frame))
+
+    def _unused_bits(self, frame: Frame) -> list[str]:
+        """A note on an 8-bit PNG whose samples stay at the lower end of its bits; they should be scaled over all of them."""
+        bits = self.png.significant or 8
+        if bits >= 8 or self.png.depth != 8 or self.num_colours is not None or int(frame.stored.max()) >= 2**bits:
+            return []
+        return [f"sBIT declares {bits} significant bits and no sample is above {2**bits - 1}: it may be too dark"]
 
     @cached_property
     def _integrity(self) -> list[str]:
@@ -126,32 +137,29 @@ class OpenedRaster:
             return check_jpeg(self.file.read())
         return check_png(self.file) if self.header.format == "PNG" else []
 
-    def _read_png_header(self) -> list[str]:
-        """Depth, colour type, significant bits and code points of colour (PNG 3, 11.2.1, 11.3.2.5, 11.3.2.6); and notes."""
-        notes: list[str] = []
-        for name, content in _png_chunks(self.file):
-            if name == b"IHDR" and len(content) >= 10:
-                self.depth, self.colour_type = content[8], content[9]
-            elif name == b"sBIT" and content:
-                self.significant = max(content[:3])
-            elif name == b"cICP" and len(content) == 4:  # wins over a profile
-                self.picture.info.pop("icc_profile", None)
-                profile, facts = profile_of(content[0], content[1])
-                notes += facts.get("notes", [])
-                if profile is not None:
-                    self.picture.info["icc_profile"] = profile
-        if self.colour_type == 3:
-            self.depth = 8  # of the palette's entries
-        return notes
-
-    def _png_notes(self, frames: int) -> list[str]:
-        notes = []
-        if frames > 1 and self.depth == 16:
+    def _read_png(self, num_frames: int) -> list[str]:
+        """Takes over what the chunks say; notes. Raises: CorruptFile, UnsupportedEncoding."""
+        self.png = read_header(self.file)
+        info, notes = self.picture.info, []
+        if "icc_profile" in info and not info["icc_profile"]:  # Pillow could not inflate it
+            notes.append("the colour profile is damaged and is not applied: colours are those of the file")
+        if self.png.code_points is not None:  # they win over a profile
+            info.pop("icc_profile", None)
+            profile, facts = profile_of(*self.png.code_points)
+            notes += facts.get("notes", [])
+            info |= {} if profile is None else {"icc_profile": profile}
+        if num_frames > 1 and self.png.depth == 16:
             notes.append("an animated PNG of 16 bits is read in 8 bits")
-        gamma = self.picture.info.get("gamma")
-        has_profile = "icc_profile" in self.picture.info or "srgb" in self.picture.info
-        if gamma and not has_profile and abs(gamma - SRGB_GAMMA) > GAMMA_TOLERANCE:
+        has_colours = bool(info.get("icc_profile")) or "srgb" in info or self.png.code_points is not None
+        return notes if has_colours else [*notes, *self._undescribed_colours()]
+
+    def _undescribed_colours(self) -> list[str]:
+        """Notes on gamma and primaries without a colour profile."""
+        notes, gamma = [], self.picture.info.get("gamma")
+        if gamma and abs(gamma - SRGB_GAMMA) > GAMMA_TOLERANCE:
             notes.append(f"the file declares gamma {gamma:g} without a colour profile; its values are taken as sRGB")
+        if self.png.has_other_primaries:
+            notes.append("the file declares primaries other than sRGB's without a colour profile; they are not applied")
         return notes
 
     def _deep_png(self) -> Samples:
@@ -160,12 +168,14 @@ class OpenedRaster:
 
         self.file.seek(0)
         values = imagecodecs.png_decode(self.file.read())
-        if self.colour_type == 0 and values.ndim == 3:
+        if self.png.colour_type == 0 and values.ndim == 3:
             values = values[..., 0]
         has_alpha = values.ndim == 3 and values.shape[2] in (2, 4)
-        values, bits, notes = significant_bits(values, self.significant, has_alpha=has_alpha)
-        if not has_alpha and (key := self.picture.info.get("transparency")) is not None:
-            values, has_alpha = _with_key(values, key, 2**bits - 1), True
+        key = None if has_alpha else self.picture.info.get("transparency")
+        transparent = None if key is None else _equal_to_key(values, key)
+        values, bits, notes = significant_bits(values, self.png.significant, has_alpha=has_alpha)
+        if transparent is not None:
+            values, has_alpha = _with_alpha(values, transparent, 2**bits - 1), True
         return Samples(
             values=values,
             bits=bits,
@@ -174,29 +184,6 @@ class OpenedRaster:
             orientation=orientation_of(self.picture),
             meta={"notes": notes} if notes else None,
         )
-
-
-def significant_bits(values: np.ndarray, declared: int | None, *, has_alpha: bool) -> tuple[np.ndarray, int, list[str]]:
-    """Samples of 16 bits as samples of the declared depth, that depth, and what is wrong with the declaration.
-
-    A file of fewer significant bits should have them scaled over all 16 (PNG 3, 11.3.2.5 and 12.5); many writers leave them
-    where the detector had them, at the lower end.
-    """
-    if declared is None or not 0 < declared < 16:
-        return values, 16, []
-    top, shift = 2**declared - 1, 16 - declared
-    colours = values[..., :-1] if has_alpha else values
-    reduced = values >> shift
-    scaled = np.rint(reduced * (65535 / top))
-    is_scaled = bool((np.abs(scaled - values) <= 1).all() or (values & (2**shift - 1) == 0).all())
-    if is_scaled:
-        return reduced, declared, []
-    if int(colours.max()) <= top:
-        lower = values.copy()
-        if has_alpha:
-            lower[..., -1] >>= shift
-        return lower, declared, []
-    return values, 16, [f"sBIT declares {declared} significant bits, but the samples use more: it is ignored"]
 
 
 def exif_facts(picture: Any) -> dict[str, Any]:
@@ -211,34 +198,35 @@ def exif_facts(picture: Any) -> dict[str, Any]:
     return {name: technical_text(value) for name, value in found.items()}
 
 
-def _bmp_profile(file: BinaryIO) -> bytes | None:
+def _bmp_profile(file: BinaryIO) -> dict[str, bytes]:
     """Embedded in a header of version 5 (BITMAPV5HEADER, `bV5CSType` PROFILE_EMBEDDED)."""
     file.seek(0)
     head = file.read(BMP_HEADER + 124)
     if len(head) < BMP_HEADER + 124 or head[BMP_HEADER] != 124 or head[BMP_HEADER + 56 : BMP_HEADER + 60] != b"DEBM":
-        return None
+        return {}
     offset, size = struct.unpack("<II", head[BMP_HEADER + 112 : BMP_HEADER + 120])
     file.seek(BMP_HEADER + offset)
     profile = file.read(min(size, LARGEST_PROFILE))
-    return profile if profile and len(profile) == size else None
+    return {"icc_profile": profile} if profile and len(profile) == size else {}
 
 
-def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks before the pixels; of long ones only the name."""
-    position = 8
-    while True:
-        file.seek(position)
-        head = file.read(8)
-        if len(head) < 8 or head[4:] == b"IDAT":
-            return
-        (length,) = struct.unpack(">I", head[:4])
-        yield head[4:], file.read(length) if length <= 64 else b""
-        position += 12 + length
+def _bmp_colours(file: BinaryIO) -> int | None:
+    """Entries of the palette (BITMAPINFOHEADER, `biClrUsed`); None where the pixels are no indices."""
+    file.seek(0)
+    head = file.read(BMP_HEADER + 40)
+    size = int.from_bytes(head[BMP_HEADER : BMP_HEADER + 4], "little")
+    if len(head) < BMP_HEADER + 40 or size < 40:
+        return None
+    bits = int.from_bytes(head[BMP_HEADER + 14 : BMP_HEADER + 16], "little")
+    used = int.from_bytes(head[BMP_HEADER + 32 : BMP_HEADER + 36], "little")
+    return used or 2**bits if bits <= 8 else None
 
 
-def _with_key(values: np.ndarray, key: Any, top: int) -> np.ndarray:
-    """With alpha, where one colour stands for full transparency (PNG 3, 11.3.1.1)."""
-    same = values == np.asarray(key, values.dtype)
-    transparent = same if same.ndim == 2 else same.all(2)
-    alpha = np.where(transparent, 0, top).astype(values.dtype)
-    return np.dstack([values, alpha])
+def _with_alpha(values: np.ndarray, transparent: np.ndarray, top: int) -> np.ndarray:
+    return np.dstack([values, np.where(transparent, 0, top).astype(values.dtype)])
+
+
+def _equal_to_key(values: np.ndarray, key: Any) -> np.ndarray:
+    """Where one colour, in all bits of the samples, stands for full transparency (PNG 3, 11.3.1.1)."""
+    same = np.equal(values, np.asarray(key, values.dtype))
+    return same if same.ndim == 2 else np.all(same, axis=2)

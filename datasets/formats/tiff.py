@@ -10,7 +10,7 @@ read, never its label. A camera's raw data is refused by name: what lies beside 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import re
 from dataclasses import replace
 from typing import Any, BinaryIO, ClassVar
 
@@ -19,21 +19,25 @@ import numpy as np
 from oddpixel.errors import NoPixels, UnsupportedEncoding
 
 from ..appearance import Alpha, Samples, appearance, as_stored, upright
+from ..decoder_log import logged
 from ..limits import Limits
 from ..masking import equal_to
 from ..pillow_samples import frame_from_pillow
 from ..text import technical_text
+from ..tiff_colours import THROUGH_PILLOW, check_colours, colour_notes, is_jpeg, name_of
+from ..tiff_directories import pages_of
 from ..tiff_segments import check_jpeg_segments, missing_segments
-from . import Frame, Header
+from . import Frame, Header, noted
 
 RAW_PHOTOMETRICS = (32803, 34892)  # colour filter array, linear raw (DNG 1.7, chapter 4)
 RAW_TAGS = {50706: "a DNG raw photograph", 50752: "a Canon raw photograph"}
 WHOLE_SLIDES = ("svs", "ndpi", "scn", "bif", "philips", "qpi")
-THROUGH_PILLOW = ("YCBCR", "SEPARATED", "CIELAB", "ICCLAB")
+# Unknown codes are refused or mean nothing; broken chains (`tiff_directories`) and short lists of segments (`tiff_segments`).
+NOTED_ELSEWHERE = re.compile(
+    "is not a valid|page offset|circular reference|offset to page|corrupted tag list of page|incorrect Strip"
+)
 GDAL_NODATA, MAX_SAMPLE_VALUE, ICC_PROFILE, ORIENTATION = 42113, 281, 34675, 274
-REFERENCE_BLACK_WHITE = 532
 DEEPEST_DISPLAY = 16  # bits; more are counts or codes, never grey levels of a display
-EXACT_IN_FLOAT32 = 2**24
 TURNED_BACK = {6: 8, 8: 6}  # every other orientation undoes itself
 ALPHAS: dict[int, Alpha] = {1: "premultiplied", 2: "straight"}  # ExtraSamples (TIFF 6.0, p. 31)
 
@@ -60,9 +64,11 @@ class OpenedTiff:
         import tifffile
 
         self.file, self.limits = file, limits
-        self.tiff = tifffile.TiffFile(file, name="page.tif", _multifile=False)
-        limits.check_size(1, 1, len(self.tiff.pages))
-        self.pages, notes = _full_pages(self.tiff)
+        with logged("tifffile", NOTED_ELSEWHERE) as complaints:
+            self.tiff = tifffile.TiffFile(file, name="page.tif", _multifile=False)
+            chain, broken = pages_of(self.tiff, limits)
+            self.pages, left_out = _full_pages(self.tiff, chain)
+        notes = [*broken, *left_out, *complaints]
         first: Any = self.pages[0]
         limits.check_size(first.imagewidth, first.imagelength)
         self.header = Header(
@@ -71,8 +77,8 @@ class OpenedTiff:
             height=first.imagelength,
             frames=len(self.pages),
             meta={
-                "compression": _name(first.compression),
-                "photometric": _name(first.photometric),
+                "compression": name_of(first.compression),
+                "photometric": name_of(first.photometric),
                 **{
                     name.lower(): technical_text(first.tags[name].value)
                     for name in ("Make", "Model", "Software")
@@ -92,11 +98,16 @@ class OpenedTiff:
     def _frame(self, index: int, *, stored: bool) -> Frame:
         page: Any = self.pages[index]
         self.limits.check_size(page.imagewidth, page.imagelength)
-        _check_reference_black_white(page)
+        check_colours(page)
+        with logged("tifffile", NOTED_ELSEWHERE) as complaints:
+            frame = self._decoded(page, stored=stored)
+        return noted(frame, [*colour_notes(page), *complaints])
+
+    def _decoded(self, page: Any, *, stored: bool) -> Frame:
         absent, missing = missing_segments(page)
-        if _name(page.photometric) in THROUGH_PILLOW and _name(page.compression) not in ("JPEG", "OJPEG"):
+        if name_of(page.photometric) in THROUGH_PILLOW and not is_jpeg(page):
             if absent is not None:
-                raise UnsupportedEncoding(f"{_name(page.photometric)} in a sparse TIFF: {missing[0]}; save it as RGB")
+                raise UnsupportedEncoding(f"{name_of(page.photometric)} in a sparse TIFF: {missing[0]}; save it as RGB")
             return self._through_pillow(page, stored=stored)
         damage = check_jpeg_segments(page, self.file)
         values = _samples_of(page)
@@ -114,13 +125,20 @@ class OpenedTiff:
 
     def _through_pillow(self, page: Any, *, stored: bool) -> Frame:
         from PIL import Image as Pillow
+        from PIL import UnidentifiedImageError
 
         if len(page._index if isinstance(page._index, tuple) else (page._index,)) > 1:
-            raise UnsupportedEncoding(f"{_name(page.photometric)} in a nested page")
+            raise UnsupportedEncoding(f"{name_of(page.photometric)} in a nested page")
         Pillow.MAX_IMAGE_PIXELS = None
         self.file.seek(0)
-        picture = Pillow.open(self.file, formats=["TIFF"])
-        picture.seek(page.index)
+        try:
+            picture = Pillow.open(self.file, formats=["TIFF"])
+            picture.seek(page.index)
+        except UnidentifiedImageError as error:
+            raise UnsupportedEncoding(
+                f"{name_of(page.photometric)} of {page.bitspersample} bits, {name_of(page.compression)} compression; "
+                "save it as RGB"
+            ) from error
         frame = frame_from_pillow(picture, stored=stored)
         orientation = int(page.tags.valueof(ORIENTATION, 1))
         if orientation == 1:
@@ -130,9 +148,9 @@ class OpenedTiff:
         return replace(frame, meta=frame.meta | {"orientation_applied": orientation})
 
 
-def _full_pages(tiff: Any) -> tuple[list[Any], list[str]]:
+def _full_pages(tiff: Any, chain: list[Any]) -> tuple[list[Any], list[str]]:
     """The pages that are images in their own right, and what was left out. Raises: UnsupportedEncoding, NoPixels."""
-    pages = list(_all_pages(tiff))
+    pages = [each for page in chain for each in (page, *(page.pages or ()))]  # those nested in it: SubIFDs
     for tag, what in RAW_TAGS.items():
         if any(tag in page.tags for page in pages):
             raise _raw(what)
@@ -141,7 +159,7 @@ def _full_pages(tiff: Any) -> tuple[list[Any], list[str]]:
     if any(getattr(pages[0], f"is_{kind}", False) for kind in WHOLE_SLIDES):
         largest = max(pages, key=lambda page: page.imagewidth * page.imagelength)
         return [largest], ["a whole-slide image: its full resolution is read, its label and overviews are not"]
-    full = [page for page in pages if not (page.is_reduced or page.is_mask)]
+    full = [page for page in pages if not (page.is_reduced or page.is_mask or name_of(page.photometric) == "MASK")]
     full = [page for k, page in enumerate(full) if not any(_is_reduction(page, other) for other in full[:k])]
     if not full:
         raise NoPixels("the file holds only reduced-resolution copies or masks of an image that is not in it")
@@ -150,14 +168,6 @@ def _full_pages(tiff: Any) -> tuple[list[Any], list[str]]:
     if (promised := _promised(tiff)) > len(pages):
         notes.append(f"the file describes {promised} pictures; {len(full)} are pages of it and are read")
     return full, notes
-
-
-def _all_pages(tiff: Any) -> Iterator[Any]:
-    """Pages of the file, each followed by those nested in it (SubIFDs)."""
-    tiff.pages.useframes = False
-    for page in tiff.pages:
-        yield page
-        yield from page.pages or ()
 
 
 def _is_reduction(page: Any, other: Any) -> bool:
@@ -216,12 +226,6 @@ def _numbers(
         colours = colours[..., :-1]
     if colours.ndim == 3 and colours.shape[2] == 1:
         colours = colours[..., 0]
-    if (
-        colours.dtype.kind in "ui"
-        and colours.dtype.itemsize > 2
-        and np.abs(colours.astype(float)).max() > EXACT_IN_FLOAT32
-    ):
-        meta["notes"] = [*meta.get("notes", []), "whole numbers above 2^24 are rounded"]
     if orientation != 1:
         colours, meta["orientation_applied"] = upright(colours, orientation), orientation
         masked = None if masked is None else upright(masked, orientation)
@@ -232,9 +236,9 @@ def _numbers(
 def _display(
     page: Any, colours: np.ndarray, alpha: Alpha, masked: np.ndarray | None, orientation: int, meta: dict[str, Any]
 ) -> Samples:
-    kind, bits = _name(page.photometric), int(page.bitspersample)
+    kind, bits = name_of(page.photometric), int(page.bitspersample)
     if kind == "PALETTE":
-        colours, bits = _looked_up(page.colormap, colours)
+        colours, bits = _looked_up(page.colormap, colours, bits, alpha)
     elif alpha == "none":
         bits = _declared_bits(page, colours, bits)
     if kind == "MINISWHITE":
@@ -252,11 +256,15 @@ def _display(
     )
 
 
-def _looked_up(colormap: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, int]:
-    """Entries have 16 bits (TIFF 6.0, p. 23); old writers put 8-bit ones into them."""
-    if int(colormap.max()) < 256:
-        return np.moveaxis(colormap.astype(np.uint8)[:, indices], 0, 2), 8
-    return np.moveaxis(colormap[:, indices], 0, 2), 16
+def _looked_up(colormap: np.ndarray, values: np.ndarray, bits: int, alpha: Alpha) -> tuple[np.ndarray, int]:
+    """Entries have 16 bits (TIFF 6.0, p. 23); old writers put 8-bit ones into them. An alpha of the indices' depth stays last."""
+    indices = values if values.ndim == 2 else values[..., 0]
+    depth, dtype = (8, np.uint8) if int(colormap.max()) < 256 else (16, np.uint16)
+    colours = np.moveaxis(colormap.astype(dtype)[:, indices], 0, 2)
+    if alpha == "none":
+        return colours, depth
+    opacity = np.rint(values[..., -1:] * ((2**depth - 1) / (2**bits - 1))).astype(dtype)
+    return np.concatenate([colours, opacity], 2), depth
 
 
 def _declared_bits(page: Any, values: np.ndarray, bits: int) -> int:
@@ -276,21 +284,6 @@ def _either(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | No
     return one if other is None else other if one is None else one | other
 
 
-def _check_reference_black_white(page: Any) -> None:
-    """Codes with head- and footroom (TIFF 6.0, p. 86) would be read with too little contrast. Raises: UnsupportedEncoding."""
-    ratios = np.ravel(page.tags.valueof(REFERENCE_BLACK_WHITE, ())).astype(float)
-    photometric, bits = _name(page.photometric), int(page.bitspersample)
-    if photometric not in ("YCBCR", "RGB") or ratios.size != 12:
-        return
-    top, middle = 2**bits - 1, 2 ** (bits - 1)
-    codes = ratios[::2] / np.maximum(ratios[1::2], 1)
-    whole = [0, top, middle, top, middle, top] if photometric == "YCBCR" else [0, top] * 3
-    if not np.array_equal(codes, whole):
-        raise UnsupportedEncoding(
-            f"{photometric} whose ReferenceBlackWhite is {codes.tolist()}, not the whole range; save it as RGB of the whole range"
-        )
-
-
 def _nodata(page: Any) -> float | None:
     """What GDAL writes where nothing was recorded."""
     text = page.tags.valueof(GDAL_NODATA)
@@ -298,8 +291,3 @@ def _nodata(page: Any) -> float | None:
         return None if text is None else float(str(text).strip().strip("\0"))
     except ValueError:
         return None
-
-
-def _name(code: Any) -> str:
-    """tifffile gives a known code as an enum, an unknown one as a plain number."""
-    return str(getattr(code, "name", code))

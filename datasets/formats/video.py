@@ -5,6 +5,7 @@ Both come with the extra `video`: PyAV's wheels carry GPL encoders (x264, x265),
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -16,7 +17,8 @@ from oddpixel.errors import CorruptFile, NoPixels, UnsupportedEncoding
 
 from ..appearance import Samples, appearance
 from ..limits import Limits
-from . import Frame, Header
+from ..video_log import DAMAGED, frames_of, has_errors, listen
+from . import Frame, Header, noted
 
 # ISO media files say by their brand whether they are pictures (HEIF) or films.
 BRANDS = (
@@ -91,19 +93,23 @@ class OpenedVideo:
 
         self.av: Any = av
         self.file = file
-        with self.av.open(file) as container:
+        listen(av)
+        with av.logging.Capture() as messages, self.av.open(file) as container:
             if not container.streams.video:
                 raise NoPixels("no video stream in it")
             stream = container.streams.video[0]
             limits.check_size(stream.width, stream.height)
             # Containers are often silent, or wrong, about how many frames they hold; counting packets decodes nothing.
-            num_packets, num_discarded = 0, 0
+            num_packets, num_discarded, num_corrupt = 0, 0, 0
             for packet in container.demux(stream):
                 num_packets += packet.size > 0
                 # Before the beginning that an edit list sets: decoded for what follows, never shown (ISO/IEC 14496-12, 8.6.6).
                 num_discarded += packet.size > 0 and packet.is_discard
+                num_corrupt += packet.is_corrupt
                 limits.check_size(stream.width, stream.height, num_packets)
             num_frames = num_packets - num_discarded
+            promise = _promise(container, stream, num_packets)
+            notes = [*promise.pop("notes", []), *_damage(has_errors(av, messages), num_corrupt), *_cut_packet(file)]
             self.header = Header(
                 format="video",
                 width=stream.width,
@@ -114,23 +120,24 @@ class OpenedVideo:
                     "codec": stream.codec_context.name,
                     "pixel_format": str(stream.codec_context.pix_fmt),
                     "frames_per_second": float(stream.average_rate or 0),
-                    **_promise(container, stream, num_packets),
+                    **promise,
                     **_pixel_aspect(stream),
                     **({"frames_not_shown": num_discarded} if num_discarded else {}),
+                    **({"notes": notes} if notes else {}),
                 },
             )
         if num_frames == 0:
             raise NoPixels("a video without frames")
-        self.frames: Iterator[Any] = iter(())
+        self.frames: Iterator[tuple[Any, bool]] = iter(())
         self.next_index = -1
 
     def frame(self, index: int) -> Frame:
         if self.next_index < 0 or index < self.next_index:
             self.frames, self.next_index = self._decode(), 0
-        for frame in self.frames:
+        for frame, is_doubtful in self.frames:
             self.next_index += 1
             if self.next_index == index + 1:
-                return self._converted(frame)
+                return noted(self._converted(frame), [DAMAGED] if is_doubtful else [])
         raise CorruptFile(f"frame {index} is missing: only {self.next_index} of {self.header.frames} could be decoded")
 
     def shots(self) -> list[int]:
@@ -146,7 +153,7 @@ class OpenedVideo:
         detector = AdaptiveDetector()
         rate = self.header.meta["frames_per_second"] or 25.0
         cuts, count = [0], 0
-        for count, frame in enumerate(self._decode(), start=1):
+        for count, (frame, _) in enumerate(self._decode(), start=1):
             picture = frame.to_ndarray(format="bgr24")
             shrunk = SIDE_FOR_SHOTS / max(picture.shape[:2])
             if shrunk < 1:
@@ -157,12 +164,15 @@ class OpenedVideo:
         cuts = sorted({*cuts, *(int(cut.frame_num) for cut in found), count})
         return [(first + after) // 2 for first, after in pairwise(cuts)]
 
-    def _decode(self) -> Iterator[Any]:
+    def _decode(self) -> Iterator[tuple[Any, bool]]:
+        """Frames, and whether each is in doubt."""
         self.file.seek(0)
-        with self.av.open(self.file) as container:
+        with self.av.logging.Capture():
+            container = self.av.open(self.file)
+        with container:
             stream = container.streams.video[0]
             stream.thread_type = "NONE"
-            yield from container.decode(stream)
+            yield from frames_of(self.av, container, stream)
 
     def _converted(self, frame: Any) -> Frame:
         components = frame.format.components
@@ -188,6 +198,20 @@ class OpenedVideo:
 def _is_transport_stream(head: bytes, first: int, length: int) -> bool:
     places = range(first, len(head), length)
     return len(places) >= 3 and all(head[place] == SYNC for place in places)
+
+
+def _damage(has_errors: bool, num_corrupt: int) -> list[str]:
+    corrupt = f": {num_corrupt} packets are corrupt" if num_corrupt else ""
+    return [f"the container is damaged{corrupt}; frames may be missing"] if has_errors or num_corrupt else []
+
+
+def _cut_packet(file: BinaryIO) -> list[str]:
+    """A note on a transport stream whose last packet is not whole: it promises no number of frames."""
+    file.seek(0)
+    head, size = file.read(512), file.seek(0, os.SEEK_END)
+    lengths = [length for first, length in PACKETS if _is_transport_stream(head, first, length)]
+    is_cut = bool(lengths) and size % lengths[0] != 0
+    return ["the file ends within a packet of its stream: it is cut short, and frames are missing"] if is_cut else []
 
 
 def _promise(container: Any, stream: Any, num_packets: int) -> dict[str, Any]:

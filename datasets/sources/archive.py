@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
+from oddpixel.border import border
 from oddpixel.errors import CorruptFile, OddPixelError, TooLarge, UnreadableInput, UnsafePath, UnsupportedFormat
 
 from ..decoding import identify
@@ -15,7 +17,7 @@ from ..formats import promised_format
 from ..limits import Limits
 from ..listing import LeftOut, Listing, file_name
 from ..reading import Reader
-from ..walking import EMPTY, HEAD, HIDDEN, NAMED_PLACES, NO_IMAGE, Listed, split
+from ..walking import DICOMDIR, EMPTY, HEAD, HIDDEN, NAMED_PLACES, NO_IMAGE, Listed, is_dicomdir, split
 
 SHADOWED = "an earlier archive member of the same name"
 RESOURCES = "__MACOSX"  # what macOS adds beside every file
@@ -36,7 +38,7 @@ def archive_listing(path: Path, limits: Limits) -> Listing:
     """The members by name. An archive that cannot be listed is an error row."""
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
-            return split(iter(list(_members(archive, path, limits))))
+            return split(border(_members(archive, limits), partial(_listed, archive, path), partial(_damaged, path)))
     except UnreadableInput as error:
         problem = error
     except (OddPixelError, MemoryError):
@@ -46,28 +48,44 @@ def archive_listing(path: Path, limits: Limits) -> Listing:
     return Listing((Entry(name=file_name(path.name), path=path, error=problem),))
 
 
-def _members(archive: zipfile.ZipFile, path: Path, limits: Limits) -> Iterator[Listed]:
+def _members(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
     """Raises: TooLarge."""
     members = [info for info in archive.infolist() if not info.is_dir()]
     if len(members) > limits.max_frames:
         raise TooLarge(f"{len(members)} members, over the cap of {limits.max_frames}")
-    for info in sorted(members, key=lambda info: info.filename):
-        name = f"{file_name(path.name)}/{info.filename.replace(chr(92), '/').lstrip('/')}"
-        if archive.getinfo(info.filename) is not info:
-            yield LeftOut(name, SHADOWED)
-        else:
-            yield _member(archive, info, Entry(name=name, path=path, member=info.filename))
+    return sorted(members, key=lambda info: info.filename)
+
+
+def _listed(archive: zipfile.ZipFile, path: Path, info: zipfile.ZipInfo) -> Listed:
+    entry = _entry(path, info)
+    if archive.getinfo(info.filename) is not info:
+        return LeftOut(entry.name, SHADOWED)
+    return _member(archive, info, entry)
+
+
+def _entry(path: Path, info: zipfile.ZipInfo) -> Entry:
+    name = f"{file_name(path.name)}/{info.filename.replace(chr(92), '/').lstrip('/')}"
+    return Entry(name=name, path=path, member=info.filename)
+
+
+def _damaged(path: Path, info: zipfile.ZipInfo, error: OddPixelError) -> Entry:
+    """One member that cannot be listed: the others are."""
+    return replace(_entry(path, info), error=CorruptFile(f"the archive member cannot be listed: {error}"))
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry) -> Listed:
     parts = PurePosixPath(info.filename.replace("\\", "/")).parts
+    if not parts:  # ".", "./": a name of nothing
+        return replace(entry, error=UnsafePath(f"a name of no file: {info.filename[:80]!r}"))
     is_link = (info.external_attr >> 16) & 0o170000 == 0o120000
     if parts[0].startswith("/") or ".." in parts or ":" in parts[0] or is_link:
         what = "a link" if is_link else "a name that leads out of the archive"
         error = UnsafePath(f"{what}: {info.filename[:80]!r}")
-        return Entry(name=entry.name, path=entry.path, member=entry.member, error=error)
+        return replace(entry, error=error)
     if parts[0] == RESOURCES or any(part.startswith(".") for part in parts):
         return LeftOut(entry.name, HIDDEN)
+    if is_dicomdir(parts[-1]):
+        return LeftOut(entry.name, DICOMDIR)
     if promised_format(parts[-1]) is not None:
         return entry
     if (place := NAMED_PLACES.get(PurePosixPath(parts[-1]).suffix.lower())) is not None:

@@ -10,11 +10,12 @@ from oddpixel.errors import UnreadableInput, UnsafePath, UsageError
 from ..entry import Entry, open_regular
 from ..listing import Listing, file_name
 from ..reading import Reader
+from ..walking import is_dicomdir
 
 
 class DicomDir:
     def accepts(self, place: str) -> bool:
-        return Path(place).name.upper().startswith("DICOMDIR") and Path(place).is_file()
+        return is_dicomdir(Path(place).name) and Path(place).is_file()
 
     def listing(self, place: str, reader: Reader) -> Listing:
         root = Path(place).resolve().parent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from itertools import chain
 from pathlib import Path
 
 from oddpixel.errors import UsageError
@@ -11,7 +12,7 @@ from oddpixel.errors import UsageError
 from ..entry import Entry
 from ..listing import LeftOut, Listing, file_name
 from ..reading import Reader
-from ..walking import DANGLING, Listed, leads_out, listed_file, split
+from ..walking import DANGLING, Listed, leads_out, listed_file, split, unlisted
 
 FOLDER = "a folder (end the pattern in **/* to read what is in it)"
 
@@ -22,20 +23,39 @@ class Pattern:
 
     def listing(self, place: str, reader: Reader) -> Listing:
         matches = sorted(glob.glob(place, recursive=True))
-        if not matches:
+        closed = _closed_folders(place)
+        if not matches and not closed:
             raise UsageError(f"{place}: the pattern matches no file")
         fixed = glob.escape(place).replace("[", "\0").replace("*", "\0").replace("?", "\0").split("\0")[0]
         root = os.path.dirname(fixed) or "."
         is_deep = "**" in place  # then the content of folders is matched too
         listed = (_listed(path, root) for path in matches if not (is_deep and os.path.isdir(path)))
-        return split(listed)
+        return split(chain(listed, (unlisted(Path(path), _name(path, root), error) for path, error in closed.items())))
 
 
 LISTER = Pattern
 
 
+def _closed_folders(place: str) -> dict[str, OSError]:
+    """Folders on the pattern's way that cannot be listed: `glob` passes over them in silence."""
+    closed: dict[str, OSError] = {}
+    parts = Path(place).parts
+    for depth in range(1, len(parts)):
+        for folder in sorted(glob.glob(os.path.join(*parts[:depth]), recursive=True)):
+            try:
+                if os.path.isdir(folder):
+                    os.listdir(folder)
+            except OSError as error:
+                closed[folder] = error
+    return closed
+
+
+def _name(path: str, root: str) -> str:
+    return file_name(Path(os.path.relpath(path, root)).as_posix())
+
+
 def _listed(path: str, root: str) -> Listed:
-    name = file_name(Path(os.path.relpath(path, root)).as_posix())
+    name = _name(path, root)
     target = Path(os.path.realpath(path))
     if not target.is_relative_to(os.path.realpath(root)):
         return Entry(name=name, path=Path(path), error=leads_out(target))

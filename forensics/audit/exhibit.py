@@ -19,12 +19,17 @@ from oddpixel.datasets.coefficients import Coefficients
 from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
 from oddpixel.datasets.sandbox import Decoder
-from oddpixel.errors import CorruptFile, UnreadableInput
+from oddpixel.errors import CorruptFile, UnreadableInput, UnsupportedFormat
 
 from .facts import container
 from .gate import Gate
 
 Answer = TypeVar("Answer")
+VIDEO = "video"
+NO_VIDEO = (
+    "a video: no test was calibrated on video, whose frames are predicted from each other, so none of them is judged; nor is a "
+    "still that was exported from it"
+)
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JFIF has it
 
 
@@ -37,6 +42,7 @@ class Exhibit:
     bits: stored depth.
     coefficients: of a JPEG, else None.
     may_show_text: whether a name may be burned into the pixels: then no picture of it is written.
+    num_pictures: that the file holds; only the first is examined.
     """
 
     name: str
@@ -45,6 +51,7 @@ class Exhibit:
     bits: int = 8
     coefficients: Coefficients | None = None
     may_show_text: bool = False
+    num_pictures: int = 1
     _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -86,13 +93,15 @@ class Exhibit:
 
 
 def read_exhibit(entry: Entry, decoder: Decoder, limits: Limits) -> Exhibit:
-    """The first picture of a file. Raises: UnreadableInput."""
+    """The first picture of a file. Raises: UnreadableInput, UnsupportedFormat for video."""
     try:
         with entry.open(limits) as file:
             content = file.read()
             file.seek(0)
             limits.check_bytes(len(content))
             facts = decoder.open(file, entry.member or entry.path.name)
+            if facts.header.format == VIDEO:
+                raise UnsupportedFormat(NO_VIDEO)
             stored = decoder.as_stored()
             try:
                 coefficients = decoder.coefficients()
@@ -109,7 +118,8 @@ def read_exhibit(entry: Entry, decoder: Decoder, limits: Limits) -> Exhibit:
     if stored.bits == 8:
         np.rint(pixels, out=pixels)
     may_show_text = "text_in_pixels" in facts.header.meta
-    return Exhibit(entry.name, content, pixels, stored.bits, coefficients, may_show_text)
+    frames = facts.header.frames
+    return Exhibit(entry.name, content, pixels, stored.bits, coefficients, may_show_text, num_pictures=frames)
 
 
 def exhibit_of(content: bytes, name: str = "image") -> Exhibit:

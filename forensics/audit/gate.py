@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from jaxtyping import Float32
 
+from oddpixel.counting import counted
+
 from .facts.jpeg import nearest_quality
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ class Gate:
     blockiness: mean step across the borders of 8 x 8 blocks over the mean step elsewhere; 1 without blocks.
     step_ratio: mean step over one pixel over that over two; about 0.5 where an image was enlarged or is smooth, towards 1 for
         noise.
-        palette: how many colours it has, where these are so few that it was drawn or reduced to a palette.
+    palette: how many colours it has, where these are so few that it was drawn or reduced to a palette.
+    num_pictures: in the file; only the first is examined.
     """
 
     width: int
@@ -48,6 +51,7 @@ class Gate:
     blockiness: float
     step_ratio: float
     palette: int | None = None
+    num_pictures: int = 1
 
     @classmethod
     def of(cls, exhibit: Exhibit) -> Gate:
@@ -62,7 +66,7 @@ class Gate:
         luma = exhibit.luma
         return cls(
             width, height, exhibit.container, quality, grid, compressions, blockiness(luma), step_ratio(luma),
-            few_colours(exhibit.pixels),
+            few_colours(exhibit.pixels), exhibit.num_pictures,
         )  # fmt: skip
 
     @property
@@ -87,12 +91,20 @@ class Gate:
         if self.too_small:
             return self.too_small
         if self.palette is not None:
-            return f"only {self.palette} colours: drawn, or reduced to a palette, which removes the traces that tests look for"
+            few = counted(self.palette, "colour")
+            return f"only {few}: drawn, or reduced to a palette, which removes the traces that tests look for"
         if self.blockiness >= BLOCKY:
             return f"strongly compressed: steps at block borders are {self.blockiness:.1f} times those elsewhere"
         if self.step_ratio < SMOOTH:
             return f"enlarged or very smooth: neighbouring pixels carry no detail (step ratio {self.step_ratio:.2f})"
         return None
+
+    @property
+    def not_examined(self) -> str | None:
+        """What of the file no test looked at, or None."""
+        if self.num_pictures == 1:
+            return None
+        return f"only the first of the {self.num_pictures} pictures in the file was examined"
 
     def as_json(self) -> dict[str, Any]:
         record = asdict(self) | {"grid": None if self.grid is None else list(self.grid)}

@@ -41,6 +41,7 @@ from .report.custody import CUSTODY, Custody
 from .report.page import page, shown_pictures
 from .report.pdf import pdf
 from .report.record import as_bytes, files_of, record_of
+from .report.schema import DETAILS
 
 SHARD_SIZE = 1  # an audit takes seconds; a kill costs at most one
 FLAGGED = ("evidence of manipulation", "anomalous, cause unknown", "declared synthetic")
@@ -271,13 +272,11 @@ def _teller(name: str, spec: Shard, num_files: int) -> Callable[[str], None]:
 
 
 def _kept(run: Run, shard: int) -> dict[str, Any]:
-    import json
-
+    """Raises: RunError."""
     try:
-        kept: dict[str, Any] = json.loads((run.path / f"details/part-{shard:05d}.json").read_text())
-    except (OSError, ValueError) as error:
+        return read_record(run.file(f"details/part-{shard:05d}.json"), DETAILS, RunError)
+    except UnreadableInput as error:
         raise RunError(f"{run.path} lacks the details of shard {shard}: {error}") from error
-    return kept
 
 
 def _decision(items: list[dict[str, Any]], alpha: float) -> dict[str, Any]:

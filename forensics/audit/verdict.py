@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from oddpixel.counting import counted
+
 from .calibration import Calibration, table
 from .facts import Fact
 from .finding import Finding
@@ -25,6 +27,7 @@ Label = Literal[
     "inconclusive",
 ]  # fmt: skip
 ALPHA = 0.05
+MOST_PLACES = 2  # of a finding, in a sentence; its report has all
 SHARE_OF_NFA = 0.1  # of the level, for all a-contrario tests together
 PROPOSITIONS = (
     "a part of the image differs in its history from the rest, as in the benchmark's manipulations",
@@ -100,7 +103,8 @@ def decide(
     power = _power(gate, known) + (f"; not run here, so it is less: {', '.join(missing)}" if missing else "")
 
     def verdict(label: Label, *because: str) -> Verdict:
-        return Verdict(label, because, p_value, alpha, ratio, power)
+        unseen = (gate.not_examined,) if gate.not_examined else ()
+        return Verdict(label, (*because, *unseen), p_value, alpha, ratio, power)
 
     signed = [fact.because for fact in facts if fact.name == "C2PA" and fact.value == "trusted"]
     if declared := [fact for fact in facts if fact.declares == "synthetic"]:
@@ -184,8 +188,13 @@ def shown(value: Any) -> str:
 
 
 def _said(finding: Finding) -> str:
+    """With where: of a copied part both places, since nothing says which of them is the original."""
     regions = finding.details.get("regions") or []
-    where = f", rows {regions[0][0]} to {regions[0][2]}, columns {regions[0][1]} to {regions[0][3]}" if regions else ""
+    places = [
+        f"rows {top} to {bottom}, columns {left} to {right}" for top, left, bottom, right in regions[:MOST_PLACES]
+    ]
+    more = f", and {counted(len(regions) - MOST_PLACES, 'more place')}" if len(regions) > MOST_PLACES else ""
+    where = f", {' and '.join(places)}{more}" if places else ""
     return f"{finding.check}: {finding.because}{where}"
 
 

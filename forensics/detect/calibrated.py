@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -77,6 +78,14 @@ class Calibrated:
         """Group maxima by stratum. Raises: UsageError (a group in two strata)."""
         strata = [stratum(row.facts, names) for row in self.rows]
         return Calibration.of(np.array([row.raw for row in self.rows]), self.groups, strata)
+
+    def sizes_by_strata(self, names: Sequence[str]) -> dict[str, list[int]]:
+        """How many images each calibration group has, by stratum."""
+        strata = {row.group: stratum(row.facts, names) for row in self.rows}
+        sizes: dict[str, list[int]] = {}
+        for group, size in Counter(self.groups).items():
+            sizes.setdefault(strata[group], []).append(size)
+        return sizes
 
     def p_values(self, scores: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
         return p_values(np.asarray(scores, np.float64), self.maxima)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from oddpixel.counting import counted
 from oddpixel.errors import CalibrationTooSmall
 
 from .guarantee import groups_needed, guarantee
@@ -39,8 +40,9 @@ def write_card(path: Path, record: Mapping[str, Any]) -> None:
         f"{record['encoder'] or 'none'}; images up to {options['side']} pixels a side; "
         f"{'aligned' if options['aligned'] else 'not aligned'}. Channels: {', '.join(record['channels'])}.",
         "",
-        f"Fitted on {len(record['fitted_on'])} images, calibrated on {record['num_calibration_images']} others in "
-        f"{record['num_calibration_groups']} groups, with seed {options['seed']}.",
+        f"Fitted on {counted(len(record['fitted_on']), 'image')}, calibrated on "
+        f"{counted(record['num_calibration_images'], 'other')} in {counted(_groups(record), 'group')}, "
+        f"with seed {options['seed']}.",
         "",
         "| option | normal groups needed | what it promises |",
         "|---|---|---|",

@@ -6,13 +6,15 @@
 
 A group's score is the largest of its members', its p-value and decision are theirs too. Each group is compared with calibration
 groups of its own stratum where there are enough, with all of them otherwise, and then the promise no longer holds stratum by
-stratum. A drift alarm withdraws it altogether: the batch is not what the detector was calibrated for.
+stratum. Larger groups than those calibrated on, and a drift alarm, withdraw it: the batch is not what the detector was
+calibrated for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -20,8 +22,10 @@ from jaxtyping import Float
 from oddpixel.errors import UsageError
 
 from .calibrated import Calibrated, stratum
+from .calibration import Calibration
 from .conformal import group_maxima, q_values
 from .drift import drift
+from .group_sizes import Sizes
 from .guarantee import guarantee
 
 DRIFT_LEVEL = 0.01
@@ -115,6 +119,10 @@ def decide(
             if not rule.strata
             else "; ".join(f"{each}: {promised[each]}" for each in sorted(promised))
         )
+    sizes = Sizes.of(groups, by_group, _reference_sizes(calibrated, calibration, rule, strata))
+    if sizes.warning is not None:
+        warnings.append(sizes.warning)
+        promise = sizes.promise(promise)
     alarm = drift(maxima, calibration.pooled, level=DRIFT_LEVEL, seed=seed).alarm_at is not None
     if alarm:
         warnings.append(
@@ -123,6 +131,35 @@ def decide(
         )
         promise = ""
     return Decided(names, p, q, flagged, strata, promise, alarm, warnings)
+
+
+def odd_themselves(rows: Sequence[Mapping[str, Any]], decision: Mapping[str, Any]) -> set[str]:
+    """Items of flagged groups that are odd by themselves: the others only share their group with one.
+
+    Arguments:
+        rows: of a decided run, whole groups.
+        decision: of its record.
+    """
+    highest: dict[str, float] = {}
+    for row in rows:
+        if row["raw"] is not None:
+            highest[row["group"]] = max(row["raw"], highest.get(row["group"], row["raw"]))
+    up_to = decision.get("flagged_up_to")
+
+    def is_odd(row: Mapping[str, Any]) -> bool:
+        is_rare = None not in (up_to, row["p_value"]) and row["p_value"] <= up_to
+        return bool(row["flagged"]) and (is_rare or row["raw"] == highest.get(row["group"]))
+
+    return {row["item"] for row in rows if is_odd(row)}
+
+
+def _reference_sizes(
+    calibrated: Calibrated, calibration: Calibration, rule: Rule, strata: Sequence[str]
+) -> dict[str, list[int]]:
+    """Images of the calibration groups that each stratum is compared with."""
+    sizes = calibrated.sizes_by_strata(rule.strata)
+    pooled = [size for each in sizes.values() for size in each]
+    return {each: sizes[each] if calibration.stands_alone(each) else pooled for each in set(strata)}
 
 
 def _fdr_promise(fdr: float, num_groups: int) -> str:

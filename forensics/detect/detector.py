@@ -83,6 +83,7 @@ class Detector(OutlierMixin, BaseEstimator):
 
     # What a detector has that was put together without `fit`.
     levels_: Levels | None = None
+    depths_: tuple[int, ...] | None = None
     obeys_depth_: bool = True
     selection_: dict[str, dict[str, int]] = {"taken": {}, "left_out": {}}  # noqa: RUF012 -- never mutated
 
@@ -128,11 +129,11 @@ class Detector(OutlierMixin, BaseEstimator):
         Raises: CalibrationTooSmall (fewer than 10 groups), UsageError (mixed units, nothing normal), ModelError.
         """
         self.observer_ = self.new_observer()
-        self.levels_, self.obeys_depth_ = None, True
+        self.levels_, self.depths_, self.obeys_depth_ = None, None, True
         selected = TrainingImages.of(X, self.normal_labels)
         normals = self._taken(selected, X, groups, on_item, learns_levels=True)
         enough(normals)
-        self.levels_, self.selection_ = normals.levels, selected.as_json()
+        self.levels_, self.depths_, self.selection_ = normals.levels, normals.depths, selected.as_json()
         fitting, calibrating = normals.dealt(self.calibration_share, self.seed)
         if len(fitting) > self.max_fit:
             kept = np.random.default_rng(self.seed).permutation(len(fitting))[: self.max_fit]
@@ -338,6 +339,7 @@ class Detector(OutlierMixin, BaseEstimator):
             channels=options.channels,
             side=self.side,
             levels=self.levels_,
+            depths=self.depths_,
             obeys_depth=self.obeys_depth_,
         )
 

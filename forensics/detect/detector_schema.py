@@ -29,6 +29,11 @@ LEVELS: dict[str, Any] = {
     "required": ["obeys_depth", "learned"],
     "properties": {
         "obeys_depth": {"type": "boolean"},
+        "depths": {
+            "type": ["array", "null"],
+            "items": {"type": "integer", "minimum": 1, "maximum": 64},
+            "maxItems": 64,
+        },
         "learned": {
             "anyOf": [
                 {"type": "null"},

@@ -6,6 +6,8 @@ maps/NAME.webp   the picture at working size that it belongs to
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -37,9 +39,9 @@ def write_evidence(run: Run, image: Image, heat: Float[np.ndarray, "p q"], size:
 
 
 def read_evidence(run: Run, name: str) -> tuple[Float[np.ndarray, "p q"], UInt8[np.ndarray, "h w 3"]]:
-    """The map on its grid, and the picture."""
-    path = run.path / name
-    with Pillow.open(path) as stored, Pillow.open(path.with_suffix(".webp")) as picture:
+    """The map on its grid, and the picture. Raises: UnsafePath, MissingFile."""
+    heat, shown = run.file(name), run.file(str(PurePosixPath(name).with_suffix(".webp")))
+    with Pillow.open(heat, formats=("PNG",)) as stored, Pillow.open(shown, formats=("WEBP",)) as picture:
         return np.asarray(stored, np.float64) / THOUSANDTHS, np.asarray(picture.convert("RGB"))
 
 

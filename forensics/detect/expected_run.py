@@ -20,7 +20,7 @@ from oddpixel.datasets.source import open_source, readable
 from oddpixel.errors import InvalidImage, OddPixelError, UsageError, describe
 from oddpixel.forensics.originals import OriginalFiles
 from oddpixel.forensics.runs import Run
-from oddpixel.image import Image, Unreadable
+from oddpixel.image import Image, Unreadable, file_and_frame
 from oddpixel.provenance import save_synthetic
 
 from .evidence_picture import read_evidence
@@ -46,7 +46,7 @@ def write_expected(
 
         def step(row: dict[str, Any]) -> dict[str, Any]:
             entry = files.entry(row)
-            frame = int(row["item"].rpartition("#")[2]) if row["item"] != entry.name else None
+            frame = None if row["item"] == entry.name else file_and_frame(row["item"])[1]
             image = read_frame(entry, decoder, files.reader.limits, frame)
             if isinstance(image, Unreadable):
                 raise image.error

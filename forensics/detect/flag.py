@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from oddpixel.border import border, error_row
+from oddpixel.counting import counted
 from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
 from oddpixel.datasets.reading import Reader
@@ -262,7 +263,7 @@ def _known(readable: Any, detector: Detector) -> list[str]:
     if not count:
         return []
     return [
-        f"{count} of {len(readable)} images are among those that the detector was fitted to or calibrated on; "
+        f"the detector was fitted to or calibrated on {count} of {counted(len(readable), 'image')}; "
         "what is promised of false alarms holds for images that it has not seen"
     ]
 
@@ -279,6 +280,7 @@ def _decision(decided: Decided, detector: Detector, rule: Rule) -> dict[str, Any
         "drift_alarm": decided.drift_alarm,
         "num_groups": len(decided.groups),
         "num_flagged_groups": int(decided.flagged.sum()),
+        "flagged_up_to": float(decided.p_value[decided.flagged].max()) if decided.flagged.any() else None,
         "num_calibration_groups": calibrated.num_groups,
         "map_threshold": marks if np.isfinite(marks) else None,
     }
@@ -290,7 +292,8 @@ def _lossy(readable: Any) -> list[str]:
     if not count:
         return []
     return [
-        f"{count} of {len(readable)} images left the range of values that the detector knows, or few levels; see their notes"
+        f"{count} of {counted(len(readable), 'image')} left the range of values that the detector knows, or few levels; "
+        "see their notes"
     ]
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from oddpixel.counting import counted
 from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.source import FileSource
-from oddpixel.errors import UsageError
+from oddpixel.errors import MissingGroup, UsageError
 
+REMEDY = "groups are to come from the patient in DICOM headers; use --group-from folder or csv"
 WAYS = ("folder", "csv", "dicom", "file")
 
 
@@ -29,11 +31,22 @@ def grouped(source: FileSource, way: str | None) -> FileSource:
             )
         return source
     if way == "dicom":
-        for entry, facts in zip(source.entries, source.reader.facts(source.entries), strict=True):
-            if not _is_dicom(facts):
-                raise UsageError(f"{entry.name} is no DICOM file and names no patient; use --group-from folder or csv")
-        return source
+        return _by_patient(source)
     return replace(source, entries=tuple(replace(entry, group=_group(entry, way)) for entry in source.entries))
+
+
+def _by_patient(source: FileSource) -> FileSource:
+    """A file that names no patient becomes an error row. Raises: UsageError where none names one."""
+    facts = source.reader.facts(source.entries)
+    entries = [
+        entry
+        if _is_dicom(each)
+        else replace(entry, error=MissingGroup(f"no DICOM file, so it names no patient: {REMEDY}"))
+        for entry, each in zip(source.entries, facts, strict=True)
+    ]
+    if all(isinstance(entry.error, MissingGroup) for entry in entries):
+        raise UsageError(f"{counted(len(entries), 'file')}, none of them DICOM, so none names a patient: {REMEDY}")
+    return replace(source, entries=tuple(entries))
 
 
 def _group(entry: Entry, way: str) -> str:

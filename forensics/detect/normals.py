@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from oddpixel.border import border
+from oddpixel.counting import counted
 from oddpixel.datasets.in_memory import in_memory
 from oddpixel.errors import CalibrationTooSmall, NoImages, OddPixelError, UsageError
 from oddpixel.image import Image, Unreadable
@@ -33,11 +34,13 @@ class Normals:
     images: prepared.
     left_out: why others were not taken, one sentence each.
     levels: what was learned to be black and white; None where the images say it.
+    depths: that the images declare.
     """
 
     images: tuple[Image, ...]
     left_out: tuple[str, ...] = ()
     levels: Levels | None = None
+    depths: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -76,7 +79,7 @@ def take(
     reduced, left_out, num_unreadable = _reduced(images, prepare, on_item)
     _of_one_unit(reduced)
     if learns_levels:
-        prepare = prepare.learned_from([each.extent for each in reduced if each.extent is not None])
+        prepare = prepare.learned_from(reduced)
     kept: list[Image] = []
     seen: dict[str, str] = {}
     for answer in border(reduced, partial(_levelled, prepare), lambda each, error: _left_out(each.image, error)):
@@ -90,11 +93,11 @@ def take(
             seen[digest] = image.source
             kept.append(image)
     if not kept and num_unreadable and num_unreadable == len(left_out):
-        raise NoImages(f"none of {num_unreadable} files of normal images can be read; {left_out[0]}")
+        raise NoImages(f"none of {counted(num_unreadable, 'file')} of normal images can be read; {left_out[0]}")
     if not kept:
         reason = f"; {left_out[0]}" if left_out else ""
         raise CalibrationTooSmall(f"there are no normal images to learn from{reason}")
-    return Normals(tuple(kept), tuple(left_out), prepare.levels)
+    return Normals(tuple(kept), tuple(left_out), prepare.levels, prepare.depths)
 
 
 def _reduced(
@@ -156,7 +159,7 @@ def enough(normals: Normals) -> None:
     if (found := len(normals.groups)) < FEWEST_GROUPS:
         raise CalibrationTooSmall(
             f"fitting needs at least {FEWEST_GROUPS} normal groups (patients, studies, files), got {found} with "
-            f"{len(normals)} images; add normals, or tell groups apart with --group-from"
+            f"{counted(len(normals), 'image')}; add normals, or tell groups apart with --group-from"
         )
 
 

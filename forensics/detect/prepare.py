@@ -22,10 +22,16 @@ from oddpixel.errors import InvalidImage
 from oddpixel.forensics.density.dequantised import UNITS
 from oddpixel.image import Image, Unit, Unreadable
 
-from .levels import Extent, Levels, grey, losses, needs_levels, range_of
+from .levels import Extent, Levels, Range, as_stored, grey, losses, needs_levels, range_of
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 SMALLEST_SIDE = 16
+NOT_HU = {
+    "display": "its values are grey levels or colours, not Hounsfield units",
+    "modality": "its values are not known to be Hounsfield units: those of an original CT image with RescaleSlope and "
+    "RescaleIntercept are, those of derived, secondary and other images are not",
+}
+HU_REMEDY = "give such CT images, or fit a detector with --model photo-grey"
 Pixels = Float32[np.ndarray, "_c _h _w"]
 
 
@@ -34,7 +40,7 @@ class Reduced:
     """Arguments:
     image: at the model's size and channels.
     original_unit: that the original came in.
-    extent: of the values of the original, where they are yet to be brought to levels.
+    extent: of the values of the original, where they are yet to be brought to levels: then `image` has them as they are stored.
     """
 
     image: Image
@@ -48,6 +54,7 @@ class Preparation:
     unit, channels: the density model's.
     side: the longer side, at most.
     levels: learned from the normals; None where none was needed.
+    depths: that the normals declare, in bits; None where no version of OddPixel kept them.
     obeys_depth: False for detectors of versions that took 16 bits by the width of the container.
     """
 
@@ -55,6 +62,7 @@ class Preparation:
     channels: int
     side: int
     levels: Levels | None = None
+    depths: tuple[int, ...] | None = None
     obeys_depth: bool = True
 
     def __call__(self, image: Image | Unreadable) -> Image:
@@ -83,33 +91,42 @@ class Preparation:
         """Whole grey levels or HU of the model. Raises: InvalidImage."""
         pixels = reduced.image.pixels
         if reduced.extent is not None:
-            pixels = grey(pixels, *range_of(reduced.extent, self.levels))
+            taken = self._range_of(reduced.extent)
+            pixels = grey(pixels, taken.low, taken.high)
         quantum = np.float32(1 / 255 if self.unit == "display" else 1)
         pixels = np.rint(pixels / quantum) * quantum
         bits = 8 if self.unit == "display" else 16
         return replace(reduced.image, pixels=pixels.astype(np.float32), bits=bits, unit=self.unit)
 
-    def learned_from(self, extents: Sequence[Extent]) -> Preparation:
-        """The same with the levels that these normals have in common."""
-        return replace(self, levels=Levels.learned(extents))
+    def learned_from(self, normals: Sequence[Reduced]) -> Preparation:
+        """The same with the levels that these normals have in common, and the depths that they declare."""
+        declared = {each.image.bits for each in normals if each.extent is None and each.original_unit == "display"}
+        extents = [each.extent for each in normals if each.extent is not None]
+        return replace(self, levels=Levels.learned(extents), depths=tuple(sorted(declared)))
+
+    def _range_of(self, extent: Extent) -> Range:
+        return range_of(extent, self.levels, self.depths)
 
     def _losses(self, image: Image, extent: Extent | None) -> list[str]:
         """What the image loses on the way to the model's levels."""
         if extent is not None:
-            return losses(image, *range_of(extent, self.levels), "the range that the detector takes for black to white")
+            return losses(image, self._range_of(extent))
         if image.unit == "HU" and self.unit == "display":
             gain, zero = UNITS["HU"]
-            return losses(image, -zero / gain, (UNITS["display"][0] - zero) / gain, "what CT is shown in")
+            shown = Range(low=-zero / gain, high=(UNITS["display"][0] - zero) / gain, source="what CT is shown in")
+            return losses(image, shown)
         return []
 
     def _needs_levels(self, image: Image) -> bool:
         return needs_levels(image, self.unit) and (self.obeys_depth or image.unit != "display")
 
     def _in_unit(self, image: Image) -> Pixels:
-        if image.unit == self.unit or self._needs_levels(image):
+        if self._needs_levels(image):
+            return as_stored(image.pixels, image.unit)
+        if image.unit == self.unit:
             return image.pixels
         if self.unit != "display" or image.unit != "HU":
-            raise InvalidImage(f"{image.source} is in unit {image.unit}, but the model takes {self.unit} only")
+            raise InvalidImage(f"{NOT_HU[image.unit]}, and this detector's model takes those only; {HU_REMEDY}")
         gain, zero = UNITS["HU"]
         levels = (image.pixels * gain + zero) / UNITS["display"][0]
         return np.clip(levels, 0, 1).astype(np.float32)

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -16,11 +15,13 @@ from markupsafe import Markup
 from PIL import Image as Pillow
 
 from oddpixel.border import border
+from oddpixel.counting import counted
 from oddpixel.errors import OddPixelError, describe
 from oddpixel.forensics.row_cells import error_of, notes_of, reasons_of
 from oddpixel.forensics.runs import Run
 from oddpixel.forensics.verdicts import Chain
 
+from .decide import odd_themselves
 from .evidence_picture import overlay, read_evidence
 
 logger = logging.getLogger(__name__)
@@ -51,13 +52,15 @@ def rendered(
         chain: of the log that those decisions are in.
     """
 
+    decisive = odd_themselves(rows, decision)
+
     def draw(row: Mapping[str, Any]) -> Markup:
-        return _drawn(shown_row(run, row, decision))
+        return _drawn(shown_row(run, row, decision) | {"is_decisive": row["item"] in decisive})
 
     several = [each | {"line": _line(each["curve"])} for each in map(dict, groups) if each["num_images"] > 1]
     return _template("report.html").render(
         rows=list(border(rows[:MAX_ROWS], draw, _failed)), total=len(rows), decision=decision,
-        groups=several[:MAX_CURVES], wide=WIDE, high=HIGH, chain=chain,
+        groups=several[:MAX_CURVES], wide=WIDE, high=HIGH, chain=chain, counted=counted,
     )  # fmt: skip
 
 
@@ -86,7 +89,7 @@ def shown_row(run: Run, row: Mapping[str, Any], decision: Mapping[str, Any]) -> 
         buffer = io.BytesIO()
         Pillow.fromarray(overlay(heat, picture, decision.get("map_threshold"))).save(buffer, "WEBP", quality=80)
         overlaid = _data_url(buffer.getvalue())
-    thumbnail = None if row["thumbnail"] is None else _data_url((run.path / Path(row["thumbnail"])).read_bytes())
+    thumbnail = None if row["thumbnail"] is None else _data_url(run.content(row["thumbnail"]))
     return {
         **row,
         "reasons": reasons_of(row),

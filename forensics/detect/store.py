@@ -1,7 +1,7 @@
 """A detector's folder. No pickle, ever: whatever is in it, loading it runs nothing.
 
 detector.json          options, channels, names and hashes of model and weights, what was left out
-channels.safetensors   what the channels learnt, and the evidence scales
+channels.safetensors   what the channels learnt, and the evidence scales; in its metadata, digests of `SETTINGS`
 calibration.parquet    one row a calibration image
 model/                 the density model, where it is none of the bundled ones
 README.md              the card
@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
@@ -35,6 +36,8 @@ from .detector_schema import DETECTOR
 from .evidence import Evidence
 from .levels import Levels
 
+logger = logging.getLogger(__name__)
+
 SCHEMA = "oddpixel/detector/1"
 FILES = ("detector.json", "channels.safetensors", "calibration.parquet", "README.md")
 OPTIONS = (
@@ -48,6 +51,11 @@ OPTIONS = (
     "seed",
     "normal_labels",
 )
+# Fields of detector.json that scores or promises depend on: the calibration holds for these alone.
+SETTINGS = (
+    "model", "model_sha256", "encoder", "options", "channels", "levels", "calibration_sha256", "num_calibration_groups",
+    "num_calibration_images", "fitted_on",
+)  # fmt: skip
 # What became black and white in detectors of versions that learned no levels: the container's width, each image's percentiles.
 OLD_LEVELS = {"obeys_depth": False, "learned": None}
 
@@ -81,7 +89,6 @@ def _write(detector: Detector, folder: Path) -> None:
         arrays |= {f"channel:{name}:{key}": value for key, value in channel.state().items()}
     arrays |= {f"evidence:{name}": evidence.reference for name, evidence in detector.evidence_.items()}
     arrays |= {f"heat:{name}": evidence.reference for name, evidence in detector.heat_evidence_.items()}
-    save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, folder / "channels.safetensors")
     detector.calibrated_.table().to_parquet(folder / "calibration.parquet", index=False)
     model = find_model(detector.model)
     bundled = not Path(detector.model).is_dir()
@@ -98,7 +105,6 @@ def _write(detector: Detector, folder: Path) -> None:
         "encoder": detector.encoder if isinstance(detector.encoder, str) else (detector.encoder and "given by caller"),
         "options": {name: getattr(detector, name) for name in OPTIONS},
         "channels": list(detector.channels_),
-        "channels_sha256": _digest(folder / "channels.safetensors"),
         "calibration_sha256": _digest(folder / "calibration.parquet"),
         "num_calibration_groups": detector.calibrated_.num_groups,
         "num_calibration_images": len(detector.calibrated_.rows),
@@ -108,8 +114,12 @@ def _write(detector: Detector, folder: Path) -> None:
         "levels": {
             "obeys_depth": detector.obeys_depth_,
             "learned": None if detector.levels_ is None else detector.levels_.as_json(),
+            "depths": detector.depths_,
         },
     }
+    contiguous = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    save_file(contiguous, folder / "channels.safetensors", metadata=_seal(record))
+    record["channels_sha256"] = _digest(folder / "channels.safetensors")
     (folder / "detector.json").write_text(json.dumps(plain(record), indent=2, allow_nan=False) + "\n")
     write_card(folder / "README.md", record)
 
@@ -123,7 +133,8 @@ def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
     Raises: MissingWeights, CorruptWeights, UsageError, ModelError.
     """
     record = read_record(folder)
-    arrays = _read_arrays(folder / "channels.safetensors", record["channels_sha256"])
+    _check_seal(folder, record)
+    arrays = _read_arrays(folder / "channels.safetensors")
     if _digest(folder / "calibration.parquet") != record["calibration_sha256"]:
         raise CorruptWeights(f"{folder / 'calibration.parquet'} is not what the detector was saved with")
     named = record["encoder"]
@@ -133,6 +144,7 @@ def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
     detector = Detector(model=str(model), encoder=encoder or named, **record["options"])
     if _digest(find_model(model) / "model.safetensors") != record["model_sha256"]:
         raise CorruptWeights(f"the model {record['model']} has changed since {folder} was fitted; fit it again")
+    _check_channels(folder, record, arrays)
     _restore_levels(detector, record)
     detector.observer_ = detector.new_observer()
     detector.channels_ = {}
@@ -144,6 +156,7 @@ def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
     detector.heat_evidence_ = _evidence(arrays, "heat:")
     detector.fitted_on_, detector.left_out_ = tuple(record["fitted_on"]), tuple(record["left_out"])
     detector.calibrated_ = _read_calibration(folder / "calibration.parquet")
+    _check_calibration(folder, record, detector.calibrated_)
     return detector
 
 
@@ -156,6 +169,55 @@ def read_record(folder: Path) -> dict[str, Any]:
     if record["schema"] != SCHEMA:
         raise CorruptWeights(f"{path} is of schema {record['schema']}, this version reads {SCHEMA}")
     return record
+
+
+def _seal(record: dict[str, Any]) -> dict[str, str]:
+    """The digest of each setting."""
+    return {name: _digest_of(record.get(name)) for name in SETTINGS}
+
+
+def _digest_of(value: Any) -> str:
+    return hashlib.sha256(json.dumps(plain(value), sort_keys=True).encode()).hexdigest()
+
+
+def _check_seal(folder: Path, record: dict[str, Any]) -> None:
+    """Raises: CorruptWeights where a setting is not the one that the detector was saved with."""
+    path = folder / "channels.safetensors"
+    if _digest(path) != record["channels_sha256"]:
+        raise CorruptWeights(f"{path} is not what the detector was saved with")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            sealed = file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CorruptWeights(f"{path} is damaged: {error}") from error
+    if not sealed:
+        logger.warning("%s was saved by a version that did not seal its settings: they cannot be checked", folder)
+        return
+    if edited := [name for name in SETTINGS if sealed.get(name) != _digest_of(record.get(name))]:
+        raise CorruptWeights(
+            f"{folder / 'detector.json'}: {', '.join(edited)} changed since the detector was fitted, and its calibration "
+            "holds for the earlier settings alone; restore them, or fit again with the new ones"
+        )
+
+
+def _check_channels(folder: Path, record: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Raises: CorruptWeights where detector.json names other channels than have evidence."""
+    learnt = {name.removeprefix("evidence:") for name in arrays if name.startswith("evidence:")}
+    if len(set(record["channels"])) != len(record["channels"]) or {*record["channels"]} != learnt:
+        raise CorruptWeights(
+            f"{folder / 'detector.json'} names the channels {', '.join(record['channels']) or 'none'}, and "
+            f"{', '.join(sorted(learnt)) or 'none'} were fitted"
+        )
+
+
+def _check_calibration(folder: Path, record: dict[str, Any], calibrated: Calibrated) -> None:
+    """Raises: CorruptWeights where the table is of other channels, or of another size, than detector.json says."""
+    if other := [row.item for row in calibrated.rows if {*row.evidence} != {*record["channels"]}]:
+        raise CorruptWeights(f"{folder / 'calibration.parquet'} was made with other channels (its row {other[0]})")
+    counted = {"num_calibration_groups": calibrated.num_groups, "num_calibration_images": len(calibrated.rows)}
+    for name, count in counted.items():
+        if record[name] != count:
+            raise CorruptWeights(f"{folder / 'detector.json'}: {name} is {record[name]}, the calibration has {count}")
 
 
 def _restored(name: str, arrays: dict[str, np.ndarray], folder: Path) -> Channel:
@@ -178,6 +240,7 @@ def _restore_levels(detector: Detector, record: dict[str, Any]) -> None:
     try:
         detector.levels_ = None if levels["learned"] is None else Levels.of_json(levels["learned"])
         detector.obeys_depth_ = bool(levels["obeys_depth"])
+        detector.depths_ = None if levels.get("depths") is None else tuple(levels["depths"])
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptWeights(f"detector.json has levels that cannot be read: {error}") from error
     detector.selection_ = record.get("selection", {"taken": {}, "left_out": {}})
@@ -187,13 +250,11 @@ def _evidence(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Evidence]
     return {name.removeprefix(prefix): Evidence(value) for name, value in arrays.items() if name.startswith(prefix)}
 
 
-def _read_arrays(path: Path, sha256: str) -> dict[str, np.ndarray]:
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         arrays: dict[str, np.ndarray] = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise CorruptWeights(f"{path} is missing or damaged: {error}") from error
-    if _digest(path) != sha256:
-        raise CorruptWeights(f"{path} is not what the detector was saved with")
+        raise CorruptWeights(f"{path} is damaged: {error}") from error
     return arrays
 
 
@@ -207,6 +268,8 @@ def _read_calibration(path: Path) -> Calibrated:
 
 
 def _digest(path: Path) -> str:
+    if not path.is_file():  # reading a pipe would never end
+        raise CorruptWeights(f"{path} is missing, or not a regular file")
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

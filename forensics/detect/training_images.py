@@ -97,7 +97,7 @@ def in_words(selection: dict[str, dict[str, int]]) -> str:
     taken, left_out = (
         ", ".join(f"{count} of {facts}" for facts, count in selection[name].items()) for name in ("taken", "left_out")
     )
-    return f"taken: {taken}; left out: {left_out or 'none'}"
+    return f"chosen by role and label: {taken}; left out: {left_out or 'none'}"
 
 
 def _folded(label: Any) -> str:

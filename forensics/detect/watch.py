@@ -18,11 +18,13 @@ from typing import Any
 
 from oddpixel.datasets.arrivals import Arrivals
 from oddpixel.datasets.entry import Entry
+from oddpixel.datasets.pairs import open_whole
 from oddpixel.datasets.reading import Reader
 from oddpixel.datasets.source import reader_of
 from oddpixel.errors import RunError, UnreadableInput, UsageError
 from oddpixel.forensics.run_table import RunTable
 from oddpixel.forensics.runs import Run
+from oddpixel.image import file_and_frame
 
 from .decide import DRIFT_LEVEL, Rule
 from .drift import Monitor
@@ -112,14 +114,13 @@ def _contents(row: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     item, sha256 = str(row["item"]), row["sha256"]
     known = sha256 if isinstance(sha256, str) else None
     yield item, known
-    if "#" in item:
-        yield item.rpartition("#")[0], known
+    yield file_and_frame(item)[0], known
 
 
 def _digest(entry: Entry, reader: Reader) -> str | None:
     """Of a file's content; None where it cannot be read, as in the row that says so."""
     try:
-        with entry.open(reader.limits) as file:
+        with open_whole(entry, reader.limits) as file:
             reader.limits.check_bytes(file.seek(0, 2))
             file.seek(0)
             return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]

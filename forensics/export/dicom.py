@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from oddpixel import __version__
 from oddpixel.border import border
+from oddpixel.counting import counted
 from oddpixel.errors import NotExported, OddPixelError, UnreadableInput, UsageError
 
 from .exported import Exported, failure
 
 MANUFACTURER, MODEL = "OddPixel", "OddPixel detector"
+NAMED = 5  # items in an error
 SCHEME = "99ODDPIXEL"  # ours, until a standard code fits; docs/dashboard.md lists its codes
 
 
@@ -99,9 +101,16 @@ def write_objects(
 
     left_out += filter(None, border(enumerate(sources(exported, left_out), start=1), write, failed))
     if not any(folder.iterdir()):
-        because = f" ({left_out[0]})" if left_out else ""
-        raise UsageError(f"there is nothing to export in this form{because}")
+        raise UsageError(f"there is nothing to export in this form{_reasons(left_out)}")
     return left_out
+
+
+def _reasons(left_out: Sequence[str]) -> str:
+    """Why, of the first few items, and of how many more."""
+    if not left_out:
+        return ": the run has no such item"
+    more = f"; and {len(left_out) - NAMED} more" if len(left_out) > NAMED else ""
+    return f"; {counted(len(left_out), 'item')} left out: {'; '.join(left_out[:NAMED])}{more}"
 
 
 def _made(
@@ -113,7 +122,19 @@ def _made(
             warnings.simplefilter("ignore")  # about oddities of the original, not of what is made
             return make(exported, source, number)
     except (AttributeError, ValueError, TypeError, KeyError) as error:
-        raise UnreadableInput(f"its header lacks what the result needs ({error})") from error
+        raise UnreadableInput(_lacking(error)) from error
+
+
+def _lacking(error: Exception) -> str:
+    """What a result needs and its original lacks."""
+    from pydicom.datadict import keyword_dict
+
+    if isinstance(error, AttributeError) and error.name in keyword_dict:
+        return (
+            f"its header lacks {error.name}, which a result of its study must repeat; add it to a copy of the original (it may "
+            "be empty), and flag that copy"
+        )
+    return f"its header lacks what the result needs ({error})"
 
 
 def equipment(exported: Exported, source: Source, kind: str, number: int, series_number: int) -> dict[str, Any]:

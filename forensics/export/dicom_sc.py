@@ -26,7 +26,7 @@ def _capture(exported: Exported, source: Source, number: int) -> Any | None:
     row = source.row
     if row["map"] is None:
         return None
-    heat, picture = read_evidence(exported.run, exported.inside(row["map"]))
+    heat, picture = read_evidence(exported.run, row["map"])
     shown = _with_text(overlay(heat, picture, exported.threshold), f"odd: p = {row['p_value']:.3g}")
     made = hd.sc.SCImage.from_ref_dataset(
         ref_dataset=source.data,

@@ -1,4 +1,7 @@
-"""DICOM Segmentation (PS3.3 A.51) of the places that the run's rule marks."""
+"""DICOM Segmentation (PS3.3 A.51) of the places that the run's rule marks.
+
+Pixel measures (PS3.3 C.7.6.16.2.1) are the source's: highdicom fills in a distance between slices of 1 mm where it knows none.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from .dicom import MODEL, SCHEME, Source, equipment, software, write_objects
 from .exported import Exported
 
 NAME, SUFFIX = "seg", ""
+OF_SLICES = ("SpacingBetweenSlices", "SliceThickness")
 
 
 def write(exported: Exported, path: Path) -> list[str]:
@@ -40,7 +44,7 @@ def _segmentation(exported: Exported, source: Source, number: int) -> Any | None
         tracking_uid=source.uid(exported, "tracking"),
         tracking_id=f"odd places of run {exported.run.record['id'][:8]}",
     )
-    return hd.seg.Segmentation(
+    made = hd.seg.Segmentation(
         source_images=[source.data],
         pixel_array=marks.astype(np.uint8)[None],
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
@@ -52,3 +56,16 @@ def _segmentation(exported: Exported, source: Source, number: int) -> Any | None
         series_description="OddPixel: odd places",
         **equipment(exported, source, "seg", number, 9001),
     )
+    _measure_as(made, source.data)
+    return made
+
+
+def _measure_as(made: Any, source: Any) -> None:
+    """Distances of slices as the source has them, and none where it has none."""
+    groups = [*made.SharedFunctionalGroupsSequence, *made.PerFrameFunctionalGroupsSequence]
+    for measures in (item for group in groups for item in group.get("PixelMeasuresSequence") or ()):
+        for keyword in OF_SLICES:
+            if source.get(keyword) is not None:
+                setattr(measures, keyword, source.get(keyword))
+            elif keyword in measures:
+                delattr(measures, keyword)

@@ -111,6 +111,10 @@ class LatentMaker:
         return digest.hexdigest()
 
 
+def moved(latents: dict[int, Latents], device: torch.device) -> dict[int, Latents]:
+    return {side: each.to(device) for side, each in latents.items()}
+
+
 def fewer(count: int, side: int, smallest: int) -> int:
     """How many crops of this side cost about as much as `count` of the smallest; a power of two divides them, so that processes
     can share them evenly."""

@@ -48,6 +48,9 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.stored)
 
+    def part(self, chosen: slice) -> Pictures:
+        return replace(self, stored=self.stored[chosen], labels=self.labels[chosen])
+
     def to(self, device: torch.device | str) -> Pictures:
         return replace(self, stored=tuple(each.to(device) for each in self.stored))
 

@@ -29,12 +29,13 @@ from oddpixel.weights import load_weights, read_weights
 
 from ..cascade import Cascade, CascadeOptions, find_cascade, read_content, save_cascade
 from .guidance import GuidanceTask
-from .latents import LatentMaker, Latents
+from .latents import LatentMaker, moved
 from .pictures import Pictures
 from .recipe_pictures import pictures_of
 from .stage_a import StageATask, settle
 from .stage_b import StageBTask
 from .stage_c import StageCTask
+from .task import training_device
 
 STAGES = ("a", "b", "c", "guidance")
 HELD_OUT = 8  # crops of each grid that figures are taken on
@@ -71,7 +72,7 @@ def train(
         record["stages"] = read_content(folder)["record"]["stages"]
     learning, held_out = (pictures_of(recipe, places, role) for role in ("train", "validation"))
     record["data"] = learning.about | {"pictures": len(learning), "sha256": learning.sha256}
-    stages = _sections(recipe, minutes, _device(device).type)
+    stages = _sections(recipe, minutes, training_device(device).type)
     if only is not None and only not in stages:
         raise UsageError(f"the recipe has no stage {only!r}; it has {', '.join(stages)}")
     reached = ""
@@ -87,8 +88,8 @@ def train(
                 _load(cascade, folder)
                 record["stages"] = read_content(folder)["record"]["stages"]
             continue
-        moved = [each.to(_device(device)) for each in (learning, held_out)]
-        cascade.to(_device(device))
+        moved = [each.to(training_device(device)) for each in (learning, held_out)]
+        cascade.to(training_device(device))
         task = _task(stage, cascade, moved[0], moved[1], options, extra, out)
         trainer = Trainer(_Saving(task, cascade, stage, record), options, folder, device)
         trainer.run(on_stage(stage, trainer.step, options.steps))
@@ -123,10 +124,6 @@ def _sections(
             options = replace(options, minutes=minutes * part / whole, steps=MOST_STEPS)
         found[stage] = options, extra
     return found
-
-
-def _device(device: str | None) -> torch.device:
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 @dataclass(eq=False)
@@ -191,20 +188,16 @@ def _task(
     if stage == "b":
         maker = LatentMaker(cascade.a.encode, cascade.a, learning, options.seed, bf16=bf16)
         made = maker.latents(counts, kept.with_suffix(".safetensors"))
-        return StageBTask(cascade, _moved(made, device), held_out, shares)
+        return StageBTask(cascade, moved(made, device), held_out, shares)
     low_side = cascade.options.geometry.base * cascade.encoder.reduction if stage == "guidance" else None
     learnt = LatentMaker(cascade.encoder, cascade.encoder, learning, options.seed, low_side, bf16)
     held = replace(learnt, pictures=held_out, bf16=False)
     return {"c": StageCTask, "guidance": GuidanceTask}[stage](
         cascade,
-        _moved(learnt.latents(counts, kept.with_suffix(".train.safetensors")), device),
+        moved(learnt.latents(counts, kept.with_suffix(".train.safetensors")), device),
         held.latents(dict.fromkeys(sides, HELD_OUT), kept.with_suffix(".validation.safetensors")),
         shares,
     )
-
-
-def _moved(latents: dict[int, Latents], device: torch.device) -> dict[int, Latents]:
-    return {side: each.to(device) for side, each in latents.items()}
 
 
 def _options(section: dict[str, Any]) -> tuple[TrainingOptions, dict[str, Any]]:

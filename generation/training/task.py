@@ -14,6 +14,11 @@ from .latents import Latents, fewer
 CROPS = 1 << 16  # an epoch; which crop an example is, is drawn anew in every step
 
 
+def training_device(name: str | None) -> torch.device:
+    """`cpu`, or the accelerator that there is where nothing is named."""
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
 class StageTask:
     def __init__(self, loss: nn.Module) -> None:
         self.objective = loss

@@ -30,6 +30,7 @@ from oddpixel.cli_options import (
     Store,
     Workers,
 )
+from oddpixel.counting import counted
 from oddpixel.errors import OddPixelError, UnreadableInput, describe
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
@@ -133,7 +134,7 @@ def train(
         list[str] | None, typer.Argument(help="Images to train on; none where the recipe names a corpus.")
     ] = None,
     recipe: Annotated[
-        str, typer.Option(help="A bundled recipe (digits, photo-rgb, cascade, ...), or a TOML file.")
+        str, typer.Option(help="A bundled recipe (digits, photo-rgb, cascade, style, edges, ...), or a TOML file.")
     ] = "digits",
     steps: Annotated[int | None, typer.Option(help="Train to this step instead of the recipe's.", min=1)] = None,
     start_from: Annotated[Path | None, typer.Option(help="Begin with this model's weights.")] = None,
@@ -147,13 +148,17 @@ def train(
     threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1)] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Train a density model or a cascade. Ctrl-C saves; the same command goes on. Several GPUs: accelerate launch."""
+    """Train a density model, a cascade, or an adapter of one. Ctrl-C saves; the same command goes on.
+
+    Several GPUs: accelerate launch.
+    """
     from oddpixel.console import print_options, training_progress
     from oddpixel.errors import UsageError
     from oddpixel.recipe import read_recipe
 
     resolved = read_recipe(recipe)
-    is_cascade = resolved["model"].get("kind") == "cascade"
+    kind = resolved["model"].get("kind")
+    is_cascade = kind == "cascade"
     if steps is not None and is_cascade:
         raise UsageError("a cascade's recipe has steps for every stage; change them in a copy of it")
     if steps is not None:
@@ -174,10 +179,12 @@ def train(
             )
         print(f"{out}: stage {reached}")
         return None
-    from oddpixel.forensics.density.recipe import prepare
-
     if stage is not None:
         raise UsageError(f"--stage {stage}: only a cascade has stages")
+    if kind == "adapter":
+        from oddpixel.generation.training.adapter import prepare
+    else:
+        from oddpixel.forensics.density.recipe import prepare
     trainer = prepare(resolved, source or [], out, start_from, minutes=minutes, device=device)
     with training_progress(trainer.options.steps, trainer.step) as on_step:
         trainer.run(on_step)
@@ -362,7 +369,7 @@ def merge_runs(
     from oddpixel.forensics.runs import Run
 
     merged = Run.merge(out, [Run.open(run) for run in runs])
-    print(f"{merged.path}: {len(merged.parts())} parts of {len(runs)} runs")
+    print(f"{merged.path}: {counted(len(merged.parts()), 'part')} of {counted(len(runs), 'run')}")
 
 
 @runs_app.command("verify")

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,17 +27,16 @@ def not_read(listing: Listing) -> dict[str, Any]:
 def print_not_read(listing: Listing, each: bool) -> None:
     """The same in a line or two; with `each`, a line a file."""
     from oddpixel.console import shown
+    from oddpixel.counting import counted
     from oddpixel.datasets.listing import reasons
 
     for note in listing.notes:
         print(f"note: {shown(note)}")
     if not listing.left_out:
         return
-    counted = ", ".join(f"{count} {reason}" for reason, count in reasons(listing.left_out).items())
-    number = len(listing.left_out)
+    by_reason = ", ".join(f"{count} {reason}" for reason, count in reasons(listing.left_out).items())
     print(
-        f"{number} {'file' if number == 1 else 'files'} left out: {counted}"
-        + ("" if each else "; --left-out lists them")
+        f"{counted(len(listing.left_out), 'file')} left out: {by_reason}" + ("" if each else "; --left-out lists them")
     )
     if each:
         for file in listing.left_out:
@@ -45,6 +45,8 @@ def print_not_read(listing: Listing, each: bool) -> None:
 
 def exit_by(rows: Sequence[Mapping[str, Any]], fail_on_error: bool = False) -> None:
     """Leave with the status that these rows call for; return where it is 0."""
+    if not rows:
+        print("nothing was read: there is no image at the given places", file=sys.stderr)
     errors = [kind for row in rows if (kind := error_type(row)) is not None]
     if len(errors) == len(rows):
         raise typer.Exit(3)

@@ -34,6 +34,11 @@ def generate(
     negative_prompt: Annotated[str | None, typer.Option(help="What the picture is led away from.")] = None,
     image: Annotated[str | None, typer.Option(help="An image to start from.")] = None,
     strength: Annotated[float, typer.Option(help="Of the noise on that image, up to 1.")] = 1.0,
+    adapter: Annotated[
+        Path | None, typer.Option(help="A style or a control that `oddpixel train --recipe style|edges|mask` wrote.")
+    ] = None,
+    control: Annotated[str | None, typer.Option(help="The image that such a control follows.")] = None,
+    mask: Annotated[str | None, typer.Option(help="White where that image is to be made anew.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of either pass of stage C.", min=1)] = None,
     cascade: Annotated[
         str, typer.Option(help="A bundled cascade, or a folder that `oddpixel train` wrote.")
@@ -71,12 +76,16 @@ def generate(
         like=like,
         image=image,
         strength=strength,
+        control=control,
+        mask=mask,
         steps=steps,
         format=format,
     )
     if dry_run:
-        return print_options("generate", {"out": out, "cascade": cascade, "official": official, **vars(request)})
-    generator = Generator.load(cascade, official, device, offload)
+        return print_options(
+            "generate", {"out": out, "cascade": cascade, "official": official, "adapter": adapter, **vars(request)}
+        )
+    generator = Generator.load(cascade, official, device, offload, adapter)
     signature = None if certificates is None or key is None else Signature(certificates, key)
     with steps_progress() as on_step:
         items = make(request, generator, out, on_step, signature)

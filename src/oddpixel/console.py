@@ -14,9 +14,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from oddpixel.counting import counted
 from oddpixel.envelope import envelope
 
 MAX_ROWS = 60
+GROUP_SHOWN = 16  # characters of a group, which may be a long hash
 
 
 def console() -> Console:
@@ -111,6 +113,8 @@ def print_options(command: str, options: dict[str, Any]) -> None:
 
 
 def print_inspection(items: list[dict[str, Any]], out: Path | None) -> None:
+    from oddpixel.image import spacing_as_size
+
     table = Table("item", "format", "size", "bits", "unit", "spacing mm", "sha256", "notes", box=None, pad_edge=False)
     for item in items:
         sha256 = (item["sha256"] or "")[:12]
@@ -121,7 +125,7 @@ def print_inspection(items: list[dict[str, Any]], out: Path | None) -> None:
             )
             continue
         size = f"{item['width']} x {item['height']}" + (f" x {item['channels']}" if item["channels"] > 1 else "")
-        spacing = " x ".join(f"{mm:g}" for mm in item["spacing_mm"] or ())
+        spacing = spacing_as_size(item["spacing_mm"])
         cells = (item["item"], item["meta"]["format"], size, str(item["bits"]), item["unit"], spacing, sha256)
         table.add_row(*(escape(shown(cell)) for cell in cells), escape(shown(_notes(item["meta"]))))
     console().print(table)
@@ -134,16 +138,7 @@ def _notes(meta: dict[str, Any]) -> str:
     notes = [str(meta[name]) for name in ("modality", "model", "transfer_syntax") if name in meta]
     notes += [f"{name} {meta[name]}" for name in ("alpha", "converted_from") if name in meta]
     if "used_bits" in meta:
-        notes.append(f"only {meta['used_bits']} bits used")
-    series = meta.get("series", {})
-    counts = ("missing_slices", "doubled_positions", "other_orientations")
-    notes += [f"{series[name]} {name.replace('_', ' ')}" for name in counts if series.get(name)]
-    if "missing_numbers" in series:
-        notes.append(f"not here: slices number {series['missing_numbers']}")
-    if "promised_slices" in series:
-        notes.append(f"{series['num_slices']} of {series['promised_slices']} slices")
-    if "gantry_tilt_deg" in series:
-        notes.append(f"gantry tilt {series['gantry_tilt_deg']} degrees")
+        notes.append(f"only {counted(meta['used_bits'], 'bit')} used")
     return ", ".join([*notes, *meta.get("notes", [])])
 
 
@@ -174,8 +169,9 @@ def print_fitted(record: Mapping[str, Any], out: Path) -> None:
     from oddpixel.forensics.detect.training_images import in_words
 
     print(
-        f"{out}: fitted on {len(record['fitted_on'])} images, calibrated on {record['num_calibration_images']} others "
-        f"in {record['num_calibration_groups']} groups; channels: {', '.join(record['channels'])}\n"
+        f"{out}: fitted on {counted(len(record['fitted_on']), 'image')}, calibrated on "
+        f"{counted(record['num_calibration_images'], 'other')} in {counted(record['num_calibration_groups'], 'group')}; "
+        f"channels: {', '.join(record['channels'])}\n"
     )
     if chosen := in_words(record["selection"]):
         print(chosen)
@@ -195,32 +191,68 @@ def print_expected(run: Path, records: Sequence[Mapping[str, Any]]) -> None:
 
 def print_flagged(found: Any) -> None:
     """Items by oddness with their reasons, and what the decision promises. `found`: a `Flagged`."""
+    from oddpixel.forensics.detect.decide import odd_themselves
     from oddpixel.forensics.detect.levels import is_usual
-    from oddpixel.forensics.row_cells import error_of, notes_of, reasons_of
+    from oddpixel.forensics.row_cells import notes_of
 
-    table = Table("item", "p", "q", "decision", "why", box=None, pad_edge=False)
+    decisive = odd_themselves(found.rows, found.decision)
+    is_grouped = len({row["group"] for row in found.rows}) < len(found.rows)
+    table = Table("item", *(["group"] if is_grouped else []), "p", "q", "decision", "why", box=None, pad_edge=False)
     for row in found.rows[:MAX_ROWS]:
-        if (error := error_of(row)) is not None:
-            said = f"[red]{escape(error['type'])}: {escape(shown(error['message']))}[/red]"
-            table.add_row(escape(shown(row["item"])), "-", "-", "not read", said)
-            continue
-        why = reasons[0]["because"] if row["flagged"] and (reasons := reasons_of(row)) else ""
-        decision = "[red]flagged[/red]" if row["flagged"] else "not flagged"
-        table.add_row(
-            escape(shown(row["item"])), f"{row['p_value']:.4f}", f"{row['q_value']:.4f}", decision, escape(shown(why))
-        )
+        names = [row["item"], _shortened(str(row["group"]))] if is_grouped else [row["item"]]
+        table.add_row(*(escape(shown(name)) for name in names), *_judged_cells(row, row["item"] in decisive))
     console().print(table)
     if len(found.rows) > MAX_ROWS:
         print(f"... {len(found.rows) - MAX_ROWS} more in the run's table")
-    for row in found.rows[:MAX_ROWS]:
-        if notes := [note for note in notes_of(row) if not is_usual(note)]:
-            print(f"note on {shown(row['item'])}: {'; '.join(map(shown, notes))}")
+    notes = {row["item"]: [note for note in notes_of(row) if not is_usual(note)] for row in found.rows}
+    for line in _note_lines(notes):
+        print(shown(line))
     decision = found.decision
     flagged, groups = decision.get("num_flagged_groups", 0), decision.get("num_groups", 0)
-    print(f"\n{flagged} of {groups} groups flagged. {decision.get('promise', '')}")
+    promise = decision.get("promise", "")
+    promised = f" {promise[0].upper()}{promise[1:]}." if promise else ""
+    print(f"\n{flagged} of {counted(groups, 'group')} flagged.{promised}")
     for warning in decision.get("warnings", []):
         print(f"warning: {warning}")
     print(f"run: {found.run.path}; report: {found.run.path / 'index.html'}; look: oddpixel dashboard {found.run.path}")
+
+
+def _shortened(group: str) -> str:
+    return group if len(group) <= GROUP_SHOWN else f"{group[:GROUP_SHOWN]}…"
+
+
+def _judged_cells(row: Mapping[str, Any], is_decisive: bool) -> tuple[str, str, str, str]:
+    """p, q, decision and why of one row.
+
+    Arguments:
+        is_decisive: whether it is itself why its group is flagged (`odd_themselves`).
+    """
+    from oddpixel.forensics.row_cells import error_of, reasons_of
+
+    if (error := error_of(row)) is not None:
+        return "-", "-", "not read", f"[red]{escape(error['type'])}: {escape(shown(error['message']))}[/red]"
+    decision = "not flagged"
+    if row["flagged"]:
+        decision = "[red]flagged[/red]" if is_decisive else "in a flagged group"
+    why = reasons[0]["because"] if is_decisive and (reasons := reasons_of(row)) else ""
+    return f"{row['p_value']:.4f}", f"{row['q_value']:.4f}", decision, escape(shown(why))
+
+
+def _note_lines(notes: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """One line for each note, with the items that it is about: of a series all slices have the same.
+
+    Arguments:
+        notes: of each item.
+    """
+    items: dict[str, list[str]] = {}
+    for item, said in notes.items():
+        for note in said:
+            items.setdefault(note, []).append(item)
+    for note, about in [*items.items()][:MAX_ROWS]:
+        others = f" and {counted(len(about) - 1, 'other')}" if len(about) > 1 else ""
+        yield f"note on {about[0]}{others}: {note}"
+    if len(items) > MAX_ROWS:
+        yield f"... {counted(len(items) - MAX_ROWS, 'more note')} in the run's table"
 
 
 def print_arrival(arrival: Any) -> None:

@@ -3,13 +3,15 @@
 OddPixelError
 ├── UsageError                  the request makes no sense as it stands (exit 2)
 ├── UnreadableInput             an image could not be had (a row with its error; exit 3 if nothing was readable)
-│   ├── MissingFile             no such file, or no permission
+│   ├── MissingFile             no such file
+│   │   └── NotPermitted        it is there, and may not be read
 │   ├── UnsupportedFormat       content of no known image format, or a file name that lies about it
 │   ├── UnsupportedEncoding     a known container whose pixels need a codec that is not installed
 │   ├── CorruptFile             truncated or malformed
 │   ├── NoPixels                a well-formed file without an image in it
 │   ├── NoImages                places where no file is an image
 │   ├── Contradiction           one file listed twice, with different groups or labels
+│   ├── MissingGroup            an image without what groups were to come from
 │   ├── TooLarge                over a cap on pixels, bytes or frames, found before decoding
 │   ├── UnsafePath              a link, an archive member or a reference that leads out of the given tree
 │   └── DecodingStopped         the decoder ran out of time or memory, or died
@@ -43,7 +45,11 @@ class UnreadableInput(OddPixelError):
 
 
 class MissingFile(UnreadableInput):
-    """No such file, or no permission to read it."""
+    """No such file."""
+
+
+class NotPermitted(MissingFile):
+    """The file is there, but whoever runs this may not read it."""
 
 
 class UnsupportedFormat(UnreadableInput):
@@ -68,6 +74,10 @@ class NoImages(UnreadableInput):
 
 class Contradiction(UnreadableInput):
     """One file is listed twice, with different groups, labels, masks or roles."""
+
+
+class MissingGroup(UnreadableInput):
+    """Groups were to come from something that this image does not have."""
 
 
 class TooLarge(UnreadableInput):

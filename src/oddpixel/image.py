@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, NoReturn
@@ -13,6 +14,13 @@ from jaxtyping import Bool, Float32, UInt8
 from oddpixel.errors import OddPixelError
 
 Unit = Literal["display", "HU", "modality"]
+FRAME = re.compile(r"(.+)#([0-9]+)", re.DOTALL)
+
+
+def file_and_frame(source: str) -> tuple[str, int | None]:
+    """The file that an image of this `source` came out of, and the number of its frame; None where it has no number."""
+    numbered = FRAME.fullmatch(source)
+    return (source, None) if numbered is None else (numbered[1], int(numbered[2]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +93,11 @@ class Image:
             low, high = np.nanpercentile(recorded if recorded.size else self.values(), (0.5, 99.5))
             picture = (picture - low) / max(high - low, 1e-12)
         return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
+
+
+def spacing_as_size(spacing_mm: Sequence[float] | None) -> str:
+    """`0.7 x 0.9`, in the order of width x height: between columns, then between rows; empty where unknown."""
+    return " x ".join(f"{distance:g}" for distance in reversed(spacing_mm or ()))
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,8 @@ def read_record(path: Path, schema: Schema, error: type[OddPixelError]) -> dict[
     Raises: `error`, naming the file and the field.
     """
     try:
+        if not path.is_file():  # reading a pipe would never end
+            raise error(f"{path} is missing, or not a regular file")
         if path.stat().st_size > MOST_BYTES:
             raise error(f"{path} has more than {MOST_BYTES >> 20} MiB; a record of this kind is far smaller")
         return checked(parsed(path.read_bytes(), str(path), error), schema, str(path), error)

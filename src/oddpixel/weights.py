@@ -35,7 +35,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     for start, said in NOT_WEIGHTS.items():
         if head.lstrip().lower().startswith(start):
             raise CorruptWeights(f"{path} is {said}; get the file itself")
-    if head[:2] == b"PK" or head[:1] == b"\x80":
+    is_safetensors = head[8:9] == b"{"  # after the header's length, whose first byte may be any
+    if not is_safetensors and (head[:2] == b"PK" or head[:1] == b"\x80"):
         return _read_pytorch(path)
     try:
         return load_file(path)

@@ -11,14 +11,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image as Pillow
 
 from oddpixel.dashboards.access import Access, Signer
 from oddpixel.dashboards.jobs import _environment
 from oddpixel.dashboards.library import Library
+from oddpixel.dashboards.originals import Originals
 from oddpixel.dashboards.static_cache import StaticCache
+from oddpixel.datasets.source import open_source
 from oddpixel.errors import OddPixelError, RunError, UnreadableInput
+from oddpixel.forensics.inspect import inspect_into
 from oddpixel.forensics.runs import Run
 from oddpixel.forensics.summary import summarise
 from tests.dashboards.conftest import Server, serving
@@ -287,3 +292,15 @@ def test_stores_of_wrong_types_are_refused(run: Run) -> None:
     with pytest.raises(RunError), Verdicts(run.verdicts_path) as verdicts:
         verdicts.actions(run.record["id"])
         verdicts.latest(run.record["id"])
+
+
+def test_a_page_and_a_file_called_like_it_are_each_found_again(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    pages = [Pillow.fromarray(np.full((32, 32), shade, np.uint8)) for shade in (10, 20)]
+    pages[0].save(folder / "x.tif", save_all=True, append_images=pages[1:])
+    Pillow.fromarray(np.full((32, 32), 90, np.uint8)).save(folder / "x.tif#0", "TIFF")
+    items = inspect_into(tmp_path / "run", open_source(folder), places=[str(folder)])
+    with closing(Originals(Run.open(tmp_path / "run"), [folder])) as originals:
+        shown = {item["item"]: float(originals.picture(item).levels[0].mean()) for item in items}
+    assert shown == {"x.tif#0": 10, "x.tif#1": 20, "x.tif#0 (2)": 90}

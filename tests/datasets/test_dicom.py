@@ -6,6 +6,7 @@ import json
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -16,6 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from oddpixel import Image, open_source
+from oddpixel.counting import counted
 from oddpixel.errors import UnreadableInput, UsageError
 from oddpixel.image import Unreadable
 from tests.conftest import ROOT
@@ -193,9 +195,11 @@ def test_slices_are_sorted_along_the_normal_not_by_number(tmp_path: Path) -> Non
         ([1, 2, 3], None, {}),
         ([1, 2, 3], 3, {}),
         ([0, 1, 2], None, {}),
-        ([3, 4, 5, 9], None, {"missing_numbers": "1 to 2, 6 to 8"}),
-        ([1, 2, 3], 40, {"promised_slices": 40}),
-        ([2, 3], 5, {"missing_numbers": "1", "promised_slices": 5}),
+        ([3, 4, 5, 9], None, {"missing_numbers": "6 to 8"}),
+        ([1, 2, 3], 40, {"missing_numbers": "4 to 40", "promised_slices": 40}),
+        ([101, 102, 103, 105], None, {"missing_numbers": "104"}),
+        ([101, 102], 5, {"promised_slices": 5}),
+        ([2, 3], 5, {"missing_numbers": "1, 4 to 5", "promised_slices": 5}),
         ([7, 7, 7], None, {}),
     ],
 )
@@ -220,6 +224,99 @@ def test_missing_slices_and_gantry_tilt_are_flagged(tmp_path: Path) -> None:
     assert tilt == pytest.approx(np.degrees(np.arctan(0.2)), abs=0.01)
     make_stack(tmp_path / "c", [0.0, 2.0, 2.0, 4.0])
     assert next(iter(open_source(tmp_path / "c", sandboxed=False))).meta["series"]["doubled_positions"] == 1
+
+
+def described(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """What was noted of the series in a folder, and in which words."""
+    image = next(image for image in open_source(folder, sandboxed=False) if isinstance(image, Image))
+    return image.meta["series"], image.notes
+
+
+def series_at(folder: Path, positions: list[float | None], numbers: list[int | None], **elements: Any) -> None:
+    for k, (z, number) in enumerate(zip(positions, numbers, strict=True)):
+        make_slice(
+            folder / f"{k:02d}.dcm", np.full((8, 8), k, np.int16), InstanceNumber=number,
+            ImagePositionPatient=None if z is None else [0.0, 0.0, z], ImageOrientationPatient=[1, 0, 0, 0, 1, 0], **elements,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("positions", "numbers", "missing", "distance"),
+    [
+        ([0, 45], [1, 10], 8, 5),  # most of it missing: only the numbers know the distance
+        ([45, 0], [1, 10], 8, 5),
+        ([0, 5, 50, 55], [1, 2, 11, 12], 8, 5),
+        ([0, 10, 20, 30, 35], [1, 3, 5, 7, 8], 3, 5),
+        ([0, 20, 30, 100], [1, 3, 4, 11], 7, 10),
+        ([0, 5, 15, 20], [1, 2, 3, 4], 1, 5),  # numbers without a gap do not hide one of positions
+        ([0, 5, 15, 20], [None] * 4, 1, 5),
+        ([0, 5, 10, 15], [1, 2, 4, 5], 0, 5),  # renumbered
+        ([0, 50], [1, 2], 0, 50),
+        ([0, None, 10, 15], [1, 2, 3, 4], 0, 5),  # the second is here, only its position is not
+        ([0, None, 15, 20], [1, 2, 4, 5], 1, 5),
+    ],
+)
+def test_missing_slices_are_counted_by_positions_and_numbers(
+    positions: list[float | None], numbers: list[int | None], missing: int, distance: float, tmp_path: Path
+) -> None:
+    series_at(tmp_path, positions, numbers)
+    series, notes = described(tmp_path)
+    assert (series["missing_slices"], series["slice_distance_mm"]) == (missing, distance)
+    assert any("missing between others" in note for note in notes) == (missing > 0)
+    unplaced = positions.count(None)
+    assert series.get("without_position", 0) == unplaced
+    assert "other_orientations" not in series
+    assert ("1 image of the series without a position" in notes) == (unplaced > 0)
+
+
+@pytest.mark.parametrize(
+    ("positions", "extremes"),
+    [([0, 5, 10, 18, 23], [5, 8]), ([0, 5, 10, 16, 21], [5, 6]), ([0, 5, 10, 14, 19], [4, 5]), ([0, 5, 10, 15], None),
+     ([0, 5, 10.2, 15.1], None)],
+)  # fmt: skip
+def test_irregular_distances_are_no_missing_slices(
+    positions: list[float | None], extremes: list[float] | None, tmp_path: Path
+) -> None:
+    series_at(tmp_path, positions, [*range(1, len(positions) + 1)])
+    series, notes = described(tmp_path)
+    assert series["missing_slices"] == 0
+    assert series.get("slice_distances_mm") == extremes
+    assert notes == ([f"irregular slice distances, {extremes[0]} to {extremes[1]} mm"] if extremes else [])
+
+
+@pytest.mark.parametrize(
+    ("each", "doubled"), [([1, 1, 1], 0), ([2, 1, 1], 1), ([3, 3], 2), ([2, 2, 2], 3), ([1, 4], 1)]
+)
+def test_positions_with_several_images_are_counted_once_each(each: list[int], doubled: int, tmp_path: Path) -> None:
+    positions: list[float | None] = [5.0 * k for k, count in enumerate(each) for _ in range(count)]
+    series_at(tmp_path, positions, [*range(1, len(positions) + 1)])
+    series, notes = described(tmp_path)
+    assert series["doubled_positions"] == doubled
+    assert notes == ([f"{counted(doubled, 'position')} of the series with more than one image"] if doubled else [])
+
+
+def test_images_with_the_uid_of_another_are_counted(tmp_path: Path) -> None:
+    series_at(tmp_path / "own", [0, 5, 10], [1, 2, 3])
+    assert "shared_instance_uids" not in described(tmp_path / "own")[0]
+    series_at(tmp_path / "shared", [0, 5, 10], [1, 2, 3], SOPInstanceUID="1.2.3.4.5")
+    series, notes = described(tmp_path / "shared")
+    assert series["shared_instance_uids"] == 2
+    assert notes == ["2 images of the series with the SOPInstanceUID of another"]
+    assert "1.2.3.4.5" not in json.dumps(series)
+
+
+def test_a_series_without_any_position_is_not_said_to_lack_them(tmp_path: Path) -> None:
+    series_at(tmp_path / "none", [None, None], [1, 2])
+    assert described(tmp_path / "none")[1] == []
+    series_at(tmp_path / "one", [0, None], [1, 2])
+    assert described(tmp_path / "one")[1] == ["1 image of the series without a position"]
+
+
+def test_a_part_of_a_series_says_how_many_there_should_be(tmp_path: Path) -> None:
+    series_at(tmp_path, [0.0, 5.0], [7, 8], ImagesInAcquisition=40)
+    _, notes = described(tmp_path)
+    assert "the series should have 40 slices, 2 here" in notes
+    assert "missing from the series by number: 1 to 6, 9 to 40" in notes
 
 
 def test_a_dicomdir_lists_its_files_and_none_outside(pydicom_files: list[str], tmp_path: Path) -> None:

@@ -92,6 +92,27 @@ def test_overwritten_jpeg_data_are_an_error_row(tmp_path: Path) -> None:
     assert read(tmp_path / "whole.jpg").notes == []
 
 
+# Metadata about which libjpeg warns first, and then no more: JFIF 3, an unknown Adobe transform, part of a profile.
+WARNED_OF = {
+    "JFIF": b"\xff\xe0\0\x10JFIF\0\3\0\0\0\1\0\1\0\0",
+    "Adobe": b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\7",
+    "profile": b"\xff\xe2\0\x14ICC_PROFILE\0\1\2abcd",
+}
+
+
+@pytest.mark.parametrize("name", WARNED_OF)
+def test_damage_is_seen_behind_metadata_that_libjpeg_warns_of(name: str) -> None:
+    def with_metadata(stream: bytes | bytearray) -> bytes:
+        return bytes(stream[:2] + WARNED_OF[name] + stream[20:])  # instead of Pillow's own JFIF segment
+
+    assert check_jpeg(with_metadata(JPEGS["baseline"])) == []
+    damaged = bytearray(JPEGS["restart markers"])
+    middle = len(damaged) * 2 // 3
+    damaged[middle : middle + 40] = bytes(40)
+    with pytest.raises(CorruptFile):
+        check_jpeg(with_metadata(damaged))
+
+
 def test_the_other_pictures_of_an_mpo_are_noted(tmp_path: Path) -> None:
     Pillow.fromarray(NOISE).save(tmp_path / "x.mpo", "MPO", save_all=True, append_images=[Pillow.fromarray(NOISE)])
     assert "1 further picture(s)" in "; ".join(read(tmp_path / "x.mpo").notes)
@@ -228,3 +249,155 @@ def test_finite_values_beyond_float32_are_named_so(tmp_path: Path) -> None:
     values[0, 0], values[0, 1] = 1e300, np.inf
     tifffile.imwrite(tmp_path / "x.tif", values)
     assert read(tmp_path / "x.tif").meta["masked"] == {"infinite": 1, "beyond float32": 1}
+
+
+def pages(path: Path, num_pages: int, **options: object) -> list[int]:
+    """A TIFF of so many pages; where the offset to the next page stands in each."""
+    with tifffile.TiffWriter(path, **options) as file:  # type: ignore[arg-type]
+        for k in range(num_pages):
+            file.write(NOISE[..., k % 3], photometric="minisblack", compression="lzw", metadata=None)
+    with tifffile.TiffFile(path) as file:
+        size = file.tiff.tagnosize, file.tiff.tagsize
+        return [page.offset + size[0] + size[1] * len(page.tags) for page in file.pages]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("target", ["behind the end", "itself", "the first"])
+@pytest.mark.parametrize("options", [{}, {"bigtiff": True}, {"byteorder": ">"}], ids=["classic", "big", "big-endian"])
+def test_a_broken_chain_of_tiff_pages_is_noted(target: str, options: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "x.tif"
+    links = pages(path, 5, **options)
+    assert all(not image.notes for image in open_source(path, sandboxed=False))
+    with tifffile.TiffFile(path) as file:
+        offsets = {"behind the end": 10**7, "itself": file.pages[2].offset, "the first": file.pages[0].offset}
+        form = file.tiff.offsetformat
+    with path.open("r+b") as out:
+        out.seek(links[2])
+        out.write(struct.pack(form, offsets[target]))
+    images = list(open_source(path, sandboxed=False))
+    assert len(images) == 3
+    for k, image in enumerate(images):
+        np.testing.assert_allclose(image.pixels[0] * 255, NOISE[..., k], atol=1e-3)
+        assert "after page 3 the chain of pages leads" in "; ".join(image.notes)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_every_page_of_a_tiff_cut_short_is_a_row_or_noted(share: float, tmp_path: Path) -> None:
+    pages(tmp_path / "x.tif", 6)
+    content = (tmp_path / "x.tif").read_bytes()
+    (tmp_path / "x.tif").write_bytes(content[: int(len(content) * share)])
+    images = list(open_source(tmp_path / "x.tif", sandboxed=False))
+    whole = [image for image in images if isinstance(image, Image)]
+    assert 0 < len(whole) < 6
+    assert len(images) == 6 or all("pages may be missing" in "; ".join(image.notes) for image in whole)
+
+
+def test_a_tiff_page_that_lists_too_few_strips_is_masked_where_they_lack(tmp_path: Path) -> None:
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, NOISE[..., 0], photometric="minisblack", rowsperstrip=24, metadata=None)
+    with tifffile.TiffFile(path) as file:
+        tags = [file.pages[0].tags[name] for name in ("StripOffsets", "StripByteCounts")]  # type: ignore[union-attr]
+    with path.open("r+b") as out:
+        for tag in tags:  # their counts, 4 to 3
+            out.seek(tag.offset + 4)
+            out.write(struct.pack("<I", 3))
+    image = read(path)
+    assert image.valid is not None
+    assert image.valid[:72].all()
+    assert not image.valid[72:].any()
+    assert "1 of 4 strips are not in the file" in image.notes
+
+
+def test_a_tag_that_lies_outside_of_a_tiff_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, NOISE, photometric="rgb", iccprofile=bytes(range(200)), metadata=None)
+    with tifffile.TiffFile(path) as file:
+        place = file.pages[0].tags[34675].offset  # type: ignore[union-attr]
+    with path.open("r+b") as out:
+        out.seek(place + 8)
+        out.write(struct.pack("<I", 10**7))
+    assert "its decoder says" in "; ".join(read(path).notes)
+
+
+COLOURS = {
+    "ITULAB": {"photometric": 10},
+    "LOGLUV": {"photometric": 32845},
+    "77": {"photometric": 77},
+    "not declared": {},
+}
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_colours_of_a_tiff_that_are_not_converted_are_refused_by_name(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, NOISE, photometric="rgb", metadata=None)
+    with tifffile.TiffFile(path) as file:
+        tag = file.pages[0].tags["PhotometricInterpretation"]  # type: ignore[union-attr]
+    with path.open("r+b") as out:
+        out.seek(tag.valueoffset if name != "not declared" else tag.offset)
+        out.write(struct.pack("<H", COLOURS[name].get("photometric", 261)))
+    if name == "not declared":
+        assert "photometric interpretation is not declared" in "; ".join(read(path).notes)
+    else:
+        assert isinstance(error(path), UnsupportedEncoding)
+        assert name in str(error(path))
+
+
+@pytest.mark.parametrize("tag", [(332, "H", 1, 2, True), (336, "B", 2, (255, 0), True)], ids=["InkSet", "DotRange"])
+def test_inks_of_a_tiff_other_than_cmyk_are_refused(tag: tuple[object, ...], tmp_path: Path) -> None:
+    inks = np.dstack([NOISE, NOISE[..., :1]])
+    tifffile.imwrite(tmp_path / "whole.tif", inks, photometric="separated", metadata=None)
+    assert read(tmp_path / "whole.tif").pixels.shape == (3, 96, 128)
+    tifffile.imwrite(tmp_path / "x.tif", inks, photometric="separated", metadata=None, extratags=[tag])  # type: ignore[list-item]
+    assert isinstance(error(tmp_path / "x.tif"), UnsupportedEncoding)
+
+
+def test_a_palette_with_alpha_is_looked_up(tmp_path: Path) -> None:
+    indices, opacity = NOISE[..., 0], np.where(NOISE[..., 1] > 127, 255, 0).astype(np.uint8)
+    ramp = np.arange(256, dtype=np.uint16) * 257
+    colormap = np.stack([ramp, ramp[::-1], ramp])
+    tags = [(320, "H", 768, colormap.ravel().tolist(), True)]
+    planes = np.dstack([indices, opacity])
+    tifffile.imwrite(
+        tmp_path / "x.tif",
+        planes,
+        photometric="minisblack",
+        extrasamples=[2],
+        planarconfig="contig",
+        metadata=None,
+        extratags=tags,
+    )
+    with tifffile.TiffFile(tmp_path / "x.tif") as file:
+        place = file.pages[0].tags["PhotometricInterpretation"].valueoffset  # type: ignore[union-attr]
+    with (tmp_path / "x.tif").open("r+b") as out:
+        out.seek(place)
+        out.write(struct.pack("<H", 3))
+    expected = np.where(opacity == 255, np.stack([indices, 255 - indices, indices]) / 255, 1)
+    np.testing.assert_allclose(read(tmp_path / "x.tif").pixels, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("space", [12, 13, 14, 20, 24, 0, 1])
+def test_colour_spaces_of_jpeg_2000_that_are_not_converted_are_refused(space: int, tmp_path: Path) -> None:
+    content = bytes(imagecodecs.jpeg2k_encode(NOISE, level=0, codecformat="jp2", mct=False))
+    place = content.index(b"colr") + 7
+    (tmp_path / "x.jp2").write_bytes(content)
+    assert read(tmp_path / "x.jp2").pixels.shape == (3, 96, 128)
+    (tmp_path / "x.jp2").write_bytes(content[:place] + struct.pack(">I", space) + content[place + 4 :])
+    assert isinstance(error(tmp_path / "x.jp2"), UnsupportedEncoding)
+
+
+@pytest.mark.parametrize("interlace", [0, 1])
+def test_samples_of_an_interlaced_png_are_taken_for_no_filter(interlace: int, tmp_path: Path) -> None:
+    rows = bytearray(b"\xff" * ROWS[8, interlace])
+    widths = [(16, 20)] if not interlace else [(2, 3), (2, 2), (2, 5), (4, 5), (4, 10), (8, 10), (8, 20)]
+    starts = [0]
+    for count, width in widths:
+        starts += [starts[-1] + (k + 1) * (1 + width) for k in range(count)]
+    for start in starts[:-1]:
+        rows[start] = 0
+    (tmp_path / "x.png").write_bytes(png(bytes(rows), 8, interlace))
+    assert read(tmp_path / "x.png").notes == []
+    for start in starts[:-1]:
+        damaged = bytearray(rows)
+        damaged[start] = 7
+        (tmp_path / "x.png").write_bytes(png(bytes(damaged), 8, interlace))
+        assert "filter 7" in str(error(tmp_path / "x.png"))

@@ -184,7 +184,36 @@ def test_copies_are_items_of_their_own(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.png").write_bytes(picture())
-    assert [entry.name for entry in open_source(tmp_path / "a", tmp_path / "b").entries] == ["1.png", "b/1.png"]
+    assert [entry.name for entry in open_source(tmp_path / "a", tmp_path / "b").entries] == ["a/1.png", "b/1.png"]
+
+
+def test_all_files_of_places_that_share_names_have_their_folder_in_front(tmp_path: Path) -> None:
+    for name in (
+        "p1/scan/1.png",
+        "p1/scan/deep/2.png",
+        "p2/scan/1.png",
+        "p2/scan/deep/2.png",
+        "p2/scan/only.png",
+        "other/9.png",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(picture())
+    with zipfile.ZipFile(tmp_path / "p1/z.zip", "w") as made:
+        made.writestr("1.png", picture())
+    shutil.copy(tmp_path / "p1/z.zip", tmp_path / "p2/z.zip")
+
+    def names(*places: str) -> list[str]:
+        return sorted(entry.name for entry in open_source(*(tmp_path / place for place in places)).entries)
+
+    assert names("p1", "other") == ["9.png", "scan/1.png", "scan/deep/2.png"]
+    assert names("p1", "p2", "other") == [
+        "9.png", "p1/scan/1.png", "p1/scan/deep/2.png", "p2/scan/1.png", "p2/scan/deep/2.png", "p2/scan/only.png",
+    ]  # fmt: skip
+    assert names("p1/scan", "p2/scan") == [
+        "p1/scan/1.png", "p1/scan/deep/2.png", "p2/scan/1.png", "p2/scan/deep/2.png", "p2/scan/only.png",
+    ]  # fmt: skip
+    assert names("p1/z.zip", "p2/z.zip") == ["p1/z.zip/1.png", "p2/z.zip/1.png"]
+    assert names("p1/scan", "p1/scan/1.png") == ["1.png", "deep/2.png"], "one file listed twice shares nothing"
 
 
 def test_a_name_in_bytes_and_its_escape_are_two_files(tmp_path: Path) -> None:
@@ -284,6 +313,72 @@ def test_whatever_a_decompressor_raises_is_typed(
     (image,) = open_source(tmp_path / "a.zip", sandboxed=False)
     assert isinstance(image.error, CorruptFile)
     assert type(error).__name__ in str(image.error)
+
+
+@pytest.mark.parametrize("name", [".", "./", "././.", "//", "\\", "a.png/.", "..", "/"])
+def test_a_member_without_a_name_costs_no_other(name: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as packed:
+        for each in ("a.png", name, "b.png"):
+            packed.writestr(zipfile.ZipInfo(each), picture())
+    images = [image.source for image in open_source(tmp_path / "z.zip") if isinstance(image, Image)]
+    assert {"z.zip/a.png", "z.zip/b.png"} <= {*images}
+
+
+def test_a_lister_that_fails_at_one_member_gives_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as packed:
+        for each in ("a.png", "b.png", "c.png"):
+            packed.writestr(each, picture())
+    one = archive._member
+
+    def fails(opened: Any, info: Any, entry: Entry) -> Any:
+        return one(opened, info, entry) if info.filename != "b.png" else ()[0]
+
+    monkeypatch.setattr(archive, "_member", fails)
+    found = {image.source: type(getattr(image, "error", None)).__name__ for image in open_source(tmp_path / "z.zip")}
+    assert found == {"z.zip/a.png": "NoneType", "z.zip/b.png": "CorruptFile", "z.zip/c.png": "NoneType"}
+
+
+def test_a_dicomdir_in_an_archive_is_left_out_as_in_a_folder(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as packed:
+        packed.writestr("disc/DICOMDIR", bytes(128) + b"DICM")
+        packed.writestr("a.png", picture())
+    source = open_source(tmp_path / "z.zip")
+    assert [entry.name for entry in source.entries] == ["z.zip/a.png"]
+    assert {each.item: each.reason for each in source.left_out} == {"z.zip/disc/DICOMDIR": walking.DICOMDIR}
+
+
+def test_a_file_called_like_a_page_of_another_has_a_name_of_its_own(tmp_path: Path) -> None:
+    pages = [Pillow.fromarray(TILE + np.uint8(k)) for k in range(3)]
+    pages[0].save(tmp_path / "x.tif", save_all=True, append_images=pages[1:])
+    for k, name in enumerate(("x.tif#0", "x.tif#7", "y.tif#0")):
+        (tmp_path / name).write_bytes(picture("TIFF", 20 + k))
+    images = [image for image in open_source(tmp_path) if isinstance(image, Image)]
+    names = [image.source for image in images]
+    assert len({*names}) == len(names) == 6
+    assert {"x.tif#0", "x.tif#1", "x.tif#2", "x.tif#0 (2)", "x.tif#7 (2)", "y.tif#0"} == {*names}
+    assert {image.source: image.meta.get("frame") for image in images}["x.tif#0"] == 0
+
+
+@pytest.mark.parametrize("pattern", ["*/*.png", "**/*.png", "*/*", "c*/*.png", "closed/*.png"])
+def test_a_folder_that_a_pattern_cannot_list_is_an_error_row(
+    pattern: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("open", "closed"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.png").write_bytes(picture())
+    for name in ("scandir", "listdir"):
+        real = getattr(os, name)
+
+        def refused(path: Any = ".", real: Any = real) -> Any:
+            if str(path).endswith("closed") or str(path).endswith("closed/"):
+                raise PermissionError(13, "Permission denied", path)
+            return real(path)
+
+        monkeypatch.setattr(os, name, refused)
+    entries = open_source(f"{tmp_path}/{pattern}").entries
+    errors = [(entry.name.rpartition("/")[2], str(entry.error)) for entry in entries if entry.error is not None]
+    assert [name for name, _ in errors] in (["closed"], ["."])
+    assert "cannot be listed" in errors[0][1]
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import imagecodecs
 import nibabel
 import numpy as np
 import pydicom
@@ -322,8 +323,6 @@ def test_a_float_map_is_read_from_the_bottom_up(tmp_path: Path) -> None:
 
 
 def test_high_dynamic_range_is_said(tmp_path: Path) -> None:
-    import imagecodecs
-
     values = np.full((16, 16, 3), 500, np.uint16)
     (tmp_path / "x.avif").write_bytes(
         imagecodecs.avif_encode(values, bitspersample=10, primaries=9, transfer=16, matrix=9)
@@ -349,7 +348,8 @@ def test_negative_slopes_count_and_zero_slopes_do_not(tmp_path: Path) -> None:
     [
         ({}, "HU"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"]}, "HU"),
-        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "HU"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "modality"),  # C.8.2.1.1.2
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"], "RescaleType": "HU"}, "modality"),
         ({"RescaleSlope": None}, "modality"),
         ({"RescaleIntercept": None}, "modality"),
         ({"RescaleType": "US"}, "modality"),
@@ -583,8 +583,6 @@ def test_pillow_images_of_any_mode_are_what_they_show(photo: np.ndarray) -> None
 
 
 def test_a_jpeg_xl_header_is_read_before_its_pixels() -> None:
-    import imagecodecs
-
     from oddpixel.datasets.jpegxl_header import read_header
 
     for shape in ((300, 17), (8, 8), (64, 96, 3), (1000, 2000, 4)):
@@ -604,3 +602,18 @@ def test_a_png_that_is_damaged_before_its_pixels_is_an_error_row(tmp_path: Path)
     (tmp_path / "x.png").write_bytes(bytes(content))
     assert zlib.crc32(bytes(content)) != zlib.crc32(file.getvalue())
     assert isinstance(next(iter(open_source(tmp_path / "x.png"))), Unreadable)
+
+
+@pytest.mark.parametrize("first", [1, 5, 20])
+def test_a_jpeg_xl_whose_codestream_comes_in_parts(first: int, tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
+    stream = bytes(imagecodecs.jpegxl_encode(picture, lossless=True, usecontainer=False))
+
+    def box(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(content)) + name + content
+
+    parts = [(0, stream[:first]), (1 | 1 << 31, stream[first:])]
+    content = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl \0\0\0\0jxl ")
+    content += b"".join(box(b"jxlp", struct.pack(">I", number) + part) for number, part in parts)
+    (tmp_path / "x.jxl").write_bytes(content)
+    np.testing.assert_allclose(read(tmp_path / "x.jxl").pixels * 255, picture.transpose(2, 0, 1), atol=1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.datasets.writers import WRITERS, Writer
 
 # As they are, before anything is planted.
 UPRIGHT, OVER_WHITE = appearance.upright, appearance._over_white
-COLOURS, SAMPLES_OF, MODALITY_LUT = tiff._colours, tiff._samples_of, dicom.OpenedDicom._modality_lut
+COLOURS, SAMPLES_OF, MODALITY_VALUES = tiff._colours, tiff._samples_of, dicom.modality_values
 
 
 def writers(*names: str) -> list[Writer]:
@@ -51,9 +52,9 @@ def container_width(values: np.ndarray, declared: int | None, *, has_alpha: bool
     return values, 16, []
 
 
-def sign_swapped(opened: Any, samples: np.ndarray, index: int) -> tuple[float, float, np.ndarray, list[str]]:
-    scale, offset, samples, notes = MODALITY_LUT(opened, samples, index)
-    return -scale, offset, samples, notes
+def sign_swapped(samples: np.ndarray, dataset: Any, rescale: Any) -> Any:
+    values = MODALITY_VALUES(samples, dataset, rescale)
+    return replace(values, slope=-values.slope)
 
 
 def nothing_masked(frame: Any) -> Any:
@@ -94,8 +95,8 @@ FAULTS: dict[str, tuple[object, str, Any, list[Writer]]] = {
     "the container's width for the depth": (raster, "significant_bits", container_width, writers("PNG")),
     "MaxSampleValue ignored": (tiff, "_declared_bits", lambda page, values, bits: bits, writers("TIFF")),
     "signed samples as unsigned": (tiff, "_samples_of", signed_as_unsigned, writers("TIFF")),
-    "the slope's sign swapped": (dicom.OpenedDicom, "_modality_lut", sign_swapped, writers("DICOM")),
-    "padding taken for tissue": (dicom, "padding", lambda samples, dataset: None, writers("DICOM")),
+    "the slope's sign swapped": (dicom, "modality_values", sign_swapped, writers("DICOM")),
+    "padding taken for tissue": (dicom, "padding", lambda samples, dataset, cells: None, writers("DICOM")),
     "nodata taken for data": (tiff, "_nodata", lambda page: None, writers("TIFF")),
     "NaN taken for data": (decoding, "without_values_masked", nothing_masked, writers("NIfTI")),
     "infinity taken for data": (

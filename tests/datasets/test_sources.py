@@ -6,6 +6,7 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from oddpixel import Image, open_source
 from oddpixel.datasets.limits import Limits
-from oddpixel.errors import CorruptFile, MissingFile, TooLarge, UnsafePath, UnsupportedFormat, UsageError
+from oddpixel.errors import CorruptFile, MissingFile, NotPermitted, TooLarge, UnsafePath, UnsupportedFormat, UsageError
 from oddpixel.image import Unreadable
 from tests.datasets.dicom_maker import make_stack
 
@@ -55,7 +56,7 @@ def test_globs_and_several_places(save: Save, tmp_path: Path) -> None:
     for name in ("a/1.png", "a/2.png", "b/1.png"):
         save(TILE, name)
     assert names(f"{tmp_path}/*/1.png") == ["a/1.png", "b/1.png"]
-    assert names(tmp_path / "a/1.png", tmp_path / "b/1.png") == ["1.png", "b/1.png"]
+    assert names(tmp_path / "a/1.png", tmp_path / "b/1.png") == ["a/1.png", "b/1.png"]
     with pytest.raises(UsageError, match="matches no file"):
         names(f"{tmp_path}/*.jpg")
     with pytest.raises(UsageError, match="no such file or folder"):
@@ -162,6 +163,22 @@ def test_a_lying_suffix_can_be_read_on_request(save: Save, tmp_path: Path) -> No
     save(TILE, "x.png").rename(tmp_path / "x.jpg")
     (image,) = open_source(tmp_path / "x.jpg", sandboxed=False, any_suffix=True)
     assert isinstance(image, Image)
+
+
+def test_a_file_that_may_not_be_read_says_so(save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(TILE, "x.png")
+    honest = os.open
+
+    def opened(path: Any, *arguments: Any, **options: Any) -> int:
+        if str(path).endswith("x.png"):
+            raise PermissionError(13, "Permission denied")
+        return honest(path, *arguments, **options)
+
+    monkeypatch.setattr("oddpixel.datasets.entry.os.open", opened)
+    (image,) = open_source(tmp_path / "x.png", sandboxed=False)
+    assert isinstance(image, Unreadable)
+    assert isinstance(image.error, NotPermitted)
+    assert "Permission denied" in str(image.error)
 
 
 def test_fifo_and_device_are_refused(tmp_path: Path) -> None:

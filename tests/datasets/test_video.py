@@ -103,3 +103,57 @@ def test_frames_before_the_beginning_of_an_edit_list_are_not_promised(tmp_path: 
     np.testing.assert_array_equal(images[0].pixels, whole[6].pixels)
     assert images[0].meta["frames_not_shown"] == 6
     assert "frames_promised" not in images[0].meta
+
+
+def damaged(path: Path, number: int, length: int = 12) -> None:
+    """Overwrite the middle of one packet."""
+    with av.open(path) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    place = content.index(packets[number]) + len(packets[number]) // 2
+    content[place : place + length] = bytes(length)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "mpeg4"])
+def test_frames_that_a_decoder_conceals_damage_in_are_noted(codec: str, tmp_path: Path) -> None:
+    random, scene = np.random.default_rng(0), np.zeros((64, 64, 3), np.uint8)
+    path = tmp_path / ("a.mkv" if codec == "ffv1" else "a.mp4")
+    with av.open(path, "w") as container:
+        stream = container.add_stream(
+            codec, rate=10, options={"level": "3", "slicecrc": "1"} if codec == "ffv1" else {}
+        )
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = 64, 64, "yuv420p", 10
+        for k in range(20):
+            scene = np.clip(scene + random.normal(0, 60, scene.shape), 0, 255).astype(np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(np.roll(scene, k, 0), "rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    whole = list(open_source(path, sandboxed=False))
+    assert all(image.notes == [] for image in whole)
+    damaged(path, 4)
+    images = list(open_source(path, sandboxed=False))
+    differ = [not np.array_equal(image.pixels, same.pixels) for image, same in zip(images, whole, strict=True)]
+    noted = ["decoded with errors" in "; ".join(image.notes) for image in images]
+    assert any(differ)
+    assert not any(is_other and not is_noted for is_other, is_noted in zip(differ, noted, strict=True))
+    assert not any(noted[:4])
+    assert not any(noted[11:]), "a key frame builds on no other"
+
+
+def test_a_transport_stream_cut_short_is_noted(tmp_path: Path) -> None:
+    film(tmp_path / "a.ts", "mpeg2video", "yuv420p")
+    assert next(iter(open_source(tmp_path, every=100))).notes == []
+    content = (tmp_path / "a.ts").read_bytes()
+    (tmp_path / "a.ts").write_bytes(content[: len(content) // 2 // 188 * 188 + 50])
+    assert "ends within a packet" in "; ".join(next(iter(open_source(tmp_path, every=100))).notes)
+
+
+def test_a_hole_in_a_container_is_noted(tmp_path: Path) -> None:
+    film(tmp_path / "a.mkv")
+    content = bytearray((tmp_path / "a.mkv").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 5000] = bytes(5000)
+    (tmp_path / "a.mkv").write_bytes(content)
+    assert "damaged" in "; ".join(next(iter(open_source(tmp_path))).notes)

@@ -19,7 +19,7 @@ from oddpixel.forensics.audit.checks import named
 from oddpixel.forensics.audit.report.custody import unbroken
 from oddpixel.forensics.audit.run import AuditRun, audit_into
 from oddpixel.image import Image
-from tests.forensics.audit_images import jpeg, photograph, png, spliced
+from tests.forensics.audit_images import another, jpeg, photograph, png, spliced
 from tests.test_cli import oddpixel
 
 QUICK = Options(checks="jpeg-grid,copy-move", aids=False)
@@ -149,6 +149,32 @@ def test_bad_files_are_rows_and_the_run_is_taken_up_again(folder: Path, tmp_path
     assert [each["item"] for each in again.items] == [each["item"] for each in first.items]
     assert done.exists()
     assert {path: path.stat().st_mtime_ns for path in others} == others
+
+
+def test_video_is_refused_and_further_pictures_are_said_not_to_be_examined(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    with av.open(folder / "film.mp4", "w") as out:
+        stream = out.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 192, 160, "yuv420p"
+        for _ in range(4):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(photograph(192)[:160], "rgb24")):
+                out.mux(packet)
+        out.mux(stream.encode())
+    pictures = [Pillow.fromarray(photograph(192)), Pillow.fromarray(another(192))]
+    for name in ("pages.tif", "animated.png", "animated.webp"):
+        pictures[0].save(folder / name, save_all=True, append_images=pictures[1:], lossless=True)
+    pictures[0].save(folder / "one.tif")
+    items = {item["item"]: item for item in audited(folder, tmp_path / "out").items}
+    assert items["film.mp4"]["error"]["type"] == "UnsupportedFormat"
+    assert "video" in items["film.mp4"]["error"]["message"]
+    said = "only the first of the 2 pictures in the file was examined"
+    for name, item in items.items():
+        if name != "film.mp4":
+            assert (said in item["verdict"]["because"]) == (name != "one.tif"), name
+    page = (tmp_path / "out" / items["pages.tif"]["report"] / "report.html").read_text()
+    assert said in page
 
 
 def test_exit_codes_and_json(folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from torch import nn
@@ -154,6 +156,11 @@ def test_a_folder_may_not_name_code_to_run(plain: Detector, tmp_path: Path) -> N
     path = tmp_path / "d/detector.json"
     record = json.loads(path.read_text()) | {"encoder": "os:getcwd"}
     path.write_text(json.dumps(record))
+    with pytest.raises(CorruptWeights, match="encoder changed"):
+        store.load(tmp_path / "d")
+    weights = tmp_path / "d/channels.safetensors"
+    save_file(load_file(weights), weights)  # as earlier versions did, without the digests of its settings
+    path.write_text(json.dumps(record | {"channels_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}))
     with pytest.raises(UsageError, match="name it again"):
         store.load(tmp_path / "d")
 

@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 
 from oddpixel.errors import UsageError
+from oddpixel.forensics.detect.decide import Rule
+from oddpixel.forensics.detect.flag import Incoming, flag_into
 from oddpixel.forensics.export import export, forms
 from oddpixel.forensics.export.csv_table import safe
 from oddpixel.forensics.runs import Run
@@ -113,6 +115,14 @@ def test_dicom_objects_pass_a_validator_and_readers(decided: Run, tmp_path: Path
             errors = [line for line in report.splitlines() if line.startswith("Error")]
             assert not errors, errors
     if form == "seg":
+        made = [pydicom.dcmread(file) for file in files]
+        groups = [
+            g for data in made for g in (*data.SharedFunctionalGroupsSequence, *data.PerFrameFunctionalGroupsSequence)
+        ]
+        measures = [item for group in groups for item in group.get("PixelMeasuresSequence") or ()]
+        assert len(measures) == SLICES
+        assert {each.SliceThickness for each in measures} == {3}
+        assert not any("SpacingBetweenSlices" in each for each in measures), "the source does not say it"
         found = hd.seg.segread(files[0])
         assert found.get_total_pixel_matrix().any() if found.is_tiled else found.pixel_array.any()
     if form == "sr":
@@ -126,6 +136,51 @@ def test_dicom_objects_pass_a_validator_and_readers(decided: Run, tmp_path: Path
     export(decided, form, tmp_path / "again")
     first = [pydicom.dcmread(file).SOPInstanceUID for file in files]
     assert first == [pydicom.dcmread(file).SOPInstanceUID for file in sorted((tmp_path / "again").iterdir())]
+
+
+def test_distances_of_slices_are_those_of_the_source() -> None:
+    from pydicom.dataset import Dataset
+    from pydicom.sequence import Sequence
+
+    from oddpixel.forensics.export.dicom_seg import _measure_as
+
+    def measured(**source: float) -> dict[str, float]:
+        item, group, made, original = Dataset(), Dataset(), Dataset(), Dataset()
+        item.SpacingBetweenSlices, item.SliceThickness = 1.0, 1.0
+        group.PixelMeasuresSequence = Sequence([item])
+        made.SharedFunctionalGroupsSequence, made.PerFrameFunctionalGroupsSequence = (
+            Sequence([group]),
+            Sequence([Dataset()]),
+        )
+        for name, value in source.items():
+            setattr(original, name, value)
+        _measure_as(made, original)
+        return {element.keyword: float(element.value) for element in item}
+
+    assert measured() == {}
+    assert measured(SliceThickness=5) == {"SliceThickness": 5}
+    assert measured(SliceThickness=5, SpacingBetweenSlices=2.5) == {"SliceThickness": 5, "SpacingBetweenSlices": 2.5}
+
+
+def test_an_original_without_what_a_result_repeats_is_named_with_the_element(made: Path, tmp_path: Path) -> None:
+    import pydicom
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for k in range(7):
+        data = pydicom.dcmread(made / f"incoming/ct-{k % SLICES}.dcm")
+        del data.PatientBirthDate
+        data.InstanceNumber = 100 + k
+        data.save_as(folder / f"{k}.dcm")
+    found = flag_into(tmp_path / "run", Incoming(places=(str(folder),)), made / "detector", Rule(alpha=0.1))
+    assert found is not None
+    with pytest.raises(UsageError) as caught:
+        export(found.run, "sr", tmp_path / "out")
+    message = str(caught.value)
+    assert "7 items left out: " in message
+    assert message.count("its header lacks PatientBirthDate") == 5
+    assert message.endswith("; and 2 more")
+    assert "object has no attribute" not in message
 
 
 def test_what_cannot_be_exported_leaves_nothing(decided: Run, tmp_path: Path) -> None:

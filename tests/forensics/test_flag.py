@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from oddpixel.console import print_flagged
+from oddpixel.datasets.source import open_source
 from oddpixel.errors import CalibrationTooSmall, NoImages, RunError, UsageError
 from oddpixel.forensics.detect import flag as flagging
 from oddpixel.forensics.detect import store
 from oddpixel.forensics.detect.calibrated import Calibrated, Row
-from oddpixel.forensics.detect.decide import Rule, decide
+from oddpixel.forensics.detect.decide import Decided, Rule, decide, odd_themselves
 from oddpixel.forensics.detect.detector import Detector
-from oddpixel.forensics.detect.flag import Incoming, flag_into
+from oddpixel.forensics.detect.flag import Flagged, Incoming, flag_into
+from oddpixel.forensics.detect.group_sizes import Sizes
 from oddpixel.forensics.detect.watch import watch_folder
 from oddpixel.forensics.executors import Pool, Rank, executor
+from oddpixel.forensics.export import export
+from oddpixel.forensics.inspect import inspect_into
+from oddpixel.forensics.runs import Run
 from tests.datasets.dicom_maker import make_slice
 from tests.forensics.test_detector import ODD, surface
 
@@ -140,7 +147,7 @@ def test_what_cannot_be_promised_is_refused_before_scoring(detector: Path, incom
 def test_another_detector_in_the_same_folder_is_refused(detector: Path, incoming: Incoming, tmp_path: Path) -> None:
     flag_into(tmp_path / "run", incoming, detector, Rule(alpha=0.1))
     other = store.save(Detector(seed=1).fit([surface(k) for k in range(24)]), tmp_path / "other")
-    with pytest.raises(RunError, match="another run|another options"):
+    with pytest.raises(RunError, match="another detector, another calibration"):
         flag_into(tmp_path / "run", incoming, other, Rule(alpha=0.1))
 
 
@@ -205,6 +212,64 @@ def test_drift_withdraws_the_promise() -> None:
     assert decided.drift_alarm
     assert decided.promise == ""
     assert any("drift" in warning for warning in decided.warnings)
+
+
+@pytest.mark.parametrize("fdr", [None, 0.2])
+def test_groups_larger_than_those_calibrated_on_void_the_promise(fdr: float | None) -> None:
+    rule = Rule(alpha=0.05, fdr=fdr)
+    rng = np.random.default_rng(0)
+
+    def decided(sizes: list[int], calibrated_on: Calibrated) -> Decided:
+        groups = [f"new-{k}" for k, size in enumerate(sizes) for _ in range(size)]
+        return decide(rng.normal(0, 1, len(groups)), groups, [{}] * len(groups), calibrated_on, rule)
+
+    of_two = calibrated(40, 2)
+    for sizes in ([10] * 6, [3], [3, 30, 4]):
+        found = decided(sizes, of_two)
+        assert found.promise == ""
+        assert any("more images than those calibrated on" in warning for warning in found.warnings)
+    mixed = decided([2, 2, 2, 2, 2, 5], of_two)
+    assert "not for groups with more images" in mixed.promise
+    assert any("nothing is promised for new-5" in warning for warning in mixed.warnings)
+    for sizes in ([1] * 6, [2] * 6, [1, 2, 1, 2]):
+        found = decided(sizes, of_two)
+        assert found.promise
+        assert not any("more images" in warning for warning in found.warnings)
+
+
+def test_mostly_larger_groups_void_the_promise_although_one_as_large_was_calibrated_on() -> None:
+    rows = (*calibrated(40, 2).rows, *(Row(f"big-{k}", "big", f"{k}", 0.0, 0.0, {"c": 0.0}) for k in range(10)))
+    groups = [f"new-{k}" for k in range(8) for _ in range(10)]
+    found = decide(np.zeros(80), groups, [{}] * 80, Calibrated(rows), Rule(alpha=0.05))
+    assert found.promise == ""
+    assert any("median 10 and 2" in warning for warning in found.warnings)
+
+
+def test_groups_of_the_same_sizes_keep_the_promise() -> None:
+    """Of batches from the population that was calibrated on, the test of sizes objects to hardly any."""
+    rng = np.random.default_rng(4)
+    withdrawn = 0
+    for _ in range(200):
+        sizes = [int(size) for size in rng.integers(20, 60, 70)]
+        groups = [f"new-{g}" for g in range(60, 70) for _ in range(sizes[g])]
+        found = Sizes.of(groups, dict.fromkeys(groups, "all"), {"all": sizes[:60]})
+        withdrawn += found.void_all
+    assert withdrawn <= 7, "1 % of 200, with three standard deviations"
+
+
+def test_larger_groups_really_break_the_rate() -> None:
+    """The planted violation: as many false alarms as the promise would deny."""
+    rng = np.random.default_rng(5)
+    flagged = total = 0
+    for run in range(200):
+        scores = rng.normal(size=(40, 2))
+        rows = tuple(
+            Row(f"{g}-{k}", f"{g}", f"{g}", float(scores[g, k]), 0.0, {"c": 0.0}) for g in range(40) for k in range(2)
+        )
+        found = decide(rng.normal(size=10), ["new"] * 10, [{}] * 10, Calibrated(rows), Rule(alpha=0.05), seed=run)
+        flagged, total = flagged + int(found.flagged.sum()), total + 1
+        assert found.promise == ""
+    assert flagged / total > 0.1
 
 
 def test_too_coarse_p_values_for_a_false_discovery_rate_are_said() -> None:
@@ -278,3 +343,65 @@ def test_patients_and_strata_out_of_dicom_headers(tmp_path: Path) -> None:
     # Fewer than twenty patients of maker B calibrate: compared with all, and that is said.
     assert any("stratum MR/B" in warning for warning in found.decision["warnings"])
     assert "P6" not in (tmp_path / "run/groups.json").read_text(), "patients' numbers stay out"
+
+
+@pytest.fixture(scope="module")
+def patients(detector: Path, tmp_path_factory: pytest.TempPathFactory) -> Flagged:
+    """Two patients of five slices, 15 mm of each missing, one of them with an odd slice."""
+    folder = tmp_path_factory.mktemp("patients")
+    for patient in range(2):
+        for k, z in enumerate((0.0, 5.0, 10.0, 30.0, 35.0)):
+            grey = ODD["noise"] if (patient, k) == (1, 2) else surface(1000 + 10 * patient + k)
+            make_slice(
+                folder / f"p{patient}/{k}.dcm", grey.astype(np.int16), PatientID=f"P{patient}", Modality="MR",
+                SeriesInstanceUID=f"1.2.{patient}", InstanceNumber=round(z / 5) + 1, ImagePositionPatient=[0.0, 0.0, z],
+                ImageOrientationPatient=[1, 0, 0, 0, 1, 0], RescaleIntercept=None, RescaleSlope=None,
+            )  # fmt: skip
+    given = Incoming(places=(str(folder),), group_from="dicom")
+    found = flag_into(tmp_path_factory.mktemp("run") / "r", given, detector, Rule(alpha=0.1))
+    assert found is not None
+    return found
+
+
+def test_of_a_flagged_group_only_odd_images_say_so(patients: Flagged, capsys: pytest.CaptureFixture[str]) -> None:
+    print_flagged(patients)
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("p")}
+    groups = {line.split()[1] for line in lines.values()}
+    assert len(groups) == 2, "the group of each image is in the table"
+    odd = [row for row in patients.rows if row["flagged"]]
+    assert len(odd) == 5
+    assert {row["item"] for row in odd} > odd_themselves(patients.rows, patients.decision) >= {"p1/2.dcm"}
+    assert " flagged " in lines["p1/2.dcm"]
+    assert "deviations" in lines["p1/2.dcm"]
+    usual = max(odd, key=lambda row: row["p_value"])["item"]
+    assert "in a flagged group" in lines[usual]
+    assert "deviations" not in lines[usual]
+    page = (patients.run.path / "index.html").read_text()
+    assert page.count("in a flagged group") + page.count('class="flagged">flagged') == 6, "five images and the group"
+
+
+def test_gaps_in_a_series_are_in_every_form_of_the_result(
+    patients: Flagged, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    said = "3 slices missing between others of the series, by position"
+    numbers = "missing from the series by number: 4 to 6"
+    print_flagged(patients)
+    out = capsys.readouterr().out
+    assert f"and 9 others: {said}" in out, "once for all its images"
+    assert numbers in out
+    assert all(said in row["notes"] and numbers in row["notes"] for row in patients.rows)
+    export(patients.run, "csv", tmp_path / "t.csv")
+    export(patients.run, "html", tmp_path / "t.html")
+    inspect_into(tmp_path / "inspected", open_source(*patients.run.record["places"]))
+    export(Run.open(tmp_path / "inspected"), "csv", tmp_path / "i.csv")
+    for written in (tmp_path / "t.csv", tmp_path / "i.csv", tmp_path / "t.html", patients.run.path / "index.html"):
+        assert written.read_text().count(said) == 10, written
+
+
+def test_other_options_are_named_without_hashes(patients: Flagged, detector: Path, tmp_path: Path) -> None:
+    shutil.copytree(patients.run.path, tmp_path / "r")
+    places = tuple(patients.run.record["places"])
+    with pytest.raises(RunError) as caught:
+        flag_into(tmp_path / "r", Incoming(places=places), detector, Rule(alpha=0.1))
+    assert "another --group-from (dicom then, not given now)" in str(caught.value)
+    assert len(str(caught.value)) < 300

@@ -73,7 +73,7 @@ def test_a_replaced_file_is_judged_again(
     fresh = flagged(incoming, detector, tmp_path / "fresh", alpha=alpha)
     assert raw(after, "3.png") == pytest.approx(raw(fresh, "3.png"))
     assert raw(after, "3.png") > raw(before, "3.png")
-    assert "1 files changed since they were judged, and are judged again: 3.png" in caplog.text
+    assert "1 file judged again, changed since the last time: 3.png" in caplog.text
     assert after.run.record["finished"] is not None
     assert len(after.rows) == 5
     assert set(parts) == set(after.run.parts())
@@ -136,7 +136,7 @@ def test_images_that_the_detector_was_made_from_are_named(detector: Path, tmp_pa
     mine = tmp_path / "mine"
     store.save(Detector().fit(open_source(folder, incoming_normals(tmp_path))), mine)
     warnings = flagged(folder, mine, tmp_path / "again").decision["warnings"]
-    assert any("3 of 3 images are among those" in warning for warning in warnings)
+    assert any("fitted to or calibrated on 3 of 3 images" in warning for warning in warnings)
 
 
 def incoming_normals(tmp_path: Path) -> Path:

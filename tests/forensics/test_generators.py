@@ -139,6 +139,43 @@ def raw_profile(block: bytes) -> bytes:
     return png_text("Raw profile type exif", f"\nexif\n{len(digits) // 2:8d}\n{lines}\n", "zTXt")
 
 
+def gif_with_comments(texts: list[str]) -> bytes:
+    """Cut into blocks of 255 bytes, wherever letters end."""
+    whole = saved("GIF")
+    blocks = b""
+    for text in texts:
+        data = text.encode()
+        parts = [data[k : k + 255] for k in range(0, len(data), 255)]
+        blocks += b"\x21\xfe" + b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
+    return whole[:-1] + blocks + b";"
+
+
+def pnm_comment(text: str) -> bytes:
+    return b"".join(b"# " + line.encode() + b"\n" for line in text.splitlines())
+
+
+def tiff_pages(tag: int, data: bytes, page: int, **options: Any) -> bytes:
+    """Three pages, with this tag in one of them."""
+    import tifffile
+
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file, **options) as out:
+        for k in range(3):
+            tags = [(tag, 2 if tag == 270 else 1, len(data), data, True)] if k == page else []
+            out.write(np.zeros((8, 8), np.uint8), photometric="minisblack", metadata=None, extratags=tags)
+    return file.getvalue()
+
+
+def jpeg_xl(kind: bytes, data: bytes) -> bytes:
+    import imagecodecs
+
+    def box(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(content)) + name + content
+
+    head = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl \0\0\0\0jxl ")
+    return head + box(b"brob", kind + imagecodecs.brotli_encode(data)) + box(b"jxlc", b"\xff\x0a")
+
+
 PLACES: dict[str, Callable[[str, str], bytes]] = {
     "PNG tEXt": lambda key, text: png_text(key, text),
     "PNG zTXt": lambda key, text: png_text(key, text, "zTXt"),
@@ -163,9 +200,32 @@ PLACES: dict[str, Callable[[str, str], bytes]] = {
     "AVIF EXIF": lambda key, text: saved("AVIF", exif=exif(text)),
     "AVIF XMP": lambda key, text: saved("AVIF", xmp=xmp(key, text)),
     "GIF comment": lambda key, text: saved("GIF", comment=text.encode()),
+    "GIF comment behind others": lambda key, text: gif_with_comments([*["résumé"] * 25, text]),
+    "PGM comment": lambda key, text: b"P5\n" + pnm_comment(text) + b"8 8\n255\n" + bytes(64),
+    "PAM comment": lambda key, text: (
+        b"P7\nWIDTH 8\n" + pnm_comment(text) + b"HEIGHT 8\nDEPTH 1\nMAXVAL 255\nENDHDR\n" + bytes(64)
+    ),
+    "BigTIFF description": lambda key, text: tiff_pages(270, text.encode(), 0, bigtiff=True),
+    "TIFF description, second page": lambda key, text: tiff_pages(270, text.encode(), 1),
+    "BigTIFF XMP, third page": lambda key, text: tiff_pages(700, xmp(key, text), 2, bigtiff=True),
+    "JPEG XL EXIF, Brotli": lambda key, text: jpeg_xl(
+        b"Exif", bytes(4) + exif(text).tobytes().removeprefix(b"Exif\0\0")
+    ),
+    "JPEG XL XMP, Brotli": lambda key, text: jpeg_xl(b"xml ", xmp(key, text)),
 }
 # Places whose field has a name of its own; in the others a text must tell by itself.
-NAMED = ("PNG tEXt", "PNG zTXt", "PNG iTXt, compressed", "PNG XMP", "JPEG XMP", "WebP XMP", "TIFF XMP", "AVIF XMP")
+NAMED = (
+    "BigTIFF XMP, third page",
+    "JPEG XL XMP, Brotli",
+    "PNG tEXt",
+    "PNG zTXt",
+    "PNG iTXt, compressed",
+    "PNG XMP",
+    "JPEG XMP",
+    "WebP XMP",
+    "TIFF XMP",
+    "AVIF XMP",
+)
 
 
 def test_every_row_has_an_example() -> None:
@@ -349,3 +409,27 @@ def test_a_graph_without_inputs_is_a_graph() -> None:
 
     assert is_generation('prompt:{"3":{"class_type":"KSampler"}}')
     assert not is_generation('prompt:{"3":{"class_type":"LoadImage"}}')
+
+
+LOAD, SAVE = '{"class_type": "LoadImage", "inputs": {}}', '{"class_type": "SaveImage", "inputs": {"images": ["%s", 0]}}'
+SAMPLER = '{"class_type": "KSampler", "inputs": {"latent_image": ["1", 0]}}'
+NODES = '{"id": 1, "type": "LoadImage"}, {"id": 2, "type": "KSampler"}, {"id": 3, "type": "SaveImage"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "is_declared"),
+    [
+        (f'{{"1": {LOAD}, "2": {SAMPLER}, "3": {SAVE % 2}}}', True),
+        (f'{{"1": {LOAD}, "2": {SAMPLER}, "3": {SAVE % 1}}}', False),
+        (f'{{"1": {LOAD}, "2": {{"class_type": "CLIPTextEncode", "inputs": {{}}}}, "3": {SAVE % 1}}}', False),
+        (f'{{"nodes": [{NODES}], "links": [[1, 1, 0, 2, 0, "X"], [2, 2, 0, 3, 0, "IMAGE"]]}}', True),
+        (f'{{"nodes": [{NODES}], "links": [{{"origin_id": 2, "target_id": 3}}]}}', True),
+        (f'{{"nodes": [{NODES}], "links": [[1, 1, 0, 3, 0, "IMAGE"]]}}', False),
+        (f'{{"nodes": [{NODES}], "links": []}}', False),
+        (f'{{"nodes": [{NODES}], "links": ["x", [1], {{}}, null]}}', False),
+    ],
+)
+def test_a_node_of_a_graph_that_loads_a_picture_declares_only_where_it_is_used(text: str, is_declared: bool) -> None:
+    from oddpixel.forensics.audit.facts.comfyui import is_generation
+
+    assert is_generation(text) == is_declared

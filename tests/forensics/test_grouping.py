@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oddpixel import open_source
-from oddpixel.errors import UsageError
+from oddpixel.errors import MissingGroup, UsageError
 from oddpixel.forensics.detect.grouping import grouped
 from tests.forensics.test_detector import surface
 
@@ -46,7 +46,10 @@ def test_by_patient(folder: Path, pydicom_files: list[str]) -> None:
     found = [image.group for image in grouped(open_source(*scans), "dicom")]
     assert len(found) == 2
     assert all(".dcm" not in group for group in found), "keyed hashes of patients, not names of files"
-    with pytest.raises(UsageError, match="names no patient"):
+    with pytest.raises(UsageError, match="none names a patient"):
         grouped(open_source(folder), "dicom")
+    mixed = list(grouped(open_source(*scans, folder / "loose.png"), "dicom"))
+    assert [type(getattr(image, "error", None)) for image in mixed] == [type(None), type(None), MissingGroup]
+    assert [image.group for image in mixed[:2]] == found
     with pytest.raises(UsageError, match="groups come from"):
         grouped(open_source(folder), "stars")

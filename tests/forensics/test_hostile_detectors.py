@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -61,6 +62,61 @@ def test_wrong_types_are_named(fields: dict[str, Any], field: str, folder: Path)
     with pytest.raises(OddPixelError, match=r"detector\.json is damaged") as caught:
         store.load(folder)
     assert field in str(caught.value)
+
+
+def edited(folder: Path, **options: Any) -> None:
+    path = folder / "detector.json"
+    record = json.loads(path.read_text())
+    rewritten(path, options=record["options"] | options)
+
+
+def test_settings_that_were_edited_are_refused_by_name(folder: Path) -> None:
+    """The calibration holds for the settings that it was made with: with others the promise would be void."""
+    path = folder / "detector.json"
+    before = path.read_bytes()
+    record = json.loads(before)
+    changes: dict[str, Any] = {
+        "channels": record["channels"][:-1],
+        "encoder": "efficientnet-lite0",
+        "levels": {"obeys_depth": False, "learned": None},
+        "num_calibration_groups": 100_000,
+        "fitted_on": [],
+        "options": record["options"] | {"side": 64},
+    }
+    for name, value in changes.items():
+        rewritten(path, **{name: value})
+        with pytest.raises(OddPixelError, match=rf"detector\.json: {name} changed since"):
+            store.load(folder)
+        path.write_bytes(before)
+    for option, value in {"aligned": True, "alpha": 0.2, "seed": 5, "channels": ["typicality"]}.items():
+        edited(folder, **{option: value})
+        with pytest.raises(OddPixelError, match="options changed since"):
+            store.load(folder)
+        path.write_bytes(before)
+    assert store.load(folder).calibrated_.num_groups > 0
+
+
+@pytest.mark.parametrize("channels", [slice(0, -1), slice(0, 1), [0, 0], slice(0, 0), slice(None, None, -1)])
+def test_channels_are_those_that_were_fitted_even_without_a_seal(channels: Any, folder: Path) -> None:
+    path, record = folder / "channels.safetensors", json.loads((folder / "detector.json").read_text())
+    save_file(load_file(path), path)
+    names = record["channels"]
+    others = [names[k] for k in channels] if isinstance(channels, list) else names[channels]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    rewritten(folder / "detector.json", channels=others, channels_sha256=digest)
+    if sorted(others) == sorted(names):  # their order means nothing
+        assert store.load(folder).score([surface(1)]) == store.load(folder).score([surface(1)])
+        return
+    with pytest.raises(OddPixelError, match="names the channels"):
+        store.load(folder)
+
+
+@pytest.mark.parametrize("name", ["detector.json", "channels.safetensors", "calibration.parquet"])
+def test_a_pipe_in_place_of_a_file_is_an_error(name: str, folder: Path) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(OddPixelError):
+        store.load(folder)
 
 
 def test_arrays_that_agree_with_their_hash_and_not_with_each_other(folder: Path) -> None:

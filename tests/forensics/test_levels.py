@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from safetensors.numpy import load_file, save_file
 
 from oddpixel.errors import CorruptWeights, InvalidImage
 from oddpixel.forensics.detect import store
@@ -37,6 +39,98 @@ def scan(seed: int, low: float, high: float) -> Image:
     assert isinstance(image, Image)
     values = (low + image.pixels * (high - low)).astype(np.float32)
     return replace(image, pixels=values, unit="modality", source=f"scan-{seed}", sha256=f"{seed:064x}", group=f"{seed}")
+
+
+def unsealed(folder: Path) -> None:
+    """As earlier versions saved it: without the digests of its settings."""
+    path = folder / "channels.safetensors"
+    save_file(load_file(path), path)
+    record = json.loads((folder / "detector.json").read_text())
+    record["channels_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "detector.json").write_text(json.dumps(record))
+
+
+def counts(values: np.ndarray, kind: str) -> Image:
+    """The same stored values as a PNG of 16 bits, or a TIFF of signed or real numbers, gives them."""
+    pixels = values[None].astype(np.float32)
+    unit = "display" if kind == "uint16" else "modality"
+    scale = np.float32(65535 if kind == "uint16" else 1)
+    (image,) = images_of([surface(0)])
+    assert isinstance(image, Image)
+    return replace(image, pixels=pixels / scale, unit=unit, bits=16, sha256=kind, source=f"{kind}.x")  # type: ignore[arg-type]
+
+
+KINDS = ["uint16", "int16", "float32"]
+
+
+def normals_of(depth: str, kind: str) -> list[Image]:
+    """Twenty normals whose stored values reach 255 or 4095, declared or not."""
+    found = []
+    for k in range(20):
+        if depth == "8 bits declared":
+            (image,) = images_of([surface(k)])
+        elif depth == "12 bits declared":
+            (image,) = images_of([deep(k)])
+            assert isinstance(image, Image)
+            image = replace(image, pixels=image.pixels * np.float32(65535 / 4095), bits=12)
+        else:
+            image = counts(deep(k), kind)
+        assert isinstance(image, Image)
+        found.append(replace(image, source=f"{k}", sha256=f"{k}", group=f"{k}"))
+    return found
+
+
+@pytest.mark.parametrize("depth", ["8 bits declared", "12 bits declared", "12 bits"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_values_are_judged_alike_in_every_container(depth: str, kind: str) -> None:
+    """Whatever the normals came in: what is learned is about values, not about containers."""
+    taken = take(normals_of(depth, kind), PREPARE, learns_levels=True)
+    prepare = replace(PREPARE, levels=taken.levels, depths=taken.depths)
+    values = surface(50) if depth.startswith("8") else deep(50)
+    seen = [prepare(counts(values, each)) for each in KINDS]
+    for image in seen:
+        np.testing.assert_array_equal(image.pixels, seen[0].pixels)
+        assert image.notes == seen[0].notes
+        assert all(is_usual(note) for note in image.notes)
+    if kind == "uint16" or "declared" in depth:
+        np.testing.assert_allclose(seen[0].pixels[0] * 255, surface(50), atol=1.01)
+
+
+@pytest.mark.parametrize("depth", ["8 bits declared", "12 bits declared", "12 bits"])
+@pytest.mark.parametrize(("scale", "offset"), [(1 / 4095, 0), (1, -2000), (1000, 0), (1 / 300, -5)])
+def test_values_of_another_range_are_refused_whatever_they_come_in(depth: str, scale: float, offset: float) -> None:
+    taken = take(normals_of(depth, "uint16"), PREPARE, learns_levels=True)
+    prepare = replace(PREPARE, levels=taken.levels, depths=taken.depths)
+    with pytest.raises(InvalidImage, match="stored values run from"):
+        prepare(counts(deep(50).astype(np.float64) * scale + offset, "float32"))
+
+
+def test_a_scanners_units_are_refused_by_a_detector_of_hounsfield_units() -> None:
+    normals = [replace(scan(k, -1000, 1000), unit="HU") for k in range(20)]
+    taken = take(normals, PREPARE, learns_levels=True)
+    assert (taken.levels, taken.depths) == (None, ())
+    with pytest.raises(InvalidImage, match="HU"):
+        replace(PREPARE, levels=None, depths=())(scan(50, 0, 800))
+
+
+def test_a_model_of_hounsfield_units_says_what_it_takes() -> None:
+    model = Preparation(unit="HU", channels=1, side=64)
+    (picture,) = images_of([surface(1)])
+    for image, why in ((scan(1, 0, 800), "not known to be Hounsfield units"), (picture, "grey levels or colours")):
+        with pytest.raises(InvalidImage, match=why) as caught:
+            model(image)
+        assert "--model photo-grey" in str(caught.value)
+
+
+def test_what_lies_outside_of_its_own_range_is_no_warning_and_called_so() -> None:
+    normals = [scan(k, 0, 100 * 2 ** (k % 5)) for k in range(20)]
+    levels = take(normals, PREPARE, learns_levels=True).levels
+    image = scan(50, 0, 50_000)
+    rough = replace(image, pixels=image.pixels + np.random.default_rng(0).random(image.pixels.shape, np.float32))
+    (note,) = replace(PREPARE, levels=levels)(rough).notes
+    assert "of its own values" in note
+    assert "detector takes" not in note
+    assert is_usual(note)
 
 
 def prepared(normals: list[object], incoming: object) -> Image:
@@ -120,6 +214,7 @@ def test_folders_of_earlier_versions_open_and_judge_as_before(tmp_path: Path) ->
     record = json.loads((folder / "detector.json").read_text())
     del record["levels"], record["selection"], record["options"]["normal_labels"]
     (folder / "detector.json").write_text(json.dumps(record))
+    unsealed(folder)
     old = Detector.load(folder)
     (dark,) = images_of([deep(1, 12)])
     assert len(np.unique(old.prepare_(dark).pixels)) < 20, "by the container's width, as it was fitted"
@@ -135,6 +230,7 @@ def test_levels_that_cannot_be_are_a_damaged_detector(learned: object, tmp_path:
     record = json.loads((folder / "detector.json").read_text())
     record["levels"]["learned"] = learned
     (folder / "detector.json").write_text(json.dumps(record))
+    unsealed(folder)
     with pytest.raises(CorruptWeights, match="levels"):
         Detector.load(folder)
 

@@ -24,7 +24,7 @@ Save = Callable[..., Path]
 WORK = """
 import sys
 from pathlib import Path
-import pandas, pyarrow.parquet, PIL.PngImagePlugin, PIL.WebPImagePlugin  # before "go": kills are to hit the work
+import jsonschema, pandas, pyarrow.parquet, PIL.PngImagePlugin, PIL.WebPImagePlugin  # before "go": kills are to hit the work
 from oddpixel.datasets.source import open_source
 from oddpixel.forensics.inspect import inspect_into
 source = open_source(sys.argv[1], sandboxed=False)
@@ -100,7 +100,7 @@ def test_another_run_is_not_continued(tmp_path: Path) -> None:
     run = Run.begin(out, "inspect", {"every": 1}, ["a", "b"])
     with pytest.raises(RunError, match="another command"):
         Run.begin(out, "flag", {"every": 1}, ["a", "b"])
-    with pytest.raises(RunError, match="another options"):
+    with pytest.raises(RunError, match=r"another --every \(1 then, 2 now\)"):
         Run.begin(out, "inspect", {"every": 2}, ["a", "b"])
     with pytest.raises(RunError, match="inputs are not those"):
         Run.begin(out, "inspect", {"every": 1}, ["a", "c"])

@@ -166,3 +166,20 @@ def test_cllr_of_knowing_nothing_is_one() -> None:
 
     assert cllr(np.ones(5), np.ones(7)) == 1.0
     assert cllr(np.full(5, 100.0), np.full(7, 0.01)) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("regions", "said"),
+    [
+        ([], "a: x"),
+        ([[1, 2, 3, 4]], "a: x, rows 1 to 3, columns 2 to 4"),
+        ([[1, 2, 3, 4], [5, 6, 7, 8]], "a: x, rows 1 to 3, columns 2 to 4 and rows 5 to 7, columns 6 to 8"),
+        ([[1, 2, 3, 4], [5, 6, 7, 8], [0, 0, 9, 9]], "rows 5 to 7, columns 6 to 8, and 1 more place"),
+        ([[1, 2, 3, 4]] * 6, "and 4 more places"),
+    ],
+)
+def test_a_copied_part_is_told_with_both_of_its_places(regions: list[list[int]], said: str) -> None:
+    finding = replace(by_nfa("a", -9.0), details={"regions": regions})
+    verdict = decide(GATE, [], [finding], known=KNOWN)
+    assert verdict.label == "evidence of manipulation"
+    assert verdict.because[0].endswith(said)

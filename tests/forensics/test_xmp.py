@@ -154,7 +154,7 @@ def test_packets_outside_of_the_files_own_metadata_declare_nothing() -> None:
 
 def test_gif() -> None:
     trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
-    content = saved("GIF")[:-1] + blocks.GIF_XMP + packet(DECLARED).encode() + trailer + b";"
+    content = saved("GIF")[:-1] + b"\x21\xff\x0bXMP DataXMP" + packet(DECLARED).encode() + trailer + b";"
     assert is_declared(list(xmp.look(content)))
 
 

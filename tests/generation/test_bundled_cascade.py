@@ -45,6 +45,13 @@ def test_it_makes_a_picture_of_every_label(label: str, generator: Generator) -> 
     assert 4 < made.pixels.std() < 120  # neither flat nor noise of all levels
 
 
+@pytest.mark.parametrize("size", [(37, 51), (203, 517), (1500, 90)])
+def test_a_reference_may_have_any_size(size: tuple[int, int], generator: Generator, save: Any) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
+    place: Path = save(noise, "any.png")
+    assert next(generator.make(Request(like=str(place), size=(128, 128), steps=1))).pixels.shape == (128, 128, 3)
+
+
 def test_a_reference_has_the_layout_of_its_image(generator: Generator, photo: np.ndarray, save: Any) -> None:
     place: Path = save(np.ascontiguousarray(photo[:400, :400]), "china.png")
     made = next(generator.make(Request(like=str(place), size=(256, 256), steps=8)))

@@ -99,19 +99,18 @@ def test_controls_change_nothing_until_they_are_trained(cascade: UltraPixelPipel
     shown = edges(pictures)
     assert set(shown.unique().tolist()) <= {0.0, 1.0}
     network = ControlNetwork(1, width=16, hidden=4, halvings=2)
-    grid = cascade.geometry.semantic(SIZE)
     plain = cascade(["cat"], size=SIZE, options=SHORT)
     with torch.no_grad():
-        untrained = cascade(["cat"], size=SIZE, controls=[network(shown, grid)], options=SHORT)
+        untrained = cascade(["cat"], size=SIZE, controls=[network(shown)], options=SHORT)
         for convolution in network.at.values():
             torch.nn.init.normal_(convolution.weight)  # type: ignore[arg-type]
-        control: Control = network(shown, grid)
+        control: Control = network(shown)
         trained = cascade(["cat"], size=SIZE, controls=[control], options=SHORT)
     assert np.array_equal(plain.pictures, untrained.pictures)
     assert not np.array_equal(plain.pictures, trained.pictures)
     assert masked(pictures, torch.ones(1, 1, *SIZE))[:, :3].abs().max() == 0
     with pytest.raises(UsageError, match="takes 1 channels, got 3"):
-        network(pictures, grid)
+        network(pictures)
 
 
 def test_lora_starts_as_nothing_and_can_be_kept_for_good() -> None:
@@ -316,6 +315,15 @@ def test_what_is_no_weights_is_refused(content: bytes, error: type[Exception], s
     (folder / "stage_c_bf16.safetensors").write_bytes(content)
     with pytest.raises(error, match=said):
         from_official(folder)
+
+
+@pytest.mark.parametrize("length", [0x80, 0x4B50])
+def test_a_header_as_long_as_another_format_begins_is_no_other_format(length: int, tmp_path: Path) -> None:
+    content = {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+    header = json.dumps(content).encode().ljust(length)
+    place = tmp_path / "model.safetensors"
+    place.write_bytes(length.to_bytes(8, "little") + header + bytes(4))
+    assert torch.equal(read_weights(place)["a"], torch.zeros(1))
 
 
 def test_a_pickle_that_runs_code_is_not_loaded(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
 
-from . import isobmff, jpeg, png
+from . import gif, isobmff, jpeg, png, tiff
 
 Kind = Literal["exif", "xmp", "iptc"]
 EXIF, XMP, EXTENDED, PHOTOSHOP = (
@@ -26,7 +26,6 @@ IPTC_RESOURCE = 0x0404
 MOST_CHUNKS, MOST_BLOCKS = 10_000, 50
 TIFF_IPTC, TIFF_PHOTOSHOP, TIFF_XMP = 33723, 34377, 700
 ISO_BOXES = (b"ftyp", b"JXL ", b"jP  ")
-GIF_XMP, GIF_TRAILER = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"  # XMP part 3, 1.1.2
 RAW_PROFILE = re.compile(r"Raw profile type (exif|app1|iptc|8bim|xmp)", re.IGNORECASE)
 
 
@@ -52,8 +51,9 @@ def _blocks(content: bytes) -> Iterator[tuple[Kind, bytes]]:
         yield from _of_png(chunks)
     elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         yield from _of_webp(content)
-    elif content[:4] in (b"II*\0", b"MM\0*"):
-        yield "exif", content
+    elif content[:4] in (*tiff.CLASSIC, *tiff.BIG):
+        if content[:4] in tiff.CLASSIC:
+            yield "exif", content
         yield from _of_tiff(content)
     elif content.startswith(b"GIF8"):
         yield from _of_gif(content)
@@ -63,7 +63,7 @@ def _blocks(content: bytes) -> Iterator[tuple[Kind, bytes]]:
 
 def has_place_for_xmp(content: bytes) -> bool:
     """Whether the container has a place for XMP that is read here; what stands elsewhere is then not the file's own."""
-    starts = (b"\xff\xd8", png.SIGNATURE, b"RIFF", b"II*\0", b"MM\0*", b"GIF8")
+    starts = (b"\xff\xd8", png.SIGNATURE, b"RIFF", *tiff.CLASSIC, *tiff.BIG, b"GIF8")
     return content.startswith(starts) or content[4:8] in ISO_BOXES
 
 
@@ -136,30 +136,20 @@ def _of_webp(content: bytes) -> Iterator[tuple[Kind, bytes]]:
 
 
 def _of_gif(content: bytes) -> Iterator[tuple[Kind, bytes]]:
-    """An application extension with the packet as it is, and a trailer that stops readers of sub-blocks."""
-    begin = content.find(GIF_XMP)
-    end = content.find(GIF_TRAILER, begin) if begin >= 0 else -1
-    if end >= 0:
-        yield "xmp", content[begin + len(GIF_XMP) : end]
+    read = gif.parse(content)
+    yield from (("xmp", packet) for packet in (read.xmp if read else ()))
 
 
 def _of_tiff(content: bytes) -> Iterator[tuple[Kind, bytes]]:
-    """Blocks in tags of the first directory: bytes, whatever type the writer gave them."""
-    order = "<" if content.startswith(b"II") else ">"
-    try:
-        (place,) = struct.unpack_from(f"{order}I", content, 4)
-        (number,) = struct.unpack_from(f"{order}H", content, place)
-        for k in range(number):
-            tag, kind, count, at = struct.unpack_from(f"{order}HHII", content, place + 2 + 12 * k)
-            data = content[at : at + count * (4 if kind == 4 else 1)]
-            if tag == TIFF_IPTC:
-                yield "iptc", data if data.startswith(b"\x1c") else _swapped(data)
-            elif tag == TIFF_PHOTOSHOP:
-                yield from _of_photoshop(data)
-            elif tag == TIFF_XMP:
-                yield "xmp", data
-    except struct.error:
-        return
+    """Blocks in tags of every directory: bytes, whatever type the writer gave them."""
+    for directory in tiff.parse(content):
+        for tag in directory.tags:
+            if tag.number == TIFF_IPTC:
+                yield "iptc", tag.data if tag.data.startswith(b"\x1c") else _swapped(tag.data)
+            elif tag.number == TIFF_PHOTOSHOP:
+                yield from _of_photoshop(tag.data)
+            elif tag.number == TIFF_XMP:
+                yield "xmp", tag.data
 
 
 def _swapped(data: bytes) -> bytes:

@@ -8,6 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 MOST_BOXES, MOST_ITEMS, MOST_EXTENTS = 10_000, 1_000, 100
+MOST_INFLATED = 4_000_000  # bytes of an inflated box
 MOST_BYTES = 16_000_000  # of one item
 EXIF_UUID = b"JpgTiffExif->JP2"
 XMP_UUID = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
@@ -23,7 +24,7 @@ class Box:
 
 def metadata(content: bytes) -> Iterator[tuple[Kind, bytes]]:
     """`("exif", TIFF structure)` and `("xmp", packet)`. Never raises: damage ends the search."""
-    for box in boxes(content):
+    for box in map(_inflated, boxes(content)):
         if box.kind == b"meta":
             yield from _items(box.data[4:], content)
         elif box.kind == b"Exif":  # JPEG XL
@@ -34,6 +35,18 @@ def metadata(content: bytes) -> Iterator[tuple[Kind, bytes]]:
             yield "exif", box.data[16:]
         elif box.kind == b"uuid" and box.data.startswith(XMP_UUID):
             yield "xmp", box.data[16:]
+
+
+def _inflated(box: Box) -> Box:
+    """What a `brob` box holds: the kind of another box, and its content by Brotli (JPEG XL, ISO/IEC 18181-2, 9.4)."""
+    if box.kind != b"brob":
+        return box
+    import imagecodecs
+
+    try:
+        return Box(box.data[:4], bytes(imagecodecs.brotli_decode(box.data[4:], out=bytearray(MOST_INFLATED))))
+    except imagecodecs.BrotliError:  # damaged, or more than that
+        return Box(b"", b"")
 
 
 def boxes(data: bytes) -> Iterator[Box]:

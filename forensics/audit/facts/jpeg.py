@@ -113,12 +113,17 @@ def look(content: bytes) -> Iterator[Fact]:
         yield Fact(f"quantisation table {number}", digest, because)
     for marker, payload in found.segments:
         if marker == 0xFE:
-            yield text_fact("JPEG comment", "comment", payload.decode("utf-8", "replace"))
+            yield text_fact("JPEG comment", "comment", _decoded(payload))
     if found.end is None:
         yield Fact("JPEG end", "missing", "the file is cut off or damaged")
     elif extra := content[found.end :]:
         because = "another JPEG begins in it" if b"\xff\xd8\xff" in extra else "not part of the picture"
         yield Fact("bytes after the end", len(extra), because)
+
+
+def _decoded(text: bytes) -> str:
+    """A byte order mark tells UTF-16."""
+    return text.decode("utf-16" if text[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
 
 
 def nearest_quality(table: np.ndarray, number: int = 0) -> tuple[int, float]:

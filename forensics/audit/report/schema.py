@@ -38,6 +38,28 @@ RATIO: dict[str, Any] = {
         "words": TEXT,
     },
 }
+# What a run keeps of one file: enough for the table, and where its report is.
+DETAILS: dict[str, Any] = {
+    "type": "object",
+    "required": ["item", "sha256", "error"],
+    "properties": {
+        "item": TEXT,
+        "sha256": TEXT_OR_NULL,
+        "error": {
+            "type": ["object", "null"],
+            "required": ["type", "message"],
+            "properties": {"type": TEXT, "message": TEXT},
+        },
+        "verdict": {
+            "type": "object",
+            "required": ["label", "because", "p_value"],
+            "properties": {"label": TEXT, "because": TEXTS, "p_value": NUMBER_OR_NULL},
+        },
+        "report": {"type": "string", "pattern": "^reports/[0-9a-f]{64}$"},
+    },
+    "if": {"properties": {"error": {"type": "null"}}},
+    "then": {"required": ["verdict", "report"]},
+}
 REPORT: dict[str, Any] = {
     "type": "object",
     "required": ["schema", "case", "item", "sha256", "bytes", "gate", "verdict", "facts", "findings", "aids",

@@ -43,10 +43,9 @@ SIDE = 256
 HELD_OUT = 48  # crops
 SAMPLES = 8
 REFERENCES = 6
-SIZES = (512, 1024)
 CROPS_KNOWN = 4000
 PHOTOGRAPH = 1
-COST_SIZES = (512, 1024, 2048)
+LARGEST = 4096
 
 
 def run(cascade: str = BUNDLED, seed: int = 0, sizes: str = "512,1024,2048") -> Report:
@@ -66,6 +65,7 @@ def run(cascade: str = BUNDLED, seed: int = 0, sizes: str = "512,1024,2048") -> 
         "nearest training crop": _memory(loaded, held, train, seed),
         "error of the noise on held-out latents": _noise_errors(loaded),
         "cost": _cost(generator, sides),
+        f"one step of each stage at {LARGEST} x {LARGEST}": _one_step_each(generator, LARGEST),
     }
     return Report(tables=tables, seed=seed, notes=[f"cascade {generator.name}, weights {generator.sha256[:16]}"])
 
@@ -159,7 +159,7 @@ def _references(cascade: Cascade, held: Pictures, sides: tuple[int, ...], seed: 
     pipeline, rows = cascade.pipeline(), []
     base = cascade.options.geometry.base
     for side in sides:
-        photographs = _photographs(held, REFERENCES if side <= 1024 else 2, min(side, 1000), seed + side)
+        photographs = _photographs(held, REFERENCES if side <= 1024 else 1, min(side, 1000), seed + side)
         made = _made(pipeline, cascade, photographs, side, seed)
         correlation = layout_correlation(made, photographs, base)
         real = (
@@ -195,7 +195,9 @@ def _distances(cascade: Cascade, held: Pictures, seed: int, count: int = 32) -> 
     ways = {
         "references": references,
         "samples from the label alone": torch.from_numpy(unconditional.pictures).permute(0, 3, 1, 2).float() / 255,
-        "bicubic enlargements of the blueprints": _bicubic(real[count:], 2 * base),
+        # The blueprint is 16 x 16 places of 16 numbers: more than 32 x 32 pixels of three, fewer than 64 x 64.
+        "bicubic enlargements of 32 x 32 pixels": _bicubic(real[count:], 2 * base),
+        "bicubic enlargements of 64 x 64 pixels": _bicubic(real[count:], 4 * base),
         "other crops of the same photographs": real[count:],
     }
     wanted = features(encoder, real[:count]).numpy()
@@ -275,4 +277,27 @@ def _cost(generator: Generator, sides: tuple[int, ...]) -> list[dict[str, Any]]:
                 "memory, GiB": round(estimate.peak / 2**30, 2),
             }
         )
+    return rows
+
+
+@torch.no_grad()
+def _one_step_each(generator: Generator, side: int) -> list[dict[str, Any]]:
+    cascade, geometry = generator.cascade, generator.cascade.options.geometry
+    semantic = torch.randn(1, cascade.options.c.channels, *geometry.semantic((side, side)))
+    conditions = generator.pipeline.conditioner(["photograph"])
+    decoder = Decoder(cascade.b, cascade.encoder, semantic)
+    latent = torch.randn(1, cascade.options.b.channels, *decoder.grid(geometry, (side, side)))
+    t = torch.tensor([0.5])
+    options = cascade.sampling((side, side))
+    calls = {
+        f"C, one of {options.high.steps} steps": lambda: cascade.c.predict_noise(semantic, t, conditions),
+        f"B, one of {options.decode.steps} steps": lambda: decoder.predict_noise(latent, t, conditions.for_stage_b()),
+        "A, once, in tiles": lambda: cascade.a.decode_tiled(latent),
+    }
+    rows = []
+    for stage, call in calls.items():
+        started, used = time.perf_counter(), time.process_time()
+        call()
+        wall, cpu = time.perf_counter() - started, time.process_time() - used
+        rows.append({"stage": stage, "wall, s": round(wall, 1), "CPU s": round(cpu, 1)})
     return rows

@@ -1,0 +1,106 @@
+"""Functional groups of multi-frame objects: what is said of each frame, and where its plane lies (PS3.3 C.7.6.16).
+
+Frames are read in the order in which they are stored. Nothing makes that the order of anatomy, so what differs is noted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from oddpixel.errors import CorruptFile
+
+PER_FRAME, SHARED = "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"
+VALUES = "PixelValueTransformationSequence"
+SAME_POSITION_MM = 1e-2
+UNEVEN = 1.2  # a step this many times the smallest is no rounding
+MOST_SHOWN = 8
+
+
+class FunctionalGroups:
+    """Arguments: dataset: of any object; one without functional groups answers for all of its frames."""
+
+    def __init__(self, dataset: Any, num_frames: int) -> None:
+        self.dataset, self.num_frames = dataset, num_frames
+        self.per_frame = list(dataset.get(PER_FRAME) or [])
+        self.shared = list(dataset.get(SHARED) or [])
+        self.has_own_values = any(group.get(VALUES) for group in self.per_frame)
+
+    def item(self, index: int, sequence: str) -> Any:
+        """The item of this functional group for a frame, else the data set itself."""
+        groups = [*self.per_frame[index : index + 1], *self.shared]
+        return next((group[sequence][0] for group in groups if group.get(sequence)), self.dataset)
+
+    def check(self, index: int) -> None:
+        """Raises: CorruptFile, where other frames have a transformation of values and nothing says which this one has."""
+        if self.has_own_values and self.item(index, VALUES) is self.dataset:
+            raise CorruptFile(
+                f"frame {index} has no rescale of its own, other frames have: its values cannot be compared with theirs; get "
+                "the file from its source again"
+            )
+
+    def notes(self) -> list[str]:
+        """What is wrong with the groups, or with the order of the frames."""
+        lacking = []
+        if self.per_frame and len(self.per_frame) != self.num_frames:
+            lacking = [f"{len(self.per_frame)} of {self.num_frames} frames are described by functional groups"]
+        return [*lacking, *self._order()]
+
+    def position_mm(self, index: int) -> float | None:
+        """Along the normal of the plane; None where nothing says where it lies."""
+        if (offsets := self._offsets()) is not None:
+            return offsets[index]
+        position = self.item(index, "PlanePositionSequence").get("ImagePositionPatient")
+        normal = self._normal(index)
+        if normal is None or position is None or isinstance(position, str) or len(position) != 3:
+            return None
+        return float(np.asarray(position, float) @ normal)
+
+    def _offsets(self) -> list[float] | None:
+        """Of the planes of an RT dose, along its normal (C.8.8.3.2)."""
+        offsets = self.dataset.get("GridFrameOffsetVector")
+        is_usable = offsets is not None and not isinstance(offsets, str | float) and len(offsets) == self.num_frames
+        return [float(offset) for offset in offsets] if is_usable else None
+
+    def _normal(self, index: int) -> np.ndarray | None:
+        cosines = self.item(index, "PlaneOrientationSequence").get("ImageOrientationPatient")
+        if cosines is None or isinstance(cosines, str) or len(cosines) != 6:
+            return None
+        rows, columns = np.asarray(cosines, float).reshape(2, 3)
+        normal: np.ndarray = np.cross(rows, columns)
+        return normal / max(float(np.linalg.norm(normal)), 1e-12)
+
+    def _order(self) -> list[str]:
+        if self.num_frames < 2:
+            return []
+        if (offsets := self._offsets()) is not None:
+            return _order_of(np.array(offsets))
+        if not self.per_frame:
+            return []
+        normals = [self._normal(index) for index in range(self.num_frames)]
+        positions = [self.position_mm(index) for index in range(self.num_frames)]
+        known = [(normal, place) for normal, place in zip(normals, positions, strict=True) if place is not None]
+        if len(known) < self.num_frames:
+            return [f"where {self.num_frames - len(known)} of the frames lie is not said"] if known else []
+        first = known[0][0]
+        if any(not np.allclose(normal, first, atol=1e-3) for normal, _ in known):  # type: ignore[arg-type]
+            return ["frames have planes of different orientation: they are read in the order in which they are stored"]
+        return _order_of(np.array([place for _, place in known]))
+
+
+def _order_of(positions: np.ndarray) -> list[str]:
+    """Notes on frames out of order, at one position, and at uneven distances."""
+    notes, steps = [], np.diff(positions)
+    distinct = np.sort(positions)
+    distinct = distinct[np.concatenate([[True], np.diff(distinct) > SAME_POSITION_MM])]
+    if len(distinct) < len(positions):
+        notes.append(f"{len(positions)} frames lie at {len(distinct)} positions")
+    elif not ((steps > 0).all() or (steps < 0).all()):
+        shown = ", ".join(f"{position:g}" for position in positions[:MOST_SHOWN])
+        more = ", ..." if len(positions) > MOST_SHOWN else ""
+        notes.append(f"frames are not stored in the order of their positions ({shown}{more} mm along the normal)")
+    gaps = np.diff(distinct)
+    if len(gaps) > 1 and gaps.max() > UNEVEN * gaps.min():
+        notes.append(f"frames lie {gaps.min():g} to {gaps.max():g} mm apart: some may be missing")
+    return notes

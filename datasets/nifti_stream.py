@@ -1,0 +1,52 @@
+"""The bytes of a NIfTI file, or of one half of a pair, inflated where they are gzipped, within what gzip can honestly hold."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from typing import Any
+
+from oddpixel.errors import TooLarge
+
+GZIP = b"\x1f\x8b"
+MAX_INFLATION = 1_100  # deflate itself ends at about 1,030
+BLOCK = 2**20
+
+
+class Stream:
+    """Arguments: file: read from its beginning."""
+
+    def __init__(self, file: Any) -> None:
+        file.seek(0)
+        self.is_gzipped = file.read(2) == GZIP
+        self.stored_size = file.seek(0, os.SEEK_END) if not hasattr(file, "size") else file.size
+        file.seek(0)
+        self.stream: Any = gzip.GzipFile(fileobj=file) if self.is_gzipped else file
+        self.head, self.num_read = b"", 0
+
+    def read(self, size: int) -> bytes:
+        """The first bytes; they are part of what `read_first` returns."""
+        self.head = self.stream.read(size)
+        return self.head
+
+    def read_first(self, size: int) -> bytes:
+        """So many bytes from the beginning, or all there are. Raises: TooLarge, before anything is inflated."""
+        if self.is_gzipped and size > MAX_INFLATION * self.stored_size:
+            raise TooLarge(f"it declares {size} bytes out of {self.stored_size} gzipped ones, more than gzip can hold")
+        content = self.head + self.stream.read(max(size - len(self.head), 0))
+        self.num_read = min(len(content), size)
+        return bytes(content[:size])
+
+    def count_rest(self, most: int) -> int:
+        """How many bytes follow. gzip checks a member's checksum behind its last byte only.
+
+        Raises: TooLarge, above `most` to be inflated; OSError, EOFError, zlib.error.
+        """
+        if not self.is_gzipped:
+            return int(self.stored_size - self.num_read)
+        count = 0
+        while block := self.stream.read(BLOCK):
+            count += len(block)
+            if count > most:
+                raise TooLarge(f"more than {most} bytes follow the volume that the header declares: an archive bomb")
+        return count

@@ -1,0 +1,142 @@
+"""Small additions to a cascade, each in a folder of its own (`model.json`, `model.safetensors`): a style, or a control.
+
+    style     low-rank adaptation of stage C's attention (`lora`), from some pictures of one kind
+    edges     stage C follows the edges of a picture (`control`)
+    mask      stage C makes what a mask hides of a picture
+
+An adapter knows the cascade that it was trained on by its hash; on another it would act at random.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from oddpixel.errors import CorruptWeights, UsageError, WrongArchitecture
+from oddpixel.records import read_record
+from oddpixel.weights import read_weights
+
+from . import lora
+from .cascade import Cascade
+from .control import ControlNetwork, edges, masked
+
+Kind = Literal["style", "edges", "mask"]
+SCHEMA = "oddpixel/adapter/1"
+CHANNELS = {"edges": 1, "mask": 4}
+ADAPTER: dict[str, Any] = {
+    "type": "object",
+    "required": ["schema", "options", "cascade_sha256", "record"],
+    "properties": {
+        "schema": {"const": SCHEMA},
+        "cascade_sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "options": {
+            "type": "object",
+            "required": ["kind"],
+            "additionalProperties": False,
+            "properties": {
+                "kind": {"enum": ["style", "edges", "mask"]},
+                "rank": {"type": "integer", "minimum": 1, "maximum": 256},
+                "hidden": {"type": "integer", "minimum": 1, "maximum": 256},
+            },
+        },
+        "record": {"type": "object"},
+    },
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterOptions:
+    """Arguments:
+    rank: of a style's low-rank matrices.
+    hidden: channels of a control's first convolution.
+    """
+
+    kind: Kind
+    rank: int = 8
+    hidden: int = 12
+
+
+class Adapter(nn.Module):
+    """Joined to a cascade, whose own weights it leaves alone.
+
+    Arguments:
+        cascade: its stage C is adapted in place by a style.
+    """
+
+    def __init__(self, options: AdapterOptions, cascade: Cascade) -> None:
+        super().__init__()
+        self.options, self._unet = options, (cascade.c.unet,)
+        self.network: ControlNetwork | None = None
+        if options.kind == "style":
+            lora.add(cascade.c.unet, options.rank)
+        else:
+            cascade.requires_grad_(False)
+            self.network = ControlNetwork(CHANNELS[options.kind], cascade.options.c.widths[0], options.hidden)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return lora.weights(self._unet[0]) if self.network is None else dict(self.network.state_dict())
+
+    def load(self, given: dict[str, Tensor]) -> None:
+        """Raises: UsageError, RuntimeError where the tensors are another adapter's."""
+        if self.network is None:
+            lora.load(self._unet[0], given)
+        else:
+            self.network.load_state_dict(given)
+
+    def shown(
+        self, pictures: Float[Tensor, "b 3 h w"], mask: Float[Tensor, "b 1 h w"] | None = None
+    ) -> Float[Tensor, "b _c h w"]:
+        """What the control network is given of pictures in 0..1. Raises: UsageError."""
+        if self.options.kind == "edges":
+            return edges(pictures)
+        if mask is None:
+            raise UsageError("this adapter fills what a mask hides: name the mask with --mask")
+        return masked(pictures, mask)
+
+
+def save_adapter(folder: Path, adapter: Adapter, cascade_sha256: str, record: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {name: value.half().cpu().contiguous() for name, value in adapter.tensors().items()},
+        folder / "model.safetensors",
+    )
+    content = {
+        "schema": SCHEMA,
+        "options": asdict(adapter.options),
+        "cascade_sha256": cascade_sha256,
+        "record": record,
+    }
+    (folder / "model.json").write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def load_adapter(folder: Path, cascade: Cascade, cascade_sha256: str) -> Adapter:
+    """Raises: MissingFile, CorruptWeights, WrongArchitecture where it was trained on another cascade."""
+    content = read_record(folder / "model.json", ADAPTER, CorruptWeights)
+    if content["cascade_sha256"] != cascade_sha256:
+        raise WrongArchitecture(
+            f"{folder} was trained on the cascade {content['cascade_sha256'][:12]}, not on {cascade_sha256[:12]}; name that one "
+            "with --cascade, or train it again"
+        )
+    adapter = Adapter(AdapterOptions(**content["options"]), cascade)
+    given = {name: value.float() for name, value in read_weights(folder / "model.safetensors").items()}
+    try:
+        adapter.load(given)
+    except (UsageError, RuntimeError, KeyError) as error:
+        raise CorruptWeights(f"{folder} does not hold the tensors that its model.json describes: {error}") from error
+    return adapter.eval()
+
+
+def drawn_masks(count: int, side: int, generator: torch.Generator) -> Float[Tensor, "b 1 s s"]:
+    """Rectangles of a fifth to seven tenths of the side, anywhere."""
+    device = generator.device
+    centres, halves = torch.rand(2, count, 2, 1, generator=generator, device=device)
+    places = (torch.arange(side, device=device) + 0.5) / side
+    inside = (places - centres).abs() < 0.1 + 0.25 * halves
+    return (inside[:, 0, :, None] & inside[:, 1, None, :]).float()[:, None]

@@ -1,0 +1,65 @@
+"""What a picture follows besides its prompt: edges of another picture, or what a mask leaves of one.
+
+Outside of a mask the picture is kept as it was, blended over a few pixels at the mask's edge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate
+
+from oddpixel.errors import UsageError
+
+from .adapter import Adapter
+from .guidance.guided import Role
+from .references import Reference
+from .sizes import Grid
+
+BLENDED = 9  # pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Follows:
+    """Arguments:
+    roles: what acts on stage C.
+    picture, mask: at the size of what is made, where a mask is filled; 1 is made anew.
+    """
+
+    roles: tuple[Role, ...] = ()
+    picture: Float[Tensor, "1 3 _h _w"] | None = None
+    mask: Float[Tensor, "1 1 _h _w"] | None = None
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, adapter: Adapter | None, control: Reference | None, mask: Reference | None, size: Grid) -> Follows:
+        """Raises: UsageError where adapter and images do not belong together."""
+        network = None if adapter is None else adapter.network
+        if adapter is None or network is None:
+            if control is not None or mask is not None:
+                raise UsageError(
+                    "--control and --mask need an adapter for edges or masks: name its folder with --adapter"
+                )
+            return cls()
+        if control is None:
+            raise UsageError(f"this adapter follows a picture ({adapter.options.kind}): name it with --control")
+        picture = interpolate(control.pixels, size=size, mode="area")
+        hidden = None if mask is None else (interpolate(mask.pixels[:, :1], size=size, mode="area") > 0.5).float()
+        if hidden is not None and adapter.options.kind != "mask":
+            raise UsageError(f"an adapter for {adapter.options.kind} takes no --mask")
+        device = next(network.parameters()).device
+        shown = adapter.shown(picture, hidden).to(device)
+        return cls((network(shown),), None if hidden is None else picture, hidden)
+
+    def kept(self, made: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+        """The picture itself where nothing was hidden."""
+        if self.picture is None or self.mask is None:
+            return made
+        soft = avg_pool2d(self.mask, BLENDED, stride=1, padding=BLENDED // 2, count_include_pad=False)
+        share, old = soft[0, 0].numpy()[..., None], 255 * self.picture[0].permute(1, 2, 0).numpy()
+        blended: np.ndarray = np.rint(share * made + (1 - share) * old).clip(0, 255).astype(np.uint8)
+        return blended
