@@ -15,6 +15,7 @@ from typing import Any
 
 from oddpixel.errors import MissingFile, OddPixelError, RunError
 from oddpixel.forensics.originals import recorded_digest
+from oddpixel.image import file_and_frame
 from oddpixel.records import read_record
 
 from .library import OpenRun
@@ -89,8 +90,8 @@ class Synthetic:
 
 def folder_of(row: dict[str, Any]) -> str:
     """Of a case's synthetic pictures. Raises: MissingFile where its run recorded no SHA-256."""
-    frame = row["item"].rpartition("#")[2] if "#" in row["item"] else ""
-    return f"synthetic/{recorded_digest(row)}" + (f"-{frame}" if frame.isascii() and frame.isdecimal() else "")
+    _, frame = file_and_frame(row["item"])
+    return f"synthetic/{recorded_digest(row)}" + ("" if frame is None else f"-{frame}")
 
 
 def name_of(kind: str, seed: int | None) -> str:

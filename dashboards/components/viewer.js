@@ -471,6 +471,7 @@ class Viewer {
     const titles = { over: "original with map", curtain: `original | ${behind}`, side: beside && this.heat ? "original with map" : "original", difference: `difference to the synthetic picture, times ${GAIN}` };
     this.panes[0].box.querySelector(".title").textContent = titles[seen] ?? "original";
     this.panes[1].box.querySelector(".title").textContent = behind;
+    for (const { box, canvas } of this.panes) canvas.setAttribute("aria-label", box.querySelector(".title").textContent);
     this.markAs(this.panes[0], seen === "curtain" || seen === "difference");
     this.markAs(this.panes[1], seen === "side");
     this.panes[0].mark.classList.toggle("behind", seen === "curtain");

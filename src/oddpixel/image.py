@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float32, UInt8
 from oddpixel.errors import OddPixelError
 
 Unit = Literal["display", "HU", "modality"]
-FRAME = re.compile(r"(.+)#([0-9]+)", re.DOTALL)
+FRAME = re.compile(r"(.+)#([0-9]{1,9})", re.DOTALL)
 
 
 def file_and_frame(source: str) -> tuple[str, int | None]:

@@ -237,11 +237,18 @@ def test_nothing_synthetic_is_a_row_a_thumbnail_or_an_export(opened: OpenRun, ke
     assert seen() == before
 
 
+def test_a_run_that_is_overwritten_keeps_none(opened: OpenRun, kept: Callable[..., None]) -> None:
+    kept()
+    Run.begin(opened.run.path, "flag", {}, ["a.png"], overwrite=True)
+    assert not (opened.run.path / "synthetic").exists()
+
+
 def test_frames_have_folders_of_their_own() -> None:
     digest = "a" * 64
     assert folder_of({"item": "x.tif#3", "sha256": digest}) == f"synthetic/{digest}-3"
     assert folder_of({"item": "x#3.png", "sha256": digest}) == f"synthetic/{digest}"
     assert folder_of({"item": "x#../../y", "sha256": digest}) == f"synthetic/{digest}"
+    assert folder_of({"item": f"x#{'9' * 5000}", "sha256": digest}) == f"synthetic/{digest}", "no number of a frame"
     with pytest.raises(MissingFile):
         folder_of({"item": "x.png", "sha256": "../.."})
     assert name_of("reference", 12) == "reference-000012"
