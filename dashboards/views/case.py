@@ -54,14 +54,17 @@ def show(run: OpenRun, row: dict[str, Any]) -> None:
         on_go_change=lambda: go(run),
         on_decided_change=lambda: None,
     )
-    show_synthetic(run, row)
+    synthetic = st.container()
     why, alike, history = st.columns([5, 4, 4], gap="large")
     with why:
         reasons(run, row, decision)
     with history:
         decisions(run, row)
         facts(run, row)
-    with alike:  # last: it reads many pictures
+    # Last: these read pictures.
+    with synthetic:
+        show_synthetic(run, row)
+    with alike:
         beside(run, row)
 
 
