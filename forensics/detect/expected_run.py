@@ -50,6 +50,8 @@ def write_expected(
             image = read_frame(entry, decoder, files.reader.limits, frame)
             if isinstance(image, Unreadable):
                 raise image.error
+            if image.sha256 != row["sha256"]:
+                raise InvalidImage("the file has changed since it was scored; flag it again")
             return _written(run, row, image, known, threshold, aligned)
 
         records = list(border(flagged, step, _failed))

@@ -129,6 +129,11 @@ def test_flagged_images_get_their_expected_normal(tmp_path: Path) -> None:
     assert run_table(flagged.run) == before  # no score and no decision changes
     with pytest.raises(UsageError, match="no normal image"):
         write_expected(flagged.run, flagged.rows, [str(tmp_path / "detector")], aligned=False)
+    Pillow.fromarray(surface(999)).save(incoming / "odd.png")
+    changed = write_expected(flagged.run, flagged.rows, [str(normals)], aligned=False)
+    assert [each["error"]["message"] for each in changed if each["item"] == "odd.png"] == [
+        "the file has changed since it was scored; flag it again"
+    ]
 
 
 def run_table(run: Run) -> str:
