@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from oddpixel.errors import CorruptWeights, UsageError, WrongArchitecture
 from oddpixel.records import read_record
-from oddpixel.weights import read_weights
+from oddpixel.weights import check_finite, read_weights, sha256_of
 
 from . import lora
 from .cascade import Cascade
@@ -68,7 +68,11 @@ class Adapter(nn.Module):
 
     Arguments:
         cascade: its stage C is adapted in place by a style.
+
+    `name` and `sha256` are those of the folder that it came from.
     """
+
+    name, sha256 = "", ""
 
     def __init__(self, options: AdapterOptions, cascade: Cascade) -> None:
         super().__init__()
@@ -79,6 +83,11 @@ class Adapter(nn.Module):
         else:
             cascade.requires_grad_(False)
             self.network = ControlNetwork(CHANNELS[options.kind], cascade.options.c.widths[0], options.hidden)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """For the record of a picture."""
+        return {"kind": self.options.kind, "name": self.name, "sha256": self.sha256}
 
     def tensors(self) -> dict[str, Tensor]:
         return lora.weights(self._unet[0]) if self.network is None else dict(self.network.state_dict())
@@ -126,10 +135,12 @@ def load_adapter(folder: Path, cascade: Cascade, cascade_sha256: str) -> Adapter
         )
     adapter = Adapter(AdapterOptions(**content["options"]), cascade)
     given = {name: value.float() for name, value in read_weights(folder / "model.safetensors").items()}
+    check_finite(given, str(folder))
     try:
         adapter.load(given)
     except (UsageError, RuntimeError, KeyError) as error:
         raise CorruptWeights(f"{folder} does not hold the tensors that its model.json describes: {error}") from error
+    adapter.name, adapter.sha256 = folder.name, sha256_of(folder / "model.safetensors")
     return adapter.eval()
 
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from oddpixel.errors import CorruptWeights, MissingWeights, WrongArchitecture
 from oddpixel.records import read_record
-from oddpixel.weights import load_weights, read_weights
+from oddpixel.weights import check_finite, load_weights, read_weights, sha256_of
 
 from .card import write_card
 from .cascade_schema import CASCADE
@@ -143,13 +143,26 @@ def load_cascade(name: str | Path = BUNDLED) -> Cascade:
     Raises: MissingWeights, CorruptWeights, WrongArchitecture.
     """
     folder = find_cascade(name)
-    cascade = Cascade(CascadeOptions.from_json(read_content(folder)["options"]))
-    load_weights(
-        cascade,
-        {n: v.float() if v.is_floating_point() else v for n, v in read_weights(folder / "model.safetensors").items()},
-    )
+    content = read_content(folder)
+    weights = read_weights(folder / "model.safetensors")
+    if sha256_of(folder / "model.safetensors") != content["weights_sha256"]:
+        raise CorruptWeights(f"the weights of {folder} are not those that its model.json describes (SHA-256)")
+    check_finite(weights, str(folder))
+    options = CascadeOptions.from_json(content["options"])
+    with torch.device("meta"):  # the weights must fit before anything is allocated for them
+        load_weights(_built(options), {n: v.to("meta") for n, v in weights.items()}, f"the weights of {folder}")
+    cascade = _built(options)
+    load_weights(cascade, {n: v.float() if v.is_floating_point() else v for n, v in weights.items()})
     cascade.folder = folder
     return cascade.eval()
+
+
+def _built(options: CascadeOptions) -> Cascade:
+    """Raises: WrongArchitecture where the options do not make a network."""
+    try:
+        return Cascade(options)
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise WrongArchitecture(f"the cascade's options do not fit together: {error}") from error
 
 
 def read_content(folder: Path) -> dict[str, Any]:

@@ -37,7 +37,14 @@ OPTIONS: dict[str, Any] = {
         "b": UNET,
         "c": UNET,
         "guidance": {"type": "object", "additionalProperties": {"type": "number", "minimum": 0, "maximum": 100_000}},
-        "geometry": {"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0, "maximum": 4096}},
+        "geometry": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "compression": {"type": "number", "minimum": 1, "maximum": 256},
+                "reduction": _whole(1, 64), "base": _whole(1, 64), "patch": _whole(1, 16), "encoder": _whole(1, 256),
+            },
+        },
         "labels": {"type": "array", "items": {"type": "string", "maxLength": 100}, "maxItems": 10_000},
         "slots": _whole(1, 1024),
     },

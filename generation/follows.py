@@ -48,7 +48,7 @@ class Follows:
         if control is None:
             raise UsageError(f"this adapter follows a picture ({adapter.options.kind}): name it with --control")
         picture = interpolate(control.pixels, size=size, mode="area")
-        hidden = None if mask is None else (interpolate(mask.pixels[:, :1], size=size, mode="area") > 0.5).float()
+        hidden = None if mask is None else _hidden(mask, size)
         if hidden is not None and adapter.options.kind != "mask":
             raise UsageError(f"an adapter for {adapter.options.kind} takes no --mask")
         device = next(network.parameters()).device
@@ -63,3 +63,11 @@ class Follows:
         share, old = soft[0, 0].numpy()[..., None], 255 * self.picture[0].permute(1, 2, 0).numpy()
         blended: np.ndarray = np.rint(share * made + (1 - share) * old).clip(0, 255).astype(np.uint8)
         return blended
+
+
+def _hidden(mask: Reference, size: Grid) -> Float[Tensor, "1 1 _h _w"]:
+    """1 where the mask is white, in whatever colour and depth it is. Raises: UsageError where it hides nothing."""
+    grey = mask.pixels.amax(1, keepdim=True)
+    if not bool(grey.any()):
+        raise UsageError(f"the mask {mask.name} is black everywhere: nothing would be made anew")
+    return (interpolate(grey / grey.max(), size=size, mode="area") > 0.5).float()

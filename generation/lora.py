@@ -62,7 +62,10 @@ def load(module: nn.Module, given: dict[str, Tensor]) -> None:
         raise UsageError(f"these weights adapt other layers than the {len(adapted)} of this module")
     for name, low_rank in adapted.items():
         for part in ("a", "b"):
-            getattr(low_rank, part).data.copy_(given[f"{name}.{part}"])
+            held, value = getattr(low_rank, part), given[f"{name}.{part}"]
+            if held.shape != value.shape:
+                raise UsageError(f"{name}.{part} is {tuple(value.shape)}, wanted {tuple(held.shape)}")
+            held.data.copy_(value)
 
 
 def merge(module: nn.Module) -> None:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
 
-from oddpixel.envelope import plain
 from oddpixel.errors import UsageError
-from oddpixel.provenance import Signature, save_synthetic
+from oddpixel.provenance import Signature
 
 from .adapter import Adapter, load_adapter
 from .cascade import BUNDLED, load_cascade, read_content
 from .follows import Follows
 from .official.load import from_official
+from .outputs import Outputs
 from .pipeline import OnStep, SamplingOptions, UltraPixelPipeline
 from .references import Reference, read_reference, size_like
-from .request import PLACES, Request
+from .request import PLACES, STRENGTH, Request
 from .sizes import Grid
 
-SCHEMA = "oddpixel/generate/1"
 DEFAULT_SIZE = (512, 512)
+LEAST_LIKE = 1.45  # sides of the low-resolution pass: what guidance was trained on
 LABEL_OF_UNIT = {"HU": "ct"}
 
 
@@ -70,7 +70,11 @@ class Generator:
         offload: bool = False,
         adapter: Path | None = None,
     ) -> Generator:
-        """A bundled cascade, a folder that `oddpixel train` wrote, or released weights. Raises: ModelError."""
+        """A bundled cascade, a folder that `oddpixel train` wrote, or released weights. Raises: ModelError, UsageError."""
+        try:
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise UsageError(f"there is no device {device!r} here; cpu is always there") from error
         if official is not None:
             if adapter is not None:
                 raise UsageError("an adapter belongs to a cascade of our own training, not to released weights")
@@ -98,7 +102,13 @@ class Generator:
         like = like or _read(request.like)
         image, control, mask = (_read(place) for place in (request.image, request.control, request.mask))
         shown = like or image or control
-        size = request.size or (DEFAULT_SIZE if shown is None else size_like(shown.size))
+        size = self.size(request, shown)
+        least = self._least_like
+        if like is not None and size[0] * size[1] < least**2:
+            raise UsageError(
+                f"a picture like another has an area of {least} x {least} pixels or more, not {size[0]} x {size[1]}: smaller "
+                "ones do not keep its layout"
+            )
         prompt = self._prompt(request, shown)
         follows = Follows.of(self.adapter, control, mask, size)
         for seed in range(request.seed, request.seed + request.count):
@@ -109,12 +119,26 @@ class Generator:
                 negative_prompts=None if request.negative_prompt is None else [request.negative_prompt],
                 reference=None if like is None else like.pixels,
                 image=None if image is None else image.pixels,
-                strength=request.strength,
+                strength=1.0 if image is None else request.strength or STRENGTH,
                 controls=follows.roles,
                 options=self._options(request, size),
                 on_step=on_step,
             )
-            yield Synthetic(follows.kept(made.pictures[0]), self._record(request, seed, size, shown))
+            yield Synthetic(follows.kept(made.pictures[0]), self._record(request, seed, size, shown, prompt))
+
+    def size(self, request: Request, shown: Reference | None) -> Grid:
+        """Of what will be made."""
+        return request.size or (DEFAULT_SIZE if shown is None else size_like(shown.size))
+
+    @property
+    def _least_like(self) -> int:
+        """Pixels a side that guidance needs to act as it was trained."""
+        geometry = self.pipeline.geometry
+        return round(LEAST_LIKE * geometry.base * geometry.compression)
+
+    def __str__(self) -> str:
+        added = "" if self.adapter is None else f" with {self.adapter.name} {self.adapter.sha256[:12]}"
+        return f"cascade {self.name} {self.sha256[:12]}{added}"
 
     def _prompt(self, request: Request, shown: Reference | None) -> Any:
         """The request's own; a CT is a CT without being called one."""
@@ -132,7 +156,7 @@ class Generator:
         low, high = (dataclasses.replace(each, steps=request.steps) for each in (options.low, options.high))
         return dataclasses.replace(options, low=low, high=high)
 
-    def _record(self, request: Request, seed: int, size: Grid, shown: Reference | None) -> dict[str, Any]:
+    def _record(self, request: Request, seed: int, size: Grid, shown: Reference | None, prompt: Any) -> dict[str, Any]:
         return {
             "synthetic": True,
             "seed": seed,
@@ -140,7 +164,8 @@ class Generator:
             "width": size[1],
             "cascade": self.name,
             "cascade_sha256": self.sha256,
-            "adapter": None if self.adapter is None else self.adapter.options.kind,
+            "label": prompt[0] if isinstance(prompt, tuple) else prompt,
+            "adapter": None if self.adapter is None else self.adapter.facts,
             "request": request.described(),
             "reference": None if shown is None else shown.facts(size),
         }
@@ -152,28 +177,25 @@ def make(
     out: Path,
     on_step: OnStep = lambda part, done, total: None,
     signature: Signature | None = None,
+    *,
+    overwrite: bool = False,
 ) -> list[dict[str, Any]]:
     """Write the pictures one by one, a record beside each, and `generate.json`. What was made before an error is kept.
 
     Arguments:
         signature: of a C2PA manifest in every file.
+        overwrite: replace pictures of the same seeds.
 
     Raises: UsageError, NotEnoughMemory, ModelError, UnreadableInput.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be made a folder: {error.strerror}") from error
+    outputs = Outputs(out, request.format, overwrite)
+    like = _read(request.like)
+    outputs.prepare(request, generator.size(request, like))
     items: list[dict[str, Any]] = []
-    for made in generator.make(request, on_step):
-        path = out / f"{made.record['seed']:06d}.{request.format}"
-        made_by = f"cascade {generator.name} {generator.sha256[:12]}, seed {made.record['seed']}{_words(request)}"
-        save_synthetic(path, made.pixels, made_by, signature)
-        item = {"item": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **made.record}
-        path.with_suffix(".json").write_text(json.dumps({"schema": SCHEMA, **item}, indent=2) + "\n")
-        items.append(item)
-        content = {"schema": SCHEMA, "files": _files(generator.pipeline), "items": items}
-        (out / "generate.json").write_text(json.dumps(plain(content), indent=2) + "\n")
+    for made in generator.make(request, on_step, like):
+        made_by = f"{generator}, seed {made.record['seed']}{_words(request)}"
+        items.append(outputs.write(made.pixels, made_by, made.record, signature))
+        outputs.list_all(items, _files(generator.pipeline))
     return items
 
 

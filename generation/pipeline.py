@@ -22,7 +22,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from oddpixel.errors import NotEnoughMemory, UsageError
+from oddpixel.errors import CorruptWeights, NotEnoughMemory, UsageError
 
 from .conditions.conditioner import Conditioner
 from .conditions.tokens import Conditions, contrasted
@@ -186,6 +186,8 @@ class UltraPixelPipeline:
                 conditions, against, high_grid, seeds, plan, start, strength, controls, options, on_step
             )
         pictures = self._decoded(semantic, conditions, size, seeds, options, on_step)[:, :, : size[0], : size[1]]
+        if not bool(torch.isfinite(pictures).all()):
+            raise CorruptWeights("the networks' numbers overflow: the weights, or those of an adapter, are damaged")
         rounded = (255 * pictures.clamp(0, 1)).round().byte()
         return Made(rounded.permute(0, 2, 3, 1).cpu().numpy(), semantic.cpu(), (low if guided else semantic).cpu())
 

@@ -6,6 +6,8 @@ percentiles. Both are kept, with the distance between pixels, so that a picture 
 
 from __future__ import annotations
 
+import itertools
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +16,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oddpixel.errors import UsageError
+from oddpixel.errors import InvalidImage, UsageError
+from oddpixel.files import plain_text
 from oddpixel.image import Image, Unreadable
 
-from .sizes import Grid
+from .sizes import MOST_OBLONG, Grid
 from .training.slices import CT_WINDOW
 
 PERCENTILES = (0.5, 99.5)
 AREA = 512 * 512
+LEAST = 16  # pixels a side
+MOST_IMAGES = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,27 +63,47 @@ class Reference:
 
 
 def read_reference(place: str) -> Reference:
-    """The one image of a place. Raises: UnreadableInput, UsageError."""
+    """The one image of a place, or `PLACE#7` of several. Raises: UnreadableInput, UsageError."""
     from oddpixel.datasets.source import open_source
 
-    images = list(open_source(place))
-    if len(images) != 1:
-        raise UsageError(f"{place} holds {len(images)} images; name one")
-    if isinstance(images[0], Unreadable):
-        raise images[0].error
-    return reference_of(images[0])
+    base, mark, number = place.rpartition("#")
+    is_frame = bool(mark) and number.isdecimal() and len(number) < 7 and not os.path.lexists(place)
+    source = open_source(base if is_frame else place)
+    wanted = int(number) if is_frame else 0
+    images = list(itertools.islice(source, MOST_IMAGES if is_frame else 2))
+    if not is_frame and len(images) != 1:
+        raise UsageError(f"{place} holds {'no image' if not images else 'several images'}; name one, such as {place}#0")
+    if wanted >= len(images):
+        raise UsageError(f"{base} holds {len(images)} images, counted from 0; there is none of number {wanted}")
+    image = images[wanted]
+    if isinstance(image, Unreadable):
+        raise image.error
+    return reference_of(image)
 
 
 def reference_of(image: Image) -> Reference:
+    """Raises: InvalidImage where a picture must not or cannot be made like it."""
+    if image.may_show_text:
+        raise InvalidImage(
+            f"{image.source} may show text in its pixels, such as a patient's name; a picture made from it could show the same"
+        )
+    if min(image.pixels.shape[1:]) < LEAST:
+        raise InvalidImage(
+            f"{image.source} has a side of {min(image.pixels.shape[1:])} pixels; a reference has {LEAST} or more"
+        )
     low, high = _window(image)
     grey = np.nan_to_num((image.pixels - low) / max(high - low, 1e-12)).clip(0, 1).astype(np.float32)
     channels = grey[:3] if len(grey) >= 3 else np.repeat(grey[:1], 3, axis=0)
     pixels = torch.from_numpy(np.ascontiguousarray(channels))[None]
-    return Reference(pixels, image.source, image.sha256, image.unit, (low, high), image.spacing_mm)
+    return Reference(pixels, plain_text(image.source), image.sha256, image.unit, (low, high), image.spacing_mm)
 
 
 def size_like(size: Grid) -> Grid:
-    """The proportions of that size at an area of 512 x 512, in multiples of 16 pixels."""
+    """The proportions of that size at an area of 512 x 512, in multiples of 16 pixels. Raises: UsageError."""
+    if max(size) / min(size) > MOST_OBLONG:
+        raise UsageError(
+            f"the image is more oblong ({size[0]} x {size[1]}) than {MOST_OBLONG:g} to 1; name a --size, or a part of it"
+        )
     factor = (AREA / (size[0] * size[1])) ** 0.5
     height, width = (max(16 * round(side * factor / 16), 16) for side in size)
     return height, width
@@ -86,8 +111,17 @@ def size_like(size: Grid) -> Grid:
 
 def _window(image: Image) -> tuple[float, float]:
     if image.unit == "display":
-        return 0.0, 1.0
+        return 0.0, _white(image)
     if image.unit == "HU":
         return CT_WINDOW
     low, high = np.nanpercentile(image.pixels, PERCENTILES)
     return float(low), float(high)
+
+
+def _white(image: Image) -> float:
+    """Of 16 bits that hold fewer (a camera's 10 or 12), what those can count to."""
+    top = 2**image.bits - 1
+    if image.bits <= 8:
+        return 1.0
+    used = max(round(float(np.nan_to_num(image.pixels).max()) * top).bit_length(), 8)
+    return float((2 ** min(used, image.bits) - 1) / top)

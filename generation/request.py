@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from oddpixel.errors import UsageError
+from oddpixel.files import plain_text
 
-from .sizes import Grid
+from .sizes import MOST_SIDE, Grid
 
 FORMATS = ("png", "jpeg", "webp", "tiff")
+MOST_COUNT, MOST_SEED, MOST_STEPS = 100_000, 2**31, 1000
+STRENGTH = 0.6
 PLACES = ("like", "image", "control", "mask")
 
 
@@ -22,7 +25,8 @@ class Request:
     size: height and width in pixels; None gives 512 x 512, or the proportions of `like` at that area.
     count: pictures, with seeds from `seed` on.
     like: a place; the low-resolution blueprint of this image guides the picture.
-    image: a place; the picture starts from this image with noise of `strength`, 0..1.
+    image: a place; the picture starts from this image with noise of `strength`.
+    strength: above 0 and below 1; `STRENGTH` where None.
     control: a place; what an adapter for edges or masks is shown of this image.
     mask: a place; white hides what is to be made anew.
     steps: of both passes of stage C; the cascade's own where None.
@@ -36,7 +40,7 @@ class Request:
     seed: int = 0
     like: str | None = None
     image: str | None = None
-    strength: float = 1.0
+    strength: float | None = None
     control: str | None = None
     mask: str | None = None
     steps: int | None = None
@@ -45,10 +49,21 @@ class Request:
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise UsageError(f"pictures are written as {', '.join(FORMATS)}; got {self.format!r}")
-        if self.count < 1:
-            raise UsageError(f"a count starts at 1, got {self.count}")
+        for name, value, least, most in (
+            ("a count", self.count, 1, MOST_COUNT),
+            ("a seed", self.seed, 0, MOST_SEED),
+            ("a number of steps", 1 if self.steps is None else self.steps, 1, MOST_STEPS),
+            *(("a side", side, 1, MOST_SIDE) for side in self.size or ()),
+        ):
+            if not least <= value <= most:
+                raise UsageError(f"{name} lies from {least} to {most}, got {value}")
+        if self.strength is not None and (self.image is None or not 0 < self.strength < 1):
+            raise UsageError(
+                f"a strength ({self.strength:g}) is of the noise on an image to start from, above 0 and below 1: at 1 nothing "
+                "of the image is left; without an image there is none"
+            )
 
     def described(self) -> dict[str, Any]:
         """For the record beside a picture: images by their names, never with the folders they lie in."""
         given = asdict(self)
-        return given | {name: given[name] and Path(given[name]).name for name in PLACES}
+        return given | {name: given[name] and plain_text(Path(given[name]).name) for name in PLACES}

@@ -63,12 +63,14 @@ class Geometry:
 def parsed(said: str) -> Grid:
     """HEIGHTxWIDTH. Raises: UsageError."""
     height, by, width = said.lower().partition("x")
-    if not (by and height.isdecimal() and width.isdecimal()):
+    if not (by and height.isdecimal() and width.isdecimal() and max(len(height), len(width)) <= MOST_DIGITS):
         raise UsageError(f"a size is HEIGHTxWIDTH in pixels, such as 256x384; got {said!r}")
     return int(height), int(width)
 
 
 MOST_OBLONG = 4.0
+MOST_SIDE = 8192  # pixels; the memory and time of larger ones are those of another machine
+MOST_DIGITS = 6
 
 
 def _divided(size: Grid, by: float) -> Grid:

@@ -33,7 +33,9 @@ def generate(
     seed: int = 0,
     negative_prompt: Annotated[str | None, typer.Option(help="What the picture is led away from.")] = None,
     image: Annotated[str | None, typer.Option(help="An image to start from.")] = None,
-    strength: Annotated[float, typer.Option(help="Of the noise on that image, up to 1.")] = 1.0,
+    strength: Annotated[
+        float | None, typer.Option(help="Of the noise on that image, above 0 and below 1; 0.6 if not given.")
+    ] = None,
     adapter: Annotated[
         Path | None, typer.Option(help="A style or a control that `oddpixel train --recipe style|edges|mask` wrote.")
     ] = None,
@@ -51,6 +53,7 @@ def generate(
     key: Annotated[Path | None, typer.Option(help="The private key of the first certificate, PEM.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     offload: Annotated[bool, typer.Option("--offload", help="Keep only the stage at work on the device.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there.")] = False,
     json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -88,6 +91,6 @@ def generate(
     generator = Generator.load(cascade, official, device, offload, adapter)
     signature = None if certificates is None or key is None else Signature(certificates, key)
     with steps_progress() as on_step:
-        items = make(request, generator, out, on_step, signature)
+        items = make(request, generator, out, on_step, signature, overwrite=overwrite)
     print(envelope("generate", items=items) if json else "\n".join(str(out / item["item"]) for item in items))
     return None

@@ -1,8 +1,17 @@
-"""Permissions of new files: those that the person's umask leaves, also where a file is written under another name first."""
+"""New files: whole or not at all, in place of what the name stood for (never through a link), readable as the umask says.
+
+And names as text that every format takes.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import tempfile
+from pathlib import Path
+
+LONGEST_TEXT = 1000  # characters
+UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, section 2.2
 
 
 def _umask() -> int:
@@ -13,3 +22,20 @@ def _umask() -> int:
 
 
 NEW_FILE_MODE = 0o666 & ~_umask()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Raises: OSError."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".tmp", delete=False) as file:
+        try:
+            file.write(content)
+            os.fchmod(file.fileno(), NEW_FILE_MODE)
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def plain_text(text: str) -> str:
+    """Without control characters and undecodable bytes, which XML and UTF-8 do not take; long ones are cut."""
+    return UNWRITABLE.sub("\ufffd", text[:LONGEST_TEXT])

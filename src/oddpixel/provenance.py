@@ -21,6 +21,7 @@ from jaxtyping import UInt8
 
 from oddpixel import __version__
 from oddpixel.errors import UsageError
+from oddpixel.files import plain_text, write_whole
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -39,6 +40,7 @@ MEDIA_TYPES = {
     ".tiff": "image/tiff",
     ".tif": "image/tiff",
 }
+LONGEST_SIDES = {"image/webp": 16383, "image/jpeg": 65500}  # pixels: of the formats, as Pillow writes them
 TIFF_XMP, TIFF_DESCRIPTION = 700, 270  # TIFF 6.0, XMP part 3
 XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -70,10 +72,12 @@ def save_synthetic(
         made_by: which model and seed.
         signature: of a C2PA manifest that declares the same.
 
-    Raises: UsageError where the manifest cannot be signed.
+    Raises: UsageError where the manifest cannot be signed, or the format does not take so large a picture.
     """
     from PIL import Image as Pillow
 
+    check_sides(path.suffix, max(picture.shape[:2]))
+    made_by = plain_text(made_by)
     comment = f"Synthetic image, made by OddPixel {__version__} ({made_by})."
     xmp = XMP.format(source=SYNTHETIC, tool=escape(f"OddPixel {__version__}: {made_by}"))
     written = io.BytesIO()
@@ -83,7 +87,16 @@ def save_synthetic(
     if signature is not None:
         claim = _claim(path.name, SYNTHETIC)
         content = _signed(content, kind, claim, signature, path.name)
-    path.write_bytes(content)
+    write_whole(path, content)
+
+
+def check_sides(suffix: str, longest: int) -> None:
+    """Raises: UsageError where a format takes no picture with so long a side."""
+    most = LONGEST_SIDES.get(MEDIA_TYPES[suffix.lower()])
+    if most is not None and longest > most:
+        raise UsageError(
+            f"{suffix.removeprefix('.')} takes sides of up to {most} pixels, not {longest}; use png or tiff"
+        )
 
 
 def _marks(kind: str, xmp: str, comment: str) -> dict[str, Any]:

@@ -86,6 +86,13 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor], what: str = "th
     network.load_state_dict(weights, assign=is_meta)
 
 
+def check_finite(weights: dict[str, Tensor], what: str) -> None:
+    """Raises: CorruptWeights, naming the first tensor that holds NaN or infinity."""
+    for name, value in weights.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise CorruptWeights(f"{name} of {what} holds NaN or infinity; get the file again")
+
+
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

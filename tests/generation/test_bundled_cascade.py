@@ -49,12 +49,12 @@ def test_it_makes_a_picture_of_every_label(label: str, generator: Generator) -> 
 def test_a_reference_may_have_any_size(size: tuple[int, int], generator: Generator, save: Any) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
     place: Path = save(noise, "any.png")
-    assert next(generator.make(Request(like=str(place), size=(128, 128), steps=1))).pixels.shape == (128, 128, 3)
+    assert next(generator.make(Request(like=str(place), size=(384, 384), steps=1))).pixels.shape == (384, 384, 3)
 
 
 def test_a_reference_has_the_layout_of_its_image(generator: Generator, photo: np.ndarray, save: Any) -> None:
     place: Path = save(np.ascontiguousarray(photo[:400, :400]), "china.png")
-    made = next(generator.make(Request(like=str(place), size=(256, 256), steps=8)))
+    made = next(generator.make(Request(like=str(place), size=(384, 384), steps=8)))
     shrink = torch.nn.AdaptiveAvgPool2d(8)
     one, other = (
         shrink(torch.from_numpy(np.ascontiguousarray(each)).permute(2, 0, 1).float()[None]).flatten()

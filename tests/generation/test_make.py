@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +14,22 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
-from oddpixel.errors import UsageError
+from oddpixel.errors import CorruptWeights, InvalidImage, UsageError, WrongArchitecture
 from oddpixel.forensics.audit.facts import facts_of
-from oddpixel.generation.cascade import save_cascade
+from oddpixel.generation.cascade import load_cascade, save_cascade
 from oddpixel.generation.make import Generator, make
 from oddpixel.generation.references import reference_of, size_like
 from oddpixel.generation.request import FORMATS, Request
+from oddpixel.generation.sizes import parsed
 from oddpixel.generation.training.slices import CT_WINDOW
 from oddpixel.image import Image
-from oddpixel.provenance import Signature
+from oddpixel.provenance import Signature, save_synthetic
 from tests.generation import tiny
 from tests.generation.test_training import cascade
 from tests.pki import credentials
 
 SIZE = (64, 80)
+LIKE = (96, 112)  # what is like another needs more places than the low-resolution pass
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +87,7 @@ def test_a_record_stands_beside_every_picture(
     generator: Generator, tmp_path: Path, save: Any, photo: np.ndarray
 ) -> None:
     place = save(photo[:120, :160], "private/folder/reference.png")
-    request = Request(like=str(place), size=SIZE, steps=1, count=2)
+    request = Request(like=str(place), size=LIKE, steps=1, count=2)
     items = make(request, generator, tmp_path / "out")
     assert [item["seed"] for item in items] == [0, 1]
     for item in items:
@@ -96,7 +100,7 @@ def test_a_record_stands_beside_every_picture(
     assert len(json.loads((tmp_path / "out/generate.json").read_text())["items"]) == 2
 
 
-@pytest.mark.parametrize("size", [(427, 640), (63, 41), (9, 7), (1301, 1203)])
+@pytest.mark.parametrize("size", [(427, 640), (63, 41), (16, 17), (1301, 1203)])
 def test_a_reference_of_any_size_has_a_look(size: tuple[int, int], generator: Generator) -> None:
     """Odd sides stopped stage A, and a deviation over a single place is none."""
     shown = reference_of(Image(np.full((3, *size), 0.5, np.float32), 8, "display", None, "x", "0" * 64, "x"))
@@ -106,7 +110,7 @@ def test_a_reference_of_any_size_has_a_look(size: tuple[int, int], generator: Ge
 
 def test_an_image_that_was_read_already_is_not_read_again(generator: Generator) -> None:
     image = scan("HU", np.linspace(-1000, 1000, 64 * 64).reshape(1, 64, 64))
-    request = Request(like="no such file.dcm", size=SIZE, steps=1)
+    request = Request(like="no such file.dcm", size=LIKE, steps=1)
     (made,) = generator.make(request, like=reference_of(image))
     assert made.record["reference"]["image"] == "scan.dcm"
     assert made.record["request"]["like"] == "no such file.dcm"
@@ -121,8 +125,23 @@ def test_the_same_request_gives_the_same_picture(generator: Generator) -> None:
 def test_what_makes_no_sense_is_refused(tmp_path: Path, generator: Generator) -> None:
     with pytest.raises(UsageError, match="png, jpeg, webp, tiff; got 'gif'"):
         Request(format="gif")
-    with pytest.raises(UsageError, match="starts at 1"):
-        Request(count=0)
+    for wrong, said in (
+        ({"count": 0}, "a count lies from 1"),
+        ({"seed": -1}, "a seed lies from 0"),
+        ({"steps": 10**9}, "a number of steps lies from 1 to 1000"),
+        ({"size": (0, 64)}, "a side lies from 1"),
+        ({"size": (100_000, 100_000)}, "a side lies from 1 to 8192"),
+        ({"strength": 0.5}, "without an image there is none"),
+        ({"strength": 1.0, "image": "x.png"}, "at 1 nothing of the image is left"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            Request(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="HEIGHTxWIDTH"):
+        parsed("9" * 5000 + "x1")
+    with pytest.raises(UsageError, match="no device 'foo'"):
+        Generator.load(device="foo")
+    with pytest.raises(UsageError, match="smaller ones do not keep its layout"):
+        next(generator.make(Request(size=SIZE), like=reference_of(scan("HU", np.zeros((1, 64, 64))))))
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be made a folder"):
         make(Request(size=SIZE, steps=1), generator, tmp_path / "file" / "out")
@@ -140,3 +159,105 @@ def test_a_signed_picture_has_a_manifest_that_says_the_same(generator: Generator
     content = (tmp_path / "out/000000.jpeg").read_bytes()
     assert b"c2pa.created" in content
     assert content.count(b"trainedAlgorithmicMedia") >= 2  # in the manifest and in XMP
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("name", ["a\x01\x0bb", "n\udcff", "x" * 5000, "<&>"])
+def test_no_name_breaks_the_declaration(kind: str, name: str, tmp_path: Path) -> None:
+    path = tmp_path / f"made.{kind}"
+    save_synthetic(path, np.zeros((8, 8, 3), np.uint8), f"cascade {name}, seed 0")
+    declared = [fact for fact in facts_of(path.read_bytes(), path.name) if fact.declares == "synthetic"]
+    assert any("igital" in fact.name for fact in declared), declared
+
+
+def test_formats_have_their_largest_sides(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="webp takes sides of up to 16383 pixels, not 16384"):
+        save_synthetic(tmp_path / "x.webp", np.zeros((16384, 1, 3), np.uint8), "x")
+
+
+def test_nothing_that_is_there_is_replaced(generator: Generator, tmp_path: Path, save: Any, photo: np.ndarray) -> None:
+    request = Request(prompt="sky", size=SIZE, steps=1)
+    make(request, generator, tmp_path)
+    before = (tmp_path / "000000.png").read_bytes()
+    for other in (Request(prompt="wall", size=SIZE, steps=1), Request(prompt="sky", size=SIZE, steps=1, format="jpeg")):
+        with pytest.raises(UsageError, match="000000.json is there already"):
+            make(other, generator, tmp_path)
+    make(Request(prompt="wall", size=SIZE, steps=1), generator, tmp_path, overwrite=True)
+    assert (tmp_path / "000000.png").read_bytes() != before
+    make(Request(prompt="sky", size=SIZE, steps=1, seed=1), generator, tmp_path)
+    assert [each["seed"] for each in json.loads((tmp_path / "generate.json").read_text())["items"]] == [0, 1]
+    own = save(photo[:120, :160], "own/000000.png")
+    original = own.read_bytes()
+    with pytest.raises(UsageError, match="is one of the images given"):
+        make(Request(like=str(own), size=LIKE, steps=1), generator, own.parent, overwrite=True)
+    assert own.read_bytes() == original
+
+
+@pytest.mark.parametrize("name", ["000001.png", "000001.json", "generate.json"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_links_pipes_and_folders_in_the_way_are_refused_before_work(
+    name: str, overwrite: bool, generator: Generator, tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim.txt"
+    victim.write_text("mine")
+    for number, place in enumerate((lambda at: at.symlink_to(victim), lambda at: os.mkfifo(at), lambda at: at.mkdir())):
+        out = tmp_path / f"out{number}"
+        out.mkdir()
+        place(out / name)
+        with pytest.raises(UsageError, match=name):
+            make(Request(size=SIZE, steps=1, count=2), generator, out, overwrite=overwrite)
+        assert [each.name for each in out.iterdir()] == [name]
+    assert victim.read_text() == "mine"
+
+
+def test_screens_and_specks_are_no_references() -> None:
+    plain = scan("modality", np.ones((1, 64, 64)))
+    screen = dataclasses.replace(plain, meta={"text_in_pixels": "a secondary capture"})
+    with pytest.raises(InvalidImage, match="may show text"):
+        reference_of(screen)
+    with pytest.raises(InvalidImage, match="has a side of 1 pixels; a reference has 16 or more"):
+        reference_of(scan("HU", np.zeros((1, 1, 40))))
+
+
+@pytest.mark.parametrize(("bits", "top"), [(16, 4095), (16, 1023), (16, 65535), (8, 255)])
+def test_white_is_what_the_depth_in_use_counts_to(bits: int, top: int) -> None:
+    pixels = np.linspace(0, top, 64 * 64).reshape(1, 64, 64) / (2**bits - 1)
+    shown = reference_of(Image(pixels.astype(np.float32), bits, "display", None, "x", "0" * 64, "x"))
+    assert float(shown.pixels.max()) == pytest.approx(1, abs=1e-3)
+
+
+def test_damaged_and_exchanged_weights_are_refused(generator: Generator, tmp_path: Path) -> None:
+    folder = tmp_path / "cascade"
+    of = cascade()
+    save_cascade(folder, of, {"stages": {}})
+    record = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(record | {"weights_sha256": "0" * 64}))
+    with pytest.raises(CorruptWeights, match="SHA-256"):
+        load_cascade(folder)
+    next(of.b.parameters()).data.fill_(float("nan"))
+    save_cascade(folder, of, {"stages": {}})
+    with pytest.raises(CorruptWeights, match="NaN or infinity"):
+        load_cascade(folder)
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("geometry", {"compression": 0.001}),
+        ("geometry", {"base": 4000}),
+        ("b", {"heads": [0, 0]}),
+        ("b", {"widths": [0, 0]}),
+        ("b", {"patch": 3}),
+        ("c", {"widths": [4096, 4096], "down": [64, 64]}),
+        ("guidance", {"groups": 7}),
+        ("labels", ["x"] * 9_999),
+    ],
+)
+def test_options_that_make_no_network_or_another_are_refused(part: str, change: Any, tmp_path: Path) -> None:
+    save_cascade(tmp_path, cascade(), {"stages": {}})
+    record = json.loads((tmp_path / "model.json").read_text())
+    options = record["options"]
+    options[part] = change if part == "labels" else options[part] | change
+    (tmp_path / "model.json").write_text(json.dumps(record))
+    with pytest.raises((CorruptWeights, WrongArchitecture)):
+        load_cascade(tmp_path)

@@ -1,0 +1,100 @@
+"""The folder that pictures are written to: nothing in it is replaced unless that is asked for, and never through a link.
+
+000000.png      a picture, by its seed
+000000.json     how it was made
+generate.json   all pictures of the folder
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oddpixel.envelope import plain
+from oddpixel.errors import UsageError
+from oddpixel.files import write_whole
+from oddpixel.provenance import MEDIA_TYPES, Signature, check_sides, save_synthetic
+from oddpixel.records import read_record
+
+from .request import PLACES, Request
+from .sizes import Grid
+
+SCHEMA = "oddpixel/generate/1"
+LIST = "generate.json"
+LISTED = {
+    "type": "object",
+    "properties": {"items": {"type": "array", "items": {"type": "object", "required": ["item"]}}},
+}
+
+
+@dataclass(frozen=True)
+class Outputs:
+    folder: Path
+    format: str
+    overwrite: bool = False
+
+    def prepare(self, request: Request, size: Grid) -> None:
+        """Before any work. Raises: UsageError where a picture cannot or must not be written."""
+        check_sides(f".{self.format}", max(size))
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{self.folder} cannot be made a folder: {error.strerror}") from error
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise UsageError(f"nothing can be written into {self.folder}; name another folder")
+        given = {Path(place).resolve() for name in PLACES if (place := getattr(request, name)) is not None}
+        for seed in range(request.seed, request.seed + request.count):
+            for path in self._of(seed):
+                self._check(path, given)
+        self._earlier(())
+
+    def write(
+        self, pixels: Any, made_by: str, record: dict[str, Any], signature: Signature | None = None
+    ) -> dict[str, Any]:
+        """A picture and its record. Returns the record. Raises: UsageError."""
+        path = self.folder / f"{record['seed']:06d}.{self.format}"
+        item = {"item": path.name, "sha256": "", **record}
+        try:
+            save_synthetic(path, pixels, made_by, signature)
+            item["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            self._write_json(path.with_suffix(".json").name, {"schema": SCHEMA, **item})
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        return item
+
+    def list_all(self, items: list[dict[str, Any]], files: dict[str, Any]) -> None:
+        """Those that were made now, after those that were there."""
+        earlier = self._earlier([item["item"] for item in items])
+        self._write_json(LIST, plain({"schema": SCHEMA, "files": files, "items": [*earlier, *items]}))
+
+    def _of(self, seed: int) -> list[Path]:
+        suffixes = [".json", *MEDIA_TYPES]
+        return [self.folder / f"{seed:06d}{suffix}" for suffix in suffixes]
+
+    def _check(self, path: Path, given: set[Path]) -> None:
+        if not os.path.lexists(path):
+            return
+        if path.resolve() in given:
+            raise UsageError(f"{path} is one of the images given; name another folder with -o")
+        if not self.overwrite:
+            raise UsageError(f"{path} is there already; name another folder with -o, another --seed, or --overwrite")
+        if path.is_symlink() or not path.is_file():
+            raise UsageError(f"{path} is no file of a picture; name another folder with -o")
+        if path.suffix != f".{self.format}" and path.suffix != ".json":
+            raise UsageError(f"{path} is of the same seed in another format; delete it, or name another folder with -o")
+
+    def _earlier(self, names: Any) -> list[dict[str, Any]]:
+        path = self.folder / LIST
+        if path.is_symlink() or (os.path.lexists(path) and not path.is_file()):
+            raise UsageError(f"{path} is no file; name another folder with -o")
+        if not path.is_file():
+            return []
+        items = read_record(path, LISTED, UsageError).get("items", [])
+        return [each for each in items if each["item"] not in names and (self.folder / str(each["item"])).is_file()]
+
+    def _write_json(self, name: str, content: Any) -> None:
+        write_whole(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
