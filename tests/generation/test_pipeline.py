@@ -34,6 +34,7 @@ from oddpixel.generation.stages.semantic import EfficientNetEncoder
 from oddpixel.generation.stages.stage_a import StageA
 from oddpixel.generation.stages.stage_b import build_stage_b
 from oddpixel.generation.stages.stage_c import build_stage_c
+from oddpixel.weights import read_weights
 from tests.generation import tiny
 
 SHORT = SamplingOptions(
