@@ -70,7 +70,8 @@ def _sort_series(series: str, slices: list[tuple[int, dict[str, Any]]], entries:
     others = sorted(others, key=lambda each: (each[1]["instance"], entries[each[0]].name))
     totals = [place["promised"] for _, place in slices if place.get("promised")]
     lacking = missing([place["instance"] for _, place in slices], max(totals, default=None))
-    common = lacking | _shared_uids([place for _, place in slices]) | _counts(others, bool(main))
+    places = [place for _, place in slices]
+    common = lacking | _shared_uids(places) | _rasters(places) | _counts(others, bool(main))
     described = [
         *((i, notes | common) for i, _ in main),
         *((i, _apart(place, bool(main)) | common) for i, place in others),
@@ -107,6 +108,12 @@ def _shared_uids(places: Sequence[dict[str, Any]]) -> dict[str, int]:
     uids = [place["uid"] for place in places if "uid" in place]
     shared = len(uids) - len({*uids})
     return {"shared_instance_uids": shared} if shared else {}
+
+
+def _rasters(places: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """Sizes and pixel distances, where they are not those of all images: then no two of these are the same place."""
+    rasters = sorted({place["raster"] for place in places if "raster" in place})
+    return {"rasters": rasters} if len(rasters) > 1 else {}
 
 
 def _main_stack(placed: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from oddpixel.counting import counted
 
+MOST_RASTERS = 4  # that a sentence names
+
 
 def series_notes(series: Mapping[str, Any]) -> Iterator[str]:
     """A sentence each; none for a series in order.
@@ -30,5 +32,7 @@ def series_notes(series: Mapping[str, Any]) -> Iterator[str]:
         yield f"{counted(number, 'image')} of the series in another orientation"
     if number := series.get("without_position"):
         yield f"{counted(number, 'image')} of the series without a position"
+    if rasters := series.get("rasters"):
+        yield f"images of different sizes or pixel distances in the series: {', '.join(rasters[:MOST_RASTERS])}"
     if tilt := series.get("gantry_tilt_deg"):
         yield f"gantry tilt {tilt:g} degrees"

@@ -33,6 +33,7 @@ from ..dicom_frames import (
 from ..dicom_groups import FunctionalGroups
 from ..dicom_kind import may_show_text, why_not_hounsfield
 from ..dicom_padding import padding
+from ..dicom_raster import raster_of
 from ..dicom_tags import note_of, without_unreadable
 from ..dicom_values import dose_scaling, has_other_mapping, modality_values
 from ..jpeg_integrity import check_jpeg
@@ -147,6 +148,7 @@ class OpenedDicom:
         place["promised"] = promised(self.dataset)
         if uid := str(self.dataset.get("SOPInstanceUID", "") or ""):
             place["uid"] = hashlib.sha256(uid.encode()).hexdigest()
+        place["raster"] = raster_of(self.dataset)
         if position is not None and orientation is not None and len(position) == 3 and len(orientation) == 6:
             place |= {"position": [float(v) for v in position], "orientation": [float(v) for v in orientation]}
         return place

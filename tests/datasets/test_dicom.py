@@ -295,6 +295,19 @@ def test_positions_with_several_images_are_counted_once_each(each: list[int], do
     assert notes == ([f"{counted(doubled, 'position')} of the series with more than one image"] if doubled else [])
 
 
+def test_another_size_or_pixel_distance_in_a_series_is_noted(tmp_path: Path) -> None:
+    series_at(tmp_path / "alike", [0, 5, 10], [1, 2, 3], PixelSpacing=[0.7, 0.7])
+    assert described(tmp_path / "alike")[1] == []
+    series_at(tmp_path / "spacing", [0, 5], [1, 2], PixelSpacing=[0.7, 0.7], SeriesInstanceUID="1.2.3")
+    make_slice(
+        tmp_path / "spacing/09.dcm", np.zeros((8, 8), np.int16), InstanceNumber=3, PixelSpacing=[0.8, 0.8],
+        ImagePositionPatient=[0.0, 0.0, 10.0], ImageOrientationPatient=[1, 0, 0, 0, 1, 0], SeriesInstanceUID="1.2.3",
+    )  # fmt: skip
+    assert described(tmp_path / "spacing")[1] == [
+        "images of different sizes or pixel distances in the series: 8 x 8 of 0.7 x 0.7 mm, 8 x 8 of 0.8 x 0.8 mm"
+    ]
+
+
 def test_images_with_the_uid_of_another_are_counted(tmp_path: Path) -> None:
     series_at(tmp_path / "own", [0, 5, 10], [1, 2, 3])
     assert "shared_instance_uids" not in described(tmp_path / "own")[0]

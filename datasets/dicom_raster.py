@@ -1,0 +1,15 @@
+"""The raster of an image as text, to be compared with that of others of its series: its size, and the distance of its pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def raster_of(dataset: Any) -> str:
+    """`512 x 512 of 0.7 x 0.7 mm`: rows first, distances as far as they are given."""
+    size = f"{dataset.get('Rows')} x {dataset.get('Columns')}"
+    try:
+        row, column = (float(value) for value in dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing"))
+    except (TypeError, ValueError):  # none given, or no two numbers
+        return size
+    return f"{size} of {row:.4g} x {column:.4g} mm"
