@@ -1,4 +1,4 @@
-"""PNG, JPEG, WebP, BMP, GIF: through Pillow; PNG of 16 bits through imagecodecs (Pillow would cut colour to 8 bits).
+"""PNG, JPEG, WebP, BMP: through Pillow; PNG of 16 bits through imagecodecs (Pillow would cut colour to 8 bits).
 
 What is done to the samples (`appearance`): an embedded ICC profile is converted to sRGB, transparency is laid on white, EXIF
 orientation is applied; CMYK becomes RGB, and palettes are looked up. Each is noted in `meta`.
@@ -26,8 +26,6 @@ SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
     b"BM": "BMP",
-    b"GIF87a": "GIF",
-    b"GIF89a": "GIF",
 }
 # EXIF tags that describe the device and the exposure, none that names a person or a place (Exif 2.32, tables 4 and 8).
 EXIF_TAGS = {271: "make", 272: "model", 305: "software"}
@@ -52,7 +50,6 @@ class Raster:
         ".webp": "WEBP",
         ".bmp": "BMP",
         ".dib": "BMP",
-        ".gif": "GIF",
     }
 
     def recognise(self, head: bytes) -> str | None:
@@ -76,7 +73,7 @@ class OpenedRaster:
 
         Pillow.MAX_IMAGE_PIXELS = None  # our own cap, checked below, comes first and names its figure
         self.file, self.limits = file, limits
-        self.picture = Pillow.open(file, formats=["PNG", "JPEG", "WEBP", "BMP", "GIF"])
+        self.picture = Pillow.open(file, formats=["PNG", "JPEG", "WEBP", "BMP"])
         width, height = self.picture.size
         num_pictures = getattr(self.picture, "n_frames", 1)
         # MPO is a JPEG followed by previews of itself, or by other views: the first is the photograph.
