@@ -19,11 +19,13 @@ from ..limits import Limits
 from ..pillow_samples import frame_from_pillow, orientation_of
 from ..png_header import PngHeader, check_indices, read_header, significant_bits
 from ..png_integrity import check_png
+from ..png_order import check_image_header, check_order
 from ..text import technical_text
 from . import Frame, Header, noted
 
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SIGNATURES = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
+    PNG_SIGNATURE: "PNG",
     b"\xff\xd8\xff": "JPEG",
     b"BM": "BMP",
 }
@@ -73,6 +75,9 @@ class OpenedRaster:
 
         Pillow.MAX_IMAGE_PIXELS = None  # our own cap, checked below, comes first and names its figure
         self.file, self.limits = file, limits
+        if file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE:
+            check_image_header(file)
+        file.seek(0)
         self.picture = Pillow.open(file, formats=["PNG", "JPEG", "WEBP", "BMP"])
         width, height = self.picture.size
         num_pictures = getattr(self.picture, "n_frames", 1)
@@ -132,7 +137,7 @@ class OpenedRaster:
         if self.header.format == "JPEG":
             self.file.seek(0)
             return check_jpeg(self.file.read())
-        return check_png(self.file) if self.header.format == "PNG" else []
+        return [*check_order(self.file, self.png.colour_type), *check_png(self.file)] if self.header.format == "PNG" else []
 
     def _read_png(self, num_frames: int) -> list[str]:
         """Takes over what the chunks say; notes. Raises: CorruptFile, UnsupportedEncoding."""
