@@ -190,7 +190,9 @@ class _Parser:
 def check_palette(frame: GifFrame, indices: np.ndarray) -> None:
     """Raises: CorruptFile, UnsupportedEncoding."""
     if frame.palette is None:
-        raise UnsupportedEncoding("a GIF without a palette: which colours its indices mean is not known; save it as PNG")
+        raise UnsupportedEncoding(
+            "a GIF without a palette: which colours its indices mean is not known; save it as PNG"
+        )
     shown = indices if frame.transparent is None else indices[indices != frame.transparent]
     if shown.size and int(shown.max()) >= len(frame.palette):
         raise CorruptFile(f"a pixel has colour {int(shown.max())} of a palette of {len(frame.palette)}; {GET_ANOTHER}")

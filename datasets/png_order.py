@@ -28,7 +28,9 @@ def check_image_header(file: BinaryIO) -> None:
     file.seek(0)
     if len(head) < 21 or head[4:8] != HEADER:
         first = head[4:8].decode("latin-1")
-        raise CorruptFile(f"the PNG begins with {first!r}, not with an image header; {GET_ANOTHER}, or save it again as PNG")
+        raise CorruptFile(
+            f"the PNG begins with {first!r}, not with an image header; {GET_ANOTHER}, or save it again as PNG"
+        )
     depth, colour_type, compression, filters, interlace = head[16:21]
     if depth not in DEPTHS.get(colour_type, ()):
         raise CorruptFile(f"a PNG of colour type {colour_type} with {depth} bits, which does not exist; {GET_ANOTHER}")
@@ -54,7 +56,11 @@ def check_order(file: BinaryIO, colour_type: int) -> list[str]:
             raise _in_doubt(f"chunk {name.decode()} stands behind the picture data")
     if colour_type == INDICES and b"tRNS" in names and b"PLTE" in names[names.index(b"tRNS") :]:
         raise _in_doubt("chunk tRNS stands before the palette")
-    notes = [f"the PNG's chunk {name.decode()} stands behind the picture data: it is not applied" for name in HINTS if name in behind]
+    notes = [
+        f"the PNG's chunk {name.decode()} stands behind the picture data: it is not applied"
+        for name in HINTS
+        if name in behind
+    ]
     return notes if END in names else [*notes, "the PNG has no end mark: what followed its picture data may be lost"]
 
 

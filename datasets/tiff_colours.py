@@ -14,7 +14,15 @@ from oddpixel.errors import UnsupportedEncoding
 
 DIRECT = ("MINISWHITE", "MINISBLACK", "RGB", "PALETTE")
 THROUGH_PILLOW = ("YCBCR", "SEPARATED", "CIELAB", "ICCLAB")
-NUM_COLOURS = {"MINISWHITE": (1,), "MINISBLACK": (1,), "PALETTE": (1,), "RGB": (3,), "YCBCR": (3,), "CIELAB": (1, 3), "ICCLAB": (1, 3)}
+NUM_COLOURS = {
+    "MINISWHITE": (1,),
+    "MINISBLACK": (1,),
+    "PALETTE": (1,),
+    "RGB": (3,),
+    "YCBCR": (3,),
+    "CIELAB": (1, 3),
+    "ICCLAB": (1, 3),
+}
 JPEGS = ("JPEG", "OJPEG")
 PHOTOMETRIC, INK_SET, DOT_RANGE, REFERENCE_BLACK_WHITE = 262, 332, 336, 532
 CMYK = 1  # of the ink set

@@ -137,7 +137,9 @@ class OpenedRaster:
         if self.header.format == "JPEG":
             self.file.seek(0)
             return check_jpeg(self.file.read())
-        return [*check_order(self.file, self.png.colour_type), *check_png(self.file)] if self.header.format == "PNG" else []
+        if self.header.format == "PNG":
+            return [*check_order(self.file, self.png.colour_type), *check_png(self.file)]
+        return []
 
     def _read_png(self, num_frames: int) -> list[str]:
         """Takes over what the chunks say; notes. Raises: CorruptFile, UnsupportedEncoding."""
