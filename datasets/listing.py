@@ -17,7 +17,7 @@ from oddpixel.errors import Contradiction
 from oddpixel.image import file_and_frame
 
 from .entry import Entry
-from .pairs import files_of
+from .pairs import files_of, is_linked_half
 
 OTHER_HALF = "the other half of a pair"
 MOST_FOLDERS = 8  # in front of a name
@@ -126,7 +126,7 @@ def _duplicate(entry: Entry, known: Entry) -> LeftOut:
 
 def _identity(entry: Entry) -> Hashable:
     """Of the bytes: equal for hard links, soft links, different spellings of one path, and both halves of a pair."""
-    if entry.error is not None:  # it will not be opened, whatever it leads to
+    if entry.error is not None and not is_linked_half(entry.path):  # it will not be opened, whatever it leads to
         return os.path.abspath(entry.path), entry.member
     path = files_of(entry)[0]
     try:

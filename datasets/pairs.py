@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from oddpixel.errors import MissingFile, TooLarge, UnreadableInput
+from oddpixel.errors import MissingFile, TooLarge, UnreadableInput, UnsafePath
 
 from .entry import Entry, open_regular
 from .joined import join
@@ -36,6 +36,11 @@ def lacks_other_half(path: Path) -> bool:
     if name.endswith(VOXELS):
         return _beside(path, HEADERS) is None
     return name.endswith(HEADERS) and _is_pair_header(path) and _beside(path, VOXELS) is None
+
+
+def is_linked_half(path: Path) -> bool:
+    """Whether this is one half of a pair, and a link: it is not followed, and the pair is one row that says so."""
+    return path.is_symlink() and _pair(path) is not None
 
 
 def _pair(path: Path) -> tuple[Path, Path] | None:
@@ -67,16 +72,25 @@ def open_whole(entry: Entry, limits: Limits) -> BinaryIO:
         if header is None:
             return file  # whatever else an .img may be
         file.close()
-        file = open_regular(header)
+        file = _open_half(header)
     if not _is_paired(file):
         return file
     voxels = _beside(entry.path, VOXELS) if entry.member is None else None
     if voxels is None:
         file.close()
         raise MissingFile(f"{name} is the header of a pair, and no file with its voxels (.img) lies beside it")
-    with file, open_regular(voxels) as second:
+    with file, _open_half(voxels) as second:
         _check_sizes(file, second, limits)
         return join(file, second)
+
+
+def _open_half(path: Path) -> BinaryIO:
+    """Raises: UnreadableInput, also for a link: it may lead out of what the user named."""
+    if path.is_symlink():
+        raise UnsafePath(
+            f"the other half of the pair, {path.name!r}, is a link and is not followed; put the file itself there"
+        )
+    return open_regular(path)
 
 
 def _beside(path: Path, suffixes: tuple[str, ...]) -> Path | None:

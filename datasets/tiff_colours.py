@@ -14,6 +14,15 @@ from oddpixel.errors import UnsupportedEncoding
 
 DIRECT = ("MINISWHITE", "MINISBLACK", "RGB", "PALETTE")
 THROUGH_PILLOW = ("YCBCR", "SEPARATED", "CIELAB", "ICCLAB")
+NUM_COLOURS = {
+    "MINISWHITE": (1,),
+    "MINISBLACK": (1,),
+    "PALETTE": (1,),
+    "RGB": (3,),
+    "YCBCR": (3,),
+    "CIELAB": (1, 3),
+    "ICCLAB": (1, 3),
+}
 JPEGS = ("JPEG", "OJPEG")
 PHOTOMETRIC, INK_SET, DOT_RANGE, REFERENCE_BLACK_WHITE = 262, 332, 336, 532
 CMYK = 1  # of the ink set
@@ -27,6 +36,7 @@ def check_colours(page: Any) -> None:
         raise UnsupportedEncoding(f"bands of {page.bitspersample} bits each; save it with one depth for all of them")
     if PHOTOMETRIC in page.tags and photometric not in (*DIRECT, *THROUGH_PILLOW):
         raise _not_converted(f"photometric interpretation {photometric}")
+    _check_num_colours(page, photometric)
     if is_jpeg(page) and photometric in THROUGH_PILLOW and photometric != "YCBCR":
         raise _not_converted(f"{photometric} in JPEG compression")
     if photometric == "SEPARATED":
@@ -49,6 +59,17 @@ def colour_notes(page: Any) -> list[str]:
 def name_of(code: Any) -> str:
     """tifffile gives a known code as an enum, an unknown one as a plain number."""
     return str(getattr(code, "name", code))
+
+
+def _check_num_colours(page: Any, photometric: str) -> None:
+    """Raises: UnsupportedEncoding, where the page has fewer or more samples than such colours have, extra ones left aside."""
+    samples, extra = int(page.samplesperpixel), len(page.extrasamples or ())
+    allowed = NUM_COLOURS.get(photometric) if PHOTOMETRIC in page.tags else None
+    if allowed is not None and samples - extra not in allowed:
+        raise UnsupportedEncoding(
+            f"a TIFF of photometric interpretation {photometric} with {samples} samples per pixel, {extra} of them extra ones: "
+            f"such colours have {' or '.join(map(str, allowed))}, so what its samples mean is not known; save it as grey or RGB"
+        )
 
 
 def _check_inks(page: Any) -> None:

@@ -1,4 +1,4 @@
-"""Strips and tiles of a TIFF page: which are not in the file, and whether those of JPEG are whole (TIFF 6.0, p. 19 and 66).
+"""Strips and tiles of a TIFF page: which are not in the file, and whether those there are whole (TIFF 6.0, p. 19, 39 and 66).
 
 A sparse file leaves a segment out by an offset and a count of 0 (GDAL); a reader fills it with zeros or with nodata.
 """
@@ -11,10 +11,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from jaxtyping import Bool
 
+from oddpixel.errors import CorruptFile
+
 from .jpeg_integrity import NOT_CHECKED, check_jpeg
 
 JPEG = (7, 33007, 34892)  # JPEG, and the lossy one of other writers and of DNG
 OLD_JPEG = 6
+UNCOMPRESSED = 1
 START_OF_IMAGE_BYTES, END_OF_IMAGE_BYTES = 2, 2
 
 
@@ -41,6 +44,54 @@ def _is_there(page: Any, segment: int) -> bool:
     if segment >= min(len(page.dataoffsets), len(page.databytecounts)):
         return int(page.compression) == OLD_JPEG
     return bool(page.databytecounts[segment] and page.dataoffsets[segment])
+
+
+def check_byte_counts(page: Any) -> list[str]:
+    """Notes where uncompressed segments are declared with other sizes than their rows have.
+
+    One segment alone is read by its rows, as libtiff does; of several, a short one has lost some.
+
+    Raises: CorruptFile.
+    """
+    if int(page.compression) != UNCOMPRESSED:
+        return []
+    row, rows = _row_bytes(page), _rows_of_segments(page)
+    pairs = [(count, row * num_rows) for count, num_rows in zip(page.databytecounts, rows, strict=False) if count]
+    short = [pair for pair in pairs if pair[0] < pair[1]]
+    if short and len(rows) > 1:
+        count, needed = short[0]
+        raise CorruptFile(
+            f"a strip or tile of {count} bytes, where its rows need {needed}; get an undamaged copy of the file"
+        )
+    if short:
+        return [_other_size(*short[0])]
+    surplus = [(count, needed) for count, needed in pairs if count >= needed + row and count > row * max(rows)]
+    return [_other_size(*surplus[0])] if surplus and not _holds_many_pictures(page) else []
+
+
+def _row_bytes(page: Any) -> int:
+    columns = int(page.tilewidth) if page.is_tiled else int(page.imagewidth)
+    samples = int(page.samplesperpixel) if int(page.planarconfig or 1) == 1 else 1
+    return -(-columns * samples * int(page.bitspersample) // 8)
+
+
+def _rows_of_segments(page: Any) -> list[int]:
+    """Of each; the last strip of a plane may have fewer."""
+    height, planes = int(page.imagelength), int(page.samplesperpixel) if int(page.planarconfig or 1) == 2 else 1
+    if page.is_tiled:
+        across = -(-int(page.imagewidth) // int(page.tilewidth))
+        return [int(page.tilelength)] * (across * -(-height // int(page.tilelength)) * planes)
+    rows = min(int(page.rowsperstrip or height), height)
+    return [min(rows, height - first) for first in range(0, height, rows)] * planes
+
+
+def _holds_many_pictures(page: Any) -> bool:
+    """Some writers put a whole stack behind one page."""
+    return bool(page.is_imagej or page.is_stk or page.is_lsm or page.is_shaped)
+
+
+def _other_size(declared: int, needed: int) -> str:
+    return f"a strip or tile is declared with {declared} bytes and its rows need {needed}: size or depth may be declared wrongly"
 
 
 def check_jpeg_segments(page: Any, file: BinaryIO) -> list[str]:

@@ -1,4 +1,4 @@
-"""PNG, JPEG, WebP, BMP, GIF: through Pillow; PNG of 16 bits through imagecodecs (Pillow would cut colour to 8 bits).
+"""PNG, JPEG, WebP, BMP: through Pillow; PNG of 16 bits through imagecodecs (Pillow would cut colour to 8 bits).
 
 What is done to the samples (`appearance`): an embedded ICC profile is converted to sRGB, transparency is laid on white, EXIF
 orientation is applied; CMYK becomes RGB, and palettes are looked up. Each is noted in `meta`.
@@ -19,15 +19,15 @@ from ..limits import Limits
 from ..pillow_samples import frame_from_pillow, orientation_of
 from ..png_header import PngHeader, check_indices, read_header, significant_bits
 from ..png_integrity import check_png
+from ..png_order import check_image_header, check_order
 from ..text import technical_text
 from . import Frame, Header, noted
 
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SIGNATURES = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
+    PNG_SIGNATURE: "PNG",
     b"\xff\xd8\xff": "JPEG",
     b"BM": "BMP",
-    b"GIF87a": "GIF",
-    b"GIF89a": "GIF",
 }
 # EXIF tags that describe the device and the exposure, none that names a person or a place (Exif 2.32, tables 4 and 8).
 EXIF_TAGS = {271: "make", 272: "model", 305: "software"}
@@ -52,7 +52,6 @@ class Raster:
         ".webp": "WEBP",
         ".bmp": "BMP",
         ".dib": "BMP",
-        ".gif": "GIF",
     }
 
     def recognise(self, head: bytes) -> str | None:
@@ -76,7 +75,10 @@ class OpenedRaster:
 
         Pillow.MAX_IMAGE_PIXELS = None  # our own cap, checked below, comes first and names its figure
         self.file, self.limits = file, limits
-        self.picture = Pillow.open(file, formats=["PNG", "JPEG", "WEBP", "BMP", "GIF"])
+        if file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE:
+            check_image_header(file)
+        file.seek(0)
+        self.picture = Pillow.open(file, formats=["PNG", "JPEG", "WEBP", "BMP"])
         width, height = self.picture.size
         num_pictures = getattr(self.picture, "n_frames", 1)
         # MPO is a JPEG followed by previews of itself, or by other views: the first is the photograph.
@@ -135,7 +137,9 @@ class OpenedRaster:
         if self.header.format == "JPEG":
             self.file.seek(0)
             return check_jpeg(self.file.read())
-        return check_png(self.file) if self.header.format == "PNG" else []
+        if self.header.format == "PNG":
+            return [*check_order(self.file, self.png.colour_type), *check_png(self.file)]
+        return []
 
     def _read_png(self, num_frames: int) -> list[str]:
         """Takes over what the chunks say; notes. Raises: CorruptFile, UnsupportedEncoding."""

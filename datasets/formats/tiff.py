@@ -26,7 +26,7 @@ from ..pillow_samples import frame_from_pillow
 from ..text import technical_text
 from ..tiff_colours import THROUGH_PILLOW, check_colours, colour_notes, is_jpeg, name_of
 from ..tiff_directories import pages_of
-from ..tiff_segments import check_jpeg_segments, missing_segments
+from ..tiff_segments import check_byte_counts, check_jpeg_segments, missing_segments
 from . import Frame, Header, noted
 
 RAW_PHOTOMETRICS = (32803, 34892)  # colour filter array, linear raw (DNG 1.7, chapter 4)
@@ -109,7 +109,7 @@ class OpenedTiff:
             if absent is not None:
                 raise UnsupportedEncoding(f"{name_of(page.photometric)} in a sparse TIFF: {missing[0]}; save it as RGB")
             return self._through_pillow(page, stored=stored)
-        damage = check_jpeg_segments(page, self.file)
+        damage = [*check_byte_counts(page), *check_jpeg_segments(page, self.file)]
         values = _samples_of(page)
         if values.dtype.kind == "c":
             raise UnsupportedEncoding("a TIFF of complex numbers; save magnitude or phase as a picture of its own")

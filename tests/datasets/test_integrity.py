@@ -401,3 +401,57 @@ def test_samples_of_an_interlaced_png_are_taken_for_no_filter(interlace: int, tm
         damaged[start] = 7
         (tmp_path / "x.png").write_bytes(png(bytes(damaged), 8, interlace))
         assert "filter 7" in str(error(tmp_path / "x.png"))
+
+
+def grey_tiff(path: Path, num_strips: int = 1, **tags: int) -> Path:
+    """8-bit grey of 64 x 80, with the first value of these tags overwritten."""
+    tifffile.imwrite(path, NOISE[:64, :80, 0], photometric="minisblack", rowsperstrip=64 // num_strips, metadata=None)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as file:
+        for name, value in tags.items():
+            tag = file.pages.first.tags[name]
+            form = {3: "<H", 4: "<I"}[int(tag.dtype)]
+            struct.pack_into(form, content, tag.valueoffset, value)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(("photometric", "name"), [(2, "RGB"), (6, "YCBCR")])
+def test_one_sample_of_a_colour_of_three_is_refused(photometric: int, name: str, tmp_path: Path) -> None:
+    assert read(grey_tiff(tmp_path / "x.tif")).notes == []
+    problem = error(grey_tiff(tmp_path / "x.tif", PhotometricInterpretation=photometric))
+    assert isinstance(problem, UnsupportedEncoding)
+    assert f"{name} with 1 samples" in str(problem)
+
+
+def test_three_samples_of_grey_or_of_a_palette_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, NOISE, photometric="rgb", metadata=None)
+    whole = path.read_bytes()
+    with tifffile.TiffFile(path) as file:
+        place = file.pages.first.tags["PhotometricInterpretation"].valueoffset
+    for photometric in (0, 1, 3):
+        path.write_bytes(whole[:place] + struct.pack("<H", photometric) + whole[place + 2 :])
+        assert "with 3 samples" in str(error(path))
+
+
+@pytest.mark.parametrize("declared", [2000, 5040, 5200, 10000])
+def test_a_strip_declared_with_another_size_is_noted(declared: int, tmp_path: Path) -> None:
+    image = read(grey_tiff(tmp_path / "x.tif", StripByteCounts=declared))
+    assert f"declared with {declared} bytes and its rows need 5120" in str(image.notes)
+    np.testing.assert_array_equal(np.rint(image.pixels[0] * 255), NOISE[:64, :80, 0])
+
+
+def test_a_short_strip_among_others_is_refused(tmp_path: Path) -> None:
+    assert read(grey_tiff(tmp_path / "x.tif", num_strips=4)).notes == []
+    assert "1200 bytes" in str(error(grey_tiff(tmp_path / "x.tif", num_strips=4, StripByteCounts=1200)))
+
+
+@pytest.mark.parametrize("tile", [None, (32, 48)])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_sizes_of_whole_segments_are_not_noted(tile: tuple[int, int] | None, planar: str, tmp_path: Path) -> None:
+    tifffile.imwrite(
+        tmp_path / "x.tif", np.moveaxis(NOISE, 2, 0) if planar == "separate" else NOISE, photometric="rgb",
+        planarconfig=planar, tile=tile, rowsperstrip=None if tile else 7, metadata=None,
+    )  # fmt: skip
+    assert read(tmp_path / "x.tif").notes == []

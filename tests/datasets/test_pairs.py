@@ -16,9 +16,11 @@ from oddpixel.datasets.arrivals import HALF, Arrivals
 from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.listing import OTHER_HALF
 from oddpixel.datasets.pairs import files_of
+from oddpixel.errors import UnsafePath
 from oddpixel.forensics.freshness import drop_outdated
 from oddpixel.forensics.inspect import inspect_into
 from oddpixel.forensics.runs import Run
+from oddpixel.image import Unreadable
 from tests.datasets.test_arrivals import given
 
 
@@ -93,3 +95,28 @@ def test_a_watched_pair_is_given_once_both_halves_are_there(first: int, tmp_path
     shutil.copy(paths[1], tmp_path / "in")
     assert given(arrivals) == []
     assert given(arrivals) == ["v.hdr"], "its voxels changed"
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("place", ["", "/*", "/*.hdr*", "/*.img*", "/v.hdr"])
+def test_a_pair_whose_voxels_are_a_link_is_one_error_row(place: str, suffix: str, tmp_path: Path) -> None:
+    _, voxels = pair(tmp_path / "in", suffix=suffix)
+    voxels.rename(tmp_path / voxels.name)
+    voxels.symlink_to(tmp_path / voxels.name)
+    (row,) = open_source(f"{tmp_path / 'in'}{place}" + (suffix if place == "/v.hdr" else ""))
+    assert isinstance(row, Unreadable)
+    assert isinstance(row.error, UnsafePath)
+    assert "link" in str(row.error)
+    assert "after the folder was listed" not in str(row.error)
+
+
+def test_voxels_whose_header_is_a_link_are_an_error_row(tmp_path: Path) -> None:
+    header, voxels = pair(tmp_path / "in")
+    header.rename(tmp_path / header.name)
+    header.symlink_to(tmp_path / header.name)
+    (row,) = open_source(voxels)
+    assert isinstance(row, Unreadable)
+    assert "'v.hdr', is a link" in str(row.error)
+    (row,) = open_source(tmp_path / "in")
+    assert isinstance(row, Unreadable)
+    assert "link" in str(row.error)

@@ -150,3 +150,78 @@ def test_frames_that_an_animation_does_not_declare_are_noted(num_declared: int, 
     images = list(open_source(tmp_path / "x.png", sandboxed=False))
     expected = [] if num_declared == 4 else [f"the PNG declares {num_declared} frame(s) of an animation and holds 4"]
     assert all(image.notes == expected for image in images if isinstance(image, Image))
+
+
+def with_header(content: bytes, place: int, value: int) -> bytes:
+    """With another byte at that place of the image header."""
+    header = bytearray(content[16:29])
+    header[place] = value
+    return content[:8] + chunk(b"IHDR", bytes(header)) + content[33:]
+
+
+@pytest.mark.parametrize(("place", "value"), [(10, 1), (11, 1), (11, 64), (12, 2), (12, 7)])
+def test_methods_that_the_standard_does_not_define_are_refused_by_name(place: int, value: int, tmp_path: Path) -> None:
+    content = png(noise(255), GREY)
+    assert read(with_header(content, 10, 0), tmp_path).notes == []
+    problem = error(with_header(content, place, value), tmp_path)
+    assert isinstance(problem, UnsupportedEncoding)
+    assert f"method {value}" in str(problem)
+
+
+def test_a_depth_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    assert "colour type 0 with 3 bits" in str(error(with_header(png(noise(7), GREY), 8, 3), tmp_path))
+
+
+def test_a_png_without_its_end_is_noted(tmp_path: Path) -> None:
+    content = png(noise(255), GREY)
+    image = read(content[:-12], tmp_path)
+    assert "no end mark" in str(image.notes)
+    np.testing.assert_array_equal(image.pixels, read(content, tmp_path).pixels)
+
+
+def behind(content: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """With these chunks between picture data and end."""
+    return content[:-12] + b"".join(chunk(*each) for each in chunks) + content[-12:]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (b"tRNS", b"\0\x64"),
+        (b"PLTE", bytes(30)),
+        (b"cICP", bytes([9, 16, 0, 1])),
+        (b"iCCP", b"a\0\0" + zlib.compress(b"x")),
+    ],
+)
+def test_colours_described_behind_the_picture_data_are_refused(name: bytes, content: bytes, tmp_path: Path) -> None:
+    problem = str(error(behind(png(noise(255), GREY), (name, content)), tmp_path))
+    assert f"{name.decode()} stands behind the picture data" in problem
+
+
+def test_a_gamma_behind_the_picture_data_is_noted(tmp_path: Path) -> None:
+    image = read(behind(png(noise(255), GREY), (b"gAMA", struct.pack(">I", 100_000))), tmp_path)
+    assert "gAMA stands behind" in str(image.notes)
+
+
+PALETTE_30 = (b"PLTE", bytes(range(90)))
+
+
+@pytest.mark.parametrize(
+    ("chunks", "reason"),
+    [
+        ([PALETTE_30, PALETTE_30], "2 chunks PLTE"),
+        ([(b"PLTE", bytes(91))], "palette has 91 bytes"),
+        ([PALETTE_30, (b"tRNS", bytes(31))], "tRNS has 31 bytes"),
+        ([(b"tRNS", bytes(30)), PALETTE_30], "tRNS stands before the palette"),
+    ],
+)
+def test_palettes_that_programs_read_differently_are_refused(
+    chunks: list[tuple[bytes, bytes]], reason: str, tmp_path: Path
+) -> None:
+    indices = noise(29)
+    assert read(png(indices, PALETTE, PALETTE_30, (b"tRNS", bytes(30))), tmp_path).notes == []
+    assert reason in str(error(png(indices, PALETTE, *chunks), tmp_path))
+
+
+def test_a_transparent_grey_of_the_wrong_length_is_refused(tmp_path: Path) -> None:
+    assert "tRNS has 6 bytes" in str(error(png(noise(255), GREY, (b"tRNS", bytes(6))), tmp_path))

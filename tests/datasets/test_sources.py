@@ -145,7 +145,7 @@ def test_a_link_out_of_the_folder_is_an_error_row(save: Save, tmp_path: Path) ->
         ("x.jpg", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, UnsupportedFormat, "its content is PNG"),
         ("x.tif", b"II*\0\xff\xff\xff\xff", CorruptFile, "cannot be decoded"),
         ("x.dcm", b"\0" * 128 + b"DICM", UnsupportedFormat, ""),
-        ("x.zzz", b"GIF89a", CorruptFile, "cannot be decoded"),
+        ("x.zzz", b"GIF89a", CorruptFile, "cut short in its header"),
         ("x.png", b"\x7fELF" + b"\0" * 60, UnsupportedFormat, "7f 45 4c 46"),
     ],
 )
