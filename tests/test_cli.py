@@ -216,15 +216,15 @@ def test_generate_writes_marked_pictures(tmp_path: Path, save: Save, photo: np.n
     tiny.shaken(of)
     save_cascade(tmp_path / "cascade", of, {"title": "tiny", "stages": {}})
     reference = save(photo[:120, :160], "reference.png")
-    common = ["generate", "sky", "--cascade", str(tmp_path / "cascade"), "--size", "64x80", "--steps", "2"]
+    common = ["generate", "sky", "--cascade", str(tmp_path / "cascade"), "--size", "96x112", "--steps", "2"]
     result = oddpixel(*common, "-n", "2", "--like", reference, "-o", tmp_path / "out", "--json")
     assert result.returncode == 0, result.stderr
     items = json.loads(result.stdout)["items"]
     assert [item["item"] for item in items] == ["000000.png", "000001.png"]
     with Pillow.open(tmp_path / "out/000001.png") as picture:
-        assert picture.size == (80, 64)
+        assert picture.size == (112, 96)
         assert "trainedAlgorithmicMedia" in picture.info["XML:com.adobe.xmp"]
-    for wrong, said in ((["--size", "big"], "HEIGHTxWIDTH"), (["--strength", "0.5"], "needs an image")):
+    for wrong, said in ((["--size", "big"], "HEIGHTxWIDTH"), (["--strength", "0.5"], "without an image there is none")):
         result = oddpixel(*common, *wrong, "-o", tmp_path / "out")
         assert result.returncode == 2
         assert said in result.stderr
