@@ -141,7 +141,7 @@ def test_the_viewer_gets_a_scans_synthetic_picture_in_its_own_unit(opened: OpenR
     ("item", "options", "error", "because"),
     [
         ("nothing.png", {"kind": "reference"}, MissingFile, "no item"),
-        ("zz-broken.png", {"kind": "reference"}, UnreadableInput, "cannot be decoded"),
+        ("zz-broken.png", {"kind": "reference"}, UnreadableInput, "not with an image header"),
         (CASE, {"kind": "expected"}, UsageError, "folder"),
         (CASE, {"kind": "expected", "normals": "/etc"}, UsageError, "only folders within"),
         ("normal-03.png", {"kind": "expected", "normals": "NORMALS"}, InvalidImage, "no map"),
