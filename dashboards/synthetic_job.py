@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import UInt8
 
 from oddpixel.errors import InvalidImage, MissingFile, OddPixelError, UsageError
 from oddpixel.forensics.run_table import Filter, RunTable
@@ -36,7 +36,6 @@ from .synthetic import LARGEST_SEED, MAKERS, SCHEMA, TITLES, folder_of, name_of
 from .uploads import allowed
 
 MOST_NORMALS = 200
-PEAK = 0.5  # of the map's largest evidence, where the run has no threshold to mark by
 PARTS = {"capture": "low-resolution blueprint", "high": "stage C", "decode": "stage B"}
 
 TEXT_IN_PIXELS = (
@@ -125,11 +124,14 @@ def reference(image: Image, options: Options) -> Made:
 
 def expected(run: OpenRun, row: dict[str, Any], image: Image, options: Options) -> Made:
     from oddpixel.forensics.detect.expected import expected_normal
+    from oddpixel.forensics.detect.odd_region import odd_region
 
     folder = allowed(options.normals, run.roots)
     detector = run.run.record["options"].get("detector")
     if not isinstance(detector, str):
         raise UsageError(NO_DETECTOR)
+    if row["map"] is None:
+        raise InvalidImage(NO_MAP)
     odd = odd_region(run.run, row, (image.pixels.shape[1], image.pixels.shape[2]))
     normals = normals_like(image, folder)
     report("comparing with normal images", 0, 1)
@@ -144,21 +146,6 @@ def expected(run: OpenRun, row: dict[str, Any], image: Image, options: Options) 
         spacing_mm=image.spacing_mm,
         sources=tuple(normals[k].source for k in found.sources),
     )
-
-
-def odd_region(run: Run, row: dict[str, Any], size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
-    """Where the map is above the run's threshold, else above half of its peak. Raises: InvalidImage, MissingFile."""
-    from oddpixel.forensics.detect.evidence_picture import read_evidence
-    from oddpixel.forensics.detect.fusion import on_image
-
-    if row["map"] is None:
-        raise InvalidImage(NO_MAP)
-    heat, _ = read_evidence(run, row["map"])
-    evidence: Float[np.ndarray, "h w"] = on_image(heat, size)
-    threshold = (run.record.get("decision") or {}).get("map_threshold")
-    marks = PEAK * float(evidence.max()) if threshold is None or evidence.max() <= threshold else threshold
-    odd: Bool[np.ndarray, "h w"] = evidence > marks
-    return odd
 
 
 def normals_like(image: Image, folder: Path) -> list[Image]:

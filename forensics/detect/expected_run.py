@@ -23,13 +23,11 @@ from oddpixel.forensics.runs import Run
 from oddpixel.image import Image, Unreadable, file_and_frame
 from oddpixel.provenance import save_synthetic
 
-from .evidence_picture import read_evidence
 from .expected import Expected, expected_normal
-from .fusion import on_image
+from .odd_region import odd_region
 
 FOLDER = "expected"
 MOST_NORMALS = 200
-PEAK = 0.5  # of the map's largest evidence, where the run has no threshold to mark by
 
 
 def write_expected(
@@ -39,7 +37,6 @@ def write_expected(
     known = [image for image, _ in zip(readable(open_source(*normals)), range(MOST_NORMALS), strict=False)]
     if not known:
         raise UsageError(f"no normal image in {', '.join(map(str, normals))}; an expected normal is taken from them")
-    threshold = (run.record.get("decision") or {}).get("map_threshold")
     files = OriginalFiles(run)
     flagged = [row for row in rows if row["flagged"] and row["map"]]
     with closing(files.reader.decoder()) as decoder:
@@ -52,22 +49,18 @@ def write_expected(
                 raise image.error
             if image.sha256 != row["sha256"]:
                 raise InvalidImage("the file has changed since it was scored; flag it again")
-            return _written(run, row, image, known, threshold, aligned)
+            return _written(run, row, image, known, aligned)
 
         records = list(border(flagged, step, _failed))
     run.write_json(f"{FOLDER}/expected.json", {"normals": [image.source for image in known], "items": records})
     return records
 
 
-def _written(
-    run: Run, row: dict[str, Any], image: Image, normals: Sequence[Image], threshold: float | None, aligned: bool
-) -> dict[str, Any]:
+def _written(run: Run, row: dict[str, Any], image: Image, normals: Sequence[Image], aligned: bool) -> dict[str, Any]:
     alike = [each for each in normals if each.unit == image.unit and len(each.pixels) == len(image.pixels)]
     if not alike:
         raise InvalidImage(f"none of the normal images is in {image.unit} with {len(image.pixels)} channels")
-    heat, _ = read_evidence(run, row["map"])
-    evidence = on_image(heat, (image.pixels.shape[1], image.pixels.shape[2]))
-    odd = evidence > (PEAK * float(evidence.max()) if threshold is None or evidence.max() <= threshold else threshold)
+    odd = odd_region(run, row, (image.pixels.shape[1], image.pixels.shape[2]))
     pixels = [np.nan_to_num(each.pixels) for each in alike]
     made: Expected = expected_normal(np.nan_to_num(image.pixels), odd, pixels, aligned=aligned)
     name = f"{FOLDER}/{Path(row['map']).stem}.png"

@@ -19,11 +19,11 @@ from oddpixel.training import Trainer, TrainingOptions
 
 from ..adapter import Adapter, AdapterOptions, drawn_masks, save_adapter
 from ..cascade import BUNDLED, Cascade, find_cascade, load_cascade, read_content
-from .denoising import DenoisingLosses, draw_times, losses, noise_like, noised
+from .denoising import DenoisingLosses, draw_times, losses, mean_over_times, noise_like, noised
 from .latents import Encode, LatentMaker, Latents, moved
 from .pictures import Pictures
 from .recipe_pictures import pictures_of
-from .stage_c import TIMES, told
+from .stage_c import told
 from .task import LatentTask, training_device
 
 HELD_OUT = 16  # crops that figures are taken on
@@ -114,11 +114,12 @@ class AdapterTask(LatentTask):
         if self.crops is not None and is_shown:
             shown = self._shown(self.crops[1][side].high.float(), torch.Generator(self.device).manual_seed(1))
         labels = torch.zeros(len(x_0), dtype=torch.long, device=self.device)
-        errors = []
-        for t in torch.linspace(0.05, 0.95, TIMES):
+
+        def error(t: Tensor) -> Tensor:
             noise, times = noise_like(x_0, generator), t.expand(len(x_0)).to(self.device)
-            errors.append(float(self.objective(x_0, noise, times, labels, shown).mse))
-        return sum(errors) / len(errors)
+            return self.objective(x_0, noise, times, labels, shown).mse
+
+        return mean_over_times(error)
 
 
 def prepare(

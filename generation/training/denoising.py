@@ -5,6 +5,7 @@ A network whose output is the velocity learns that: v_hat - v = (e_hat - e) / al
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ from ..schedule import CosineSchedule, add_noise, alpha_sigma
 from ..stages.unet import Parametrisation
 
 EARLIEST = 1e-3
+TIMES = 8  # at which held-out latents are measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,11 @@ def draw_times(count: int, generator: torch.Generator) -> Float[Tensor, "_b"]:
 
 def noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randn(x.shape, generator=generator, device=generator.device)
+
+
+def mean_over_times(error: Callable[[Tensor], Tensor]) -> float:
+    """Of a held-out error at `TIMES` times, evenly spaced."""
+    return sum(float(error(t)) for t in torch.linspace(0.05, 0.95, TIMES)) / TIMES
 
 
 def noised(x_0: Tensor, noise: Tensor, t: Tensor, shift: float = 1.0) -> Noised:

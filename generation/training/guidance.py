@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from ..cascade import Cascade
 from ..guidance.guided import GuidedStageC, Plan
 from ..pipeline import CAPTURED_AT
-from .denoising import DenoisingLosses, draw_times, losses, noise_like, noised
+from .denoising import DenoisingLosses, draw_times, losses, mean_over_times, noise_like, noised
 from .latents import Latents
-from .stage_c import TIMES, told
+from .stage_c import told
 from .task import LatentTask
 
 
@@ -95,9 +95,10 @@ class GuidanceTask(LatentTask):
         generator = torch.Generator().manual_seed(0)
         device = next(self.objective.parameters()).device
         high, low = latents.high.to(device).float(), latents.low.to(device).float()
-        errors = []
-        for t in torch.linspace(0.05, 0.95, TIMES):
+
+        def error(t: Tensor) -> Tensor:
             noise, low_noise = (torch.randn(x.shape, generator=generator).to(device) for x in (high, low))
             times = t.expand(len(high)).to(device)
-            errors.append(float(self.objective(high, low, noise, low_noise, times, is_guided).mse))
-        return sum(errors) / len(errors)
+            return self.objective(high, low, noise, low_noise, times, is_guided).mse
+
+        return mean_over_times(error)

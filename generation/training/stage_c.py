@@ -16,12 +16,11 @@ from ..cascade import Cascade
 from ..conditions.label import LabelConditioner
 from ..conditions.reference import look_of
 from ..conditions.tokens import Conditions
-from .denoising import DenoisingLosses, draw_times, losses, noise_like, noised
+from .denoising import DenoisingLosses, draw_times, losses, mean_over_times, noise_like, noised
 from .latents import Latents
 from .task import LatentTask
 
 NOTHING_TOLD, NO_LOOK = 0.05, 0.5
-TIMES = 8  # at which held-out latents are measured
 
 
 class StageCLoss(nn.Module):
@@ -88,9 +87,10 @@ class StageCTask(LatentTask):
         generator = torch.Generator().manual_seed(0)
         device = next(self.objective.parameters()).device
         x_0, labels = latents.high.to(device).float(), latents.labels.to(device)
-        errors = []
-        for t in torch.linspace(0.05, 0.95, TIMES):
+
+        def error(t: Tensor) -> Tensor:
             noise = torch.randn(x_0.shape, generator=generator).to(device)
             looks = torch.zeros_like(look_of(x_0))
-            errors.append(float(self.objective(x_0, noise, t.expand(len(x_0)).to(device), labels, looks).mse))
-        return sum(errors) / len(errors)
+            return self.objective(x_0, noise, t.expand(len(x_0)).to(device), labels, looks).mse
+
+        return mean_over_times(error)

@@ -19,10 +19,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from oddpixel import Image, open_source
+from oddpixel import Image
 from oddpixel.errors import CorruptFile, UnsupportedEncoding
-from oddpixel.image import Unreadable
 from tests.datasets.dicom_maker import make_slice
+from tests.datasets.one_file import error, one, read
 
 STORED = np.random.default_rng(0).integers(0, 4096, (48, 64)).astype(np.uint16)
 TWELVE: dict[str, Any] = {"BitsStored": 12, "HighBit": 11}
@@ -52,22 +52,6 @@ def compressed(path: Path, syntax: str, *frames: bytes, offsets: bool = True, **
     data["PixelData"].is_undefined_length = True
     data.save_as(path)
     return path
-
-
-def read(path: Path) -> list[Image | Unreadable]:
-    return list(open_source(path, sandboxed=False))
-
-
-def one(path: Path) -> Image:
-    (image,) = read(path)
-    assert isinstance(image, Image), image.error
-    return image
-
-
-def error(path: Path) -> Exception:
-    (image,) = read(path)
-    assert isinstance(image, Unreadable), "it reads as a good picture"
-    return image.error
 
 
 @pytest.mark.parametrize("syntax", LOSSLESS)

@@ -13,30 +13,15 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, RTDoseStorage
 
-from oddpixel import Image, open_source
+from oddpixel import Image
 from oddpixel.errors import CorruptFile, UnsupportedEncoding
 from oddpixel.image import Unreadable
 from tests.datasets.dicom_maker import make_slice
+from tests.datasets.one_file import error, one, read
 
 RGB = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
 GREY = np.random.default_rng(0).integers(0, 4096, (8, 12)).astype(np.uint16)
 TWELVE: dict[str, Any] = {"BitsStored": 12, "HighBit": 11}
-
-
-def read(path: Path) -> list[Image | Unreadable]:
-    return list(open_source(path, sandboxed=False))
-
-
-def one(path: Path) -> Image:
-    (image,) = read(path)
-    assert isinstance(image, Image), image.error
-    return image
-
-
-def error(path: Path) -> Exception:
-    (image,) = read(path)
-    assert isinstance(image, Unreadable), "it reads as a good picture"
-    return image.error
 
 
 def colours(path: Path, interpretation: str, **elements: Any) -> Path:
