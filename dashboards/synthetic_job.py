@@ -102,15 +102,17 @@ def row_of(run: Run, item: str) -> dict[str, Any]:
 
 
 def reference(image: Image, options: Options) -> Made:
+    from oddpixel.generation.given import Given
     from oddpixel.generation.make import Generator
     from oddpixel.generation.references import reference_of, size_like
     from oddpixel.generation.request import Request
 
     report("loading the cascade", 0, 1)
     generator, like = Generator.load(), reference_of(image)
+    given = Given(like=like)
     height, width = size_like(like.size)
     request = Request(like=image.source, seed=options.seed, size=(options.scale * height, options.scale * width))
-    synthetic = next(generator.make(request, lambda part, done, of: report(PARTS.get(part, part), done, of), like))
+    synthetic = next(generator.make(request, lambda part, done, of: report(PARTS.get(part, part), done, of), given))
     spacing = synthetic.record["reference"]["spacing_mm"]
     return Made(
         pixels=synthetic.pixels,

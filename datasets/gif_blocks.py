@@ -133,7 +133,8 @@ class _Parser:
                     return [f"behind frame {len(self.frames)} of the GIF stands no block: what follows is not read"]
         except _CutShort:
             return ["the GIF has no end mark: it is cut short, and frames may be missing"]
-        return []
+        behind = len(self.content[self.position :].strip(b"\0"))
+        return [f"{behind} bytes behind the GIF's end mark are not read"] if behind else []
 
     def _extension(self) -> None:
         label = self._take(1)[0]

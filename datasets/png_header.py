@@ -17,6 +17,7 @@ import numpy as np
 
 from oddpixel.errors import CorruptFile, UnsupportedEncoding
 
+HEADER_BYTES = 13  # PNG 3, 11.2.1
 KNOWN_CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 LONGEST = 768  # bytes of a chunk that is read: a whole palette
 PALETTE, COLOURS = 3, {0: 1, 2: 3, 3: 3, 4: 1, 6: 3}  # by colour type; the alpha's significant bits stand last
@@ -52,8 +53,10 @@ def read_header(file: BinaryIO) -> PngHeader:
     chunks = dict(_chunks(file))
     _check_critical(chunks)
     image, significant, primaries = (chunks.get(name, b"") for name in (b"IHDR", b"sBIT", b"cHRM"))
-    if len(image) < 10:
-        raise CorruptFile("the PNG has no image header; get an undamaged copy of the file")
+    if len(image) != HEADER_BYTES:
+        raise CorruptFile(
+            f"the PNG has an image header of {len(image)} bytes instead of {HEADER_BYTES}; get an undamaged copy of the file"
+        )
     depth, colour_type = image[8], image[9]
     is_palette = colour_type == PALETTE
     values = struct.unpack(">8I", primaries) if len(primaries) == 32 else None

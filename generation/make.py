@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,11 @@ from oddpixel.provenance import Signature
 from .adapter import Adapter, load_adapter
 from .cascade import BUNDLED, load_cascade, read_content
 from .follows import Follows
+from .given import Given
 from .official.load import from_official
 from .outputs import Outputs
 from .pipeline import OnStep, SamplingOptions, UltraPixelPipeline
-from .references import Reference, read_reference, size_like
+from .references import Reference, size_like
 from .request import PLACES, STRENGTH, Request
 from .sizes import Grid
 
@@ -90,18 +92,17 @@ class Generator:
         self,
         request: Request,
         on_step: OnStep = lambda part, done, total: None,
-        like: Reference | None = None,
+        given: Given | None = None,
     ) -> Iterator[Synthetic]:
         """The pictures of a request, one by one.
 
         Arguments:
-            like: the image that `request.like` names, where the caller has read it already.
+            given: the images that the request names, where the caller has read them already.
 
         Raises: UsageError, NotEnoughMemory, UnreadableInput.
         """
-        like = like or _read(request.like)
-        image, control, mask = (_read(place) for place in (request.image, request.control, request.mask))
-        shown = like or image or control
+        given = given or Given.read(request)
+        like, image, shown = given.like, given.image, given.shown
         size = self.size(request, shown)
         least = self._least_like
         if like is not None and size[0] * size[1] < least**2:
@@ -110,7 +111,7 @@ class Generator:
                 "ones do not keep its layout"
             )
         prompt = self._prompt(request, shown)
-        follows = Follows.of(self.adapter, control, mask, size)
+        follows = Follows.of(self.adapter, given.control, given.mask, size)
         for seed in range(request.seed, request.seed + request.count):
             made = self.pipeline(
                 [prompt],
@@ -129,6 +130,14 @@ class Generator:
     def size(self, request: Request, shown: Reference | None) -> Grid:
         """Of what will be made."""
         return request.size or (DEFAULT_SIZE if shown is None else size_like(shown.size))
+
+    @property
+    def options_sha256(self) -> str | None:
+        """Of what the weights mean: the same ones under other labels or at another geometry make other pictures."""
+        if self.cascade is None:
+            return None
+        options = json.dumps(dataclasses.asdict(self.cascade.options), sort_keys=True)
+        return hashlib.sha256(options.encode()).hexdigest()
 
     @property
     def _least_like(self) -> int:
@@ -164,6 +173,7 @@ class Generator:
             "width": size[1],
             "cascade": self.name,
             "cascade_sha256": self.sha256,
+            "options_sha256": self.options_sha256,
             "label": prompt[0] if isinstance(prompt, tuple) else prompt,
             "adapter": None if self.adapter is None else self.adapter.facts,
             "request": request.described(),
@@ -189,18 +199,14 @@ def make(
     Raises: UsageError, NotEnoughMemory, ModelError, UnreadableInput.
     """
     outputs = Outputs(out, request.format, overwrite)
-    like = _read(request.like)
-    outputs.prepare(request, generator.size(request, like))
+    given = Given.read(request)
+    outputs.prepare(request, generator.size(request, given.shown), given.digests)
     items: list[dict[str, Any]] = []
-    for made in generator.make(request, on_step, like):
+    for made in generator.make(request, on_step, given):
         made_by = f"{generator}, seed {made.record['seed']}{_words(request)}"
         items.append(outputs.write(made.pixels, made_by, made.record, signature))
         outputs.list_all(items, _files(generator.pipeline))
     return items
-
-
-def _read(place: str | None) -> Reference | None:
-    return None if place is None else read_reference(place)
 
 
 def _words(request: Request) -> str:

@@ -14,20 +14,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from oddpixel.envelope import plain
 from oddpixel.errors import UsageError
 from oddpixel.files import write_whole
 from oddpixel.provenance import MEDIA_TYPES, Signature, check_sides, save_synthetic
 from oddpixel.records import read_record
+from oddpixel.weights import sha256_of
 
-from .request import PLACES, Request
+from .request import Request
 from .sizes import Grid
 
 SCHEMA = "oddpixel/generate/1"
 LIST = "generate.json"
+LOCK = ".generate.lock"
 LISTED = {
     "type": "object",
-    "properties": {"items": {"type": "array", "items": {"type": "object", "required": ["item"]}}},
+    "required": ["schema", "items"],
+    "properties": {
+        "schema": {"const": SCHEMA},
+        "items": {"type": "array", "items": {"type": "object", "required": ["item"]}},
+    },
 }
 
 
@@ -37,8 +45,14 @@ class Outputs:
     format: str
     overwrite: bool = False
 
-    def prepare(self, request: Request, size: Grid) -> None:
-        """Before any work. Raises: UsageError where a picture cannot or must not be written."""
+    def prepare(self, request: Request, size: Grid, given: frozenset[str]) -> None:
+        """Before any work.
+
+        Arguments:
+            given: SHA-256 of the images that the request names.
+
+        Raises: UsageError where a picture cannot or must not be written.
+        """
         check_sides(f".{self.format}", max(size))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +60,6 @@ class Outputs:
             raise UsageError(f"{self.folder} cannot be made a folder: {error.strerror}") from error
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise UsageError(f"nothing can be written into {self.folder}; name another folder")
-        given = {Path(place).resolve() for name in PLACES if (place := getattr(request, name)) is not None}
         for seed in range(request.seed, request.seed + request.count):
             for path in self._of(seed):
                 self._check(path, given)
@@ -59,26 +72,30 @@ class Outputs:
         path = self.folder / f"{record['seed']:06d}.{self.format}"
         item = {"item": path.name, "sha256": "", **record}
         try:
-            save_synthetic(path, pixels, made_by, signature)
-            item["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-            self._write_json(path.with_suffix(".json").name, {"schema": SCHEMA, **item})
+            with FileLock(self.folder / LOCK):
+                for each in self._of(record["seed"]):
+                    self._check(each, frozenset())  # another process may have written it since
+                save_synthetic(path, pixels, made_by, signature)
+                item["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+                self._write_json(path.with_suffix(".json").name, {"schema": SCHEMA, **item})
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}") from error
         return item
 
     def list_all(self, items: list[dict[str, Any]], files: dict[str, Any]) -> None:
         """Those that were made now, after those that were there."""
-        earlier = self._earlier([item["item"] for item in items])
-        self._write_json(LIST, plain({"schema": SCHEMA, "files": files, "items": [*earlier, *items]}))
+        with FileLock(self.folder / LOCK):
+            earlier = self._earlier([item["item"] for item in items])
+            self._write_json(LIST, plain({"schema": SCHEMA, "files": files, "items": [*earlier, *items]}))
 
     def _of(self, seed: int) -> list[Path]:
         suffixes = [".json", *MEDIA_TYPES]
         return [self.folder / f"{seed:06d}{suffix}" for suffix in suffixes]
 
-    def _check(self, path: Path, given: set[Path]) -> None:
+    def _check(self, path: Path, given: frozenset[str]) -> None:
         if not os.path.lexists(path):
             return
-        if path.resolve() in given:
+        if path.is_file() and given and sha256_of(path) in given:
             raise UsageError(f"{path} is one of the images given; name another folder with -o")
         if not self.overwrite:
             raise UsageError(f"{path} is there already; name another folder with -o, another --seed, or --overwrite")

@@ -21,6 +21,7 @@ from . import Frame, Header, noted
 
 TO_BACKGROUND, TO_PREVIOUS = 2, 3  # of the disposal
 OPAQUE = 255
+UNCOVERED = "no frame has covered the whole canvas yet: the rest is shown as transparent, where other programs show a background"
 BACKGROUND_SHOWN = "an earlier frame was removed to the file's background colour, where browsers show none"
 RAMP = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 
@@ -63,6 +64,7 @@ class OpenedGif:
             self._lay(self.gif.frames[self.num_laid])
         frame = appearance(self._samples())
         notes = [BACKGROUND_SHOWN] if any(map(self._shows_background, self.gif.frames[:index])) else []
+        notes += [UNCOVERED] if not self.is_covered.all() else []
         return noted(frame, [*notes, *_outside(self.gif.frames[index], self.gif.width, self.gif.height)])
 
     def _shows_background(self, frame: GifFrame) -> bool:
@@ -76,6 +78,7 @@ class OpenedGif:
 
     def _rewind(self) -> None:
         self.canvas = np.zeros((self.gif.height, self.gif.width, 4), np.uint8)
+        self.is_covered = self.was_covered = np.zeros(self.canvas.shape[:2], bool)
         self.shown, self.num_laid = self.canvas, 0
 
     def _lay(self, frame: GifFrame) -> None:
@@ -87,8 +90,10 @@ class OpenedGif:
         indices = indices[: place.shape[0], : place.shape[1]]
         is_drawn = np.full(indices.shape, True) if frame.transparent is None else indices != frame.transparent
         place[is_drawn] = _colours(frame.palette)[indices[is_drawn]]
+        self.is_covered = self.was_covered.copy()
+        self.is_covered[frame.top : frame.top + frame.height, frame.left : frame.left + frame.width] = True
         if frame.disposal != TO_PREVIOUS:
-            self.canvas = self.shown
+            self.canvas, self.was_covered = self.shown, self.is_covered
         if frame.disposal == TO_BACKGROUND:
             self.canvas = self.shown.copy()
             place = self.canvas[frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]

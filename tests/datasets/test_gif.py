@@ -202,3 +202,25 @@ def test_what_is_no_block_and_a_frame_outside_of_the_canvas_are_noted(tmp_path: 
     assert "behind frame 2 of the GIF stands no block" in str(first.notes)
     assert "outside" in str(second.notes)
     assert "outside" not in str(first.notes)
+
+
+@pytest.mark.parametrize(("place", "is_noted"), [((0, 0, HEIGHT, WIDTH), False), ((2, 3, HEIGHT - 2, WIDTH - 3), True)])
+def test_a_canvas_that_nothing_covers_is_noted(
+    place: tuple[int, int, int, int], is_noted: bool, tmp_path: Path
+) -> None:
+    top, left, height, width = place
+    first = Part(indices=noise(height, width), top=top, left=left)
+    (image,) = read(gif(first), tmp_path)
+    assert any("no frame has covered the whole canvas" in note for note in _notes(image)) == is_noted
+
+
+def test_bytes_behind_the_end_are_noted(tmp_path: Path) -> None:
+    (image,) = read(gif(Part(indices=noise())) + b"more" + bytes(3), tmp_path)
+    assert "4 bytes behind the GIF's end mark are not read" in _notes(image)
+    (image,) = read(gif(Part(indices=noise())) + bytes(7), tmp_path)
+    assert _notes(image) == []
+
+
+def _notes(image: Image | Unreadable) -> list[str]:
+    assert isinstance(image, Image)
+    return image.notes

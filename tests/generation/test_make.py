@@ -17,7 +17,9 @@ from PIL import Image as Pillow
 from oddpixel.errors import CorruptWeights, InvalidImage, UsageError, WrongArchitecture
 from oddpixel.forensics.audit.facts import facts_of
 from oddpixel.generation.cascade import load_cascade, save_cascade
+from oddpixel.generation.given import Given
 from oddpixel.generation.make import Generator, make
+from oddpixel.generation.outputs import Outputs
 from oddpixel.generation.references import reference_of, size_like
 from oddpixel.generation.request import FORMATS, Request
 from oddpixel.generation.sizes import parsed
@@ -111,7 +113,7 @@ def test_a_reference_of_any_size_has_a_look(size: tuple[int, int], generator: Ge
 def test_an_image_that_was_read_already_is_not_read_again(generator: Generator) -> None:
     image = scan("HU", np.linspace(-1000, 1000, 64 * 64).reshape(1, 64, 64))
     request = Request(like="no such file.dcm", size=LIKE, steps=1)
-    (made,) = generator.make(request, like=reference_of(image))
+    (made,) = generator.make(request, given=Given(like=reference_of(image)))
     assert made.record["reference"]["image"] == "scan.dcm"
     assert made.record["request"]["like"] == "no such file.dcm"
 
@@ -141,7 +143,7 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, generator: Generator) ->
     with pytest.raises(UsageError, match="no device 'foo'"):
         Generator.load(device="foo")
     with pytest.raises(UsageError, match="smaller ones do not keep its layout"):
-        next(generator.make(Request(size=SIZE), like=reference_of(scan("HU", np.zeros((1, 64, 64))))))
+        next(generator.make(Request(size=SIZE), given=Given(like=reference_of(scan("HU", np.zeros((1, 64, 64)))))))
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be made a folder"):
         make(Request(size=SIZE, steps=1), generator, tmp_path / "file" / "out")
@@ -188,9 +190,48 @@ def test_nothing_that_is_there_is_replaced(generator: Generator, tmp_path: Path,
     assert [each["seed"] for each in json.loads((tmp_path / "generate.json").read_text())["items"]] == [0, 1]
     own = save(photo[:120, :160], "own/000000.png")
     original = own.read_bytes()
-    with pytest.raises(UsageError, match="is one of the images given"):
-        make(Request(like=str(own), size=LIKE, steps=1), generator, own.parent, overwrite=True)
-    assert own.read_bytes() == original
+    for request in (
+        Request(like=str(own), size=LIKE, steps=1),
+        Request(like=f"{own}#0", size=LIKE, steps=1),
+        Request(like=str(own.parent), size=LIKE, steps=1),
+        Request(image=str(own), size=SIZE, steps=1),
+    ):
+        with pytest.raises(UsageError, match="is one of the images given"):
+            make(request, generator, own.parent, overwrite=True)
+        assert own.read_bytes() == original
+
+
+def test_a_list_of_something_else_is_left_alone(generator: Generator, tmp_path: Path) -> None:
+    (tmp_path / "generate.json").write_text('{"my": "annotations"}')
+    for overwrite in (False, True):
+        with pytest.raises(UsageError, match=r"generate\.json"):
+            make(Request(size=SIZE, steps=1), generator, tmp_path, overwrite=overwrite)
+    assert json.loads((tmp_path / "generate.json").read_text()) == {"my": "annotations"}
+
+
+def test_what_another_process_has_written_meanwhile_is_kept(generator: Generator, tmp_path: Path) -> None:
+    """Both looked before either wrote."""
+    one, other = (Outputs(tmp_path, kind) for kind in ("png", "jpeg"))
+    for outputs in (one, other):
+        outputs.prepare(Request(size=SIZE), SIZE, frozenset())
+    pixels, record = np.zeros((*SIZE, 3), np.uint8), {"seed": 0}
+    one.write(pixels, "one", record)
+    written = (tmp_path / "000000.json").read_bytes()
+    with pytest.raises(UsageError, match="000000.json is there already"):
+        other.write(pixels, "other", record)
+    assert (tmp_path / "000000.json").read_bytes() == written
+    assert not (tmp_path / "000000.jpeg").exists()
+
+
+def test_a_record_tells_the_same_weights_under_other_labels_apart(generator: Generator, tmp_path: Path) -> None:
+    save_cascade(tmp_path, cascade(), {"stages": {}})
+    one = Generator.load(tmp_path)
+    record = json.loads((tmp_path / "model.json").read_text())
+    record["options"]["labels"].reverse()
+    (tmp_path / "model.json").write_text(json.dumps(record))
+    other = Generator.load(tmp_path)
+    assert one.sha256 == other.sha256
+    assert one.options_sha256 != other.options_sha256
 
 
 @pytest.mark.parametrize("name", ["000001.png", "000001.json", "generate.json"])

@@ -1,0 +1,35 @@
+"""The images that a request names, read once: they decide the size, guide the picture, and are never replaced by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .references import Reference, read_reference
+from .request import Request
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Arguments are those of `Request`, as images."""
+
+    like: Reference | None = None
+    image: Reference | None = None
+    control: Reference | None = None
+    mask: Reference | None = None
+
+    @classmethod
+    def read(cls, request: Request) -> Given:
+        """Raises: UnreadableInput, UsageError."""
+        places = request.like, request.image, request.control, request.mask
+        return cls(*(None if place is None else read_reference(place) for place in places))
+
+    @property
+    def shown(self) -> Reference | None:
+        """The one that the picture is made after."""
+        return self.like or self.image or self.control
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """SHA-256 of their files."""
+        every = self.like, self.image, self.control, self.mask
+        return frozenset(each.sha256 for each in every if each is not None)
