@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from oddpixel.errors import MissingFile, RunError, UnreadableInput
-from oddpixel.forensics.run_table import Filter, RunTable
-from oddpixel.forensics.runs import Run
-from oddpixel.forensics.verdicts import UNDECIDED, Verdict, Verdicts
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.table import Filter, RunTable
+from oddpixel.forensics.runs.verdicts import UNDECIDED, Verdict, Verdicts
 
 from .originals import Originals
 

@@ -23,8 +23,8 @@ from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.reading import read_frame
 from oddpixel.datasets.sandbox import Decoder
 from oddpixel.errors import MissingFile
-from oddpixel.forensics.originals import OriginalFiles, changed, recorded_digest
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.originals import OriginalFiles, changed, recorded_digest
+from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Image, Unreadable, file_and_frame
 
 TILE = 512

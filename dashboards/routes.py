@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from oddpixel.errors import MissingFile, OddPixelError, RunError, UnreadableInput, UsageError
-from oddpixel.forensics.row_cells import error_of, reasons_of
-from oddpixel.forensics.run_table import DECISION, Filter
+from oddpixel.forensics.runs.rows import error_of, reasons_of
+from oddpixel.forensics.runs.table import DECISION, Filter
 
 from .library import DECISIONS, OpenRun
 from .originals import Picture
@@ -177,7 +177,7 @@ def heat(request: Request) -> Response:
     """The map as numbers: two uint32 (rows, columns) and float32 values."""
     import numpy as np
 
-    from oddpixel.forensics.detect.evidence_picture import read_evidence
+    from oddpixel.forensics.runs.heat_map import read_evidence
 
     run = _run(request)
     row = run.row(request.query_params.get("item", ""))

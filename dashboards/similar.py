@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image as Pillow
 
-from oddpixel.forensics.run_table import Filter
+from oddpixel.forensics.runs.table import Filter
 
 from .library import OpenRun
 

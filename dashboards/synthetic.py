@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oddpixel.errors import MissingFile, OddPixelError, RunError
-from oddpixel.forensics.originals import recorded_digest
+from oddpixel.forensics.runs.originals import recorded_digest
 from oddpixel.image import file_and_frame
 from oddpixel.records import read_record
 

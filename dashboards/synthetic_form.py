@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from oddpixel.errors import OddPixelError
-from oddpixel.forensics.row_cells import error_of
+from oddpixel.forensics.runs.rows import error_of
 
 from .detectors import detector_of
 from .forms import doing

@@ -25,8 +25,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from oddpixel.errors import InvalidImage, MissingFile, OddPixelError, UsageError
-from oddpixel.forensics.run_table import Filter, RunTable
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.table import Filter, RunTable
 from oddpixel.image import Image
 from oddpixel.provenance import save_synthetic
 

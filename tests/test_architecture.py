@@ -15,7 +15,9 @@ from tests.patience import PATIENCE, until
 
 BASE = {
     "border",
+    "console",
     "counting",
+    "discover",
     "folders",
     "image",
     "errors",
@@ -41,16 +43,7 @@ ALLOWED = {
         "generation",
         "bench",
         "dashboards",
-        "console",
-        "doctor",
-        "demo",
-        "cli",
-        "cli_audit",
-        "cli_dashboard",
-        "cli_detect",
-        "cli_ending",
-        "cli_generate",
-        "cli_options",
+        "commands",
     },
 }
 

@@ -18,16 +18,16 @@ from typer.testing import CliRunner
 
 from oddpixel import open_source
 from oddpixel.border import border, typed
-from oddpixel.cli import app
+from oddpixel.commands import app
 from oddpixel.errors import CorruptFile, Defect, NotEnoughMemory, OddPixelError, StorageFull
 from oddpixel.forensics.detect import watch as watching
 from oddpixel.forensics.detect.decide import Rule
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.store import save
-from oddpixel.forensics.export import export
-from oddpixel.forensics.originals import OriginalFiles
-from oddpixel.forensics.runs import Run
-from tests.forensics.test_detector import surface
+from oddpixel.forensics.runs.export import export
+from oddpixel.forensics.runs.originals import OriginalFiles
+from oddpixel.forensics.runs.run import Run
+from tests.forensics.detect.test_detector import surface
 
 
 class PanicError(BaseException):

@@ -39,7 +39,7 @@ def test_help_answers_at_once() -> None:
         [
             sys.executable,
             "-c",
-            "import sys, oddpixel.cli; print(sorted({'torch', 'numpy', 'pandas'} & set(sys.modules)))",
+            "import sys, oddpixel.commands; print(sorted({'torch', 'numpy', 'pandas'} & set(sys.modules)))",
         ],
         capture_output=True,
         text=True,
@@ -143,7 +143,7 @@ def test_demo_runs_on_real_images(tmp_path: Path) -> None:
 def test_fit_flag_and_calibrate(tmp_path: Path) -> None:
     from PIL import Image as Pillow
 
-    from tests.forensics.test_detector import ODD, surface
+    from tests.forensics.detect.test_detector import ODD, surface
 
     for folder, seeds in (("normals", range(24)), ("others", range(50, 62)), ("incoming", range(90, 93))):
         (tmp_path / folder).mkdir()
@@ -188,7 +188,7 @@ def test_corpora_are_listed_shown_and_fetched(tmp_path: Path, monkeypatch: pytes
 
 
 def test_runs_are_shown_merged_and_verified(save: Save, tmp_path: Path) -> None:
-    from oddpixel.forensics.verdicts import Verdicts
+    from oddpixel.forensics.runs.verdicts import Verdicts
 
     for name in ("one", "two"):
         save(TILE, f"in/{name}.png")

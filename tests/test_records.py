@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from oddpixel.errors import RunError
-from oddpixel.forensics.row_cells import DAMAGED_ERROR, DAMAGED_REASON, error_of, reasons_of
-from oddpixel.forensics.run_schema import RUN
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.rows import DAMAGED_ERROR, DAMAGED_REASON, error_of, reasons_of
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.schema import RUN
 from oddpixel.records import MOST_BYTES, read_record
 
 GOOD: dict[str, Any] = {

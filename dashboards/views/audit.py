@@ -21,7 +21,7 @@ from oddpixel.dashboards.visit import author, failed, label, plain, quiet, table
 from oddpixel.errors import OddPixelError, UnreadableInput, UsageError
 from oddpixel.forensics.audit.checks import checks
 from oddpixel.forensics.audit.facts.fact import printable
-from oddpixel.forensics.row_cells import error_of, reasons_of
+from oddpixel.forensics.runs.rows import error_of, reasons_of
 
 MOST_ITEMS = 2000
 JOBS_SHOWN = 3

@@ -16,8 +16,8 @@ from oddpixel.dashboards.synthetic_form import for_viewer
 from oddpixel.dashboards.synthetic_form import show as show_synthetic
 from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet, table_of, ticket
 from oddpixel.errors import OddPixelError
-from oddpixel.forensics.row_cells import error_of, reasons_of
-from oddpixel.forensics.run_table import Filter
+from oddpixel.forensics.runs.rows import error_of, reasons_of
+from oddpixel.forensics.runs.table import Filter
 from oddpixel.image import spacing_as_size
 
 MOST_SLICES = 3000

@@ -13,7 +13,7 @@ from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.statistics import along, curves, slices
 from oddpixel.dashboards.visit import chosen_run, failed, plain, quiet
 from oddpixel.errors import OddPixelError
-from oddpixel.forensics.run_table import Filter
+from oddpixel.forensics.runs.table import Filter
 
 BINS = 80
 MEASURES = {"p-value": ("p_value", False), "oddness": ("raw", True)}

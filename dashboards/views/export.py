@@ -12,7 +12,7 @@ from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.query import SHOWN, Query
 from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet
 from oddpixel.errors import OddPixelError
-from oddpixel.forensics.export import export, forms
+from oddpixel.forensics.runs.export import export, forms
 
 MEANING = {
     "csv": "Table for spreadsheets; text that would be a formula is made harmless",

@@ -26,10 +26,10 @@ from oddpixel.datasets.listing import Listing
 from oddpixel.datasets.sandbox import SandboxedDecoder
 from oddpixel.datasets.source import FileSource, open_source
 from oddpixel.errors import OddPixelError, RunError, UnreadableInput, UsageError, describe
-from oddpixel.forensics.detect.evidence_picture import EVIDENCE_SHOWN, write_evidence
-from oddpixel.forensics.executors import Executor, InProcess
-from oddpixel.forensics.freshness import drop_outdated, note_stamps, stamps_of
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.executors import Executor, InProcess
+from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
+from oddpixel.forensics.runs.heat_map import EVIDENCE_SHOWN, write_evidence
+from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Image
 from oddpixel.provenance import sign_report
 from oddpixel.records import read_record

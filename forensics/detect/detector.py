@@ -24,14 +24,15 @@ from oddpixel.datasets.source import FileSource
 from oddpixel.errors import UsageError
 from oddpixel.forensics.density.pyramid import Pyramid
 from oddpixel.forensics.density.store import load_pyramid
-from oddpixel.forensics.score import Reason, Score
+from oddpixel.forensics.detect.score import Reason, Score
+from oddpixel.forensics.runs.heat_map import on_image
 from oddpixel.image import Image, Unit, Unreadable
 
 from .calibrated import Calibrated, Row
 from .channels import Channel, Context, chosen, kinds
 from .encoders import encoder_named
 from .evidence import Evidence
-from .fusion import fused_heat, on_image, reference_heat
+from .fusion import fused_heat, reference_heat
 from .guarantee import Guarantee, guarantee
 from .levels import Levels
 from .normals import Normals, attempted, enough, images_of, take

@@ -18,8 +18,8 @@ from oddpixel.border import border
 from oddpixel.datasets.reading import read_frame
 from oddpixel.datasets.source import open_source, readable
 from oddpixel.errors import InvalidImage, OddPixelError, UsageError, describe
-from oddpixel.forensics.originals import OriginalFiles
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.originals import OriginalFiles
+from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Image, Unreadable, file_and_frame
 from oddpixel.provenance import save_synthetic
 

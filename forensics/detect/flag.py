@@ -22,16 +22,16 @@ from oddpixel.datasets.limits import Limits
 from oddpixel.datasets.reading import Reader
 from oddpixel.datasets.source import FileSource, open_source, reader_of
 from oddpixel.errors import CalibrationTooSmall, InvalidImage
-from oddpixel.forensics.executors import Executor, InProcess, Rank
-from oddpixel.forensics.freshness import drop_outdated, note_stamps, stamps_of
-from oddpixel.forensics.run_table import RunTable
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.executors import Executor, InProcess, Rank
+from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
+from oddpixel.forensics.runs.heat_map import write_evidence
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.table import RunTable
 from oddpixel.image import Image, Unreadable
 
 from .calibrated import facts_of, stratum
 from .decide import Decided, Rule, decide
 from .detector import Detector
-from .evidence_picture import write_evidence
 from .grouping import grouped
 from .guarantee import groups_needed, guarantee
 from .levels import WARNING
@@ -228,7 +228,7 @@ def score_row(
 
 def decide_run(run: Run, detector: Detector, rule: Rule) -> Flagged:
     """Groups, p- and q-values and decisions into every part; the page and the record."""
-    from .report import write_report
+    from oddpixel.forensics.runs.report import write_report
 
     table = RunTable(run).frame()
     readable = table[table["error"].isna()]

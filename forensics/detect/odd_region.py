@@ -7,10 +7,8 @@ from typing import Any
 from jaxtyping import Bool
 from numpy import ndarray
 
-from oddpixel.forensics.runs import Run
-
-from .evidence_picture import read_evidence
-from .fusion import on_image
+from oddpixel.forensics.runs.heat_map import on_image, read_evidence
+from oddpixel.forensics.runs.run import Run
 
 PEAK = 0.5  # of the map's largest evidence, where the run has no threshold to mark by
 

@@ -22,8 +22,8 @@ from oddpixel.datasets.pairs import open_whole
 from oddpixel.datasets.reading import Reader
 from oddpixel.datasets.source import reader_of
 from oddpixel.errors import RunError, UnreadableInput, UsageError
-from oddpixel.forensics.run_table import RunTable
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.table import RunTable
 from oddpixel.image import file_and_frame
 
 from .decide import DRIFT_LEVEL, Rule

@@ -17,17 +17,17 @@ from typing import Any
 
 from PIL import Image as Pillow
 
+from oddpixel.commands.demonstration import demonstrate
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.synthetic_job import Options, make
 from oddpixel.datasets.source import open_source
-from oddpixel.demo import demonstrate
 from oddpixel.forensics.audit.audited import Options as AuditOptions
 from oddpixel.forensics.audit.run import audit_into
 from oddpixel.forensics.detect import store
 from oddpixel.forensics.detect.decide import Rule
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.flag import Incoming, flag_into
-from oddpixel.forensics.verdicts import Verdicts
+from oddpixel.forensics.runs.verdicts import Verdicts
 from tests.dashboards.conftest import Server, serving
 from tests.dashboards.test_audit_view import splice
 from tests.dashboards.test_browser import FLAGS

@@ -23,7 +23,7 @@ from oddpixel.dashboards.site import Site, open_site
 from oddpixel.errors import MissingFile, RunError
 from oddpixel.forensics.audit.audited import Options
 from oddpixel.forensics.audit.run import audit_into
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.run import Run
 from tests.dashboards.conftest import Server, serving
 from tests.dashboards.test_browser import chromium, visit  # noqa: F401 (a fixture)
 from tests.dashboards.test_views import page, said

@@ -23,9 +23,9 @@ from oddpixel.dashboards.originals import Originals
 from oddpixel.dashboards.static_cache import StaticCache
 from oddpixel.datasets.source import open_source
 from oddpixel.errors import OddPixelError, RunError, UnreadableInput
-from oddpixel.forensics.inspect import inspect_into
-from oddpixel.forensics.runs import Run
-from oddpixel.forensics.summary import summarise
+from oddpixel.forensics.inspection.inspect import inspect_into
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.summary import summarise
 from tests.dashboards.conftest import Server, serving
 from tests.dashboards.test_access import ask
 from tests.patience import PATIENCE
@@ -235,7 +235,7 @@ def test_jobs_do_not_inherit_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_token_on_the_command_line_is_refused(tmp_path: Path) -> None:
-    from oddpixel.cli_dashboard import _token
+    from oddpixel.commands.dashboard import _token
     from oddpixel.errors import UsageError
 
     with pytest.raises(UsageError, match="read by others"):
@@ -287,7 +287,7 @@ def test_stores_of_wrong_types_are_refused(run: Run) -> None:
         connection.execute("CREATE TABLE audit_log (seq INTEGER PRIMARY KEY, content BLOB, previous, hash)")
         connection.execute("INSERT INTO audit_log VALUES (1, 'no json', 'x', 'y')")
         connection.commit()
-    from oddpixel.forensics.verdicts import Verdicts
+    from oddpixel.forensics.runs.verdicts import Verdicts
 
     with pytest.raises(RunError), Verdicts(run.verdicts_path) as verdicts:
         verdicts.actions(run.record["id"])

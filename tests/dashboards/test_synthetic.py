@@ -27,13 +27,13 @@ from oddpixel.dashboards.synthetic_form import why_not
 from oddpixel.dashboards.synthetic_job import Made, Options, keep, main, make
 from oddpixel.errors import InvalidImage, MissingFile, OddPixelError, RunError, UnreadableInput, UnsafePath, UsageError
 from oddpixel.forensics.audit.facts import facts_of
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Image
 from tests.dashboards.conftest import HOSTILE, Server, serving
 from tests.dashboards.test_access import ask
 from tests.dashboards.test_browser import chromium, shown, visit  # noqa: F401 (a fixture)
 from tests.dashboards.test_views import page, said
-from tests.forensics.test_detector import surface
+from tests.forensics.detect.test_detector import surface
 from tests.patience import until
 
 CASE, SLICE = "odd-noise.png", "ct-2.dcm"

@@ -353,7 +353,7 @@ def test_a_dicomdir_lists_its_files_and_none_outside(pydicom_files: list[str], t
 
 
 def test_patients_never_leave_the_decoder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    from oddpixel.forensics.inspect import inspect_into
+    from oddpixel.forensics.inspection.inspect import inspect_into
 
     caplog.set_level(logging.DEBUG)
     one = make_slice(tmp_path / "a" / "x.dcm", np.zeros((8, 8), np.int16))
@@ -368,7 +368,7 @@ def test_patients_never_leave_the_decoder(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_a_picture_of_a_screen_gets_no_thumbnail(tmp_path: Path) -> None:
-    from oddpixel.forensics.inspect import inspect_into
+    from oddpixel.forensics.inspection.inspect import inspect_into
 
     path = make_slice(tmp_path / "x.dcm", np.zeros((8, 8), np.uint8), Modality="US")
     (item,) = inspect_into(tmp_path / "run", open_source(path))

@@ -47,7 +47,7 @@ def notes(image: Image) -> str:
 
 @pytest.mark.parametrize("sandboxed", [True, False])
 def test_what_holds_no_value_is_masked_counted_and_no_statistic(sandboxed: bool, tmp_path: Path) -> None:
-    from oddpixel.forensics.inspect import describe_image
+    from oddpixel.forensics.inspection.inspect import describe_image
 
     values = np.linspace(10, 20, 24 * 32, dtype=np.float32).reshape(24, 32)
     values[0, :5], values[1, :2], values[2, 0] = np.nan, np.inf, -9999

@@ -17,9 +17,9 @@ from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.listing import OTHER_HALF
 from oddpixel.datasets.pairs import files_of
 from oddpixel.errors import UnsafePath
-from oddpixel.forensics.freshness import drop_outdated
-from oddpixel.forensics.inspect import inspect_into
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.inspection.inspect import inspect_into
+from oddpixel.forensics.runs.freshness import drop_outdated
+from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Unreadable
 from tests.datasets.test_arrivals import given
 

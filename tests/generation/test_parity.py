@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from oddpixel.bench.parity import run
+from oddpixel.bench.parity.parity import run
 from tests.conftest import ROOT
 
 FIXTURES = ROOT / "tests/fixtures/ultrapixel"

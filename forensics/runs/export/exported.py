@@ -1,0 +1,104 @@
+"""What is exported: a run's rows with the decision that counts for each, and the state of the log at that moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from oddpixel.border import border
+from oddpixel.errors import NotExported, OddPixelError, UnreadableInput
+
+from ..heat_map import on_image, read_evidence
+from ..rows import reasons_of
+from ..run import Run
+from ..table import RunTable
+from ..verdicts import UNDECIDED, Chain, Verdict, Verdicts
+
+Answer = TypeVar("Answer")
+DECIDED = ("decision", "author", "decided_at", "note")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Arguments:
+    rows: as in the run's table, values None where there is none, with `DECIDED` beside.
+    history: every decision about these items, oldest first.
+    chain: of the log.
+    """
+
+    run: Run
+    rows: list[dict[str, Any]]
+    history: list[Verdict]
+    chain: Chain | None
+
+    @classmethod
+    def of(cls, run: Run, store: str | None, items: list[str] | None) -> Exported:
+        """Raises: RunError."""
+        import pandas as pd
+
+        key = run.record["id"]
+        history: list[Verdict] = []
+        chain = None
+        if store is not None or run.verdicts_path.exists():
+            with Verdicts(store or run.verdicts_path) as verdicts:
+                history, chain = verdicts.since(key, 0), verdicts.verify()
+        latest = {each.item: each for each in history}
+        wanted = None if items is None else set(items)
+        rows = []
+        for record in RunTable(run).frame().to_dict("records"):
+            row: dict[str, Any] = {str(name): None if pd.isna(value) else value for name, value in record.items()}
+            if wanted is None or row["item"] in wanted:
+                rows.append(row | _said(latest.get(row["item"]), row["sha256"]))
+        return cls(run, rows, [each for each in history if wanted is None or each.item in wanted], chain)
+
+    def each(self, step: Callable[[dict[str, Any]], Answer], left_out: list[str]) -> Iterator[Answer]:
+        """`step` of every row; one that fails is a sentence in `left_out`, and the others are exported."""
+        answers: Iterator[tuple[Answer] | None] = border(
+            self.rows, lambda row: (step(row),), lambda row, error: left_out.append(failure(row["item"], error))
+        )
+        for answer in answers:
+            if answer is not None:
+                yield answer[0]
+
+    @property
+    def threshold(self) -> float | None:
+        """Evidence above which a place of a map is marked."""
+        found: float | None = (self.run.record.get("decision") or {}).get("map_threshold")
+        return found
+
+    def marked(self, row: dict[str, Any]) -> np.ndarray | None:
+        """`[h, w]` at the original's size: where the map is above the threshold; None where there is no map."""
+
+        if row["map"] is None or self.threshold is None:
+            return None
+        heat, _ = read_evidence(self.run, row["map"])
+        marks: np.ndarray = on_image(heat, (int(row["height"]), int(row["width"]))) > self.threshold
+        return marks
+
+    def reasons(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        return reasons_of(row)
+
+    def files(self) -> Iterator[Path]:
+        """Of the run, but for locks and databases, by name."""
+        for path in sorted(self.run.path.rglob("*")):
+            name = path.relative_to(self.run.path).as_posix()
+            if path.is_file() and not path.is_symlink() and not name.startswith((".", "verdicts.sqlite")):
+                yield path
+
+
+def failure(item: str, error: OddPixelError) -> str:
+    """A sentence about an item that could not be exported."""
+    if isinstance(error, NotExported):
+        return f"{item} {error}"
+    return f"{item}: {error}" if isinstance(error, UnreadableInput) else f"{item}: {type(error).__name__}: {error}"
+
+
+def _said(verdict: Verdict | None, sha256: str | None) -> dict[str, str | None]:
+    """A verdict is about the content that was looked at: a watched file that was overwritten has a row for each."""
+    if verdict is None or verdict.decision == UNDECIDED or (verdict.sha256 and verdict.sha256 != sha256):
+        return dict.fromkeys(DECIDED)
+    return {"decision": verdict.decision, "author": verdict.author, "decided_at": verdict.at, "note": verdict.note}

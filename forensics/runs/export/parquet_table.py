@@ -1,0 +1,18 @@
+"""Parquet: the run's columns with their types, and the decisions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..run import COLUMNS
+from .exported import DECIDED, Exported
+
+NAME, SUFFIX = "parquet", ".parquet"
+
+
+def write(exported: Exported, path: Path) -> list[str]:
+    import pandas as pd
+
+    types = COLUMNS | dict.fromkeys(DECIDED, "string")
+    pd.DataFrame(exported.rows, columns=list(types)).astype(types).to_parquet(path, index=False, compression="zstd")
+    return []

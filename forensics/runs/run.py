@@ -1,0 +1,430 @@
+"""A run: the folder that a command writes and others read back.
+
+    run.json                  options, versions, hashes; when it began and when it was finished
+    scores/part-00000.parquet one part a shard of items; `COLUMNS` below
+    thumbnails/ maps/         made while scoring
+    verdicts.sqlite           what people decided, apart from what the machine said (`verdicts`)
+
+The unit of work is a shard. A part appears under its name whole or not at all, so a shard is done exactly if its part
+is there: killed, repeated or doubled work changes nothing. Reading back: `run_table`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
+
+from oddpixel import __version__
+from oddpixel.border import border
+from oddpixel.envelope import SCHEMA_VERSION, plain
+from oddpixel.errors import OddPixelError, RunError, StorageFull, UnreadableInput, describe
+from oddpixel.files import NEW_FILE_MODE
+from oddpixel.folders import bytes_inside, file_inside
+from oddpixel.image import Image, file_and_frame
+from oddpixel.records import read_record
+
+from .schema import RUN
+
+THUMBNAIL_PIXELS = 192
+PART = re.compile(r"part-[0-9]{5,9}\.parquet")
+NO_MORE_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+SHARD_SIZE = 256  # files; a kill costs at most so much work
+# The columns of scores/part-*.parquet and their pandas types; what a command has no value for stays null.
+COLUMNS = {
+    "item": "string",
+    "sha256": "string",
+    "group": "string",
+    "stratum": "string",
+    "raw": "Float64",
+    "p_value": "Float64",
+    "q_value": "Float64",
+    "flagged": "boolean",
+    "reasons": "string",
+    "map": "string",
+    "thumbnail": "string",
+    "notes": "string",
+    "width": "Int64",
+    "height": "Int64",
+    "error": "string",
+    "shard": "Int64",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder: read it, or write it inside `with run.writing_alone():`."""
+
+    path: Path
+    _lock: FileLock = field(repr=False, compare=False)
+
+    @classmethod
+    def begin(
+        cls,
+        path: Path,
+        kind: str,
+        options: Mapping[str, Any],
+        items: Sequence[str],
+        *,
+        shard_size: int = SHARD_SIZE,
+        places: Sequence[str] = (),
+        overwrite: bool = False,
+    ) -> Run:
+        """A new run in a new or empty folder, or the same run taken up where it was left.
+
+        Arguments:
+            kind: the command that writes it.
+            options: resolved; with `items` they make the run what it is.
+            items: the names of all inputs, in order; shard k holds items k * shard_size on.
+            places: where the items came from, so that originals can be looked at again.
+            overwrite: remove an earlier run in the folder first; what people decided about it is kept.
+
+        Raises: RunError where the folder holds something else, another or a finished run, or cannot be written.
+        """
+        run = cls(path, FileLock(path / ".writing.lock"))
+        spec = {"kind": kind, "options": plain(dict(options)), "shard_size": shard_size, "items": _digest(items)}
+        with _explained(path):
+            if path.exists() and not path.is_dir():
+                raise RunError(f"{path} is a file; name a folder for the run")
+            path.mkdir(parents=True, exist_ok=True)
+            if (path / "run.json").exists():
+                if not overwrite:
+                    run._refuse_unless_same(spec)
+                    return run
+                run._clear()
+            elif strangers := sorted(item.name for item in path.iterdir() if not _ours(item.name)):
+                raise RunError(f"{path} holds {strangers[0]} but no run.json; name an empty or new folder")
+        run.write_json(
+            "run.json",
+            {
+                "schema": f"oddpixel/run/{SCHEMA_VERSION}",
+                "id": uuid.uuid4().hex,
+                **spec,
+                "places": [str(Path(place).absolute()) if Path(place).exists() else place for place in places],
+                "num_items": len(items),
+                "num_shards": -(-len(items) // shard_size),
+                "versions": {"oddpixel": __version__, "python": sys.version.split()[0]},
+                "started": _now(),
+                "finished": None,
+            },
+        )
+        return run
+
+    @classmethod
+    def begin_or_reopen(
+        cls,
+        path: Path,
+        kind: str,
+        options: Mapping[str, Any],
+        items: Sequence[str],
+        *,
+        shard_size: int = SHARD_SIZE,
+        places: Sequence[str] = (),
+        overwrite: bool = False,
+    ) -> Run:
+        """As `begin`, but the same run that is finished is given back: to be decided anew, or only read. Raises: RunError."""
+        if not overwrite and (path / "run.json").exists():
+            run = cls.open(path)
+            if run.is_same(kind, options, items, shard_size) and run.record["finished"] is not None:
+                return run
+        return cls.begin(path, kind, options, items, shard_size=shard_size, places=places, overwrite=overwrite)
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """A run to be read. Raises: RunError."""
+        run = cls(path, FileLock(path / ".writing.lock"))
+        _ = run.record
+        return run
+
+    @classmethod
+    def merge(cls, path: Path, parts: Sequence[Run]) -> Run:
+        """One run out of several that were written with the same options over different items.
+
+        Raises: RunError where options differ, an item is in two of them, or one is unfinished.
+        """
+        import pandas as pd
+
+        specs = {json.dumps([run.record["kind"], run.record["options"]], sort_keys=True) for run in parts}
+        if len(specs) != 1:
+            raise RunError("only runs of the same command with the same options can be merged")
+        if unfinished := [run.path.name for run in parts if run.record["finished"] is None]:
+            raise RunError(f"{', '.join(unfinished)} is not finished; run its command again to finish it")
+        # Read as they will be: merging reads tables that OddPixel wrote itself.
+        tables = [pd.read_parquet(part) for run in parts for part in run.parts()]
+        names = [name for table in tables for name in table["item"]]
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise RunError(f"{twice} is in more than one of these runs; which row counts is not ours to choose")
+        first = parts[0].record
+        merged = cls.begin(
+            path,
+            first["kind"],
+            first["options"],
+            names,
+            shard_size=first["shard_size"],
+            places=[run.path.name for run in parts],
+        )
+        with merged.writing_alone():
+            for shard, table in enumerate(tables):
+                merged._write_table(shard, table)
+            for run in parts:
+                for picture in run._pictures():
+                    merged._copy(run, picture)
+            merged.finish(num_shards=len(tables), merged_from=[run.record["id"] for run in parts])
+        return merged
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What run.json says, checked against its schema. Raises: RunError, naming the field."""
+        if not (self.path / "run.json").is_file():
+            raise RunError(f"{self.path} is not a run: it has no run.json")
+        return read_record(self.path / "run.json", RUN, RunError)
+
+    @property
+    def verdicts_path(self) -> Path:
+        """Raises: RunError for a link or a pipe: a run that was handed on must not lead to another database."""
+        path = self.path / "verdicts.sqlite"
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise RunError(f"{path} is not a regular file; replace it by the database itself, or remove it")
+        return path
+
+    def file(self, name: str) -> Path:
+        """The file of this run that one of its records names. Raises: UnsafePath, MissingFile (`file_inside`)."""
+        return file_inside(self.path, name)
+
+    def content(self, name: str) -> bytes:
+        """What that file holds. Raises: UnsafePath, MissingFile, TooLarge."""
+        return bytes_inside(self.path, name)
+
+    def parts(self) -> list[Path]:
+        """The parts that are done, by shard. Raises: RunError where one is a link out of the run, or a pipe."""
+        names = sorted(path.name for path in (self.path / "scores").glob("part-*.parquet") if PART.fullmatch(path.name))
+        try:
+            return [self.file(f"scores/{name}") for name in names]
+        except UnreadableInput as error:
+            raise RunError(f"{self.path}: its parts cannot be read: {error}") from error
+
+    def missing_shards(self) -> list[int]:
+        done = {int(part.stem.removeprefix("part-")) for part in self.parts()}
+        return [shard for shard in range(self.record["num_shards"]) if shard not in done]
+
+    def digests(self, shard: int) -> dict[str, set[str | None]]:
+        """The SHA-256 recorded for each file of a shard, by name; frames share their file's."""
+        import pandas as pd
+
+        try:
+            table = pd.read_parquet(self._part(shard), columns=["item", "sha256"])
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{self._part(shard)} cannot be read: {error}") from error
+        found: dict[str, set[str | None]] = {}
+        for item, sha256 in zip(table["item"], table["sha256"], strict=True):
+            for name in {item, file_and_frame(str(item))[0]}:
+                found.setdefault(name, set()).add(None if pd.isna(sha256) else str(sha256))
+        return found
+
+    def _pictures(self) -> Iterator[str]:
+        """Names of the thumbnails and maps that are there."""
+        for folder in ("thumbnails", "maps"):
+            for path in sorted((self.path / folder).glob("*")):
+                yield f"{folder}/{path.name}"
+
+    def _copy(self, other: Run, name: str) -> None:
+        """Raises: UnsafePath, MissingFile, RunError."""
+        with other.file(name).open("rb") as source, self.writing(self.path / name) as copy:
+            shutil.copyfileobj(source, copy)
+
+    def drop_part(self, shard: int) -> None:
+        """Have a shard done anew; the run is unfinished until then. Raises: RunError."""
+        with _explained(self.path):
+            self._part(shard).unlink(missing_ok=True)
+        if self.record["finished"] is not None:
+            self.write_json("run.json", self.record | {"finished": None})
+
+    def _part(self, shard: int) -> Path:
+        return self.path / "scores" / f"part-{shard:05d}.parquet"
+
+    @contextlib.contextmanager
+    def writing_alone(self) -> Iterator[None]:
+        """No other process writes this run meanwhile. The system frees the lock of a process that dies.
+
+        Raises: RunError where another one is at it.
+        """
+        with _explained(self.path):
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout as error:
+                raise RunError(
+                    f"another process is writing {self.path}; wait for it, or name another folder. Nothing was changed"
+                ) from error
+        try:
+            for left_over in self.path.glob("**/.*.tmp"):
+                left_over.unlink(missing_ok=True)
+            yield
+        finally:
+            self._lock.release()
+
+    def write_part(self, shard: int, items: Sequence[Mapping[str, Any]]) -> Path:
+        """The rows of one shard as Parquet. Raises: RunError."""
+        import pandas as pd
+
+        rows = [row | {"shard": shard} for row in border(items, _encoded, _not_encoded)]
+        return self._write_table(shard, pd.DataFrame(rows, columns=list(COLUMNS)))
+
+    def rewrite_part(self, shard: int, table: Any) -> Path:
+        """The rows of a part that is there, with more known about them. Raises: RunError."""
+        return self._write_table(shard, table[list(COLUMNS)])
+
+    def _write_table(self, shard: int, table: Any) -> Path:
+        path = self._part(shard)
+        with self.writing(path) as file:
+            whole = table.reindex(columns=list(COLUMNS)).assign(shard=shard).astype(COLUMNS)
+            whole.to_parquet(file, index=False, compression="zstd")
+        return path
+
+    def write_thumbnail(self, image: Image) -> str | None:
+        """A small WebP of the image as it would be shown; its path relative to the run, None where it may show text.
+
+        Raises: RunError.
+        """
+        from PIL import Image as Pillow
+
+        if image.may_show_text:
+            return None
+        picture = image.to_display(at_least=4 * THUMBNAIL_PIXELS)
+        thumbnail = Pillow.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+        thumbnail.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+        frame = image.meta.get("frame")
+        name = f"thumbnails/{image.sha256}{'' if frame is None else f'-{frame}'}.webp"
+        with self.writing(self.path / name) as file:
+            thumbnail.save(file, "WEBP", quality=80)
+        return name
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        with self.writing(self.path / name) as file:
+            file.write(json.dumps(plain(content), indent=2, allow_nan=False).encode())
+
+    def finish(self, **more: Any) -> None:
+        """Note in run.json that everything was written."""
+        self.write_json("run.json", self.record | more | {"finished": _now()})
+
+    @contextlib.contextmanager
+    def writing(self, path: Path) -> Iterator[BinaryIO]:
+        """A file that appears whole under its name, on the disk, or not at all. Raises: RunError."""
+        if not path.parent.resolve().is_relative_to(self.path.resolve()):
+            raise RunError(f"{path.parent} is a link out of the run; nothing is written there")
+        with _explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.chmod(temporary, NEW_FILE_MODE)
+                os.replace(temporary, path)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+
+    def _clear(self) -> None:
+        with self.writing_alone():
+            (self.path / "run.json").unlink()
+            for folder in ("scores", "details", "thumbnails", "maps", "expected", "synthetic", "stamps"):
+                shutil.rmtree(self.path / folder, ignore_errors=True)
+
+    def is_same(self, kind: str, options: Mapping[str, Any], items: Sequence[str], shard_size: int) -> bool:
+        """Whether this is the run that `begin` would begin with these."""
+        spec = {"kind": kind, "options": plain(dict(options)), "shard_size": shard_size, "items": _digest(items)}
+        return {name: self.record.get(name) for name in spec} == spec
+
+    def _refuse_unless_same(self, spec: Mapping[str, Any]) -> None:
+        record = self.record
+        for name in ("kind", "options", "shard_size"):
+            if record.get(name) != spec[name]:
+                raise RunError(
+                    f"{self.path} holds a run with {_differences(name, record.get(name), spec[name])}; name another folder, "
+                    "or give the same again to go on with that run"
+                )
+        if record["items"] != spec["items"]:
+            raise RunError(f"the inputs are not those with which {self.path} was begun; name another folder")
+        if record["finished"] is not None:
+            raise RunError(f"{self.path} holds this very run, finished {record['finished']}; name another folder")
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        kind = StorageFull if error.errno in NO_MORE_WRITING else RunError
+        raise kind(
+            f"{path} cannot be written: {error.strerror or error}; what was written before is whole, and the same "
+            "command goes on from there"
+        ) from error
+
+
+# What a difference in these is called; everything else is an option of the command by its own name.
+CALLED = {
+    "kind": "command", "shard_size": "number of files a shard", "detector": "detector", "calibration": "calibration",
+    "model": "density model", "rule": "rule", "strata": "--strata", "maps": "--maps", "anchors_sha256": "--anchors",
+}  # fmt: skip
+
+
+def _differences(name: str, before: Any, now: Any) -> str:
+    """In words, with the values where they mean something to a reader."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        return ", ".join(_differences(key, before.get(key), now.get(key)) for key in changed)
+    called = CALLED.get(name, f"--{name.replace('_', '-')}")
+    if re.fullmatch("[0-9a-f]{64}", f"{before}") or re.fullmatch("[0-9a-f]{64}", f"{now}"):
+        return f"another {called}"
+    return f"another {called} ({_value(before)} then, {_value(now)} now)"
+
+
+def _value(value: Any) -> str:
+    return "not given" if value is None else json.dumps(value) if isinstance(value, list | dict | bool) else str(value)
+
+
+def _ours(name: str) -> bool:
+    """What a run may leave in a folder without its run.json: killed at its first step, or cleared."""
+    return name.startswith((".", "verdicts.sqlite")) or name == "index.html"
+
+
+def _digest(items: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(items).encode()).hexdigest()
+
+
+def _encoded(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _cell(item.get(name), kind) for name, kind in COLUMNS.items()}
+
+
+def _not_encoded(item: Mapping[str, Any], error: OddPixelError) -> dict[str, Any]:
+    return _encoded({name: item.get(name) for name in ("item", "sha256", "group")} | {"error": describe(error)})
+
+
+def _cell(value: Any, kind: str) -> Any:
+    """As Parquet keeps it. Raises: TypeError, ValueError on what is not of that kind."""
+    if value is None:
+        return None
+    if kind == "string":
+        text = json.dumps(plain(value)) if isinstance(value, dict | list | tuple) else str(value)
+        return text.encode("utf-8", "backslashreplace").decode()
+    return {"Float64": float, "Int64": int, "boolean": bool}[kind](value)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
