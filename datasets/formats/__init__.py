@@ -6,8 +6,6 @@ float32 straight into the memory it is given, so a sandboxed decoder can fill me
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -17,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Shaped
 
 from oddpixel.datasets.limits import Limits
+from oddpixel.discover import discover
 from oddpixel.image import Unit
 
 
@@ -111,8 +110,7 @@ def formats() -> Sequence[Format]:
 
     A module here offers its class under the name `FORMAT`; its heavy imports wait until a file is opened.
     """
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return tuple(importlib.import_module(f"{__name__}.{name}").FORMAT() for name in names)
+    return tuple(kind() for kind in discover(__name__, "FORMAT").values())
 
 
 @cache

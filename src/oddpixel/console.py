@@ -10,8 +10,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from oddpixel.envelope import envelope
-
 MAX_ROWS = 60
 WIDTH = 140  # characters of a table that goes into a file or a pipe
 
@@ -139,6 +137,9 @@ def steps_progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def print_options(command: str, options: dict[str, Any]) -> None:
+    """What `--dry-run` prints: every option, resolved."""
+    from oddpixel.envelope import envelope
+
     print(envelope("options", command=command, options=options))
 
 

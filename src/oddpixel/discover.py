@@ -9,18 +9,21 @@ them. It is called by its own `name`, or by its module's where it has none. Modu
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.util
 import pkgutil
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from oddpixel.errors import DuplicateName
 
 
-def discover(package: str, marker: str) -> dict[str, Any]:
+def discover(package: str, marker: str, named_by: str = "name") -> dict[str, Any]:
     """Every variant below a package by its name, in the order of modules.
+
+    Arguments:
+        named_by: the attribute that holds a variant's name.
 
     Raises: DuplicateName where two have one name.
     """
@@ -28,7 +31,7 @@ def discover(package: str, marker: str) -> dict[str, Any]:
     for module in _modules_with(package, marker):
         offered = getattr(importlib.import_module(module), marker)
         for variant in offered if isinstance(offered, tuple) else (offered,):
-            _add(variants, getattr(variant, "name", _own_name(module)), variant, package)
+            _add(variants, getattr(variant, named_by, _own_name(module)), variant, package)
     return variants
 
 
@@ -71,17 +74,5 @@ def _modules(package: str) -> Iterator[str]:
 def _defines(module: str, marker: str) -> bool:
     spec = importlib.util.find_spec(module)
     source = None if spec is None else getattr(spec.loader, "get_source", lambda name: None)(module)
-    return source is not None and marker in _names(ast.parse(source))
-
-
-def _names(tree: ast.Module) -> set[str]:
-    """What a module defines at its top level."""
-    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    assigned = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
-    return defined | {
-        name.id for node in assigned for name in ast.walk(node) if isinstance(name, ast.Name) and _is_stored(name)
-    }
-
-
-def _is_stored(name: ast.Name) -> bool:
-    return isinstance(name.ctx, ast.Store)
+    definition = rf"^(def|class) {marker}\b|^{marker}\s*[:=]"
+    return source is not None and re.search(definition, source, re.MULTILINE) is not None

@@ -7,12 +7,11 @@ themselves (NFA); `calibrated` ones give a statistic whose p-value comes from au
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterator
 from functools import cache
 from typing import Literal, Protocol, runtime_checkable
 
+from oddpixel.discover import discover
 from oddpixel.errors import UsageError
 
 from ..exhibit import Exhibit
@@ -43,9 +42,9 @@ class Check(Protocol):
 @cache
 def checks() -> dict[str, Check]:
     """By name, a-contrario ones first."""
-    modules = (importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
-    found: list[Check] = [module.CHECK for module in modules]
-    return {check.name: check for check in sorted(found, key=lambda each: (each.kind != "a-contrario", each.name))}
+    found: dict[str, Check] = discover(__name__, "CHECK")
+    order = sorted(found, key=lambda name: (found[name].kind != "a-contrario", name))
+    return {name: found[name] for name in order}
 
 
 def named(names: str | None) -> list[Check]:

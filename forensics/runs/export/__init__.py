@@ -2,30 +2,27 @@
 
     export(run, "csv", Path("table.csv"))
 
-A form is a module with NAME, SUFFIX (empty for a folder) and `write(exported, path)`.
+A form is one file with an `EXPORT`.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
+from oddpixel.discover import discover
 from oddpixel.errors import RunError, UsageError
 
 from ..run import Run
-from .exported import Exported
+from .exported import Export, Exported
 
 
 @cache
-def forms() -> dict[str, ModuleType]:
+def forms() -> dict[str, Export]:
     """Every form by its name."""
-    modules = [importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__)]
-    return {module.NAME: module for module in modules if hasattr(module, "NAME")}
+    return discover(__name__, "EXPORT")
 
 
 def export(run: Run, form: str, path: Path, *, store: str | None = None, items: list[str] | None = None) -> list[str]:

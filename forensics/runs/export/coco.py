@@ -16,9 +16,8 @@ import numpy as np
 from oddpixel import __version__
 from oddpixel.errors import NotExported
 
-from .exported import DECIDED, Exported
+from .exported import DECIDED, Export, Exported
 
-NAME, SUFFIX = "coco", ".json"
 FEWEST_POINTS = 3
 
 
@@ -71,3 +70,6 @@ def _polygons(marks: np.ndarray | None) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+EXPORT = Export("coco", ".json", write)

@@ -9,9 +9,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from .exported import Exported
+from .exported import Export, Exported
 
-NAME, SUFFIX = "csv", ".csv"
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -27,3 +26,6 @@ def write(exported: Exported, path: Path) -> list[str]:
 
 def safe(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+EXPORT = Export("csv", ".csv", write)

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from .dicom import Source, equipment, write_objects
-from .exported import Exported
+from .exported import Export, Exported
 
-NAME, SUFFIX = "sc", ""
 SMALLEST = 256  # pixels; smaller pictures are enlarged so that the text can be read
 
 
@@ -54,3 +53,6 @@ def _with_text(picture: np.ndarray, said: str) -> np.ndarray:
         cv2.putText(large, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 4, cv2.LINE_AA)
         cv2.putText(large, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
     return large
+
+
+EXPORT = Export("sc", "", write)

@@ -13,9 +13,8 @@ import numpy as np
 from oddpixel import __version__
 
 from .dicom import MODEL, SCHEME, Source, equipment, software, write_objects
-from .exported import Exported
+from .exported import Export, Exported
 
-NAME, SUFFIX = "seg", ""
 OF_SLICES = ("SpacingBetweenSlices", "SliceThickness")
 
 
@@ -69,3 +68,6 @@ def _measure_as(made: Any, source: Any) -> None:
                 setattr(measures, keyword, source.get(keyword))
             elif keyword in measures:
                 delattr(measures, keyword)
+
+
+EXPORT = Export("seg", "", write)

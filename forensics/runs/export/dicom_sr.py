@@ -8,9 +8,8 @@ from typing import Any
 from oddpixel import __version__
 
 from .dicom import MANUFACTURER, MODEL, SCHEME, Source, equipment, write_objects
-from .exported import Exported
+from .exported import Export, Exported
 
-NAME, SUFFIX = "sr", ""
 VERDICTS = {"odd": "Odd", "normal": "Normal", "unsure": "Unsure"}
 
 
@@ -72,3 +71,6 @@ def _report(exported: Exported, source: Source, number: int) -> Any | None:
         series_description="OddPixel: scores, not for diagnosis",
         **equipment(exported, source, "sr", number, 9002),
     )
+
+
+EXPORT = Export("sr", "", write)

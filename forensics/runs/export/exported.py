@@ -90,6 +90,20 @@ class Exported:
                 yield path
 
 
+@dataclass(frozen=True)
+class Export:
+    """A form that runs are written in.
+
+    Arguments:
+        suffix: of the file; empty where it is a folder.
+        write: makes the file or folder; returns a sentence for each item that it could not hold.
+    """
+
+    name: str
+    suffix: str
+    write: Callable[[Exported, Path], list[str]]
+
+
 def failure(item: str, error: OddPixelError) -> str:
     """A sentence about an item that could not be exported."""
     if isinstance(error, NotExported):

@@ -8,9 +8,7 @@ from oddpixel.errors import RunError, UsageError
 from oddpixel.records import read_record
 
 from ..schema import GROUPS
-from .exported import Exported
-
-NAME, SUFFIX = "html", ".html"
+from .exported import Export, Exported
 
 
 def write(exported: Exported, path: Path) -> list[str]:
@@ -25,3 +23,6 @@ def write(exported: Exported, path: Path) -> list[str]:
     rows = sorted(exported.rows, key=lambda row: (row["raw"] is None, -(row["raw"] or 0), row["item"]))
     path.write_text(rendered(run, rows, run.record.get("decision") or {}, groups, exported.chain))
     return []
+
+
+EXPORT = Export("html", ".html", write)

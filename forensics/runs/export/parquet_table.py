@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..run import COLUMNS
-from .exported import DECIDED, Exported
-
-NAME, SUFFIX = "parquet", ".parquet"
+from .exported import DECIDED, Export, Exported
 
 
 def write(exported: Exported, path: Path) -> list[str]:
@@ -16,3 +14,6 @@ def write(exported: Exported, path: Path) -> list[str]:
     types = COLUMNS | dict.fromkeys(DECIDED, "string")
     pd.DataFrame(exported.rows, columns=list(types)).astype(types).to_parquet(path, index=False, compression="zstd")
     return []
+
+
+EXPORT = Export("parquet", ".parquet", write)

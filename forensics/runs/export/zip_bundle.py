@@ -14,9 +14,8 @@ from pathlib import Path
 from oddpixel.border import border
 from oddpixel.envelope import SCHEMA_VERSION
 
-from .exported import Exported, failure
+from .exported import Export, Exported, failure
 
-NAME, SUFFIX = "zip", ".zip"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content gives the same archive
 
 
@@ -42,3 +41,6 @@ def write(exported: Exported, path: Path) -> list[str]:
         }
         archive.writestr(zipfile.ZipInfo("manifest.json", EPOCH), json.dumps(manifest, indent=1), zipfile.ZIP_DEFLATED)
     return left_out
+
+
+EXPORT = Export("zip", ".zip", write)

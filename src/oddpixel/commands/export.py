@@ -25,7 +25,7 @@ def export(
 
     if to not in forms():
         raise UsageError(f"no form {to!r}; there are {', '.join(forms())}")
-    place = out or Path(f"{run.resolve().name}-{to}{forms()[to].SUFFIX}")
+    place = out or Path(f"{run.resolve().name}-{to}{forms()[to].suffix}")
     left_out = write(Run.open(run), to, place, store=store)
     for sentence in left_out[:20]:
         print(f"left out: {sentence}", file=sys.stderr)

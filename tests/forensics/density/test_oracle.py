@@ -153,7 +153,7 @@ def test_every_sampler_draws_from_the_data(model: Flat) -> None:
             def noise(generator: torch.Generator = generator) -> Tensor:
                 return torch.randn(1500, *SHAPE, generator=generator, dtype=torch.float64)
 
-            *states, x = sampler_for(name, model.schedule)(predict, model.schedule, start, 50, noise)
+            *states, x = sampler_for(name, model.schedule).draw(predict, model.schedule, start, 50, noise)
             assert torch.equal(start, kept)
             assert all(state.shape == x.shape for state in states)
             runs.append(x)
@@ -178,6 +178,6 @@ def test_no_sampler_shrinks_the_image_at_the_finest_levels() -> None:
         def predict(x: Tensor, k: int) -> Tensor:
             return float(sigma[k]) * x
 
-        *_, x = sampler_for(name, schedule)(predict, schedule, noise(), 60, noise)
+        *_, x = sampler_for(name, schedule).draw(predict, schedule, noise(), 60, noise)
         # Every sampler loses some variance to its coarse steps; the fault this guards against leaves none.
         assert abs(float(x.std()) - 1) < 0.15, name

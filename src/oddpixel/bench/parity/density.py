@@ -24,8 +24,8 @@ BASE = "cdm_unet.safetensors"
 # The reference's sampler names and ours.
 SAMPLERS = {
     "ddpm": ddpm.as_published,
-    "ddim": samplers()["ddim"],
-    "second_order_dpm_solver": samplers()["dpm-solver-2"],
+    "ddim": samplers()["ddim"].draw,
+    "second_order_dpm_solver": samplers()["dpm-solver-2"].draw,
 }
 NETWORK = (
     "channels",
@@ -93,7 +93,7 @@ def check_flow_matching(fixture: Fixture, other: Callable[[str], Fixture]) -> No
         visited.append(k)
         return model.predict_noise(x, _level(k, x))
 
-    list(samplers()["flow-euler"](predict, schedule, states[0], count, lambda: states[0]))
+    list(samplers()["flow-euler"].draw(predict, schedule, states[0], count, lambda: states[0]))
     fixture.give("sample.t", visited)
     step = tau[schedule.num_levels // count] - tau[0]
     fixture.give("sample.dt", step)
