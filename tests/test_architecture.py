@@ -92,11 +92,11 @@ def test_imports_point_down() -> None:
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("datasets/x.py", "from oddpixel.forensics.score import Score"),
+        ("datasets/x.py", "from oddpixel.forensics.detect.score import Score"),
         ("forensics/x.py", "import oddpixel.generation.stages"),
         ("generation/x.py", "from oddpixel import forensics"),
         ("src/oddpixel/image.py", "from oddpixel.datasets.source import Source"),
-        ("tests/x.py", "from forensics.score import Score"),
+        ("tests/x.py", "from forensics.detect.score import Score"),
         ("forensics/density/x.py", "from ...datasets.source import Source"),
     ],
 )

@@ -159,9 +159,15 @@ def test_fit_flag_and_calibrate(tmp_path: Path) -> None:
     arguments = ("flag", tmp_path / "incoming", "--detector", tmp_path / "d", "-o", tmp_path / "run", "--alpha", "0.1")
     flagged = oddpixel(*arguments, "--json", "--fail-on", "flagged")
     assert flagged.returncode == 1, flagged.stderr
-    items = json.loads(flagged.stdout)["items"]
-    assert items[0]["item"] == "noise.png"
-    assert items[0]["flagged"]
+    content = json.loads(flagged.stdout)
+    oddest = content["scores"][0]
+    assert (oddest["item"], oddest["flagged"], oddest["error"]) == ("noise.png", True, None)
+    assert 0 < oddest["reasons"][0]["p_value"] <= 0.1
+    assert content["groups"][0]["group"] == oddest["group"]
+    assert content["guarantee"] == {
+        "kind": "marginal", "alpha": 0.1, "confidence": None, "n": 12, "stratum": None, "valid": True,
+        "text": "at most 0.1 of normal groups are flagged, on average over calibration sets of 12 groups",
+    }  # fmt: skip
     calibrated = oddpixel("calibrate", tmp_path / "d", tmp_path / "others", "-o", tmp_path / "e")
     assert calibrated.returncode == 0, calibrated.stderr
     assert "calibrated on 12 others" in calibrated.stdout

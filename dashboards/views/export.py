@@ -29,7 +29,7 @@ MOST = 1_000_000
 
 def items(run: OpenRun, query: Query) -> list[str]:
     rows = run.table.page(query.filters, order_by=query.order_by, descending=not query.up, limit=MOST)
-    return [row["item"] for row in rows]
+    return [row.item for row in rows]
 
 
 def made(run: OpenRun, form: str, wanted: list[str] | None) -> tuple[str, bytes, list[str]]:

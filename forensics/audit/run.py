@@ -29,6 +29,7 @@ from oddpixel.errors import OddPixelError, RunError, UnreadableInput, UsageError
 from oddpixel.forensics.runs.executors import Executor, InProcess
 from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
 from oddpixel.forensics.runs.heat_map import EVIDENCE_SHOWN, write_evidence
+from oddpixel.forensics.runs.rows import Failure, Reason, Row
 from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Image
 from oddpixel.provenance import sign_report
@@ -125,12 +126,12 @@ def audit_shard(spec: Shard) -> int:
     return 1
 
 
-Rows = tuple[dict[str, Any], dict[str, Any]]  # of the run's table, and of the details beside it
+Rows = tuple[Row, dict[str, Any]]  # of the run's table, and of the details beside it
 
 
 def _failed(entry: Entry, error: OddPixelError) -> Rows:
-    said = {"item": entry.name, "sha256": None, "error": describe(error)}
-    return {"group": entry.group or entry.name, **said}, said
+    row = Row(item=entry.name, group=entry.group or entry.name, error=Failure.of(error))
+    return row, {"item": entry.name, "sha256": None, "error": describe(error)}
 
 
 def _audited(run: Run, entry: Entry, spec: Shard) -> Rows:
@@ -150,7 +151,7 @@ def _audited(run: Run, entry: Entry, spec: Shard) -> Rows:
         custody.note("closed; not changed", sha256=after)
     finally:
         decoder.close()
-    row = {"item": entry.name, "group": entry.group or entry.name, **_row(run, audited, before)}
+    row = _row(run, audited, entry, before)
     report = write_report(run, audited, spec, custody, entry.name)
     verdict = audited.verdict
     item = {
@@ -197,7 +198,7 @@ def _write(run: Run, path: str, content: bytes) -> None:
         file.write(content)
 
 
-def _row(run: Run, audited: Audited, sha256: str) -> dict[str, Any]:
+def _row(run: Run, audited: Audited, entry: Entry, sha256: str) -> Row:
     exhibit, verdict = audited.exhibit, audited.verdict
     image = Image(
         np.ascontiguousarray(exhibit.pixels.transpose(2, 0, 1)) / np.float32(255), exhibit.bits, "display", None,
@@ -208,25 +209,31 @@ def _row(run: Run, audited: Audited, sha256: str) -> dict[str, Any]:
         key=lambda each: each.probability or 1.0,
     )
     p_value = verdict.p_value
-    row = {
-        "sha256": sha256,
-        "stratum": exhibit.gate.stratum,
-        "raw": None if p_value is None else float(-np.log10(max(p_value, 1e-300))),
-        "p_value": p_value,
-        "flagged": verdict.label in FLAGGED,
-        "height": exhibit.size[0],
-        "width": exhibit.size[1],
-        "thumbnail": run.write_thumbnail(image),
-        "reasons": [
-            {"channel": "verdict", "p_value": p_value, "because": f"{verdict.label}: {'; '.join(verdict.because)}"},
-            *({"channel": each.check, "p_value": each.probability, "because": each.because} for each in counted),
-        ],
-    }
-    maps = [each.map for each in counted if each.map is not None]
-    if maps:
-        heat, size = _reduced(np.maximum.reduce(maps) * EVIDENCE_SHOWN)
-        row["map"] = write_evidence(run, image, heat, size)
-    return row
+    because = f"{verdict.label}: {'; '.join(verdict.because)}"
+    return Row(
+        item=entry.name,
+        sha256=sha256,
+        group=entry.group or entry.name,
+        stratum=exhibit.gate.stratum,
+        raw=None if p_value is None else float(-np.log10(max(p_value, 1e-300))),
+        p_value=p_value,
+        flagged=verdict.label in FLAGGED,
+        height=exhibit.size[0],
+        width=exhibit.size[1],
+        thumbnail=run.write_thumbnail(image),
+        reasons=(
+            Reason("verdict", p_value, because),
+            *(Reason(finding.check, finding.probability, finding.because) for finding in counted),
+        ),
+        map=_map(run, image, [finding.map for finding in counted if finding.map is not None]),
+    )
+
+
+def _map(run: Run, image: Image, maps: list[np.ndarray]) -> str | None:
+    if not maps:
+        return None
+    heat, size = _reduced(np.maximum.reduce(maps) * EVIDENCE_SHOWN)
+    return write_evidence(run, image, heat, size)
 
 
 def _text(exhibit: Exhibit) -> dict[str, str]:

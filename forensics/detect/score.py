@@ -7,14 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-
-@dataclass(frozen=True)
-class Reason:
-    """One channel's share in a score: how rare its value is among normal images, in words a user can act on."""
-
-    channel: str
-    p_value: float
-    because: str
+from oddpixel.forensics.runs.rows import Reason
 
 
 @dataclass(frozen=True, eq=False)

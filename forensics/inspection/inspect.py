@@ -14,6 +14,7 @@ from oddpixel.border import border, error_row
 from oddpixel.datasets.source import FileSource
 from oddpixel.errors import RunError, describe
 from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
+from oddpixel.forensics.runs.rows import Failure, Row
 from oddpixel.forensics.runs.run import SHARD_SIZE, Run
 from oddpixel.forensics.runs.schema import DETAILS
 from oddpixel.image import Image, Unreadable
@@ -73,9 +74,18 @@ def _details(shard: int) -> str:
     return f"details/part-{shard:05d}.json"
 
 
-def _table_row(item: dict[str, Any]) -> dict[str, Any]:
+def _table_row(item: dict[str, Any]) -> Row:
     """As the run's table, and every export of it, has it."""
-    return item | {"notes": item.get("meta", {}).get("notes")}
+    return Row(
+        item=item["item"],
+        sha256=item["sha256"],
+        group=item["group"],
+        thumbnail=item.get("thumbnail"),
+        notes=tuple(item.get("meta", {}).get("notes", ())),
+        width=item.get("width"),
+        height=item.get("height"),
+        error=None if item["error"] is None else Failure(**item["error"]),
+    )
 
 
 def _row(run: Run, image: Image | Unreadable) -> dict[str, Any]:

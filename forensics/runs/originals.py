@@ -20,6 +20,7 @@ from oddpixel.datasets.source import FileSource, open_source
 from oddpixel.errors import MissingFile, UnsafePath
 from oddpixel.image import file_and_frame
 
+from .rows import Row
 from .run import Run
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -67,9 +68,9 @@ class OriginalFiles:
             self._reader = Reader(limits, group_key(), any_suffix=bool(given.get("any_suffix")))
         return self._reader
 
-    def entry(self, row: dict[str, Any]) -> Entry:
+    def entry(self, row: Row) -> Entry:
         """Raises: MissingFile."""
-        item = row["item"]
+        item = row.item
         if (there := self._beside(item)) is not None:
             return there
         _ = self.source  # listed
@@ -100,24 +101,22 @@ class OriginalFiles:
                 f"{path} lies outside of the folders that may be read ({named}); start the dashboard with --data FOLDER"
             )
 
-    def open(self, row: dict[str, Any]) -> BinaryIO:
+    def open(self, row: Row) -> BinaryIO:
         """Its bytes, which are those that were scored. Raises: UnreadableInput."""
         digest = recorded_digest(row)
         file = open_whole(self.entry(row), self.reader.limits)
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:  # type: ignore[arg-type]
             file.close()
-            raise changed(row["item"])
+            raise changed(row.item)
         file.seek(0)
         return file
 
 
-def recorded_digest(row: dict[str, Any]) -> str:
+def recorded_digest(row: Row) -> str:
     """The SHA-256 that the run recorded. Raises: MissingFile where it recorded none: any file would do then."""
-    if not DIGEST.fullmatch(str(row["sha256"] or "")):
-        raise MissingFile(
-            f"the run recorded no SHA-256 of {row['item']}, so no file can be shown to be the one it scored"
-        )
-    return str(row["sha256"])
+    if not DIGEST.fullmatch(str(row.sha256 or "")):
+        raise MissingFile(f"the run recorded no SHA-256 of {row.item}, so no file can be shown to be the one it scored")
+    return str(row.sha256)
 
 
 def _named(place: str) -> str:

@@ -19,18 +19,24 @@ from oddpixel.counting import counted
 from oddpixel.errors import OddPixelError, describe
 
 from .heat_map import overlay, read_evidence
-from .rows import error_of, notes_of, odd_themselves, reasons_of
+from .rows import Row, odd_themselves
 from .run import Run
 from .verdicts import Chain
 
 logger = logging.getLogger(__name__)
 MAX_ROWS = 200  # the run's table has them all
 MAX_CURVES = 40
+SHOWN = ("item", "group", "p_value", "q_value", "flagged", "reasons", "notes", "error")
 WIDE, HIGH = 220, 40  # of a curve, in its own units
 
 
+Decided = Mapping[
+    tuple[str, str | None], Mapping[str, str | None]
+]  # columns of what people decided, by item and SHA-256
+
+
 def write_report(
-    run: Run, rows: Sequence[Mapping[str, Any]], decision: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]
+    run: Run, rows: Sequence[Row], decision: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]
 ) -> None:
     """`index.html` in the run's folder. Raises: RunError."""
     with run.writing(run.path / "index.html") as file:
@@ -39,24 +45,26 @@ def write_report(
 
 def rendered(
     run: Run,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Row],
     decision: Mapping[str, Any],
     groups: Sequence[Mapping[str, Any]],
+    decided: Decided | None = None,
     chain: Chain | None = None,
 ) -> str:
     """The page.
 
     Arguments:
-        rows: with what people decided (`export.exported`), or without.
+        rows: oddest first.
         chain: of the log that those decisions are in.
     """
 
-    decisive = odd_themselves(rows, decision)
+    decisive = odd_themselves(rows, decision.get("flagged_up_to"))
 
-    def draw(row: Mapping[str, Any]) -> Markup:
-        return _drawn(shown_row(run, row, decision) | {"is_decisive": row["item"] in decisive})
+    def draw(row: Row) -> Markup:
+        people = dict((decided or {}).get((row.item, row.sha256), {}))
+        return _drawn(shown_row(run, row, decision) | people | {"is_decisive": row.item in decisive})
 
-    several = [each | {"line": _line(each["curve"])} for each in map(dict, groups) if each["num_images"] > 1]
+    several = [group | {"line": _line(group["curve"])} for group in map(dict, groups) if group["num_images"] > 1]
     return _template("report.html").render(
         rows=list(border(rows[:MAX_ROWS], draw, _failed)), total=len(rows), decision=decision,
         groups=several[:MAX_CURVES], wide=WIDE, high=HIGH, chain=chain, counted=counted,
@@ -67,10 +75,10 @@ def _drawn(row: Mapping[str, Any]) -> Markup:
     return Markup(_template("report_row.html").render(row=row))
 
 
-def _failed(row: Mapping[str, Any], error: OddPixelError) -> Markup:
+def _failed(row: Row, error: OddPixelError) -> Markup:
     """Its decision stands in the table; only its place on the page is lost."""
-    logger.warning("%s could not be drawn on the page: %s", row["item"], error)
-    shown = {"item": row["item"], "group": row["group"], "thumbnail": None, "overlay": None}
+    logger.warning("%s could not be drawn on the page: %s", row.item, error)
+    shown = {"item": row.item, "group": row.group, "thumbnail": None, "overlay": None}
     return _drawn(shown | {"error": describe(error)})
 
 
@@ -80,23 +88,16 @@ def _template(name: str) -> jinja2.Template:
     return environment.from_string(files(__package__ or "").joinpath(name).read_text("utf-8"))
 
 
-def shown_row(run: Run, row: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with its reasons read and its pictures as data URLs."""
+def shown_row(run: Run, row: Row, decision: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a row, with its pictures as data URLs."""
     overlaid = None
-    if row["map"] is not None and row["flagged"]:
-        heat, picture = read_evidence(run, row["map"])
+    if row.map is not None and row.flagged:
+        heat, picture = read_evidence(run, row.map)
         buffer = io.BytesIO()
         Pillow.fromarray(overlay(heat, picture, decision.get("map_threshold"))).save(buffer, "WEBP", quality=80)
         overlaid = _data_url(buffer.getvalue())
-    thumbnail = None if row["thumbnail"] is None else _data_url(run.content(row["thumbnail"]))
-    return {
-        **row,
-        "reasons": reasons_of(row),
-        "error": error_of(row),
-        "notes": notes_of(row),
-        "thumbnail": thumbnail,
-        "overlay": overlaid,
-    }
+    thumbnail = None if row.thumbnail is None else _data_url(run.content(row.thumbnail))
+    return {name: getattr(row, name) for name in SHOWN} | {"thumbnail": thumbnail, "overlay": overlaid}
 
 
 def _data_url(content: bytes) -> str:

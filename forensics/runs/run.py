@@ -1,7 +1,7 @@
 """A run: the folder that a command writes and others read back.
 
     run.json                  options, versions, hashes; when it began and when it was finished
-    scores/part-00000.parquet one part a shard of items; `COLUMNS` below
+    scores/part-00000.parquet one part a shard of items; `rows.COLUMNS`
     thumbnails/ maps/         made while scoring
     verdicts.sqlite           what people decided, apart from what the machine said (`verdicts`)
 
@@ -32,37 +32,19 @@ from filelock import FileLock, Timeout
 from oddpixel import __version__
 from oddpixel.border import border
 from oddpixel.envelope import SCHEMA_VERSION, plain
-from oddpixel.errors import OddPixelError, RunError, StorageFull, UnreadableInput, describe
+from oddpixel.errors import OddPixelError, RunError, StorageFull, UnreadableInput
 from oddpixel.files import NEW_FILE_MODE
 from oddpixel.folders import bytes_inside, file_inside
 from oddpixel.image import Image, file_and_frame
 from oddpixel.records import read_record
 
+from .rows import COLUMNS, Failure, Row, encoded
 from .schema import RUN
 
 THUMBNAIL_PIXELS = 192
 PART = re.compile(r"part-[0-9]{5,9}\.parquet")
 NO_MORE_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 SHARD_SIZE = 256  # files; a kill costs at most so much work
-# The columns of scores/part-*.parquet and their pandas types; what a command has no value for stays null.
-COLUMNS = {
-    "item": "string",
-    "sha256": "string",
-    "group": "string",
-    "stratum": "string",
-    "raw": "Float64",
-    "p_value": "Float64",
-    "q_value": "Float64",
-    "flagged": "boolean",
-    "reasons": "string",
-    "map": "string",
-    "thumbnail": "string",
-    "notes": "string",
-    "width": "Int64",
-    "height": "Int64",
-    "error": "string",
-    "shard": "Int64",
-}
 
 
 @dataclass(frozen=True)
@@ -277,16 +259,12 @@ class Run:
         finally:
             self._lock.release()
 
-    def write_part(self, shard: int, items: Sequence[Mapping[str, Any]]) -> Path:
-        """The rows of one shard as Parquet. Raises: RunError."""
+    def write_part(self, shard: int, rows: Sequence[Row]) -> Path:
+        """The rows of one shard as Parquet, in place of those that are there. Raises: RunError."""
         import pandas as pd
 
-        rows = [row | {"shard": shard} for row in border(items, _encoded, _not_encoded)]
-        return self._write_table(shard, pd.DataFrame(rows, columns=list(COLUMNS)))
-
-    def rewrite_part(self, shard: int, table: Any) -> Path:
-        """The rows of a part that is there, with more known about them. Raises: RunError."""
-        return self._write_table(shard, table[list(COLUMNS)])
+        cells = [row | {"shard": shard} for row in border(rows, encoded, _not_encoded)]
+        return self._write_table(shard, pd.DataFrame(cells, columns=list(COLUMNS)))
 
     def _write_table(self, shard: int, table: Any) -> Path:
         path = self._part(shard)
@@ -408,22 +386,8 @@ def _digest(items: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(items).encode()).hexdigest()
 
 
-def _encoded(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _cell(item.get(name), kind) for name, kind in COLUMNS.items()}
-
-
-def _not_encoded(item: Mapping[str, Any], error: OddPixelError) -> dict[str, Any]:
-    return _encoded({name: item.get(name) for name in ("item", "sha256", "group")} | {"error": describe(error)})
-
-
-def _cell(value: Any, kind: str) -> Any:
-    """As Parquet keeps it. Raises: TypeError, ValueError on what is not of that kind."""
-    if value is None:
-        return None
-    if kind == "string":
-        text = json.dumps(plain(value)) if isinstance(value, dict | list | tuple) else str(value)
-        return text.encode("utf-8", "backslashreplace").decode()
-    return {"Float64": float, "Int64": int, "boolean": bool}[kind](value)
+def _not_encoded(row: Row, error: OddPixelError) -> dict[str, Any]:
+    return encoded(Row(item=row.item, sha256=row.sha256, group=row.group, error=Failure.of(error)))
 
 
 def _now() -> str:

@@ -18,7 +18,8 @@ from typing import Any, Literal
 
 from oddpixel.errors import RunError, UsageError
 
-from .run import COLUMNS, Run
+from .rows import COLUMNS, Row, decoded
+from .run import Run
 
 Comparison = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "is null", "is not null"]
 COMPARISONS = ("=", "!=", "<", "<=", ">", ">=", "contains", "is null", "is not null")
@@ -86,11 +87,22 @@ class RunTable:
         descending: bool = False,
         limit: int = 100,
         offset: int = 0,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Row]:
         """Rows by a column, nulls last, equal ones in the order of the inputs; by the inputs alone without a column."""
         order = f"{_order(order_by, descending)} LIMIT {int(limit)} OFFSET {int(offset)}"
-        names = [*COLUMNS, DECISION]
-        return [dict(zip(names, row, strict=True)) for row in self._rows(f"SELECT {NAMES}, {DECISION}", filters, order)]
+        return self._decoded(self._rows(f"SELECT {NAMES}, {DECISION}", filters, order))
+
+    def rows(self, filters: Sequence[Filter] = ()) -> list[Row]:
+        """All matching rows in the order of the inputs."""
+        return self._decoded(self._rows(f"SELECT {NAMES}, {DECISION}", filters, _order()))
+
+    def _decoded(self, rows: Sequence[tuple[Any, ...]]) -> list[Row]:
+        return [decoded(dict(zip((*COLUMNS, DECISION), row, strict=True))) for row in rows]
+
+    def column(self, name: str, filters: Sequence[Filter] = ()) -> list[Any]:
+        """One column of all matching rows, in the order of the inputs; None for nulls."""
+        _check(name)
+        return [value for (value,) in self._rows(f'SELECT "{name}"', filters, _order())]
 
     def place_of(
         self,
@@ -148,11 +160,6 @@ class RunTable:
         """How many rows have each value of the column."""
         _check(column)
         return dict(self._rows(f'SELECT "{column}", count(*)', filters, f'GROUP BY "{column}" ORDER BY "{column}"'))
-
-    def frame(self, filters: Sequence[Filter] = ()) -> Any:
-        """All matching rows as a pandas DataFrame."""
-        where, values = _where(filters)
-        return self._execute(f"SELECT {NAMES} FROM {FROM} {where} {_order()}", values).df()
 
     def _rows(self, select: str, filters: Sequence[Filter], tail: str = "") -> list[tuple[Any, ...]]:
         where, values = _where(filters)

@@ -25,9 +25,9 @@ class Coloured:
 Cell = str | Coloured
 
 
-def error_cell(error: Mapping[str, str]) -> Coloured:
-    """An error `{type, message}`."""
-    return Coloured(f"{error['type']}: {error['message']}", "red")
+def error_cell(type: str, message: str) -> Coloured:
+    """An error as a table shows it."""
+    return Coloured(f"{type}: {message}", "red")
 
 
 def print_table(

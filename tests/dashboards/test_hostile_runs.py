@@ -26,6 +26,7 @@ from oddpixel.errors import OddPixelError, RunError, UnreadableInput
 from oddpixel.forensics.inspection.inspect import inspect_into
 from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.summary import summarise
+from oddpixel.forensics.runs.table import RunTable
 from tests.dashboards.conftest import Server, serving
 from tests.dashboards.test_access import ask
 from tests.patience import PATIENCE
@@ -268,7 +269,7 @@ def test_mutated_runs_are_opened_or_refused(run: Run, made: Path) -> None:
             with closing(Library([run.path], data=[made])) as library:
                 opened = library.runs()[0]
                 for row in opened.table.page(limit=5):
-                    opened.row(row["item"])
+                    opened.row(row.item)
                 _ = opened.verdicts.verify(), opened.verdicts.actions(opened.key)
             outcomes["rows"] += 1
         except OddPixelError:
@@ -300,7 +301,8 @@ def test_a_page_and_a_file_called_like_it_are_each_found_again(tmp_path: Path) -
     pages = [Pillow.fromarray(np.full((32, 32), shade, np.uint8)) for shade in (10, 20)]
     pages[0].save(folder / "x.tif", save_all=True, append_images=pages[1:])
     Pillow.fromarray(np.full((32, 32), 90, np.uint8)).save(folder / "x.tif#0", "TIFF")
-    items = inspect_into(tmp_path / "run", open_source(folder), places=[str(folder)])
+    inspect_into(tmp_path / "run", open_source(folder), places=[str(folder)])
     with closing(Originals(Run.open(tmp_path / "run"), [folder])) as originals:
-        shown = {item["item"]: float(originals.picture(item).levels[0].mean()) for item in items}
+        rows = RunTable(Run.open(tmp_path / "run")).rows()
+        shown = {row.item: float(originals.picture(row).levels[0].mean()) for row in rows}
     assert shown == {"x.tif#0": 10, "x.tif#1": 20, "x.tif#0 (2)": 90}

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from oddpixel.dashboards.synthetic_form import why_not
 from oddpixel.dashboards.synthetic_job import Made, Options, keep, main, make
 from oddpixel.errors import InvalidImage, MissingFile, OddPixelError, RunError, UnreadableInput, UnsafePath, UsageError
 from oddpixel.forensics.audit.facts import facts_of
+from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Image
 from tests.dashboards.conftest import HOSTILE, Server, serving
@@ -230,7 +232,7 @@ def test_another_picture_under_the_name_is_not_shown(opened: OpenRun, kept: Call
 
 def test_nothing_synthetic_is_a_row_a_thumbnail_or_an_export(opened: OpenRun, kept: Callable[..., None]) -> None:
     def seen() -> tuple[Any, ...]:
-        rows = [{**row, "decision": None} for row in opened.table.page(limit=100)]
+        rows = [replace(row, decision=None) for row in opened.table.page(limit=100)]
         files = sorted(each.name for each in opened.run.path.rglob("*") if "synthetic" not in each.parts)
         return rows, opened.verdicts.latest(opened.key), [name for name in files if not name.startswith("verdicts")]
 
@@ -320,8 +322,8 @@ def test_a_case_says_why_nothing_can_be_made(run: Run, made: Path, tmp_path: Pat
         assert "no longer where it was" in text(made)
 
 
-def _gone(self: object, row: dict[str, Any]) -> None:
-    raise MissingFile(f"{row['item']} is no longer where it was scored")
+def _gone(self: object, row: Row) -> None:
+    raise MissingFile(f"{row.item} is no longer where it was scored")
 
 
 def test_hostile_names_and_records_stay_text(site: Site, run: Run, kept: Callable[..., None]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from oddpixel import __version__
 from oddpixel.errors import NotExported
 
-from .exported import DECIDED, Export, Exported
+from .exported import DecidedRow, Export, Exported
 
 FEWEST_POINTS = 3
 
@@ -26,10 +26,10 @@ def write(exported: Exported, path: Path) -> list[str]:
     annotations: list[dict[str, Any]] = []
     left_out: list[str] = []
 
-    def drawn(row: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        if row["width"] is None:
+    def drawn(row: DecidedRow) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        if row.row.width is None:
             raise NotExported("could not be read")
-        return _image(row), _polygons(exported.marked(row))
+        return _image(row), _polygons(exported.marked(row.row))
 
     for image, shapes in exported.each(drawn, left_out):
         number = len(images) + 1
@@ -48,10 +48,11 @@ def write(exported: Exported, path: Path) -> list[str]:
     return left_out
 
 
-def _image(row: dict[str, Any]) -> dict[str, Any]:
-    attributes = {name: row[name] for name in ("sha256", "group", "raw", "p_value", "q_value", "flagged", *DECIDED)}
-    size = {"width": int(row["width"]), "height": int(row["height"])}
-    return {"file_name": row["item"], **size, "attributes": attributes}
+def _image(decided: DecidedRow) -> dict[str, Any]:
+    row = decided.row
+    attributes = {name: getattr(row, name) for name in ("sha256", "group", "raw", "p_value", "q_value", "flagged")}
+    size = {"width": row.width, "height": row.height}
+    return {"file_name": row.item, **size, "attributes": attributes | decided.decided}
 
 
 def _polygons(marks: np.ndarray | None) -> list[dict[str, Any]]:

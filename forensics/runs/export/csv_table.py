@@ -16,7 +16,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 def write(exported: Exported, path: Path) -> list[str]:
     left_out: list[str] = []
-    rows = list(exported.each(lambda row: {name: safe(value) for name, value in row.items()}, left_out))
+    rows = list(exported.each(lambda row: {name: safe(value) for name, value in row.cells().items()}, left_out))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["item"], quoting=csv.QUOTE_MINIMAL)
         writer.writeheader()

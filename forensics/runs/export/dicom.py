@@ -17,7 +17,8 @@ from oddpixel.border import border
 from oddpixel.counting import counted
 from oddpixel.errors import NotExported, OddPixelError, UnreadableInput, UsageError
 
-from .exported import Exported, failure
+from ..rows import Row
+from .exported import DecidedRow, Exported, failure
 
 MANUFACTURER, MODEL = "OddPixel", "OddPixel detector"
 NAMED = 5  # items in an error
@@ -28,14 +29,19 @@ SCHEME = "99ODDPIXEL"  # ours, until a standard code fits; docs/dashboard.md lis
 class Source:
     """A row and its original."""
 
-    row: dict[str, Any]
+    decided: DecidedRow
     data: Any
+
+    @property
+    def row(self) -> Row:
+        """As the run has it."""
+        return self.decided.row
 
     def uid(self, exported: Exported, kind: str) -> str:
         """The same for the same run, item and kind: a second export makes the same objects."""
         from pydicom.uid import generate_uid
 
-        return str(generate_uid(entropy_srcs=[exported.run.record["id"], self.row["item"], kind]))
+        return str(generate_uid(entropy_srcs=[exported.run.record["id"], self.row.item, kind]))
 
 
 def sources(exported: Exported, left_out: list[str]) -> Iterator[Source]:
@@ -44,14 +50,14 @@ def sources(exported: Exported, left_out: list[str]) -> Iterator[Source]:
 
     files = OriginalFiles(exported.run)
 
-    def source(row: dict[str, Any]) -> Source:
-        if row["raw"] is None:
+    def source(decided: DecidedRow) -> Source:
+        if decided.row.raw is None:
             raise NotExported("was not scored")
-        with files.open(row) as file:
+        with files.open(decided.row) as file:
             data = _header(file)
         if int(data.get("NumberOfFrames", 1) or 1) > 1:
             raise NotExported("has several frames; only single-frame objects are exported")
-        return Source(row, data)
+        return Source(decided, data)
 
     yield from exported.each(source, left_out)
 
@@ -91,13 +97,13 @@ def write_objects(
     def write(numbered: tuple[int, Source]) -> str | None:
         number, source = numbered
         if (result := _made(make, exported, source, number)) is None:
-            return f"{source.row['item']}: {nothing}"
-        name = hashlib.sha256(source.row["item"].encode()).hexdigest()[:16]
+            return f"{source.row.item}: {nothing}"
+        name = hashlib.sha256(source.row.item.encode()).hexdigest()[:16]
         result.save_as(folder / f"{number:05d}-{name}.dcm")
         return None
 
     def failed(numbered: tuple[int, Source], error: OddPixelError) -> str:
-        return failure(numbered[1].row["item"], error)
+        return failure(numbered[1].row.item, error)
 
     left_out += filter(None, border(enumerate(sources(exported, left_out), start=1), write, failed))
     if not any(folder.iterdir()):

@@ -23,10 +23,10 @@ def _capture(exported: Exported, source: Source, number: int) -> Any | None:
     from oddpixel.forensics.runs.heat_map import overlay, read_evidence
 
     row = source.row
-    if row["map"] is None:
+    if row.map is None:
         return None
-    heat, picture = read_evidence(exported.run, row["map"])
-    shown = _with_text(overlay(heat, picture, exported.threshold), f"odd: p = {row['p_value']:.3g}")
+    heat, picture = read_evidence(exported.run, row.map)
+    shown = _with_text(overlay(heat, picture, exported.threshold), f"odd: p = {row.p_value:.3g}")
     made = hd.sc.SCImage.from_ref_dataset(
         ref_dataset=source.data,
         pixel_array=shown,

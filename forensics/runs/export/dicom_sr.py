@@ -32,14 +32,14 @@ def _report(exported: Exported, source: Source, number: int) -> Any | None:
             algorithm_id=hd.sr.AlgorithmIdentification(name=MODEL, version=__version__),
         )
 
-    measurements = [measured("oddness", "Oddness score, higher is odder", row["raw"])]
+    measurements = [measured("oddness", "Oddness score, higher is odder", float(row.raw or 0.0))]
     for name, meaning in (("p_value", "Conformal p-value among normal images"), ("q_value", "q-value over the run")):
-        if row[name] is not None:
-            measurements.append(measured(name, meaning, row[name]))
-    said = Code("flagged", SCHEME, "Flagged") if row["flagged"] else Code("not-flagged", SCHEME, "Not flagged")
+        if (value := getattr(row, name)) is not None:
+            measurements.append(measured(name, meaning, value))
+    said = Code("flagged", SCHEME, "Flagged") if row.flagged else Code("not-flagged", SCHEME, "Not flagged")
     evaluations = [hd.sr.QualitativeEvaluation(name=Code("decision", SCHEME, "Decision of the software"), value=said)]
-    if row["decision"] in VERDICTS:
-        verdict = Code(row["decision"], SCHEME, VERDICTS[row["decision"]])
+    if (decision := source.decided.decision) in VERDICTS:
+        verdict = Code(decision, SCHEME, VERDICTS[decision])
         evaluations.append(
             hd.sr.QualitativeEvaluation(name=Code("verdict", SCHEME, "Verdict of a person"), value=verdict)
         )

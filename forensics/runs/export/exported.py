@@ -13,7 +13,7 @@ from oddpixel.border import border
 from oddpixel.errors import NotExported, OddPixelError, UnreadableInput
 
 from ..heat_map import on_image, read_evidence
-from ..rows import reasons_of
+from ..rows import Row, encoded
 from ..run import Run
 from ..table import RunTable
 from ..verdicts import UNDECIDED, Chain, Verdict, Verdicts
@@ -23,23 +23,43 @@ DECIDED = ("decision", "author", "decided_at", "note")
 
 
 @dataclass(frozen=True)
+class DecidedRow:
+    """A row, and what people decided about the content that it is about."""
+
+    row: Row
+    decision: str | None = None
+    author: str | None = None
+    decided_at: str | None = None
+    note: str | None = None
+
+    @property
+    def decided(self) -> dict[str, str | None]:
+        """Columns beside those of the run."""
+        return {name: getattr(self, name) for name in DECIDED}
+
+    def cells(self) -> dict[str, Any]:
+        """By column, as the run's table has them, and `DECIDED`."""
+        return encoded(self.row) | self.decided
+
+
+@dataclass(frozen=True)
 class Exported:
-    """Arguments:
-    rows: as in the run's table, values None where there is none, with `DECIDED` beside.
+    """A run as it is exported.
+
+    Arguments:
+    rows: in the order of the inputs.
     history: every decision about these items, oldest first.
     chain: of the log.
     """
 
     run: Run
-    rows: list[dict[str, Any]]
+    rows: list[DecidedRow]
     history: list[Verdict]
     chain: Chain | None
 
     @classmethod
     def of(cls, run: Run, store: str | None, items: list[str] | None) -> Exported:
         """Raises: RunError."""
-        import pandas as pd
-
         key = run.record["id"]
         history: list[Verdict] = []
         chain = None
@@ -48,17 +68,17 @@ class Exported:
                 history, chain = verdicts.since(key, 0), verdicts.verify()
         latest = {each.item: each for each in history}
         wanted = None if items is None else set(items)
-        rows = []
-        for record in RunTable(run).frame().to_dict("records"):
-            row: dict[str, Any] = {str(name): None if pd.isna(value) else value for name, value in record.items()}
-            if wanted is None or row["item"] in wanted:
-                rows.append(row | _said(latest.get(row["item"]), row["sha256"]))
+        rows = [
+            _with_verdict(row, latest.get(row.item))
+            for row in RunTable(run).rows()
+            if wanted is None or row.item in wanted
+        ]
         return cls(run, rows, [each for each in history if wanted is None or each.item in wanted], chain)
 
-    def each(self, step: Callable[[dict[str, Any]], Answer], left_out: list[str]) -> Iterator[Answer]:
+    def each(self, step: Callable[[DecidedRow], Answer], left_out: list[str]) -> Iterator[Answer]:
         """`step` of every row; one that fails is a sentence in `left_out`, and the others are exported."""
         answers: Iterator[tuple[Answer] | None] = border(
-            self.rows, lambda row: (step(row),), lambda row, error: left_out.append(failure(row["item"], error))
+            self.rows, lambda row: (step(row),), lambda row, error: left_out.append(failure(row.row.item, error))
         )
         for answer in answers:
             if answer is not None:
@@ -70,17 +90,14 @@ class Exported:
         found: float | None = (self.run.record.get("decision") or {}).get("map_threshold")
         return found
 
-    def marked(self, row: dict[str, Any]) -> np.ndarray | None:
+    def marked(self, row: Row) -> np.ndarray | None:
         """`[h, w]` at the original's size: where the map is above the threshold; None where there is no map."""
 
-        if row["map"] is None or self.threshold is None:
+        if row.map is None or row.height is None or row.width is None or self.threshold is None:
             return None
-        heat, _ = read_evidence(self.run, row["map"])
-        marks: np.ndarray = on_image(heat, (int(row["height"]), int(row["width"]))) > self.threshold
+        heat, _ = read_evidence(self.run, row.map)
+        marks: np.ndarray = on_image(heat, (row.height, row.width)) > self.threshold
         return marks
-
-    def reasons(self, row: dict[str, Any]) -> list[dict[str, Any]]:
-        return reasons_of(row)
 
     def files(self) -> Iterator[Path]:
         """Of the run, but for locks and databases, by name."""
@@ -111,8 +128,8 @@ def failure(item: str, error: OddPixelError) -> str:
     return f"{item}: {error}" if isinstance(error, UnreadableInput) else f"{item}: {type(error).__name__}: {error}"
 
 
-def _said(verdict: Verdict | None, sha256: str | None) -> dict[str, str | None]:
+def _with_verdict(row: Row, verdict: Verdict | None) -> DecidedRow:
     """A verdict is about the content that was looked at: a watched file that was overwritten has a row for each."""
-    if verdict is None or verdict.decision == UNDECIDED or (verdict.sha256 and verdict.sha256 != sha256):
-        return dict.fromkeys(DECIDED)
-    return {"decision": verdict.decision, "author": verdict.author, "decided_at": verdict.at, "note": verdict.note}
+    if verdict is None or verdict.decision == UNDECIDED or (verdict.sha256 and verdict.sha256 != row.sha256):
+        return DecidedRow(row)
+    return DecidedRow(row, verdict.decision, verdict.author, verdict.at, verdict.note)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..run import COLUMNS
+from ..rows import COLUMNS
 from .exported import DECIDED, Export, Exported
 
 
@@ -12,7 +12,9 @@ def write(exported: Exported, path: Path) -> list[str]:
     import pandas as pd
 
     types = COLUMNS | dict.fromkeys(DECIDED, "string")
-    pd.DataFrame(exported.rows, columns=list(types)).astype(types).to_parquet(path, index=False, compression="zstd")
+    pd.DataFrame([row.cells() for row in exported.rows], columns=list(types)).astype(types).to_parquet(
+        path, index=False, compression="zstd"
+    )
     return []
 
 

@@ -53,7 +53,7 @@ def audit(
     from oddpixel.forensics.audit.run import audit_into, read_anchors, sign_reports
     from oddpixel.forensics.runs.executors import executor
 
-    from .ending import check_choice, exit_by, not_read, print_not_read
+    from .ending import check_choice, exit_by, failures, not_read, print_not_read
 
     if list_checks:
         described = [{name: getattr(check, name) for name in FIELDS} for check in every_check().values()]
@@ -83,7 +83,7 @@ def audit(
     else:
         print_audited(found)
         print_not_read(found.listing, left_out)
-    exit_by(found.items, fail_on == "error")
+    exit_by(failures(found.items), fail_on == "error")
     labels = [each["verdict"]["label"] for each in found.items if each["error"] is None]
     if fail_on == "evidence" and "evidence of manipulation" in labels:
         raise typer.Exit(1)
@@ -103,7 +103,7 @@ def print_audited(found: Any) -> None:
 
 def _audited_cells(item: Mapping[str, Any]) -> tuple[Cell, ...]:
     if item["error"]:
-        return item["item"], "not read", "-", error_cell(item["error"])
+        return item["item"], "not read", "-", error_cell(**item["error"])
     verdict = item["verdict"]
     value = verdict["p_value"]
     p = "-" if value is None else "< 1e-6" if value < 1e-6 else f"{value:.2g}"

@@ -41,7 +41,7 @@ def density(
     from oddpixel.forensics.density.pyramid import Pyramid
     from oddpixel.forensics.density.store import load_model
 
-    from .ending import check_choice, exit_by, not_read, print_not_read
+    from .ending import check_choice, exit_by, failures, not_read, print_not_read
 
     check_choice("--fail-on", fail_on, ("error",))
     loaded = load_model(model)
@@ -55,7 +55,7 @@ def density(
     else:
         print_density(items)
         print_not_read(source.listing, left_out)
-    exit_by(items, fail_on == "error")
+    exit_by(failures(items), fail_on == "error")
 
 
 def print_density(items: Sequence[Mapping[str, Any]]) -> None:
@@ -66,7 +66,7 @@ def print_density(items: Sequence[Mapping[str, Any]]) -> None:
 
 def _density_cells(item: Mapping[str, Any]) -> tuple[Cell, ...]:
     if item["error"]:
-        return item["item"], "-", "-", "-", "-", error_cell(item["error"])
+        return item["item"], "-", "-", "-", "-", error_cell(**item["error"])
     identity = item["identity_bits_per_dim"]
     cross_check = "-" if identity is None else f"{identity:.3f}"
     measured = f"{item['bits_per_dim']:.3f}", cross_check, f"{item['nats']:.1f}", str(item["dims"])

@@ -15,6 +15,7 @@ import typer
 
 if TYPE_CHECKING:
     from oddpixel.datasets.listing import Listing
+    from oddpixel.forensics.runs.rows import Failure
 
 UNEXPECTED = ("Defect", "NotEnoughMemory")
 
@@ -43,24 +44,22 @@ def print_not_read(listing: Listing, each: bool) -> None:
             print(shown(f"  {file.item}: {file.reason}" + (f" ({file.detail})" if file.detail else "")))
 
 
-def exit_by(rows: Sequence[Mapping[str, Any]], fail_on_error: bool = False) -> None:
-    """Leave with the status that these rows call for; return where it is 0."""
-    if not rows:
+def exit_by(errors: Sequence[Failure | None], fail_on_error: bool = False) -> None:
+    """Leave with the status that these items call for, None for one without error; return where it is 0."""
+    if not errors:
         print("nothing was read: there is no image at the given places", file=sys.stderr)
-    errors = [kind for row in rows if (kind := error_type(row)) is not None]
-    if len(errors) == len(rows):
+    kinds = [error.type for error in errors if error is not None]
+    if len(kinds) == len(errors):
         raise typer.Exit(3)
-    if any(kind in UNEXPECTED for kind in errors) or (fail_on_error and errors):
+    if any(kind in UNEXPECTED for kind in kinds) or (fail_on_error and kinds):
         raise typer.Exit(1)
 
 
-def error_type(row: Mapping[str, Any]) -> str | None:
-    """Of a row's error, an object or as a run keeps it; None for a row without."""
-    from oddpixel.forensics.runs.rows import error_of
+def failures(items: Sequence[Mapping[str, Any]]) -> list[Failure | None]:
+    """The `error` of each item of a command's JSON."""
+    from oddpixel.forensics.runs.rows import Failure
 
-    error = row.get("error")
-    recorded = error_of({"error": error}) if isinstance(error, str) else error
-    return None if recorded is None else str(recorded["type"])
+    return [None if item["error"] is None else Failure(**item["error"]) for item in items]
 
 
 def check_choice(option: str, value: str | None, choices: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,6 +30,9 @@ from .options import (
     ScoringWorkers,
     Strata,
 )
+
+if TYPE_CHECKING:
+    from oddpixel.forensics.runs.rows import Row
 
 GROUP_SHOWN = 16  # characters of a group, which may be a long hash
 
@@ -96,13 +99,13 @@ def flag(
     drawn = _expected(found, detector, expected) if expected else []
     if json:
         shown = {"expected": drawn} if expected else {}
-        print(envelope("flag", decision=found.decision, items=found.rows, **shown, **not_read(source.listing)))
+        print(envelope("flag", **found.as_json(detector), **shown, **not_read(source.listing)))
     else:
         print_flagged(found)
         print_expected(found.run.path, drawn)
         print_not_read(source.listing, left_out)
-    exit_by(found.rows, fail_on == "error")
-    if fail_on == "flagged" and any(row["flagged"] for row in found.rows):
+    exit_by([row.error for row in found.rows], fail_on == "error")
+    if fail_on == "flagged" and any(row.flagged for row in found.rows):
         raise typer.Exit(1)
     return None
 
@@ -125,19 +128,19 @@ def print_expected(run: Path, records: Sequence[Mapping[str, Any]]) -> None:
 def print_flagged(found: Any) -> None:
     """Items by oddness with their reasons, and what the decision promises. `found`: a `Flagged`."""
     from oddpixel.forensics.detect.levels import is_usual
-    from oddpixel.forensics.runs.rows import notes_of, odd_themselves
+    from oddpixel.forensics.runs.rows import odd_themselves
 
-    decisive = odd_themselves(found.rows, found.decision)
-    is_grouped = len({row["group"] for row in found.rows}) < len(found.rows)
+    decisive = odd_themselves(found.rows, found.decision.get("flagged_up_to"))
+    is_grouped = len({row.group for row in found.rows}) < len(found.rows)
     columns = ("item", *(["group"] if is_grouped else []), "p", "q", "decision", "why")
     cells = []
     for row in found.rows[:MAX_ROWS]:
-        names = [row["item"], _shortened(str(row["group"]))] if is_grouped else [row["item"]]
-        cells.append((*names, *_judged_cells(row, row["item"] in decisive)))
+        names = [row.item, _shortened(str(row.group))] if is_grouped else [row.item]
+        cells.append((*names, *_judged_cells(row, row.item in decisive)))
     print_table(columns, cells)
     if len(found.rows) > MAX_ROWS:
         print(f"... {len(found.rows) - MAX_ROWS} more in the run's table")
-    notes = {row["item"]: [note for note in notes_of(row) if not is_usual(note)] for row in found.rows}
+    notes = {row.item: [note for note in row.notes if not is_usual(note)] for row in found.rows}
     for line in _note_lines(notes):
         print(shown(line))
     decision = found.decision
@@ -154,21 +157,19 @@ def _shortened(group: str) -> str:
     return group if len(group) <= GROUP_SHOWN else f"{group[:GROUP_SHOWN]}…"
 
 
-def _judged_cells(row: Mapping[str, Any], is_decisive: bool) -> tuple[Cell, ...]:
+def _judged_cells(row: Row, is_decisive: bool) -> tuple[Cell, ...]:
     """p, q, decision and why of one row.
 
     Arguments:
         is_decisive: whether it is itself why its group is flagged (`odd_themselves`).
     """
-    from oddpixel.forensics.runs.rows import error_of, reasons_of
-
-    if (error := error_of(row)) is not None:
-        return "-", "-", "not read", error_cell(error)
+    if row.error is not None:
+        return "-", "-", "not read", error_cell(row.error.type, row.error.message)
     decision: Cell = "not flagged"
-    if row["flagged"]:
+    if row.flagged:
         decision = Coloured("flagged", "red") if is_decisive else "in a flagged group"
-    why = reasons[0]["because"] if is_decisive and (reasons := reasons_of(row)) else ""
-    return f"{row['p_value']:.4f}", f"{row['q_value']:.4f}", decision, why
+    why = row.reason.because if is_decisive and row.reason is not None else ""
+    return f"{row.p_value:.4f}", f"{row.q_value:.4f}", decision, why
 
 
 def _note_lines(notes: Mapping[str, Sequence[str]]) -> Iterator[str]:

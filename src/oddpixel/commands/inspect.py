@@ -51,7 +51,7 @@ def inspect(
     from oddpixel.envelope import envelope
     from oddpixel.forensics.inspection.inspect import inspect_into, inspect_source
 
-    from .ending import check_choice, exit_by, not_read, print_not_read
+    from .ending import check_choice, exit_by, failures, not_read, print_not_read
 
     check_choice("--fail-on", fail_on, ("error",))
     options = {"any_suffix": any_suffix, "every": every, "by_shot": by_shot, "max_megapixels": max_megapixels}
@@ -73,7 +73,7 @@ def inspect(
     else:
         print_inspection(items, out)
         print_not_read(source.listing, left_out)
-    exit_by(items, fail_on == "error")
+    exit_by(failures(items), fail_on == "error")
     return None
 
 
@@ -90,7 +90,7 @@ def _inspected_cells(item: Mapping[str, Any]) -> tuple[Cell, ...]:
 
     sha256 = (item["sha256"] or "")[:12]
     if item["error"]:
-        return item["item"], "-", "-", "-", "-", "-", sha256, error_cell(item["error"])
+        return item["item"], "-", "-", "-", "-", "-", sha256, error_cell(**item["error"])
     size = f"{item['width']} x {item['height']}" + (f" x {item['channels']}" if item["channels"] > 1 else "")
     pixels = item["meta"]["format"], size, str(item["bits"]), item["unit"], spacing_as_size(item["spacing_mm"])
     return item["item"], *pixels, sha256, _notes(item["meta"])

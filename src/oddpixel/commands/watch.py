@@ -38,7 +38,7 @@ def watch(
     errors = []
     for arrival in watch_folder(folder, detector, out, rule, encoder=encoder, seconds=seconds, until_idle=until_idle):
         print_arrival(arrival)
-        errors.append({"error": arrival.row.get("error")})
+        errors.append(arrival.row.error)
     print_not_read(Listing(left_out=tuple(LeftOut(**each) for each in Run.open(out).record["left_out"])), left_out)
     if errors:
         exit_by(errors)
@@ -49,14 +49,14 @@ def print_arrival(arrival: Any) -> None:
     from oddpixel.forensics.detect.levels import is_usual
 
     row = arrival.row
-    if row.get("error"):
-        print(shown(f"{row['item']}: {row['error']['type']}: {row['error']['message']}"), flush=True)
+    if row.error is not None:
+        print(shown(f"{row.item}: {row.error.type}: {row.error.message}"), flush=True)
         return
-    decision = "flagged" if row["flagged"] else "not flagged"
-    why = f": {row['reasons'][0]['because']}" if row["flagged"] else ""
+    decision = "flagged" if row.flagged else "not flagged"
+    why = f": {row.reason.because}" if row.flagged and row.reason is not None else ""
     alarm = " (drift: nothing is promised)" if arrival.drift_alarm else ""
-    notes = "".join(f" ({note})" for note in row.get("notes") or () if not is_usual(note))
-    print(shown(f"{row['item']}: p {row['p_value']:.4f}, {decision}{why}{alarm}{notes}"), flush=True)
+    notes = "".join(f" ({note})" for note in row.notes if not is_usual(note))
+    print(shown(f"{row.item}: p {row.p_value:.4f}, {decision}{why}{alarm}{notes}"), flush=True)
 
 
 COMMAND = watch

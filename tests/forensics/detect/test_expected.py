@@ -117,7 +117,7 @@ def test_flagged_images_get_their_expected_normal(tmp_path: Path) -> None:
     assert flagged is not None
     before = run_table(flagged.run)
     records = write_expected(flagged.run, flagged.rows, [str(normals)], aligned=False)
-    assert {each["item"] for each in records} == {row["item"] for row in flagged.rows if row["flagged"] and row["map"]}
+    assert {each["item"] for each in records} == {row.item for row in flagged.rows if row.flagged and row.map}
     assert "odd.png" in {each["item"] for each in records}
     for each in records:
         if each["expected"] is None:
@@ -137,4 +137,4 @@ def test_flagged_images_get_their_expected_normal(tmp_path: Path) -> None:
 
 
 def run_table(run: Run) -> str:
-    return str(RunTable(run).frame().to_csv())
+    return str(RunTable(run).rows())

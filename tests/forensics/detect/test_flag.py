@@ -15,7 +15,7 @@ from oddpixel.datasets.source import open_source
 from oddpixel.errors import CalibrationTooSmall, NoImages, RunError, UsageError
 from oddpixel.forensics.detect import flag as flagging
 from oddpixel.forensics.detect import store
-from oddpixel.forensics.detect.calibrated import Calibrated, Row
+from oddpixel.forensics.detect.calibrated import Calibrated, CalibrationImage
 from oddpixel.forensics.detect.decide import Decided, Rule, decide
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.flag import Flagged, Incoming, flag_into
@@ -24,8 +24,9 @@ from oddpixel.forensics.detect.watch import watch_folder
 from oddpixel.forensics.inspection.inspect import inspect_into
 from oddpixel.forensics.runs.executors import Pool, Rank, executor
 from oddpixel.forensics.runs.export import export
-from oddpixel.forensics.runs.rows import odd_themselves
+from oddpixel.forensics.runs.rows import Row, odd_themselves
 from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.table import RunTable
 from tests.datasets.dicom_maker import make_slice
 from tests.forensics.detect.test_detector import ODD, surface
 
@@ -47,14 +48,8 @@ def incoming(tmp_path_factory: pytest.TempPathFactory) -> Incoming:
     return Incoming(places=(str(folder),))
 
 
-def table(out: Path) -> list[dict]:  # type: ignore[type-arg]
-    import pandas as pd
-
-    rows = pd.concat([pd.read_parquet(part) for part in sorted((out / "scores").glob("*.parquet"))])
-    return [
-        {name: (None if value is pd.NA or value != value else value) for name, value in row.items()}
-        for row in rows.sort_values("item").to_dict("records")
-    ]
+def table(out: Path) -> list[Row]:
+    return sorted(RunTable(Run.open(out)).rows(), key=lambda row: row.item)
 
 
 def test_a_folder_becomes_a_table_sorted_by_oddness(detector: Path, incoming: Incoming, tmp_path: Path) -> None:
@@ -62,8 +57,8 @@ def test_a_folder_becomes_a_table_sorted_by_oddness(detector: Path, incoming: In
     assert found is not None
     rows = found.rows
     assert len(rows) == 11
-    assert {row["item"] for row in rows[:3]} == {"odd-noise.png", "odd-constant.png", "odd-stripes.png"}
-    assert all(row["flagged"] for row in rows[:3])
+    assert {row.item for row in rows[:3]} == {"odd-noise.png", "odd-constant.png", "odd-stripes.png"}
+    assert all(row.flagged for row in rows[:3])
     assert json.loads(rows[0]["reasons"])[0]["because"]
     assert json.loads(rows[-1]["error"])["type"] == "CorruptFile"
     assert (tmp_path / "run" / rows[0]["map"]).is_file()
@@ -79,16 +74,16 @@ def test_another_alpha_needs_no_scoring(
     detector: Path, incoming: Incoming, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flag_into(tmp_path / "run", incoming, detector, Rule(alpha=0.1))
-    before = {row["item"]: row["raw"] for row in table(tmp_path / "run")}
+    before = {row.item: row.raw for row in table(tmp_path / "run")}
     monkeypatch.setattr(flagging, "score_row", lambda *_: pytest.fail("scored again"))
     strict = flag_into(tmp_path / "run", incoming, detector, Rule(alpha=0.05))
     assert strict is not None
     assert strict.decision["rule"]["alpha"] == 0.05
-    assert {row["item"]: row["raw"] for row in table(tmp_path / "run")} == before
+    assert {row.item: row.raw for row in table(tmp_path / "run")} == before
     by_fdr = flag_into(tmp_path / "run", incoming, detector, Rule(fdr=0.2))
     assert by_fdr is not None
-    assert [row["flagged"] for row in by_fdr.rows if row["raw"] is not None] == [
-        row["q_value"] <= 0.2 for row in by_fdr.rows if row["raw"] is not None
+    assert [row.flagged for row in by_fdr.rows if row.raw is not None] == [
+        row.q_value <= 0.2 for row in by_fdr.rows if row.raw is not None
     ]
 
 
@@ -128,8 +123,8 @@ def test_a_dask_cluster_gives_the_same_rows(detector: Path, incoming: Incoming, 
     options = ["-o", str(tmp_path / "dask"), "--dask", "local", "--workers", "2"]
     result = subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=300)
     assert result.returncode == 0, result.stderr
-    shown = {row["item"]: row["raw"] for row in table(tmp_path / "dask")}
-    assert shown == {row["item"]: row["raw"] for row in table(tmp_path / "one")}
+    shown = {row.item: row.raw for row in table(tmp_path / "dask")}
+    assert shown == {row.item: row.raw for row in table(tmp_path / "one")}
 
 
 def test_what_cannot_be_promised_is_refused_before_scoring(detector: Path, incoming: Incoming, tmp_path: Path) -> None:
@@ -156,7 +151,9 @@ def calibrated(groups: int, per_group: int = 1, facts: dict | None = None, seed:
     scores = np.random.default_rng(seed).normal(size=(groups, per_group))
     return Calibrated(
         tuple(
-            Row(f"{g}-{k}", f"group-{g}", f"{g}-{k}", float(scores[g, k]), float(scores[g, k]), {"c": 0.0}, facts or {})
+            CalibrationImage(
+                f"{g}-{k}", f"group-{g}", f"{g}-{k}", float(scores[g, k]), float(scores[g, k]), {"c": 0.0}, facts or {}
+            )
             for g in range(groups)
             for k in range(per_group)
         )
@@ -179,11 +176,11 @@ def test_group_rates_hold_and_pooling_images_would_break_them() -> None:
         level = rng.normal(size=(41, 1))
         scores = level + 0.2 * rng.normal(size=(41, 10))
         rows = tuple(
-            Row(f"{g}-{k}", f"{g}", f"{g}-{k}", float(scores[g, k]), 0.0, {"c": 0.0})
+            CalibrationImage(f"{g}-{k}", f"{g}", f"{g}-{k}", float(scores[g, k]), 0.0, {"c": 0.0})
             for g in range(40)
             for k in range(10)
         )
-        alone = tuple(Row(row.item, row.item, row.sha256, row.raw, 0.0, row.evidence) for row in rows)
+        alone = tuple(CalibrationImage(row.item, row.item, row.sha256, row.raw, 0.0, row.evidence) for row in rows)
         facts = [{}] * 10
         right += int(
             decide(scores[40], ["new"] * 10, facts, Calibrated(rows), Rule(alpha=0.05), seed=run).flagged.any()
@@ -197,7 +194,10 @@ def test_group_rates_hold_and_pooling_images_would_break_them() -> None:
 
 def test_strata_fall_back_visibly() -> None:
     base = calibrated(60, facts={"modality": "CT"})
-    few = [Row(f"mr-{k}", f"mr-{k}", f"mr-{k}", 0.1 * k, 0.0, {"c": 0.0}, {"modality": "MR"}) for k in range(5)]
+    few = [
+        CalibrationImage(f"mr-{k}", f"mr-{k}", f"mr-{k}", 0.1 * k, 0.0, {"c": 0.0}, {"modality": "MR"})
+        for k in range(5)
+    ]
     both = Calibrated((*base.rows, *few))
     facts = [{"modality": "CT"}, {"modality": "MR"}]
     decided = decide(np.array([0.0, 9.0]), ["x", "y"], facts, both, Rule(alpha=0.05, strata=("modality",)))
@@ -239,7 +239,10 @@ def test_groups_larger_than_those_calibrated_on_void_the_promise(fdr: float | No
 
 
 def test_mostly_larger_groups_void_the_promise_although_one_as_large_was_calibrated_on() -> None:
-    rows = (*calibrated(40, 2).rows, *(Row(f"big-{k}", "big", f"{k}", 0.0, 0.0, {"c": 0.0}) for k in range(10)))
+    rows = (
+        *calibrated(40, 2).rows,
+        *(CalibrationImage(f"big-{k}", "big", f"{k}", 0.0, 0.0, {"c": 0.0}) for k in range(10)),
+    )
     groups = [f"new-{k}" for k in range(8) for _ in range(10)]
     found = decide(np.zeros(80), groups, [{}] * 80, Calibrated(rows), Rule(alpha=0.05))
     assert found.promise == ""
@@ -265,7 +268,9 @@ def test_larger_groups_really_break_the_rate() -> None:
     for run in range(200):
         scores = rng.normal(size=(40, 2))
         rows = tuple(
-            Row(f"{g}-{k}", f"{g}", f"{g}", float(scores[g, k]), 0.0, {"c": 0.0}) for g in range(40) for k in range(2)
+            CalibrationImage(f"{g}-{k}", f"{g}", f"{g}", float(scores[g, k]), 0.0, {"c": 0.0})
+            for g in range(40)
+            for k in range(2)
         )
         found = decide(rng.normal(size=10), ["new"] * 10, [{}] * 10, Calibrated(rows), Rule(alpha=0.05), seed=run)
         flagged, total = flagged + int(found.flagged.sum()), total + 1
@@ -285,13 +290,13 @@ def test_a_watched_folder_is_flagged_exactly_once(detector: Path, tmp_path: Path
         Pillow.fromarray(surface(700 + k)).save(folder / f"{k}.png")
     rule = Rule(alpha=0.1)
     options = {"seconds": 0.05, "until_idle": 0.5}
-    first = [arrival.row["item"] for arrival in watch_folder(folder, detector, out, rule, **options)]  # type: ignore[arg-type]
+    first = [arrival.row.item for arrival in watch_folder(folder, detector, out, rule, **options)]  # type: ignore[arg-type]
     assert first == ["0.png", "1.png", "2.png"]
     Pillow.fromarray(ODD["noise"]).save(folder / "3.png")
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     second = list(watch_folder(folder, detector, out, rule, **options))  # type: ignore[arg-type]
-    assert sorted(arrival.row["item"] for arrival in second) == ["3.png", "broken.png"]
-    assert next(arrival.row for arrival in second if arrival.row["item"] == "3.png")["flagged"]
+    assert sorted(arrival.row.item for arrival in second) == ["3.png", "broken.png"]
+    assert next(arrival.row for arrival in second if arrival.row.item == "3.png").flagged
     assert len(table(out)) == 5
     with pytest.raises(RunError, match="another run"):
         list(watch_folder(folder, detector, out, Rule(alpha=0.2), **options))  # type: ignore[arg-type]
@@ -303,14 +308,14 @@ def test_a_watch_stopped_in_the_middle_loses_and_doubles_nothing(detector: Path,
     for k in range(4):
         Pillow.fromarray(surface(800 + k)).save(folder / f"{k}.png")
     watching = watch_folder(folder, detector, out, Rule(alpha=0.1), seconds=0.05, until_idle=0.5)
-    assert next(watching).row["item"] == "0.png"
+    assert next(watching).row.item == "0.png"
     watching.close()  # as Ctrl-C does
     rest = [
-        arrival.row["item"]
+        arrival.row.item
         for arrival in watch_folder(folder, detector, out, Rule(alpha=0.1), seconds=0.05, until_idle=0.5)
     ]
     assert rest == ["1.png", "2.png", "3.png"]
-    assert [row["item"] for row in table(out)] == ["0.png", "1.png", "2.png", "3.png"]
+    assert [row.item for row in table(out)] == ["0.png", "1.png", "2.png", "3.png"]
 
 
 def test_patients_and_strata_out_of_dicom_headers(tmp_path: Path) -> None:
@@ -369,12 +374,12 @@ def test_of_a_flagged_group_only_odd_images_say_so(patients: Flagged, capsys: py
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("p")}
     groups = {line.split()[1] for line in lines.values()}
     assert len(groups) == 2, "the group of each image is in the table"
-    odd = [row for row in patients.rows if row["flagged"]]
+    odd = [row for row in patients.rows if row.flagged]
     assert len(odd) == 5
-    assert {row["item"] for row in odd} > odd_themselves(patients.rows, patients.decision) >= {"p1/2.dcm"}
+    assert {row.item for row in odd} > odd_themselves(patients.rows, patients.decision["flagged_up_to"]) >= {"p1/2.dcm"}
     assert " flagged " in lines["p1/2.dcm"]
     assert "deviations" in lines["p1/2.dcm"]
-    usual = max(odd, key=lambda row: row["p_value"])["item"]
+    usual = max(odd, key=lambda row: row.p_value or 0.0).item
     assert "in a flagged group" in lines[usual]
     assert "deviations" not in lines[usual]
     page = (patients.run.path / "index.html").read_text()
@@ -390,7 +395,7 @@ def test_gaps_in_a_series_are_in_every_form_of_the_result(
     out = capsys.readouterr().out
     assert f"and 9 others: {said}" in out, "once for all its images"
     assert numbers in out
-    assert all(said in row["notes"] and numbers in row["notes"] for row in patients.rows)
+    assert all(said in row.notes and numbers in row.notes for row in patients.rows)
     export(patients.run, "csv", tmp_path / "t.csv")
     export(patients.run, "html", tmp_path / "t.html")
     inspect_into(tmp_path / "inspected", open_source(*patients.run.record["places"]))

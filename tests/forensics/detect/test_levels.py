@@ -242,7 +242,7 @@ def test_a_run_notes_what_was_lost_and_warns_where_it_matters(tmp_path: Path) ->
     Pillow.fromarray(deep(91, 14)).save(tmp_path / "in/brighter.png")
     found = flag_into(tmp_path / "run", Incoming(places=(str(tmp_path / "in"),)), detector, Rule(alpha=0.1))
     assert found is not None
-    notes = {row["item"]: json.loads(row["notes"]) for row in found.rows}
+    notes = {row.item: list(row.notes) for row in found.rows}
     assert all(is_usual(note) for note in notes["same.png"])
     assert notes["same.png"]
     assert any(note.startswith(WARNING) and "outside the range" in note for note in notes["brighter.png"])
@@ -263,8 +263,8 @@ def test_runs_of_earlier_versions_without_notes_are_read(tmp_path: Path) -> None
     (part,) = found.run.parts()
     pd.read_parquet(part).drop(columns="notes").to_parquet(part, index=False)
     (row,) = RunTable(found.run).page()
-    assert row["notes"] is None
-    assert row["item"] == "x.png"
+    assert row.notes == ()
+    assert row.item == "x.png"
     again = flag_into(tmp_path / "run", Incoming(places=(str(tmp_path / "in"),)), detector, Rule(alpha=0.2))
     assert again is not None
 

@@ -46,7 +46,7 @@ def flagged(incoming: Path, detector: Path, out: Path, *places: str, **options: 
 
 
 def raw(found: Flagged, item: str) -> float:
-    return float(next(row["raw"] for row in found.rows if row["item"] == item))
+    return float(next(row.raw for row in found.rows if row.item == item))
 
 
 def replaced(path: Path, picture: np.ndarray, *, keeps_its_times: bool) -> None:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from oddpixel.datasets.source import open_source
 from oddpixel.errors import RunError, UsageError
 from oddpixel.forensics.inspection.inspect import inspect_into
-from oddpixel.forensics.runs.run import COLUMNS, Run
+from oddpixel.forensics.runs.rows import Reason, Row
+from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.table import Filter, RunTable
 
 Save = Callable[..., Path]
@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 import jsonschema, pandas, pyarrow.parquet, PIL.PngImagePlugin, PIL.WebPImagePlugin  # before "go": kills are to hit the work
 from oddpixel.datasets.source import open_source
-from oddpixel.forensics.inspect import inspect_into
+from oddpixel.forensics.inspection.inspect import inspect_into
 source = open_source(sys.argv[1], sandboxed=False)
 print("go", flush=True)
 inspect_into(Path(sys.argv[2]), source, shard_size=5)
@@ -42,8 +42,8 @@ def images(folder: Path, count: int) -> Path:
     return folder
 
 
-def rows(path: Path) -> pd.DataFrame:
-    return RunTable(Run.open(path)).frame()
+def rows(path: Path) -> list[Row]:
+    return RunTable(Run.open(path)).rows()
 
 
 def test_killed_twenty_times_every_item_has_exactly_one_row(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_killed_twenty_times_every_item_has_exactly_one_row(tmp_path: Path) -> N
     assert kills >= 10, f"only {kills} kills hit the work: {done}"
     assert done[-1] > 0, "the work of killed processes counted"
     table = rows(out)
-    assert sorted(table["item"]) == [f"{k:04}.png" for k in range(1000)]
+    assert sorted(row.item for row in table) == [f"{k:04}.png" for k in range(1000)]
     assert not list(out.glob("**/.*.tmp"))
 
 
@@ -80,7 +80,7 @@ def test_two_writers_the_second_is_told(tmp_path: Path) -> None:
         second = subprocess.run([sys.executable, "-c", code, folder, out], capture_output=True, text=True)
         assert second.returncode != 0
         assert "another process is writing" in second.stderr
-        first.write_part(0, [{"item": name} for name in names])
+        first.write_part(0, [Row(item=name) for name in names])
     assert len(rows(out)) == 4
 
 
@@ -128,10 +128,10 @@ def test_a_full_disk_is_a_clear_error_and_what_was_written_stays_whole(small_dis
     noise = np.random.default_rng(0)
     with pytest.raises(RunError, match="No space left"), run.writing_alone():
         for shard in run.missing_shards():
-            run.write_part(shard, [{"item": str(shard), "reasons": noise.bytes(6000).hex()}])
+            run.write_part(shard, [Row(item=str(shard), notes=(noise.bytes(6000).hex(),))])
     table = rows(small_disk / "run")
     assert 3 < len(table) < 100
-    assert sorted(map(int, table["item"])) == list(range(len(table)))
+    assert sorted(int(row.item) for row in table) == list(range(len(table)))
     assert not list(small_disk.glob("**/.*.tmp"))
 
 
@@ -140,17 +140,18 @@ def test_a_full_disk_by_a_limit_on_file_size(tmp_path: Path) -> None:
     code = """
 import resource, signal, sys
 from pathlib import Path
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.rows import Row
+from oddpixel.forensics.runs.run import Run
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 run = Run.begin(Path(sys.argv[1]), "inspect", {}, ["a", "b"], shard_size=1)
-run.write_part(0, [{"item": "a"}])
+run.write_part(0, [Row(item="a")])
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-run.write_part(1, [{"item": "b", "reasons": __import__("os").urandom(9000).hex()}])
+run.write_part(1, [Row(item="b", notes=(__import__("os").urandom(9000).hex(),))])
 """
     result = subprocess.run([sys.executable, "-c", code, tmp_path / "run"], capture_output=True, text=True)
     assert "RunError" in result.stderr
     assert "cannot be written" in result.stderr
-    assert list(rows(tmp_path / "run")["item"]) == ["a"]
+    assert [row.item for row in rows(tmp_path / "run")] == ["a"]
 
 
 def test_a_read_only_folder_is_a_clear_error(tmp_path: Path) -> None:
@@ -167,9 +168,7 @@ def run_of(path: Path, items: list[str], **options: object) -> Run:
     run = Run.begin(path, "inspect", options, items, shard_size=2)
     with run.writing_alone():
         for shard in run.missing_shards():
-            run.write_part(
-                shard, [{"item": item, "raw": float(len(item))} for item in items[2 * shard : 2 * shard + 2]]
-            )
+            run.write_part(shard, [Row(item=item, raw=float(len(item))) for item in items[2 * shard : 2 * shard + 2]])
         run.finish()
     return run
 
@@ -177,7 +176,7 @@ def run_of(path: Path, items: list[str], **options: object) -> Run:
 def test_runs_are_merged(tmp_path: Path) -> None:
     one, other = run_of(tmp_path / "a", ["1", "2", "3"]), run_of(tmp_path / "b", ["4"])
     merged = Run.merge(tmp_path / "c", [one, other])
-    assert sorted(rows(tmp_path / "c")["item"]) == ["1", "2", "3", "4"]
+    assert sorted(row.item for row in rows(tmp_path / "c")) == ["1", "2", "3", "4"]
     assert merged.record["finished"]
     assert merged.missing_shards() == []
     with pytest.raises(RunError, match="more than one"):
@@ -198,7 +197,7 @@ def table(tmp_path: Path) -> RunTable:
         run.write_part(
             shard,
             [
-                {"item": f"{k}.png", "raw": raw, "flagged": k > 7, "reasons": ["blur"] if k % 2 else []}
+                Row(item=f"{k}.png", raw=raw, flagged=k > 7, reasons=(Reason("c", 0.1, "blur"),) if k % 2 else ())
                 for k, raw in zip(part, scores, strict=True)
             ],
         )
@@ -207,10 +206,10 @@ def table(tmp_path: Path) -> RunTable:
 
 def test_pages_counts_and_histograms(table: RunTable) -> None:
     assert len(table) == 10
-    assert [row["item"] for row in table.page(limit=3, offset=2)] == ["2.png", "3.png", "4.png"]
+    assert [row.item for row in table.page(limit=3, offset=2)] == ["2.png", "3.png", "4.png"]
     worst = table.page(order_by="raw", descending=True, limit=2)
-    assert [row["item"] for row in worst] == ["9.png", "8.png"]
-    assert table.page(order_by="raw", limit=10)[-1]["item"] == "3.png", "nulls last"
+    assert [row.item for row in worst] == ["9.png", "8.png"]
+    assert table.page(order_by="raw", limit=10)[-1].item == "3.png", "nulls last"
     assert table.count([Filter("flagged", "=", True)]) == 2
     assert table.count([Filter("raw", ">=", 0.5), Filter("reasons", "contains", "BLUR")]) == 3
     assert table.count([Filter("item", "=", "1.png' OR 1=1 --")]) == 0
@@ -221,13 +220,14 @@ def test_pages_counts_and_histograms(table: RunTable) -> None:
     table.note_decisions({"1.png": "odd", "2.png": None})
     table.note_decisions({"2.png": "normal", "3.png": None})
     assert table.count([Filter("decision", "is not null")]) == 2
-    assert table.page([Filter("decision", "=", "normal")])[0]["item"] == "2.png"
+    assert table.page([Filter("decision", "=", "normal")])[0].item == "2.png"
     undecided = Filter("decision", "is null")
     assert table.place_of(Filter("item", "=", "3.png")) == 3
     assert table.place_of(undecided, after=0) == 3
     assert table.place_of(undecided, [Filter("item", "!=", "3.png")], after=0) == 3, "places are those of the pages"
     assert table.place_of(Filter("item", "=", "no.png")) is None
-    assert list(table.frame().columns) == list(COLUMNS)
+    assert table.column("raw")[2:5] == [0.2, None, 0.4]
+    assert [row.decision for row in table.rows()][:4] == ["odd", "normal", None, None]
 
 
 def test_questions_that_make_no_sense(table: RunTable, tmp_path: Path) -> None:

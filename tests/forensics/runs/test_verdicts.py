@@ -19,7 +19,7 @@ from tests.forensics.runs import postgresql
 WRITE = """
 import sys
 from pathlib import Path
-from oddpixel.forensics.verdicts import Verdicts
+from oddpixel.forensics.runs.verdicts import Verdicts
 place, author = sys.argv[1:]
 verdicts = Verdicts(place)
 for k in range(250):

@@ -30,6 +30,7 @@ import numpy as np
 from oddpixel.bench import Report
 from oddpixel.datasets.source import open_source
 from oddpixel.errors import UsageError
+from oddpixel.forensics.runs.rows import Reason, Row
 from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.verdicts import UNDECIDED, Verdicts
 from oddpixel.image import Image
@@ -106,13 +107,12 @@ def _make(place: Path, items: int, pictures: int, seed: int) -> tuple[Run, int]:
             for k in range(shard * SHARD, min((shard + 1) * SHARD, items)):
                 digest, side = (large, LARGE_SIDE) if run_names[k] == LARGE else (crops[k % len(crops)][1], SIDE)
                 rows.append(
-                    {
-                        "item": run_names[k], "sha256": digest, "group": run_names[k],
-                        "stratum": ("CT", "MR", "photo")[k % 3], "raw": float(raw[k]), "p_value": float(p[k]),
-                        "q_value": min(float(p[k]) * 3, 1.0), "flagged": bool(p[k] <= 0.01),
-                        "reasons": [{"channel": "drawn", "p_value": float(p[k]), "because": "a drawn score"}],
-                        "thumbnail": thumbnails[k % len(crops)], "width": side, "height": side,
-                    }
+                    Row(
+                        item=run_names[k], sha256=digest, group=run_names[k], stratum=("CT", "MR", "photo")[k % 3],
+                        raw=float(raw[k]), p_value=float(p[k]), q_value=min(float(p[k]) * 3, 1.0), flagged=bool(p[k] <= 0.01),
+                        reasons=(Reason("drawn", float(p[k]), "a drawn score"),),
+                        thumbnail=thumbnails[k % len(crops)], width=side, height=side,
+                    )
                 )  # fmt: skip
             run.write_part(shard, rows)
         run.finish(decision={"promise": "", "map_threshold": None})

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from oddpixel.bench import Report
+from oddpixel.forensics.runs.rows import Reason, Row
 from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.table import Filter, RunTable
 from oddpixel.forensics.runs.verdicts import Verdicts
@@ -65,21 +66,21 @@ def _write(path: Path, rows: int, shard_size: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _made_up(name: str, p_value: float, stratum: str) -> dict[str, Any]:
-    return {
-        "item": name,
-        "sha256": hashlib.sha256(name.encode()).hexdigest(),
-        "group": name[:9],
-        "stratum": str(stratum),
-        "raw": -float(np.log(p_value)),
-        "p_value": float(p_value),
-        "q_value": float(min(1.0, 20 * p_value)),
-        "flagged": bool(p_value < 0.01),
-        "reasons": [{"channel": "texture", "p_value": float(p_value), "because": "finer than usual"}],
-        "thumbnail": f"thumbnails/{name}.webp",
-        "width": 512,
-        "height": 512,
-    }
+def _made_up(name: str, p_value: float, stratum: str) -> Row:
+    return Row(
+        item=name,
+        sha256=hashlib.sha256(name.encode()).hexdigest(),
+        group=name[:9],
+        stratum=str(stratum),
+        raw=-float(np.log(p_value)),
+        p_value=float(p_value),
+        q_value=float(min(1.0, 20 * p_value)),
+        flagged=bool(p_value < 0.01),
+        reasons=(Reason("texture", float(p_value), "finer than usual"),),
+        thumbnail=f"thumbnails/{name}.webp",
+        width=512,
+        height=512,
+    )
 
 
 def _timed(what: str, call: Callable[[], Any], repeats: int = 5) -> dict[str, Any]:
