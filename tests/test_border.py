@@ -235,8 +235,8 @@ def test_watch(step: str, detector: Path, folder: Path, tmp_path: Path, monkeypa
     options = {"seconds": 0.05, "until_idle": 0.5}
     arrivals = list(watching.watch_folder(folder, detector, tmp_path / "run", Rule(alpha=0.1), **options))  # type: ignore[arg-type]
     assert len(arrivals) == 3
-    (error,) = errors([{"error": None, **arrival.row} for arrival in arrivals])
-    assert "PanicError" in error["message"]
+    (error,) = [arrival.row.error for arrival in arrivals if arrival.row.error is not None]
+    assert "PanicError" in error.message
 
 
 AUDIT = [
@@ -316,7 +316,7 @@ def test_a_full_disk_ends_a_batch(folder: Path, tmp_path: Path, monkeypatch: pyt
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("oddpixel.forensics.runs.os.fsync", full)
+    monkeypatch.setattr("oddpixel.forensics.runs.run.os.fsync", full)
     result = ran("inspect", folder, "-o", tmp_path / "run")
     assert isinstance(result.exception, StorageFull)
 

@@ -264,6 +264,8 @@ class Verdicts:
         except SQLAlchemyError as error:
             said = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
             raise RunError(f"the verdicts in {self.name} cannot be used: {said}; nothing was changed") from error
+        except UnicodeDecodeError as error:  # SQLite repeats damaged bytes in its own messages
+            raise RunError(f"the verdicts in {self.name} are damaged: {error}; nothing was changed") from error
 
 
 def _engine(url: sql.URL) -> sql.Engine:

@@ -94,7 +94,7 @@ def test_a_reference_by_the_bundled_cascade_declares_itself_and_says_what_made_i
 
 def spot(opened: OpenRun, item: str) -> None:
     """Have the map of an item say that its middle is odd, and nothing else."""
-    path = opened.file(opened.row(item)["map"])
+    path = opened.file(str(opened.row(item).map))
     with Pillow.open(path) as stored:
         heat = np.zeros((stored.height, stored.width), np.uint16)
     heat[heat.shape[0] // 2, heat.shape[1] // 2] = 9000
@@ -249,12 +249,12 @@ def test_a_run_that_is_overwritten_keeps_none(opened: OpenRun, kept: Callable[..
 
 def test_frames_have_folders_of_their_own() -> None:
     digest = "a" * 64
-    assert folder_of({"item": "x.tif#3", "sha256": digest}) == f"synthetic/{digest}-3"
-    assert folder_of({"item": "x#3.png", "sha256": digest}) == f"synthetic/{digest}"
-    assert folder_of({"item": "x#../../y", "sha256": digest}) == f"synthetic/{digest}"
-    assert folder_of({"item": f"x#{'9' * 5000}", "sha256": digest}) == f"synthetic/{digest}", "no number of a frame"
+    assert folder_of(Row(item="x.tif#3", sha256=digest)) == f"synthetic/{digest}-3"
+    assert folder_of(Row(item="x#3.png", sha256=digest)) == f"synthetic/{digest}"
+    assert folder_of(Row(item="x#../../y", sha256=digest)) == f"synthetic/{digest}"
+    assert folder_of(Row(item=f"x#{'9' * 5000}", sha256=digest)) == f"synthetic/{digest}", "no number of a frame"
     with pytest.raises(MissingFile):
-        folder_of({"item": "x.png", "sha256": "../.."})
+        folder_of(Row(item="x.png", sha256="../.."))
     assert name_of("reference", 12) == "reference-000012"
     assert name_of("expected", None) == "expected"
 

@@ -252,7 +252,7 @@ def test_statistics() -> None:
 def test_most_alike_are_unflagged(opened: OpenRun) -> None:
     found = most_alike(opened, "odd-noise.png")
     assert len(found) == 4
-    assert all(not opened.row(each.item)["flagged"] for each in found)
+    assert all(not opened.row(each.item).flagged for each in found)
     assert most_alike(opened, "zz-broken.png") == []
 
 

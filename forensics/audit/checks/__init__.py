@@ -1,7 +1,7 @@
 """One check a file, found by walking this folder: a module with a `CHECK`.
 
-A check looks at an exhibit and says what it finds. There are two kinds: `a-contrario` checks bound their false alarms
-themselves (NFA); `calibrated` ones give a statistic whose p-value comes from authentic images of the same kind
+A check measures an exhibit; what that means is said elsewhere (`judge`). There are two kinds: `a-contrario` checks bound their
+false alarms themselves (NFA); `calibrated` ones give a statistic whose p-value comes from authentic images of the same kind
 (`calibration`).
 """
 
@@ -15,13 +15,14 @@ from oddpixel.discover import discover
 from oddpixel.errors import UsageError
 
 from ..exhibit import Exhibit
-from ..finding import Finding
+from ..measurement import Answer, Question
 
 
 @runtime_checkable
 class Check(Protocol):
     """Arguments:
-    name: as `--checks` takes it; findings are called so, those about parts `NAME-local`.
+    name: as `--checks` takes it.
+    questions: what it asks, and of which part of a large image.
     purpose, needs, cannot: for `--list-checks` and the report.
     reference: the paper it is written from.
     """
@@ -29,13 +30,18 @@ class Check(Protocol):
     name: str
     title: str
     kind: Literal["a-contrario", "calibrated"]
+    questions: tuple[Question, ...]
     purpose: str
     reference: str
     needs: str
     cannot: str
 
-    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
-        """One finding for each question it answers; `not-applicable` where it cannot."""
+    def applies(self, exhibit: Exhibit) -> str | None:
+        """Why it cannot measure this exhibit, or None where it can."""
+        ...
+
+    def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """One answer for each question, of an exhibit that it applies to."""
         ...
 
 
@@ -45,6 +51,13 @@ def checks() -> dict[str, Check]:
     found: dict[str, Check] = discover(__name__, "CHECK")
     order = sorted(found, key=lambda name: (found[name].kind != "a-contrario", name))
     return {name: found[name] for name in order}
+
+
+@cache
+def check_of(question: str) -> str:
+    """The name of the check that asks a question; the question itself where none does."""
+    asking = {each.name: check.name for check in checks().values() for each in check.questions}
+    return asking.get(question, question)
 
 
 def named(names: str | None) -> list[Check]:

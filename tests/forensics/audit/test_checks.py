@@ -12,17 +12,33 @@ from PIL import Image as Pillow
 from scipy.stats import binom
 
 from oddpixel.forensics.audit.aids import aids
-from oddpixel.forensics.audit.checks import checks
-from oddpixel.forensics.audit.checks.double_jpeg import DoubleJpeg
-from oddpixel.forensics.audit.checks.jpeg_grid import JpegGrid, vote, votes_of
-from oddpixel.forensics.audit.exhibit import exhibit_of
+from oddpixel.forensics.audit.checks import Check, checks
+from oddpixel.forensics.audit.exhibit import Exhibit, exhibit_of
 from oddpixel.forensics.audit.finding import Finding
+from oddpixel.forensics.audit.grid_votes import vote, votes_of
+from oddpixel.forensics.audit.judge import answers_of
+from oddpixel.forensics.audit.measurement import Answer, NotApplicable
 from oddpixel.forensics.audit.nfa import REPORTED, log10_binomial_tail
 from tests.forensics.audit.images import another, decoded, exhibit, jpeg, photograph, png, spliced
 
 
 def findings(name: str, content: bytes) -> dict[str, Finding]:
-    return {each.check: each for each in checks()[name].examine(exhibit_of(content))}
+    return answered(checks()[name], exhibit_of(content))
+
+
+def answered(check: Check, shown: Exhibit) -> dict[str, Finding]:
+    """What is measured, as findings by the NFA alone: without calibration, with every map."""
+    return {answer.question: finding(answer) for answer in answers_of(check, shown)}
+
+
+def finding(answer: Answer) -> Finding:
+    if isinstance(answer, NotApplicable):
+        return Finding(answer.question, "not-applicable", because=answer.because)
+    is_evidence = answer.log10_nfa is not None and answer.log10_nfa <= REPORTED
+    return Finding(
+        answer.question, "evidence" if is_evidence else "no-evidence", answer.statistic, log10_nfa=answer.log10_nfa,
+        map=answer.map, because=answer.because, limits=answer.limits, details=answer.details,
+    )  # fmt: skip
 
 
 def grey(picture: np.ndarray) -> np.ndarray:
@@ -104,7 +120,7 @@ def test_a_shifted_part_is_found_where_it_is(quality: int) -> None:
 
 @pytest.mark.parametrize("quality", [None, 95, 75, 60])
 def test_a_whole_photograph_has_no_foreign_part(quality: int | None) -> None:
-    found = {each.check: each for each in JpegGrid().examine(exhibit(photograph(), quality))}
+    found = answered(checks()["jpeg-grid"], exhibit(photograph(), quality))
     assert found["jpeg-grid-local"].status == "no-evidence"
     assert (found["jpeg-grid"].status == "evidence") == (quality is not None)
     assert found["jpeg-grid"].about == "history"
@@ -177,13 +193,13 @@ def test_a_copy_is_found_moved_or_turned(turn: float) -> None:
 
 def test_double_compression_names_its_first_quality_and_the_part_without_it() -> None:
     before = decoded(jpeg(photograph(), 70))
-    whole = {each.check: each for each in DoubleJpeg().examine(exhibit_of(jpeg(before, 92)))}
+    whole = answered(checks()["double-jpeg"], exhibit_of(jpeg(before, 92)))
     assert abs(whole["double-jpeg"].details["first_quality"] - 70) <= 1
-    once = {each.check: each for each in DoubleJpeg().examine(exhibit_of(jpeg(photograph(), 92)))}
+    once = answered(checks()["double-jpeg"], exhibit_of(jpeg(photograph(), 92)))
     assert (whole["double-jpeg"].statistic or 0) > 20 * (once["double-jpeg"].statistic or 0) + 0.01
     part = before.copy()
     part[96:240, 96:240] = another()[96:240, 96:240]
-    local = {each.check: each for each in DoubleJpeg().examine(exhibit_of(jpeg(part, 92)))}["double-jpeg-local"]
+    local = answered(checks()["double-jpeg"], exhibit_of(jpeg(part, 92)))["double-jpeg-local"]
     assert (local.statistic or 0) > 3 * (whole["double-jpeg-local"].statistic or 0) + 1
     top, left = local.details["regions"][0][:2]
     assert 64 <= top <= 200
@@ -238,11 +254,11 @@ def test_every_check_keeps_the_contract(picture: str) -> None:
     for name, check in checks().items():
         one, two = exhibit_of(content), exhibit_of(content)
         before = one.pixels.copy()
-        first, second = (list(check.examine(each)) for each in (one, two))
+        first, second = ([finding(answer) for answer in answers_of(check, each)] for each in (one, two))
         assert np.array_equal(one.pixels, before), name
         assert [each.check for each in first] == [each.check for each in second]
         for a, b in zip(first, second, strict=True):
-            assert a.check in (name, f"{name}-local")
+            assert a.check in {name, *(question.name for question in check.questions)}
             assert a.because
             assert (a.statistic, a.log10_nfa, a.status) == (b.statistic, b.log10_nfa, b.status), name
             for number in (a.statistic, a.p_value, a.log10_nfa):

@@ -10,7 +10,7 @@ import pytest
 
 from oddpixel.forensics.audit.calibration import Calibration, table
 from oddpixel.forensics.audit.facts import Fact
-from oddpixel.forensics.audit.finding import Finding, not_applicable
+from oddpixel.forensics.audit.finding import Finding
 from oddpixel.forensics.audit.gate import Gate
 from oddpixel.forensics.audit.verdict import adjusted, decide, holm, weights
 
@@ -101,7 +101,9 @@ def test_a_trusted_signature_does_not_hide_what_the_tests_find() -> None:
 
 
 def test_the_likelihood_ratio_stays_within_its_bounds_and_words_follow() -> None:
-    others = [not_applicable(name, "x") for name in KNOWN.counting("lossless") - {"jpeg-grid-local", "a"}]
+    others = [
+        Finding(name, "not-applicable", because="x") for name in KNOWN.counting("lossless") - {"jpeg-grid-local", "a"}
+    ]
     quiet = by_nfa("jpeg-grid-local", 0.0)
     strong = decide(
         GATE, [], [*others, by_nfa("jpeg-grid-local", -300.0), by_rank("a", 0.9)], known=KNOWN

@@ -59,9 +59,10 @@ def test_a_folder_becomes_a_table_sorted_by_oddness(detector: Path, incoming: In
     assert len(rows) == 11
     assert {row.item for row in rows[:3]} == {"odd-noise.png", "odd-constant.png", "odd-stripes.png"}
     assert all(row.flagged for row in rows[:3])
-    assert json.loads(rows[0]["reasons"])[0]["because"]
-    assert json.loads(rows[-1]["error"])["type"] == "CorruptFile"
-    assert (tmp_path / "run" / rows[0]["map"]).is_file()
+    assert rows[0].reasons[0].because
+    assert rows[-1].error is not None
+    assert rows[-1].error.type == "CorruptFile"
+    assert (tmp_path / "run" / str(rows[0].map)).is_file()
     page = (tmp_path / "run/index.html").read_text()
     assert "flagged" in page
     assert "data:image/webp" in page

@@ -288,7 +288,7 @@ def test_nothing_of_a_screen_is_drawn_by_any_command(tmp_path: Path) -> None:
     assert "burned into" in str(item["meta"]["notes"])
     found = flag_into(tmp_path / "flagged", Incoming(places=(str(screen),)), detector, Rule(alpha=0.1))
     assert found is not None
-    assert "burned into" in found.rows[0]["notes"]
+    assert "burned into" in str(found.rows[0].notes)
     audit = audit_into(tmp_path / "audited", (str(screen),), Options(), with_pdf=True)
     assert audit.items[0]["error"] is None
     (item,) = measure_source(open_source(screen), load_model("photo-rgb"), maps=tmp_path / "maps")

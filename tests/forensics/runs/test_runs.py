@@ -227,7 +227,7 @@ def test_pages_counts_and_histograms(table: RunTable) -> None:
     assert table.place_of(undecided, [Filter("item", "!=", "3.png")], after=0) == 3, "places are those of the pages"
     assert table.place_of(Filter("item", "=", "no.png")) is None
     assert table.column("raw")[2:5] == [0.2, None, 0.4]
-    assert [row.decision for row in table.rows()][:4] == ["odd", "normal", None, None]
+    assert [row.decision for row in table.rows()][:4] == [None, "odd", "normal", None]
 
 
 def test_questions_that_make_no_sense(table: RunTable, tmp_path: Path) -> None:

@@ -23,8 +23,10 @@ from oddpixel.bench import Report
 from oddpixel.datasets.corpora import cached
 from oddpixel.datasets.corpora.packages import cache_folder
 from oddpixel.forensics.audit.calibration import table
-from oddpixel.forensics.audit.checks.double_jpeg import DoubleJpeg
+from oddpixel.forensics.audit.checks import checks
 from oddpixel.forensics.audit.exhibit import exhibit_of
+from oddpixel.forensics.audit.judge import answers_of
+from oddpixel.forensics.audit.measurement import Measurement
 
 from .cases import FORMS, TILE, Case, Source, authentic, encoded, manipulated, resized, saved, sources
 from .cost import cost
@@ -110,8 +112,8 @@ def twice(tiles: Sequence[Source]) -> list[dict[str, Any]]:
     """AUC of the double JPEG test's gain: saved at both qualities against saved at the last alone."""
 
     def gain(pixels: np.ndarray, quality: int) -> float:
-        found = DoubleJpeg().examine(exhibit_of(encoded(pixels, f"jpeg-{quality}")))
-        return float(next(each.statistic for each in found if each.about == "history" or each.statistic is None) or 0.0)
+        answer = answers_of(checks()["double-jpeg"], exhibit_of(encoded(pixels, f"jpeg-{quality}")))[0]
+        return answer.statistic if isinstance(answer, Measurement) else 0.0
 
     rows = []
     for last in QUALITIES:

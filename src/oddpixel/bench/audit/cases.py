@@ -19,8 +19,8 @@ from jaxtyping import Bool, UInt8
 from PIL import Image as Pillow
 
 from oddpixel.datasets.corpora import cached
-from oddpixel.forensics.audit.checks.jpeg_grid import vote
 from oddpixel.forensics.audit.exhibit import LUMA
+from oddpixel.forensics.audit.grid_votes import vote
 
 TILE = 384
 REDUCED = (0.40, 0.51)  # by no whole number: a JPEG grid that is halved exactly is still one of 4 pixels

@@ -15,8 +15,8 @@ from PIL import Image as Pillow
 
 from oddpixel.datasets.corpora import cached
 from oddpixel.forensics.audit.checks import checks
-from oddpixel.forensics.audit.examine import examine
 from oddpixel.forensics.audit.exhibit import exhibit_of
+from oddpixel.forensics.audit.judge import examine
 
 MEGAPIXELS = 12
 # The command, and at its end the most memory that it had (VmHWM: of this process, not of its parent).

@@ -22,7 +22,7 @@ from sklearn.metrics import roc_auc_score
 
 from oddpixel.forensics.audit import calibration as calibration_module
 from oddpixel.forensics.audit.calibration import PATH, SCHEMA, Calibration
-from oddpixel.forensics.audit.checks import checks
+from oddpixel.forensics.audit.checks import check_of, checks
 from oddpixel.forensics.audit.finding import Finding
 from oddpixel.forensics.audit.nfa import REPORTED
 from oddpixel.forensics.audit.verdict import adjusted, evidence_score
@@ -69,7 +69,7 @@ def add_density(row: dict[str, Any], known: Calibration) -> None:
     if "gaps" in row and reference is not None:
         deviation = (np.array(row["gaps"]) - reference["middle"]) / np.array(reference["spread"])
         row["findings"]["density"] = {
-            "statistic": float(np.abs(deviation).max()), "log10_nfa": None, "about": "anomaly", "status": "no-evidence",
+            "statistic": float(np.abs(deviation).max()), "log10_nfa": None, "about": "anomaly",
         }  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def scores(rows: Iterable[Row]) -> dict[str, Any]:
 
 def calibrated(finding: str) -> bool:
     """Whether its p-value comes from authentic images, not from an NFA."""
-    check = checks().get(finding.removesuffix("-local")) or checks().get(finding)
+    check = checks().get(check_of(finding))
     return check is not None and check.kind == "calibrated"
 
 

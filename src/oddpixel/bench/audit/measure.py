@@ -16,9 +16,10 @@ import numpy as np
 
 from oddpixel.console import progress
 from oddpixel.forensics.audit.aids.error_level import error_level
-from oddpixel.forensics.audit.checks import Check, checks
+from oddpixel.forensics.audit.checks import checks
 from oddpixel.forensics.audit.exhibit import Exhibit, exhibit_of
-from oddpixel.forensics.audit.finding import Finding
+from oddpixel.forensics.audit.judge import answers_of
+from oddpixel.forensics.audit.measurement import About, Measurement
 from oddpixel.forensics.audit.windows import block_means, oddest
 
 from .cases import Case
@@ -35,26 +36,21 @@ def measure(case: Case, skip: tuple[str, ...] = ()) -> dict[str, Any]:
     for check in checks().values():
         if check.name not in skip:
             began = time.process_time()
-            findings |= {each.check: _row(each, case) for each in _examined(check, exhibit)}
+            about = {question.name: question.about for question in check.questions}
+            measured = [answer for answer in answers_of(check, exhibit) if isinstance(answer, Measurement)]
+            findings |= {answer.question: _row(answer, about[answer.question], case) for answer in measured}
             seconds[check.name] = time.process_time() - began
-    findings |= {name: _row(each, case) for name, each in baselines(exhibit).items()}
+    findings |= {name: _row(baseline, "manipulation", case) for name, baseline in baselines(exhibit).items()}
     return {
         "kind": case.kind, "source": case.source.name, "stratum": exhibit.gate.stratum, "findings": findings,
         "seconds": seconds, "degraded": exhibit.gate.degraded,
     }  # fmt: skip
 
 
-def _examined(check: Check, exhibit: Exhibit) -> list[Finding]:
-    return [each for each in check.examine(exhibit) if each.status != "not-applicable"]
-
-
-def _row(finding: Finding, case: Case) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "statistic": finding.statistic, "log10_nfa": finding.log10_nfa, "about": finding.about,
-        "status": finding.status,
-    }  # fmt: skip
-    if case.mask is not None and finding.map is not None:
-        row |= localisation(finding.map > 0.5, case.mask)
+def _row(measured: Measurement, about: About, case: Case) -> dict[str, Any]:
+    row: dict[str, Any] = {"statistic": measured.statistic, "log10_nfa": measured.log10_nfa, "about": about}
+    if case.mask is not None and measured.map is not None:
+        row |= localisation(measured.map > 0.5, case.mask)
     return row
 
 
@@ -66,7 +62,7 @@ def localisation(marked: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     return {"f1": 2 * tp / max(2 * tp + fp + fn, 1.0), "mcc": (tp * tn - fp * fn) / product if product > 0 else 0.0}
 
 
-def baselines(exhibit: Exhibit) -> dict[str, Finding]:
+def baselines(exhibit: Exhibit) -> dict[str, Measurement]:
     """Error level and noise variance, each judged by its oddest window: what a check must beat."""
     level = error_level(exhibit.pixels).mean(2)
     noise = exhibit.luma[1:-1, 1:-1] - (exhibit.luma[:-2, 1:-1] + exhibit.luma[2:, 1:-1] + exhibit.luma[1:-1, :-2] +
@@ -74,7 +70,7 @@ def baselines(exhibit: Exhibit) -> dict[str, Finding]:
     answers = {}
     for name, picture in (("plain-error-level", level), ("plain-noise-variance", np.log(np.square(noise) + 0.1))):
         odd = oddest(block_means(picture, 32).astype(np.float64), 32, exhibit.size, least=1e-3)
-        answers[name] = Finding(name, "no-evidence", statistic=odd.score, map=odd.map)
+        answers[name] = Measurement(name, odd.score, "", map=odd.map)
     return answers
 
 
