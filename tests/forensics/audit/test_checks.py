@@ -28,16 +28,17 @@ def findings(name: str, content: bytes) -> dict[str, Finding]:
 
 def answered(check: Check, shown: Exhibit) -> dict[str, Finding]:
     """What is measured, as findings by the NFA alone: without calibration, with every map."""
-    return {answer.question: finding(answer) for answer in answers_of(check, shown)}
+    return {answer.question: finding(answer, check) for answer in answers_of(check, shown)}
 
 
-def finding(answer: Answer) -> Finding:
+def finding(answer: Answer, check: Check) -> Finding:
     if isinstance(answer, NotApplicable):
         return Finding(answer.question, "not-applicable", because=answer.because)
     is_evidence = answer.log10_nfa is not None and answer.log10_nfa <= REPORTED
     return Finding(
         answer.question, "evidence" if is_evidence else "no-evidence", answer.statistic, log10_nfa=answer.log10_nfa,
         map=answer.map, because=answer.because, limits=answer.limits, details=answer.details,
+        about=next(question.about for question in check.questions if question.name == answer.question),
     )  # fmt: skip
 
 
@@ -254,7 +255,7 @@ def test_every_check_keeps_the_contract(picture: str) -> None:
     for name, check in checks().items():
         one, two = exhibit_of(content), exhibit_of(content)
         before = one.pixels.copy()
-        first, second = ([finding(answer) for answer in answers_of(check, each)] for each in (one, two))
+        first, second = ([finding(answer, check) for answer in answers_of(check, each)] for each in (one, two))
         assert np.array_equal(one.pixels, before), name
         assert [each.check for each in first] == [each.check for each in second]
         for a, b in zip(first, second, strict=True):
