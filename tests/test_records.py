@@ -146,7 +146,8 @@ def test_new_files_obey_the_umask(tmp_path: Path) -> None:
 
     script = (
         "import sys; from pathlib import Path; from oddpixel.forensics.runs.run import Run\n"
-        "run = Run.begin(Path(sys.argv[1]), 'inspect', {}, ['a'])\n"
+        "from oddpixel.forensics.runs.order import Order\n"
+        "run = Run.begin(Path(sys.argv[1]), Order(kind='inspect', items=['a']))\n"
     )
     for umask, mode in ((0o077, 0o600), (0o027, 0o640), (0o022, 0o644)):
         folder = tmp_path / f"{umask:o}"

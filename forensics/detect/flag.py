@@ -27,6 +27,7 @@ from oddpixel.errors import CalibrationTooSmall, InvalidImage
 from oddpixel.forensics.runs.executors import Executor, InProcess, Rank
 from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
 from oddpixel.forensics.runs.heat_map import write_evidence
+from oddpixel.forensics.runs.order import Order, identities
 from oddpixel.forensics.runs.rows import Row, failed_row
 from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.table import RunTable
@@ -161,16 +162,17 @@ def flag_into(
         "strata": list(rule.strata),
         "maps": maps,
     }
-    names = [entry.identity for entry in source.entries]
-    # One that is finished is only decided anew, but for files that have changed since.
-    run = Run.begin_or_reopen(
-        out, "flag", options, names, shard_size=shard_size, places=incoming.places, overwrite=overwrite
+    order = Order(
+        kind="flag", items=identities(source.entries), options=options, places=incoming.places, shard_size=shard_size,
+        overwrite=overwrite, reopens=True,
     )  # fmt: skip
-    drop_outdated(run, source.entries, shard_size)
+    # One that is finished is only decided anew, but for files that have changed since.
+    run = Run.begin(out, order)
+    drop_outdated(run, source.entries, order)
     specs = [
         Shard(
             run=run.path, detector=detector, incoming=incoming, shard=shard, encoder=encoder,
-            entries=source.entries[shard * shard_size : (shard + 1) * shard_size], strata=rule.strata, maps=maps,
+            entries=tuple(order.part(shard, source.entries)), strata=rule.strata, maps=maps,
         )
         for shard in run.missing_shards()
     ]  # fmt: skip

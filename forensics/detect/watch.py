@@ -21,6 +21,7 @@ from oddpixel.datasets.pairs import open_whole
 from oddpixel.datasets.reading import Reader
 from oddpixel.datasets.source import reader_of
 from oddpixel.errors import RunError, UnreadableInput, UsageError
+from oddpixel.forensics.runs.order import Order
 from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.table import RunTable
@@ -102,12 +103,13 @@ def _begin(out: Path, detector: Path, rule: Rule) -> Run:
         "calibration": record["calibration_sha256"],
         "rule": asdict(rule),
     }
+    order = Order(kind="watch", items=(), options=options, shard_size=1)
     if (out / "run.json").exists():
         run = Run.open(out)
-        if not run.is_same("watch", options, [], 1):
+        if not run.is_same(order):
             raise RunError(f"{out} holds another run; name another folder, or the same detector and rule to go on")
         return run
-    return Run.begin(out, "watch", options, [], shard_size=1)
+    return Run.begin(out, order)
 
 
 def _contents(row: Row) -> Iterator[tuple[str, str | None]]:

@@ -14,8 +14,9 @@ from oddpixel.border import border, error_row
 from oddpixel.datasets.source import FileSource
 from oddpixel.errors import RunError, describe
 from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
+from oddpixel.forensics.runs.order import SHARD_SIZE, Order, identities
 from oddpixel.forensics.runs.rows import Failure, Row
-from oddpixel.forensics.runs.run import SHARD_SIZE, Run
+from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.schema import DETAILS
 from oddpixel.image import Image, Unreadable
 from oddpixel.records import read_record
@@ -48,11 +49,14 @@ def inspect_into(
 
     Raises: RunError where `out` cannot be written or holds another run.
     """
-    names = [entry.identity for entry in source.entries]
-    run = Run.begin(out, "inspect", options or {}, names, shard_size=shard_size, places=places, overwrite=overwrite)
+    order = Order(
+        kind="inspect", items=identities(source.entries), options=options or {}, places=places, shard_size=shard_size,
+        overwrite=overwrite,
+    )  # fmt: skip
+    run = Run.begin(out, order)
     num_shards = run.record["num_shards"]
     with run.writing_alone():
-        drop_outdated(run, source.entries, shard_size)
+        drop_outdated(run, source.entries, order)
         for shard in run.missing_shards():
             images = source[shard * shard_size : (shard + 1) * shard_size]
             note_stamps(run, shard, stamps_of(images.entries))

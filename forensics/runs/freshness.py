@@ -20,6 +20,7 @@ from oddpixel.datasets.pairs import files_of, open_whole
 from oddpixel.errors import RunError, UnreadableInput
 from oddpixel.records import read_record
 
+from .order import Order
 from .run import Run
 
 logger = logging.getLogger(__name__)
@@ -46,14 +47,14 @@ def note_stamps(run: Run, shard: int, stamps: dict[str, list[int] | None]) -> No
     run.write_json(_name(shard), {"files": stamps})
 
 
-def drop_outdated(run: Run, entries: Sequence[Entry], shard_size: int) -> list[str]:
+def drop_outdated(run: Run, entries: Sequence[Entry], order: Order) -> list[str]:
     """Remove the parts of shards in which a file has changed since; the files that have. Raises: RunError."""
     changed: list[str] = []
     missing = set(run.missing_shards())
     for shard in range(run.record["num_shards"]):
         if shard in missing:
             continue
-        names = _changed(run, shard, entries[shard * shard_size : (shard + 1) * shard_size])
+        names = _changed(run, shard, order.part(shard, entries))
         if names:
             run.drop_part(shard)
             changed += names

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import re
@@ -38,13 +37,15 @@ from oddpixel.folders import bytes_inside, file_inside
 from oddpixel.image import Image, file_and_frame
 from oddpixel.records import read_record
 
+from .order import Order
 from .rows import COLUMNS, Failure, Row, encoded
-from .schema import RUN
+from .schema import ITEM_NAMES, RUN
 
 THUMBNAIL_PIXELS = 192
 PART = re.compile(r"part-[0-9]{5,9}\.parquet")
 NO_MORE_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-SHARD_SIZE = 256  # files; a kill costs at most so much work
+ITEMS = "items.json"  # names of the inputs as they were listed
+NAMED = 5  # of them in an error
 
 
 @dataclass(frozen=True)
@@ -55,50 +56,25 @@ class Run:
     _lock: FileLock = field(repr=False, compare=False)
 
     @classmethod
-    def begin(
-        cls,
-        path: Path,
-        kind: str,
-        options: Mapping[str, Any],
-        items: Sequence[str],
-        *,
-        shard_size: int = SHARD_SIZE,
-        places: Sequence[str] = (),
-        overwrite: bool = False,
-    ) -> Run:
+    def begin(cls, path: Path, order: Order) -> Run:
         """A new run in a new or empty folder, or the same run taken up where it was left.
 
-        Arguments:
-            kind: the command that writes it.
-            options: resolved; with `items` they make the run what it is.
-            items: the names of all inputs, in order; shard k holds items k * shard_size on.
-            places: where the items came from, so that originals can be looked at again.
-            overwrite: remove an earlier run in the folder first; what people decided about it is kept.
-
-        Raises: RunError where the folder holds something else, another or a finished run, or cannot be written.
+        Raises: RunError where the folder holds something else, another run, a finished one that is not to be reopened, or cannot
+        be written.
         """
         run = cls(path, FileLock(path / ".writing.lock"))
-        spec = {"kind": kind, "options": plain(dict(options)), "shard_size": shard_size, "items": _digest(items)}
-        with _explained(path):
-            if path.exists() and not path.is_dir():
-                raise RunError(f"{path} is a file; name a folder for the run")
-            path.mkdir(parents=True, exist_ok=True)
-            if (path / "run.json").exists():
-                if not overwrite:
-                    run._refuse_unless_same(spec)
-                    return run
-                run._clear()
-            elif strangers := sorted(item.name for item in path.iterdir() if not _ours(item.name)):
-                raise RunError(f"{path} holds {strangers[0]} but no run.json; name an empty or new folder")
+        if run._is_there(order):
+            return run
+        run.write_json(ITEMS, {"items": list(order.items)})
         run.write_json(
             "run.json",
             {
                 "schema": f"oddpixel/run/{SCHEMA_VERSION}",
                 "id": uuid.uuid4().hex,
-                **spec,
-                "places": [str(Path(place).absolute()) if Path(place).exists() else place for place in places],
-                "num_items": len(items),
-                "num_shards": -(-len(items) // shard_size),
+                **order.spec,
+                "places": [str(Path(place).absolute()) if Path(place).exists() else place for place in order.places],
+                "num_items": len(order.items),
+                "num_shards": order.num_shards,
                 "versions": {"oddpixel": __version__, "python": sys.version.split()[0]},
                 "started": _now(),
                 "finished": None,
@@ -106,24 +82,20 @@ class Run:
         )
         return run
 
-    @classmethod
-    def begin_or_reopen(
-        cls,
-        path: Path,
-        kind: str,
-        options: Mapping[str, Any],
-        items: Sequence[str],
-        *,
-        shard_size: int = SHARD_SIZE,
-        places: Sequence[str] = (),
-        overwrite: bool = False,
-    ) -> Run:
-        """As `begin`, but the same run that is finished is given back: to be decided anew, or only read. Raises: RunError."""
-        if not overwrite and (path / "run.json").exists():
-            run = cls.open(path)
-            if run.is_same(kind, options, items, shard_size) and run.record["finished"] is not None:
-                return run
-        return cls.begin(path, kind, options, items, shard_size=shard_size, places=places, overwrite=overwrite)
+    def _is_there(self, order: Order) -> bool:
+        """Whether the folder holds that very run; made and empty where it holds none. Raises: RunError."""
+        with _explained(self.path):
+            if self.path.exists() and not self.path.is_dir():
+                raise RunError(f"{self.path} is a file; name a folder for the run")
+            self.path.mkdir(parents=True, exist_ok=True)
+            if (self.path / "run.json").exists():
+                if not order.overwrite:
+                    self._refuse_unless_same(order)
+                    return True
+                self._clear()
+            elif strangers := sorted(item.name for item in self.path.iterdir() if not _ours(item.name)):
+                raise RunError(f"{self.path} holds {strangers[0]} but no run.json; name an empty or new folder")
+        return False
 
     @classmethod
     def open(cls, path: Path) -> Run:
@@ -152,14 +124,9 @@ class Run:
             twice = next(name for name in names if names.count(name) > 1)
             raise RunError(f"{twice} is in more than one of these runs; which row counts is not ours to choose")
         first = parts[0].record
-        merged = cls.begin(
-            path,
-            first["kind"],
-            first["options"],
-            names,
-            shard_size=first["shard_size"],
-            places=[run.path.name for run in parts],
-        )
+        places = [run.path.name for run in parts]
+        kept = {name: first[name] for name in ("kind", "options", "shard_size")}
+        merged = cls.begin(path, Order(items=names, places=places, **kept))
         with merged.writing_alone():
             for shard, table in enumerate(tables):
                 merged._write_table(shard, table)
@@ -321,16 +288,17 @@ class Run:
     def _clear(self) -> None:
         with self.writing_alone():
             (self.path / "run.json").unlink()
+            (self.path / ITEMS).unlink(missing_ok=True)
             for folder in ("scores", "details", "thumbnails", "maps", "expected", "synthetic", "stamps"):
                 shutil.rmtree(self.path / folder, ignore_errors=True)
 
-    def is_same(self, kind: str, options: Mapping[str, Any], items: Sequence[str], shard_size: int) -> bool:
-        """Whether this is the run that `begin` would begin with these."""
-        spec = {"kind": kind, "options": plain(dict(options)), "shard_size": shard_size, "items": _digest(items)}
+    def is_same(self, order: Order) -> bool:
+        """Whether this is the run that `begin` would begin."""
+        spec = order.spec
         return {name: self.record.get(name) for name in spec} == spec
 
-    def _refuse_unless_same(self, spec: Mapping[str, Any]) -> None:
-        record = self.record
+    def _refuse_unless_same(self, order: Order) -> None:
+        record, spec = self.record, order.spec
         for name in ("kind", "options", "shard_size"):
             if record.get(name) != spec[name]:
                 raise RunError(
@@ -338,9 +306,22 @@ class Run:
                     "or give the same again to go on with that run"
                 )
         if record["items"] != spec["items"]:
-            raise RunError(f"the inputs are not those with which {self.path} was begun; name another folder")
-        if record["finished"] is not None:
+            raise RunError(
+                f"the inputs are not those with which {self.path} was begun{self._changes(order)}; name another folder"
+            )
+        if record["finished"] is not None and not order.reopens:
             raise RunError(f"{self.path} holds this very run, finished {record['finished']}; name another folder")
+
+    def _changes(self, order: Order) -> str:
+        """Which inputs came and went since the run was begun, in words; nothing where the run does not tell."""
+        if not (self.path / ITEMS).is_file():
+            return ""
+        before = read_record(self.path / ITEMS, ITEM_NAMES, RunError)["items"]
+        new, gone = (
+            _named(sorted(set(one) - set(other))) for one, other in ((order.items, before), (before, order.items))
+        )
+        changes = [f"new: {new}"] * bool(new) + [f"gone: {gone}"] * bool(gone)
+        return f" ({'; '.join(changes)})" if changes else " (their order is another)"
 
 
 @contextlib.contextmanager
@@ -379,11 +360,12 @@ def _value(value: Any) -> str:
 
 def _ours(name: str) -> bool:
     """What a run may leave in a folder without its run.json: killed at its first step, or cleared."""
-    return name.startswith((".", "verdicts.sqlite")) or name == "index.html"
+    return name.startswith((".", "verdicts.sqlite")) or name in ("index.html", ITEMS)
 
 
-def _digest(items: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(items).encode()).hexdigest()
+def _named(items: Sequence[str]) -> str:
+    names = [item.partition("\t")[0] for item in items]
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _not_encoded(row: Row, error: OddPixelError) -> dict[str, Any]:

@@ -94,6 +94,11 @@ DETAILS: dict[str, Any] = {
         }
     },
 }
+ITEM_NAMES: dict[str, Any] = {
+    "type": "object",
+    "required": ["items"],
+    "properties": {"items": {"type": "array", "items": {"type": "string"}}},
+}
 RUN: dict[str, Any] = {
     "type": "object",
     "required": [

@@ -23,7 +23,7 @@ from oddpixel.dashboards.report_routes import parts, read_report, stored
 from oddpixel.dashboards.site import Site, open_site
 from oddpixel.errors import MissingFile, RunError
 from oddpixel.forensics.audit.audited import Options
-from oddpixel.forensics.audit.run import audit_into
+from oddpixel.forensics.audit.run import Handling, audit_into
 from oddpixel.forensics.runs.run import Run
 from tests.dashboards.conftest import Server, serving
 from tests.dashboards.test_browser import chromium, visit  # noqa: F401 (a fixture)
@@ -73,8 +73,8 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def audited(evidence: Path) -> Run:
-    more: dict[str, Any] = {"case": "<b>7</b>", "examiner": "ann", "with_pdf": True}
-    return audit_into(evidence / "run", (str(evidence / "incoming"),), Options(checks=CHECKS), **more).run
+    handling = Handling(case="<b>7</b>", examiner="ann", with_pdf=True)
+    return audit_into(evidence / "run", (str(evidence / "incoming"),), Options(checks=CHECKS), handling).run
 
 
 @pytest.fixture

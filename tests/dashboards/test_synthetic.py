@@ -28,6 +28,7 @@ from oddpixel.dashboards.synthetic_form import why_not
 from oddpixel.dashboards.synthetic_job import Made, Options, keep, main, make
 from oddpixel.errors import InvalidImage, MissingFile, OddPixelError, RunError, UnreadableInput, UnsafePath, UsageError
 from oddpixel.forensics.audit.facts import facts_of
+from oddpixel.forensics.runs.order import Order
 from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Image
@@ -243,7 +244,7 @@ def test_nothing_synthetic_is_a_row_a_thumbnail_or_an_export(opened: OpenRun, ke
 
 def test_a_run_that_is_overwritten_keeps_none(opened: OpenRun, kept: Callable[..., None]) -> None:
     kept()
-    Run.begin(opened.run.path, "flag", {}, ["a.png"], overwrite=True)
+    Run.begin(opened.run.path, Order(kind="flag", items=["a.png"], overwrite=True))
     assert not (opened.run.path / "synthetic").exists()
 
 

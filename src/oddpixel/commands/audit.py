@@ -50,7 +50,7 @@ def audit(
     from oddpixel.forensics.audit.audited import Options
     from oddpixel.forensics.audit.checks import checks as every_check
     from oddpixel.forensics.audit.checks import named
-    from oddpixel.forensics.audit.run import audit_into, read_anchors, sign_reports
+    from oddpixel.forensics.audit.run import Handling, audit_into, read_anchors, sign_reports
     from oddpixel.forensics.runs.executors import executor
 
     from .ending import check_choice, exit_by, failures, not_read, print_not_read
@@ -65,16 +65,17 @@ def audit(
         raise UsageError("signing needs --sign CERTIFICATES, --key KEY and --pdf: it is the PDF that is signed")
     named(checks)
     options = Options(checks=checks, alpha=alpha, anchors=read_anchors(anchors), aids=aids)
-    more = {"max_megapixels": max_megapixels, "follow_links": follow_links, "case": case, "examiner": examiner}
-    if dry_run:
-        return print_options(
-            "audit", {"files": files, "out": out, **options.as_json(), **more, "pdf": pdf, "jobs": jobs}
-        )
     talk = os.environ.get("ODDPIXEL_PROGRESS") == "lines"
+    handling = Handling(
+        max_megapixels=max_megapixels, follow_links=follow_links, case=case, examiner=examiner, with_pdf=pdf, talk=talk
+    )
+    if dry_run:
+        given = {"files": files, "out": out, **options.as_json(), **handling.as_json()}
+        return print_options("audit", given | {"examiner": examiner, "jobs": jobs})
     with progress("auditing", 0) as advance:
         found = audit_into(
-            out, tuple(files), options, executor=executor(jobs, None, None, None), overwrite=overwrite,
-            on_item=(lambda: None) if talk else advance, with_pdf=pdf, talk=talk, **more,
+            out, files, options, handling, executor=executor(jobs, None, None, None), overwrite=overwrite,
+            on_item=(lambda: None) if talk else advance,
         )  # fmt: skip
     if sign is not None and key is not None:
         sign_reports(found.run, sign, key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import fields
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from oddpixel.datasets.source import open_source
 from oddpixel.forensics.audit.audited import Options
 from oddpixel.forensics.audit.checks import named
 from oddpixel.forensics.audit.report.custody import unbroken
-from oddpixel.forensics.audit.run import AuditRun, audit_into
+from oddpixel.forensics.audit.run import AuditRun, Handling, audit_into
 from oddpixel.image import Image
 from tests.forensics.audit.images import another, jpeg, photograph, png, spliced
 from tests.test_cli import oddpixel
@@ -27,7 +28,9 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31mred\x1b]
 
 
 def audited(folder: Path, out: Path, options: Options = QUICK, **more: Any) -> AuditRun:
-    return audit_into(out, (str(folder),), options, **more)
+    names = [field.name for field in fields(Handling) if field.name in more]
+    handling = Handling(**{name: more.pop(name) for name in names})
+    return audit_into(out, (str(folder),), options, handling, **more)
 
 
 @pytest.fixture

@@ -272,7 +272,7 @@ def test_runs_of_earlier_versions_without_notes_are_read(tmp_path: Path) -> None
 def test_nothing_of_a_screen_is_drawn_by_any_command(tmp_path: Path) -> None:
     from oddpixel.datasets.source import open_source
     from oddpixel.forensics.audit.audited import Options
-    from oddpixel.forensics.audit.run import audit_into
+    from oddpixel.forensics.audit.run import Handling, audit_into
     from oddpixel.forensics.density.measure import measure_source
     from oddpixel.forensics.density.store import load_model
     from oddpixel.forensics.inspection.inspect import inspect_into
@@ -289,7 +289,7 @@ def test_nothing_of_a_screen_is_drawn_by_any_command(tmp_path: Path) -> None:
     found = flag_into(tmp_path / "flagged", Incoming(places=(str(screen),)), detector, Rule(alpha=0.1))
     assert found is not None
     assert "burned into" in str(found.rows[0].notes)
-    audit = audit_into(tmp_path / "audited", (str(screen),), Options(), with_pdf=True)
+    audit = audit_into(tmp_path / "audited", (str(screen),), Options(), Handling(with_pdf=True))
     assert audit.items[0]["error"] is None
     (item,) = measure_source(open_source(screen), load_model("photo-rgb"), maps=tmp_path / "maps")
     assert "burned into" in str(item["notes"])

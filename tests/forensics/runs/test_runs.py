@@ -16,6 +16,7 @@ import pytest
 from oddpixel.datasets.source import open_source
 from oddpixel.errors import RunError, UsageError
 from oddpixel.forensics.inspection.inspect import inspect_into
+from oddpixel.forensics.runs.order import Order
 from oddpixel.forensics.runs.rows import Reason, Row
 from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.table import Filter, RunTable
@@ -74,7 +75,7 @@ def test_two_writers_the_second_is_told(tmp_path: Path) -> None:
     folder, out = images(tmp_path / "in", 4), tmp_path / "run"
     source = open_source(folder, sandboxed=False)
     names = [entry.name for entry in source.entries]
-    first = Run.begin(out, "inspect", {}, names)
+    first = Run.begin(out, Order(kind="inspect", items=names))
     with first.writing_alone():
         code = WORK.replace("shard_size=5", "")
         second = subprocess.run([sys.executable, "-c", code, folder, out], capture_output=True, text=True)
@@ -97,14 +98,20 @@ def test_a_finished_run_is_not_begun_again_unless_asked(tmp_path: Path) -> None:
 
 def test_another_run_is_not_continued(tmp_path: Path) -> None:
     folder, out = images(tmp_path / "in", 3), tmp_path / "run"
-    run = Run.begin(out, "inspect", {"every": 1}, ["a", "b"])
+    run = Run.begin(out, Order(kind="inspect", options={"every": 1}, items=["a", "b"]))
     with pytest.raises(RunError, match="another command"):
-        Run.begin(out, "flag", {"every": 1}, ["a", "b"])
+        Run.begin(out, Order(kind="flag", options={"every": 1}, items=["a", "b"]))
     with pytest.raises(RunError, match=r"another --every \(1 then, 2 now\)"):
-        Run.begin(out, "inspect", {"every": 2}, ["a", "b"])
-    with pytest.raises(RunError, match="inputs are not those"):
-        Run.begin(out, "inspect", {"every": 1}, ["a", "c"])
-    assert Run.begin(out, "inspect", {"every": 1}, ["a", "b"]).record["id"] == run.record["id"]
+        Run.begin(out, Order(kind="inspect", options={"every": 2}, items=["a", "b"]))
+    for items, change in ((["a", "c"], r"\(new: c; gone: b\)"), (["b", "a"], "order is another"), (["a"], "gone: b")):
+        with pytest.raises(RunError, match=f"inputs are not those with which .* was begun.*{change}"):
+            Run.begin(out, Order(kind="inspect", options={"every": 1}, items=items))
+    (out / "items.json").unlink()
+    with pytest.raises(RunError, match="was begun; name another folder"):
+        Run.begin(out, Order(kind="inspect", options={"every": 1}, items=["a", "c"]))
+    assert (
+        Run.begin(out, Order(kind="inspect", options={"every": 1}, items=["a", "b"])).record["id"] == run.record["id"]
+    )
     with pytest.raises(RunError, match=r"no run\.json"):
         inspect_into(folder, open_source(folder, sandboxed=False))
     with pytest.raises(RunError, match="not a run"):
@@ -124,7 +131,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_a_clear_error_and_what_was_written_stays_whole(small_disk: Path) -> None:
-    run = Run.begin(small_disk / "run", "inspect", {}, [str(k) for k in range(100)], shard_size=1)
+    run = Run.begin(small_disk / "run", Order(kind="inspect", items=[str(k) for k in range(100)], shard_size=1))
     noise = np.random.default_rng(0)
     with pytest.raises(RunError, match="No space left"), run.writing_alone():
         for shard in run.missing_shards():
@@ -140,10 +147,11 @@ def test_a_full_disk_by_a_limit_on_file_size(tmp_path: Path) -> None:
     code = """
 import resource, signal, sys
 from pathlib import Path
+from oddpixel.forensics.runs.order import Order
 from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.run import Run
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-run = Run.begin(Path(sys.argv[1]), "inspect", {}, ["a", "b"], shard_size=1)
+run = Run.begin(Path(sys.argv[1]), Order(kind='inspect', items=['a', 'b'], shard_size=1))
 run.write_part(0, [Row(item="a")])
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 run.write_part(1, [Row(item="b", notes=(__import__("os").urandom(9000).hex(),))])
@@ -161,11 +169,11 @@ def test_a_read_only_folder_is_a_clear_error(tmp_path: Path) -> None:
         tmp_path.chmod(0o500)
         place = tmp_path / "run"
     with pytest.raises(RunError, match="cannot be written"):
-        Run.begin(place, "inspect", {}, ["a"])
+        Run.begin(place, Order(kind="inspect", items=["a"]))
 
 
 def run_of(path: Path, items: list[str], **options: object) -> Run:
-    run = Run.begin(path, "inspect", options, items, shard_size=2)
+    run = Run.begin(path, Order(kind="inspect", options=options, items=items, shard_size=2))
     with run.writing_alone():
         for shard in run.missing_shards():
             run.write_part(shard, [Row(item=item, raw=float(len(item))) for item in items[2 * shard : 2 * shard + 2]])
@@ -183,14 +191,14 @@ def test_runs_are_merged(tmp_path: Path) -> None:
         Run.merge(tmp_path / "d", [one, run_of(tmp_path / "e", ["3"])])
     with pytest.raises(RunError, match="same options"):
         Run.merge(tmp_path / "d", [one, run_of(tmp_path / "f", ["9"], every=2)])
-    unfinished = Run.begin(tmp_path / "g", "inspect", {}, ["7"], shard_size=2)
+    unfinished = Run.begin(tmp_path / "g", Order(kind="inspect", items=["7"], shard_size=2))
     with pytest.raises(RunError, match="not finished"):
         Run.merge(tmp_path / "d", [one, unfinished])
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> RunTable:
-    run = Run.begin(tmp_path / "run", "flag", {}, [f"{k}.png" for k in range(10)], shard_size=4)
+    run = Run.begin(tmp_path / "run", Order(kind="flag", items=[f"{k}.png" for k in range(10)], shard_size=4))
     for shard in range(3):
         part = range(4 * shard, min(4 * shard + 4, 10))
         scores = [None if k == 3 else k / 10 for k in part]
@@ -241,7 +249,7 @@ def test_questions_that_make_no_sense(table: RunTable, tmp_path: Path) -> None:
 
 
 def test_an_empty_run_has_empty_answers(tmp_path: Path) -> None:
-    table = RunTable(Run.begin(tmp_path / "run", "flag", {}, ["a"]))
+    table = RunTable(Run.begin(tmp_path / "run", Order(kind="flag", items=["a"])))
     assert len(table) == 0
     assert table.page(order_by="raw") == []
     assert table.histogram("raw") == []

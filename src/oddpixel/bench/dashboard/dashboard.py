@@ -30,6 +30,7 @@ import numpy as np
 from oddpixel.bench import Report
 from oddpixel.datasets.source import open_source
 from oddpixel.errors import UsageError
+from oddpixel.forensics.runs.order import Order
 from oddpixel.forensics.runs.rows import Reason, Row
 from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.verdicts import UNDECIDED, Verdicts
@@ -85,7 +86,7 @@ def _make(place: Path, items: int, pictures: int, seed: int) -> tuple[Run, int]:
     originals.mkdir()
     crops: list[tuple[Path, str]] = []
     run_names = [f"scan-{k:06d}.png" for k in range(items - 1)] + [LARGE]
-    run = Run.begin(place / "run", "flag", {}, run_names, shard_size=SHARD, places=[str(originals)])
+    run = Run.begin(place / "run", Order(kind="flag", items=run_names, shard_size=SHARD, places=[str(originals)]))
     with run.writing_alone():
         thumbnails = []
         for crop in _crops(pictures, generator):

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from oddpixel.bench import Report
+from oddpixel.forensics.runs.order import Order
 from oddpixel.forensics.runs.rows import Reason, Row
 from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.table import Filter, RunTable
@@ -47,7 +48,7 @@ def run(rows: int = 1_000_000, shard_size: int = 4096, verdicts: int = 500, seed
 def _write(path: Path, rows: int, shard_size: int, seed: int) -> dict[str, Any]:
     random = np.random.default_rng(seed)
     names = [f"scan-{k:07}.png" for k in range(rows)]
-    made = Run.begin(path, "flag", {"rows": rows}, names, shard_size=shard_size)
+    made = Run.begin(path, Order(kind="flag", options={"rows": rows}, items=names, shard_size=shard_size))
     started, used = time.perf_counter(), time.process_time()
     with made.writing_alone():
         for shard in made.missing_shards():
