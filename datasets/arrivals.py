@@ -35,10 +35,12 @@ Looks = tuple[tuple[int, int, int], ...]  # of each file: inode, size and time o
 
 @dataclass
 class Arrivals:
-    """Arguments:
-    folder: what is watched.
-    limits: caps on archives.
-    left_out: what the last look did not give.
+    """A watched folder, with the state of each file when it was last seen and when it was taken.
+
+    Arguments:
+        folder: what is watched.
+        limits: caps on archives.
+        left_out: what the last look did not give.
     """
 
     folder: Path
@@ -48,7 +50,10 @@ class Arrivals:
     _taken: dict[str, Looks] = field(default_factory=dict, repr=False)
 
     def look(self) -> Iterator[tuple[Entry, Looks]]:
-        """Files that look as they did before and were not taken so. Raises: MissingFile where the folder is gone."""
+        """List the folder; yield the files that have not changed since the last look and were not taken in this state.
+
+        Raises: MissingFile where the folder is gone.
+        """
         if not self.folder.is_dir():
             raise MissingFile(f"{self.folder} is no longer there; the same command goes on once it is back")
         listing = merged([walk(self.folder, file=_file)])
@@ -63,14 +68,14 @@ class Arrivals:
             self._seen[entry.name] = looks
 
     def take(self, entry: Entry, looks: Looks) -> bool:
-        """Whether the file looks so still: then it is not given again until it changes."""
+        """Mark the file as taken if it is still in this state; it is not yielded again until it changes."""
         if _looks(entry) != looks:
             return False
         self._taken[entry.name] = looks
         return True
 
     def content(self, entry: Entry) -> tuple[Entry, ...]:
-        """The file itself, or the members of an archive."""
+        """The file itself, or the members of a zip archive, each as an entry."""
         if entry.error is not None or entry.path.suffix.lower() != ".zip":
             return (entry,)
         members = archive_listing(entry.path, self.limits).entries

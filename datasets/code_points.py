@@ -30,7 +30,10 @@ CURVE_POINTS = 4096
 
 
 def profile_of(primaries: int, transfer: int) -> tuple[bytes | None, dict[str, Any]]:
-    """An ICC profile for these code points, None where the colours are sRGB already or cannot be brought to it; and notes."""
+    """An ICC profile for these code points, and facts with any notes on what is not converted.
+
+    The profile is None where the colours are sRGB already or cannot be converted.
+    """
     if (curve := HIGH_DYNAMIC_RANGE.get(transfer)) is not None:
         return None, {"notes": [f"high dynamic range ({curve}) is not mapped to sRGB: values are those of the file"]}
     if primaries == 2 or (primaries in (1, 5, 6, 7) and transfer in LIKE_SRGB):
@@ -44,7 +47,7 @@ def profile_of(primaries: int, transfer: int) -> tuple[bytes | None, dict[str, A
 
 
 def code_points(nclx: Mapping[str, Any] | None) -> tuple[int, int]:
-    """Primaries and transfer of libheif's record; unspecified where there is none."""
+    """Primaries and transfer of libheif's `nclx` record; 2 and 2, unspecified, where there is none."""
     about = nclx or {}
     return int(about.get("color_primaries", 2)), int(about.get("transfer_characteristics", 2))
 

@@ -23,7 +23,7 @@ CACHED = 64  # profiles
 
 
 def to_srgb(colours: np.ndarray, white: int, profile: bytes) -> tuple[np.ndarray, dict[str, Any]]:
-    """The samples in sRGB (grey stays grey) over the same range, and what was done.
+    """Convert samples to sRGB over the same range (grey stays grey); returns them with facts on what was done.
 
     Arguments:
         colours: unsigned, `[h, w]` or `[h, w, 3 or 4]`, 0..white.
@@ -46,7 +46,7 @@ def to_srgb(colours: np.ndarray, white: int, profile: bytes) -> tuple[np.ndarray
 
 
 def profile_name(profile: bytes) -> Any:
-    """Its description, as bounded text."""
+    """The description inside an ICC profile, as bounded text. Raises: ValueError."""
     from PIL import ImageCms
 
     try:

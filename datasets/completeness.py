@@ -17,7 +17,7 @@ MOST_RANGES = 10
 
 
 def promised(dataset: Any) -> int | None:
-    """How many images the series has as a whole, where a slice of it says so."""
+    """How many images the whole series has, where a slice of it says so."""
     for keyword in PROMISES:
         try:
             number = int(dataset.get(keyword) or 0)
@@ -29,7 +29,7 @@ def promised(dataset: Any) -> int | None:
 
 
 def missing(numbers: Sequence[int], total: int | None) -> dict[str, Any]:
-    """Notes of what is not here; empty for a complete series.
+    """Facts on what a series lacks, by number and by count; empty for a complete series.
 
     Arguments:
         numbers: of the slices that are here.

@@ -23,7 +23,7 @@ CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 
 
 def confine(memory_bytes: int) -> dict[str, bool]:
-    """Give up everything above; which of the best-effort steps held."""
+    """Give up everything listed above; returns which of the best-effort steps succeeded."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -40,7 +40,7 @@ def confine(memory_bytes: int) -> dict[str, bool]:
 
 
 def limit_cpu(seconds: int) -> None:
-    """Allow this much more processor time from now on; the kernel kills the process when it is used up."""
+    """Allow this many more seconds of processor time; the kernel kills the process when they are used up."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     with contextlib.suppress(ValueError):

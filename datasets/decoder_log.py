@@ -16,7 +16,7 @@ ABOUT = re.compile(r"<[\w.]+(?: [^<>]*)?>\s*")  # which of the decoder's own obj
 
 @contextmanager
 def logged(name: str, ignored: re.Pattern[str]) -> Iterator[list[str]]:
-    """Collects the warnings and errors that the logger of that name gets from this thread, as notes, each once.
+    """Collect the warnings and errors that this thread logs under `name`, each once, as notes.
 
     Arguments:
         ignored: messages of no consequence, or about what is noted elsewhere.

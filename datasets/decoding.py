@@ -61,7 +61,7 @@ class Decoding:
             return self._checked(self.opened.frame(index))
 
     def as_stored(self) -> Frame:
-        """The first frame without what is done for looking at it (orientation, colour profile). Raises: UnreadableInput."""
+        """The first frame before orientation and colour profile are applied. Raises: UnreadableInput."""
         find = getattr(self.opened, "as_stored", None)
         if find is None:
             return self.frame(0)
@@ -78,7 +78,7 @@ class Decoding:
         return rounding_noted(without_values_masked(frame))
 
     def coefficients(self) -> Coefficients | None:
-        """Of a JPEG; None for any other format. Raises: UnreadableInput."""
+        """The quantised DCT coefficients of a JPEG; None for any other format. Raises: UnreadableInput."""
         if self.format_name != "JPEG":
             return None
         with _typed_errors():
@@ -115,7 +115,7 @@ class Decoding:
 
 
 def references(file: BinaryIO, limits: Limits) -> list[list[str]]:
-    """The files that a DICOMDIR names. Raises: UnreadableInput."""
+    """The files that a DICOMDIR references, each as the parts of a relative path. Raises: UnreadableInput."""
     from .formats.dicom import referenced_files
 
     limits.check_bytes(os.fstat(file.fileno()).st_size)
@@ -127,7 +127,10 @@ def references(file: BinaryIO, limits: Limits) -> list[list[str]]:
 
 
 def identify(head: bytes, name: str, *, any_suffix: bool = False) -> tuple[str, Format]:
-    """The format by content. Raises: UnsupportedFormat, also where the suffix promises another one."""
+    """Identify the format by its first bytes.
+
+    Raises: UnsupportedFormat, also where the suffix promises another format; CorruptFile for an empty file.
+    """
     promised, suffix = promised_format(name), PurePosixPath(name.replace("\\", "/")).suffix.lower()
     if not head:
         raise CorruptFile("the file is empty")

@@ -18,7 +18,10 @@ JPEG_2000_COLOURS = ("YBR_ICT", "YBR_RCT")
 
 
 def check_colours(dataset: Any) -> None:
-    """Raises: CorruptFile, UnsupportedEncoding."""
+    """Refuse a photometric interpretation that would come out in wrong colours.
+
+    Raises: CorruptFile, UnsupportedEncoding.
+    """
     from pydicom.uid import JPEG2000TransferSyntaxes
 
     declared = photometric(dataset)
@@ -52,4 +55,5 @@ def colour_notes(dataset: Any, is_transformed: bool | None) -> list[str]:
 
 
 def photometric(dataset: Any) -> str:
+    """The photometric interpretation that the data set declares, MONOCHROME2 where it declares none."""
     return str(dataset.get("PhotometricInterpretation", "") or "MONOCHROME2").strip()

@@ -25,7 +25,7 @@ JPEG_FRAMES = (*(code for code in range(0xC0, 0xD0) if code not in (0xC4, 0xC8, 
 
 @dataclass(frozen=True, kw_only=True)
 class Codestream:
-    """What the header of a compressed frame says; `height` is 0 where it comes behind the samples (T.81, B.2.5).
+    """What the header of a compressed frame declares; `height` is 0 where it follows the samples (T.81, B.2.5).
 
     Arguments:
         is_transformed: whether its codec undoes a colour transform; None where it does not say (all but JPEG 2000).
@@ -40,7 +40,7 @@ class Codestream:
 
 
 def codestream(frame: bytes) -> Codestream | None:
-    """None for a frame that is neither JPEG, JPEG-LS nor JPEG 2000."""
+    """Parse the header of a compressed frame; None for a frame that is neither JPEG, JPEG-LS nor JPEG 2000."""
     if frame.startswith(START_OF_IMAGE):
         return _jpeg(frame)
     start = frame.find(JPEG_2000, 0, 1024)
@@ -48,7 +48,10 @@ def codestream(frame: bytes) -> Codestream | None:
 
 
 def check_header(stream: Codestream, dataset: Any) -> list[str]:
-    """Notes on a frame whose size is that of the data set. Raises: CorruptFile, where it is not."""
+    """Compare a compressed frame with the data set; returns notes.
+
+    Raises: CorruptFile where their sizes differ.
+    """
     samples, columns, rows = (int(dataset.get(name, 1) or 1) for name in ("SamplesPerPixel", "Columns", "Rows"))
     if (stream.width, stream.height or rows, stream.num_components) != (columns, rows, samples):
         raise CorruptFile(
@@ -61,7 +64,7 @@ def check_header(stream: Codestream, dataset: Any) -> list[str]:
 
 
 def check_depth(samples: np.ndarray, dataset: Any) -> None:
-    """Raises: CorruptFile, where decoded samples do not fit into the bits that the data set declares."""
+    """Check that decoded samples fit into the bits that the data set declares. Raises: CorruptFile."""
     bits, is_signed = _bits_stored(dataset), int(dataset.get("PixelRepresentation", 0) or 0) == 1
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
     if samples.min() < low or samples.max() > high:
@@ -72,7 +75,7 @@ def check_depth(samples: np.ndarray, dataset: Any) -> None:
 
 
 def check_length(dataset: Any) -> None:
-    """Raises: CorruptFile, where native pixel data are shorter than the frames that the header declares."""
+    """Check that native pixel data are as long as the declared frames need. Raises: CorruptFile."""
     from pydicom.pixels.utils import get_expected_length
 
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated or "PixelData" not in dataset:
@@ -99,7 +102,7 @@ def surplus_notes(dataset: Any) -> list[str]:
 
 
 def num_frames_held(dataset: Any) -> int | None:
-    """How many frames the pixel data hold, whatever NumberOfFrames says; None where that cannot be told."""
+    """How many frames the pixel data hold, whatever NumberOfFrames says; None where that cannot be determined."""
     from pydicom.encaps import parse_basic_offsets
 
     syntax = dataset.file_meta.get("TransferSyntaxUID")

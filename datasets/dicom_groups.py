@@ -19,7 +19,11 @@ MOST_SHOWN = 8
 
 
 class FunctionalGroups:
-    """Arguments: dataset: of any object; one without functional groups answers for all of its frames."""
+    """The functional groups of a DICOM object: attributes by frame, and where each frame's plane lies.
+
+    Arguments:
+        dataset: of any object; one without functional groups answers for all of its frames.
+    """
 
     def __init__(self, dataset: Any, num_frames: int) -> None:
         self.dataset, self.num_frames = dataset, num_frames
@@ -28,12 +32,12 @@ class FunctionalGroups:
         self.has_own_values = any(group.get(VALUES) for group in self.per_frame)
 
     def item(self, index: int, sequence: str) -> Any:
-        """The item of this functional group for a frame, else the data set itself."""
+        """The item of a functional group that applies to a frame; the data set itself where there is none."""
         groups = [*self.per_frame[index : index + 1], *self.shared]
         return next((group[sequence][0] for group in groups if group.get(sequence)), self.dataset)
 
     def check(self, index: int) -> None:
-        """Raises: CorruptFile, where other frames have a transformation of values and nothing says which this one has."""
+        """Check that a frame has its own value transformation where other frames have one. Raises: CorruptFile."""
         if self.has_own_values and self.item(index, VALUES) is self.dataset:
             raise CorruptFile(
                 f"frame {index} has no rescale of its own, other frames have: its values cannot be compared with theirs; get "
@@ -41,14 +45,14 @@ class FunctionalGroups:
             )
 
     def notes(self) -> list[str]:
-        """What is wrong with the groups, or with the order of the frames."""
+        """Notes on incomplete functional groups and on the order of the frames."""
         lacking = []
         if self.per_frame and len(self.per_frame) != self.num_frames:
             lacking = [f"{len(self.per_frame)} of {self.num_frames} frames are described by functional groups"]
         return [*lacking, *self._order()]
 
     def position_mm(self, index: int) -> float | None:
-        """Along the normal of the plane; None where nothing says where it lies."""
+        """The frame's position along the normal of its plane, in mm; None where the file does not state it."""
         if (offsets := self._offsets()) is not None:
             return offsets[index]
         position = self.item(index, "PlanePositionSequence").get("ImagePositionPatient")

@@ -15,7 +15,7 @@ from .masking import equal_to
 
 
 def padding(samples: np.ndarray, dataset: Any, cells: Callable[[], np.ndarray | None]) -> np.ndarray | None:
-    """Where padding lies; None where nowhere.
+    """Mask of padding pixels; None where there are none.
 
     Arguments:
         cells: the samples with all bits allocated, as they are stored; None where they were compressed.

@@ -29,7 +29,7 @@ WITHOUT_WHICH_NOTHING_IS_READ = ("Rows", "Columns", "BitsAllocated", "SamplesPer
 
 
 def without_unreadable(dataset: Any) -> list[str]:
-    """Take out of the data set what cannot be read; the keywords of it, each once."""
+    """Remove elements that cannot be read from the data set; returns their keywords, each once."""
     left_out: list[str] = []
     for tag in list(dataset.keys()):
         if tag.group == PIXELS:
@@ -49,6 +49,7 @@ def without_unreadable(dataset: Any) -> list[str]:
 
 
 def note_of(left_out: list[str]) -> list[str]:
+    """A note that names the elements left out; empty where none were."""
     return [f"tags that cannot be read are left out: {', '.join(left_out)}"] if left_out else []
 
 

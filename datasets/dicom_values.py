@@ -13,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Values:
-    """value = slope * samples + intercept; `notes` on what is wrong with what the file says of them."""
+    """Modality values, slope * samples + intercept, with `notes` on rescale tags that cannot be used."""
 
     samples: np.ndarray
     slope: float = 1.0
@@ -42,7 +42,7 @@ def modality_values(samples: np.ndarray, dataset: Any, rescale: Any) -> Values:
 
 
 def dose_scaling(dataset: Any) -> float | None:
-    """Of an RT dose: what its stored values are multiplied by; None where it says nothing usable."""
+    """The factor from stored values to dose (RT dose, DoseGridScaling); None where the file has no usable one."""
     scaling = dataset.get("DoseGridScaling")
     is_usable = (
         scaling is not None and not isinstance(scaling, str) and np.isfinite(float(scaling)) and float(scaling) > 0
@@ -51,7 +51,7 @@ def dose_scaling(dataset: Any) -> float | None:
 
 
 def has_other_mapping(mapped: Any, rescale: Any) -> bool:
-    """Whether a real-world value mapping asks for other values than the rescale gives.
+    """Whether a real-world value mapping gives other values than the rescale tags.
 
     Arguments:
         mapped: what may hold the mapping: a frame's functional groups, or the data set.

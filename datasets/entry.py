@@ -47,12 +47,12 @@ class Entry:
 
     @property
     def identity(self) -> str:
-        """The name, with what a source says of the file where it says anything: another group makes another run."""
+        """The name, with group, label and role where any is set: another group makes another run."""
         said = (self.group, self.label, self.role)
         return self.name if said == (None, None, None) else "\t".join((self.name, *(each or "" for each in said)))
 
     def open(self, limits: Limits) -> BinaryIO:
-        """The file's bytes, as a real file. Raises: UnreadableInput."""
+        """Open the file, or the archive member in memory, for reading. Raises: UnreadableInput."""
         if self.error is not None:
             raise self.error
         return self._open_file() if self.member is None else self._open_member(limits)
@@ -83,7 +83,7 @@ class Entry:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file. Never waits on a pipe, never follows a link put there since it was listed.
+    """Open a regular file. Never waits on a pipe, never follows a link put there since the folder was listed.
 
     Raises: MissingFile, NotPermitted, UnsafePath.
     """

@@ -48,7 +48,7 @@ class GifFrame:
     data: bytes
 
     def indices(self) -> UInt8[np.ndarray, "h w"]:
-        """Raises: CorruptFile."""
+        """Decode the palette indices of the frame. Raises: CorruptFile."""
         import imagecodecs
 
         size = struct.pack("<HH", self.width, self.height)
@@ -63,10 +63,12 @@ class GifFrame:
 
 @dataclass(frozen=True, kw_only=True)
 class GifFile:
-    """Arguments:
-    width, height: of the canvas.
-    background: a colour of the file's palette; None without one.
-    notes: sentences on what the blocks lack.
+    """A parsed GIF: canvas size, frames in order, and what its blocks lack.
+
+    Arguments:
+        width, height: of the canvas.
+        background: a colour of the file's palette; None without one.
+        notes: sentences on what the blocks lack.
     """
 
     width: int
@@ -77,11 +79,12 @@ class GifFile:
 
     @property
     def has_grey_background(self) -> bool:
+        """Whether the background is grey, or there is none."""
         return self.background is None or len(set(self.background)) == 1
 
 
 def parse_gif(content: bytes) -> GifFile:
-    """Raises: CorruptFile, where no frame begins in it."""
+    """Parse the blocks of a GIF; picture data stay compressed. Raises: CorruptFile, where no frame begins in it."""
     parser = _Parser(content)
     width, height = parser.screen()
     notes = parser.blocks()
@@ -189,7 +192,10 @@ class _Parser:
 
 
 def check_palette(frame: GifFrame, indices: np.ndarray) -> None:
-    """Raises: CorruptFile, UnsupportedEncoding."""
+    """Check that the frame has a palette and that it covers every visible index.
+
+    Raises: CorruptFile, UnsupportedEncoding.
+    """
     if frame.palette is None:
         raise UnsupportedEncoding(
             "a GIF without a palette: which colours its indices mean is not known; save it as PNG"

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 @cache
 def group_key() -> bytes:
-    """32 bytes or more."""
+    """The secret key for group ids, 32 bytes or more."""
     if given := os.environ.get("ODDPIXEL_GROUP_KEY"):
         return given.encode()
     path = key_path()

@@ -16,7 +16,9 @@ from .pillow_samples import frame_from_pillow
 
 
 def in_memory(item: Any, index: int) -> Image:
-    """Arguments:
+    """Convert an array or a Pillow image to an `Image`.
+
+    Arguments:
         item: `[h, w]` or `[h, w, 1 or 3]` of uint8, uint16 or floats in 0..1 (NaN: nothing there), or a Pillow image of any mode.
         index: its place among others, for its name.
 

@@ -16,7 +16,7 @@ def brands(head: bytes) -> list[bytes] | None:
 
 
 def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, first byte and end of the content of each box from `start` to `end`."""
+    """Iterate over the boxes from `start` to `end`: name, and first byte and end of the content of each."""
     while start + 8 <= end:
         file.seek(start)
         size, name = struct.unpack(">I4s", file.read(8))
@@ -32,6 +32,7 @@ def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, in
 
 
 def content(file: BinaryIO, first: int, end: int) -> bytes:
+    """Read the bytes from `first` to `end`."""
     file.seek(first)
     return file.read(end - first)
 

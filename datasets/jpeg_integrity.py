@@ -28,7 +28,7 @@ NOT_CHECKED = "the JPEG data could not be checked for damage"
 
 
 def check_jpeg(stream: bytes) -> list[str]:
-    """Notes on a stream whose data are whole.
+    """Check that the picture data of a JPEG stream are whole; returns notes.
 
     Raises: CorruptFile, where samples are missing or more data are there than the picture needs.
     """

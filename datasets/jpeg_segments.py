@@ -13,7 +13,7 @@ AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
 def without_metadata(stream: bytes) -> bytes:
-    """The stream without what precedes its first scan and is no part of the picture data."""
+    """The stream without application segments and comments before its first scan."""
     kept, position = [START_OF_IMAGE], len(START_OF_IMAGE)
     while stream[position : position + 1] == b"\xff" and (code := stream[position + 1 : position + 2]):
         if code[0] == START_OF_SCAN:
@@ -27,7 +27,7 @@ def without_metadata(stream: bytes) -> bytes:
 
 
 def segments(stream: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and content of each; scans without their entropy-coded data."""
+    """Iterate over marker and content of each segment; scans come without their entropy-coded data."""
     position = len(START_OF_IMAGE)
     while position + 4 <= len(stream) and stream[position] == 0xFF and (code := stream[position + 1]) != END:
         if code == 0xFF:  # a fill byte

@@ -41,10 +41,12 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Listing:
-    """Arguments:
-    entries: to be read, in a stable order.
-    left_out: not to be read.
-    notes: what the user should know about the places themselves, a sentence each.
+    """The entries at one place or several, and the files that are left out.
+
+    Arguments:
+        entries: to be read, in a stable order.
+        left_out: not to be read.
+        notes: what the user should know about the places themselves, a sentence each.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -58,7 +60,7 @@ def reasons(left_out: Iterable[LeftOut]) -> dict[str, int]:
 
 
 def merged(listings: Sequence[Listing]) -> Listing:
-    """One listing of several, every file once and under a name of its own."""
+    """Merge listings into one, with every file once and under a unique name."""
     unique, duplicates = _without_duplicates(_with_places(listings))
     left_out = [each for listing in listings for each in listing.left_out]
     notes = dict.fromkeys(note for listing in listings for note in listing.notes)

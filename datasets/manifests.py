@@ -38,7 +38,7 @@ OFFLINE = {
 
 
 def read_manifest(file: BinaryIO, container: str, anchors: str | None) -> dict[str, Any]:
-    """Never raises on a file's content.
+    """Read and verify a file's C2PA manifest. Never raises on a file's content.
 
     Arguments:
         file: read from its beginning; left anywhere.

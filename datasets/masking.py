@@ -15,7 +15,7 @@ LARGEST = float(np.finfo(np.float32).max)  # pixels become float32
 
 
 def without_values_masked(frame: Frame) -> Frame:
-    """The frame with NaN, infinities and values beyond float32 masked too, and a note of how many.
+    """The frame with NaN, infinities and values beyond float32 masked too, and a note on how many.
 
     Raises: NoPixels where all of it is masked.
     """
@@ -48,7 +48,7 @@ def without_values_masked(frame: Frame) -> Frame:
 
 
 def equal_to(stored: Shaped[np.ndarray, "h w *c"], value: float) -> Bool[np.ndarray, "h w"] | None:
-    """Where every channel holds this value, compared in the samples' own type; None where it cannot occur in them."""
+    """Where every channel holds this value, compared in the samples' own type; None where that type cannot hold it."""
     if stored.dtype.kind in "ui" and not (float(value).is_integer() and _holds(stored.dtype, int(value))):
         return None
     with np.errstate(over="ignore"):

@@ -24,14 +24,14 @@ LARGEST_HEADER = 2**16  # bytes of a header file
 
 
 def files_of(entry: Entry) -> tuple[Path, ...]:
-    """Every file that the entry is read from: of a pair the header first, then the voxels."""
+    """Every file that the entry is read from: of a pair, the header first, then the voxels."""
     if entry.member is None and (pair := _pair(entry.path)) is not None:
         return pair
     return (entry.path,)
 
 
 def lacks_other_half(path: Path) -> bool:
-    """Whether this is the header of a pair without its voxels; or a file called as voxels are, without its header."""
+    """Whether this is one half of a NIfTI pair, by header or suffix, without the other half beside it."""
     name = path.name.lower()
     if name.endswith(VOXELS):
         return _beside(path, HEADERS) is None
@@ -39,7 +39,7 @@ def lacks_other_half(path: Path) -> bool:
 
 
 def is_linked_half(path: Path) -> bool:
-    """Whether this is one half of a pair, and a link: it is not followed, and the pair is one row that says so."""
+    """Whether this is one half of a pair, and a link: it is not followed, and the pair is one error row."""
     return path.is_symlink() and _pair(path) is not None
 
 
@@ -62,7 +62,7 @@ def _is_pair_header(path: Path) -> bool:
 
 
 def open_whole(entry: Entry, limits: Limits) -> BinaryIO:
-    """The entry's bytes; of either half of a pair, both. Raises: UnreadableInput."""
+    """Open the entry for reading; either half of a pair opens both, joined. Raises: UnreadableInput."""
     file = entry.open(limits)
     name = (entry.member or entry.path.name).lower()
     if not name.endswith((*HEADERS, *VOXELS)):

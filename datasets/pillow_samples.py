@@ -20,7 +20,7 @@ DIRECT = ("L", "LA", "RGB", "RGBA", "CMYK")
 
 
 def frame_from_pillow(picture: Any, *, stored: bool = False, bits: int = 8) -> Frame:
-    """The current frame, brought to grey or sRGB and upright; `stored`: as the file has it.
+    """The current frame of a Pillow image, in grey or sRGB and upright; with `stored`, as the file has it.
 
     Arguments:
         bits: of grey samples that Pillow stretched over 8.
@@ -34,7 +34,7 @@ def frame_from_pillow(picture: Any, *, stored: bool = False, bits: int = 8) -> F
 
 
 def samples_from_pillow(picture: Any, bits: int = 8) -> Samples:
-    """Of a picture in any mode of the display. Raises: UnsupportedEncoding."""
+    """The samples of a Pillow image in any display mode. Raises: UnsupportedEncoding."""
     profile = picture.info.get("icc_profile") if picture.mode != "LAB" else None  # Lab is converted without one
     about: dict[str, Any] = {"profile": profile, "orientation": orientation_of(picture)}
     picture = _with_spread_key(picture, bits)
@@ -55,7 +55,7 @@ def samples_from_pillow(picture: Any, bits: int = 8) -> Samples:
 
 
 def orientation_of(picture: Any) -> int:
-    """1..8; 1 where the file has no orientation or an invalid one."""
+    """The EXIF orientation, 1..8; 1 where the file has none or an invalid one."""
     try:
         value = int(picture.getexif().get(ORIENTATION, 1))
     except Exception:  # a broken EXIF block does not make the pixels unreadable

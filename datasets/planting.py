@@ -30,9 +30,11 @@ Mask = Bool[np.ndarray, "h w"]
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """Arguments:
-    image: as it is now; same group as before, so that both fall on one side of every split.
-    mask: True where something was done. Outside, pixels are as they were, but for kinds that recompress all of it.
+    """An image with a planted anomaly, and the exact mask of where it is.
+
+    Arguments:
+        image: as it is now; same group as before, so that both fall on one side of every split.
+        mask: True where something was done. Outside, pixels are as they were, but for kinds that recompress all of it.
     """
 
     image: Image
@@ -44,7 +46,7 @@ class Planted:
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """What a kind works on.
+    """What a kind of planting works on: an image, a source of randomness, and how much to change.
 
     Arguments:
         image: never changed; start from `copy()`.
@@ -64,23 +66,26 @@ class Canvas:
 
     @property
     def height(self) -> int:
+        """Height of the image in pixels."""
         return self.image.pixels.shape[1]
 
     @property
     def width(self) -> int:
+        """Width of the image in pixels."""
         return self.image.pixels.shape[2]
 
     @property
     def span(self) -> float:
-        """From the 1st to the 99th percentile: the unit for contrasts, whatever the image's own unit."""
+        """Distance of the 1st and 99th percentile: the unit for contrasts, whatever the image's own unit."""
         return self.span_of(np.ones((self.height, self.width), bool))
 
     def span_of(self, where: Mask) -> float:
-        """The same of a part, at least one stored step."""
+        """The same within a mask; at least one quantum."""
         low, high = np.percentile(self.image.pixels[:, where], (1, 99))
         return float(max(high - low, self.image.quantum))
 
     def copy(self) -> Pixels:
+        """A copy of the image's pixels to change."""
         return self.image.pixels.copy()
 
     def blob(self, size: float, within: Mask | None = None) -> Mask:
@@ -111,7 +116,7 @@ class Canvas:
         return float(row), float(column)
 
     def body(self) -> Mask:
-        """Where the object is, by Otsu's threshold, a little away from its edge."""
+        """Mask of the object by Otsu's threshold, eroded a little from its edge."""
         from scipy.ndimage import binary_erosion
         from skimage.filters import threshold_otsu
 
@@ -126,7 +131,7 @@ Kind = Callable[[Canvas], tuple[np.ndarray, Mask]]
 
 @cache
 def kinds() -> dict[str, Kind]:
-    """Every kind of planted anomaly by its name."""
+    """Every kind of planted anomaly, by name."""
     return {name: kind for family in FAMILIES for name, kind in _family(family).items()}
 
 
@@ -145,7 +150,7 @@ def plant(
     region: Mask | None = None,
     size: float = 1.0,
 ) -> Planted:
-    """Do it. The result lies on the image's own grid of stored values, `display` images in 0..1.
+    """Plant an anomaly. The result lies on the image's own grid of stored values, `display` images in 0..1.
 
     Arguments:
         strength: 0 (nothing, or next to nothing) to 1.
@@ -172,12 +177,12 @@ def plant(
 
 
 def bounded(effect: Float[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
-    """Without the faint tails of a soft-edged effect: a mask is to show what can be seen, not a grey level far away."""
+    """Cut off the faint tails of a soft-edged effect: a mask shows what can be seen, not a grey level far away."""
     return np.where(np.abs(effect) < 0.05 * np.abs(effect).max(), 0, effect).astype(np.float32)
 
 
 def changed(canvas: Canvas, pixels: np.ndarray) -> Mask:
-    """Where a soft-edged change is still there after rounding to the stored grid."""
+    """Mask of pixels that a soft-edged effect still changes after rounding to the stored grid."""
     difference = np.abs(_stored(pixels, canvas.image) - canvas.image.pixels).max(0)
     mask: Mask = difference > canvas.image.quantum / 2
     return mask

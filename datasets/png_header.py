@@ -28,12 +28,14 @@ SAME_PRIMARY = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class PngHeader:
-    """Arguments:
-    depth: of the samples; of a palette, that of its entries.
-    significant: bits of the colours that the writer declares to hold information.
-    num_colours: of the palette; None where the samples are no indices.
-    code_points: primaries and transfer (ITU-T H.273); they win over a profile.
-    primaries: white, red, green and blue, x and y of each.
+    """Depth, palette and colour space that the chunks of a PNG declare.
+
+    Arguments:
+        depth: of the samples; of a palette, that of its entries.
+        significant: bits of the colours that the writer declares to hold information.
+        num_colours: of the palette; None where the samples are no indices.
+        code_points: primaries and transfer (ITU-T H.273); they win over a profile.
+        primaries: white, red, green and blue, x and y of each.
     """
 
     depth: int = 8
@@ -45,11 +47,12 @@ class PngHeader:
 
     @property
     def has_other_primaries(self) -> bool:
+        """Whether the declared primaries are not those of sRGB."""
         return not np.allclose(self.primaries, SRGB_PRIMARIES, atol=SAME_PRIMARY)
 
 
 def read_header(file: BinaryIO) -> PngHeader:
-    """Raises: CorruptFile, UnsupportedEncoding."""
+    """Parse the chunks before the picture data. Raises: CorruptFile, UnsupportedEncoding."""
     chunks = dict(_chunks(file))
     _check_critical(chunks)
     image, significant, primaries = (chunks.get(name, b"") for name in (b"IHDR", b"sBIT", b"cHRM"))
@@ -71,7 +74,7 @@ def read_header(file: BinaryIO) -> PngHeader:
 
 
 def check_indices(indices: np.ndarray, num_colours: int) -> None:
-    """Raises: CorruptFile, where an index of a pixel lies outside of the palette (PNG 3, 11.2.2; decoders show black)."""
+    """Check that the palette covers every index (PNG 3, 11.2.2; decoders show black). Raises: CorruptFile."""
     if int(indices.max()) >= num_colours:
         raise CorruptFile(
             f"a pixel has colour {int(indices.max())} of a palette of {num_colours}; get an undamaged copy of the file"

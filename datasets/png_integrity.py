@@ -26,7 +26,7 @@ GET_ANOTHER = "get an undamaged copy of the file"
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What the image header says (PNG 3, 11.2.1)."""
+    """Size and depth that the image header declares (PNG 3, 11.2.1)."""
 
     width: int
     height: int
@@ -41,7 +41,7 @@ class Layout:
 
 
 def check_png(file: BinaryIO) -> list[str]:
-    """Notes on a file whose picture data are whole, those of every frame. Raises: CorruptFile."""
+    """Check the picture data of every frame; returns notes. Raises: CorruptFile where they are damaged or cut short."""
     read = _read(file)
     if not read.pictures:
         raise CorruptFile(f"the PNG has no picture data; {GET_ANOTHER}")
@@ -97,7 +97,7 @@ class Inflated:
         self.stream = zlib.decompressobj()
 
     def add(self, data: bytes) -> None:
-        """Raises: CorruptFile."""
+        """Inflate and count the next block of compressed data. Raises: CorruptFile."""
         while data and not self.stream.eof and self.num_bytes <= self.num_expected:
             try:
                 block = self.stream.decompress(data, BLOCK)

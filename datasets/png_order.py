@@ -22,7 +22,10 @@ GET_ANOTHER = "get an undamaged copy of the file"
 
 
 def check_image_header(file: BinaryIO) -> None:
-    """Raises: CorruptFile, UnsupportedEncoding, where it has a value that the standard does not define."""
+    """Check that the file begins with a valid image header.
+
+    Raises: CorruptFile, UnsupportedEncoding, where it has a value that the standard does not define.
+    """
     file.seek(SIGNATURE_BYTES)
     head = file.read(8 + 13)
     file.seek(0)
@@ -42,7 +45,7 @@ def check_image_header(file: BinaryIO) -> None:
 
 
 def check_order(file: BinaryIO, colour_type: int) -> list[str]:
-    """Notes on chunks that are misplaced or lacking and change no pixel. Raises: CorruptFile."""
+    """Check order and number of the chunks; returns notes on those that change no pixel. Raises: CorruptFile."""
     chunks = list(_chunks(file))
     names = [name for name, _ in chunks]
     for name in ONCE:

@@ -51,7 +51,7 @@ WORKER_ENVIRONMENT = {
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """One decoded frame, in its unit; `valid` where the file holds a value, None where it does everywhere."""
+    """One decoded frame in its unit; `valid` is True where the file holds a value, None where it does everywhere."""
 
     array: Float32[np.ndarray, "c h w"]
     bits: int
@@ -63,7 +63,7 @@ class Pixels:
 
 @dataclass(frozen=True, eq=False)
 class FileFacts:
-    """What is known of a file once it is open."""
+    """What the header of an open file says: its `Header`, group id, and place in a DICOM series."""
 
     header: Header
     group: str | None
@@ -75,30 +75,31 @@ class Decoder(Protocol):
     """Decodes one file at a time: `open`, then `frame` in any order."""
 
     def open(self, file: BinaryIO, name: str, *, ahead: bool = False) -> FileFacts:
-        """With `ahead`, frame 0 will be asked for next and may be decoded already. Raises: UnreadableInput."""
+        """Open a file; with `ahead`, frame 0 is read next and may be decoded already. Raises: UnreadableInput."""
 
     def frame(self, index: int) -> Pixels:
-        """Raises: UnreadableInput."""
+        """Decode one frame. Raises: UnreadableInput."""
 
     def shots(self) -> list[int] | None:
         """The middle frame of every shot, where the file is a video. Raises: UnreadableInput."""
 
     def as_stored(self) -> Pixels:
-        """The first frame without what is done for looking at it. Raises: UnreadableInput."""
+        """The first frame before orientation and colour profile are applied. Raises: UnreadableInput."""
 
     def coefficients(self) -> Coefficients | None:
-        """Of a JPEG; None for any other format. Raises: UnreadableInput."""
+        """The quantised DCT coefficients of a JPEG; None for any other format. Raises: UnreadableInput."""
 
     def manifest(self, container: str, anchors: str | None) -> dict[str, Any]:
         """The C2PA manifest, verified offline (`manifests`). Raises: UnreadableInput."""
 
     def references(self, file: BinaryIO) -> list[list[str]]:
-        """The files that a DICOMDIR names, as parts of relative paths. Raises: UnreadableInput."""
+        """The files that a DICOMDIR references, as parts of relative paths. Raises: UnreadableInput."""
 
     def header_texts(self, file: BinaryIO, keywords: Sequence[str]) -> dict[str, str]:
         """Elements of a DICOM header, by keyword. Raises: UnreadableInput."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release the open file, and the worker where there is one."""
 
 
 class DirectDecoder:
@@ -109,36 +110,45 @@ class DirectDecoder:
         self.decoding: Decoding | None = None
 
     def open(self, file: BinaryIO, name: str, *, ahead: bool = False) -> FileFacts:
+        """Open a file and parse its header."""
         self.decoding = Decoding(file, name, self.limits, self.key, any_suffix=self.any_suffix)
         return FileFacts(self.decoding.header, self.decoding.group, self.decoding.series_place())
 
     def frame(self, index: int) -> Pixels:
+        """Decode one frame."""
         assert self.decoding is not None, "open a file first"
         return _pixels(self.decoding.frame(index))
 
     def shots(self) -> list[int] | None:
+        """The middle frame of every shot of a video; None for other formats."""
         assert self.decoding is not None, "open a file first"
         return self.decoding.shots()
 
     def as_stored(self) -> Pixels:
+        """The first frame before orientation and colour profile are applied."""
         assert self.decoding is not None, "open a file first"
         return _pixels(self.decoding.as_stored())
 
     def coefficients(self) -> Coefficients | None:
+        """The quantised DCT coefficients of a JPEG; None for any other format."""
         assert self.decoding is not None, "open a file first"
         return self.decoding.coefficients()
 
     def manifest(self, container: str, anchors: str | None) -> dict[str, Any]:
+        """The C2PA manifest, verified offline."""
         assert self.decoding is not None, "open a file first"
         return self.decoding.manifest(container, anchors)
 
     def references(self, file: BinaryIO) -> list[list[str]]:
+        """The files that a DICOMDIR references, as parts of relative paths."""
         return references(file, self.limits)
 
     def header_texts(self, file: BinaryIO, keywords: Sequence[str]) -> dict[str, str]:
+        """Elements of a DICOM header as text, by keyword."""
         return header_texts(file, keywords)
 
     def close(self) -> None:
+        """Forget the open file."""
         self.decoding = None
 
 
@@ -154,6 +164,7 @@ class SandboxedDecoder:
         self.jobs = 0
 
     def open(self, file: BinaryIO, name: str, *, ahead: bool = False) -> FileFacts:
+        """Hand the file to the worker, which parses its header, and with `ahead` decodes frame 0."""
         self._take_job()
         request = {"op": "open", "name": name, "any_suffix": self.any_suffix, "ahead": ahead}
         answer = self._ask(request, (file.fileno(),))
@@ -164,6 +175,7 @@ class SandboxedDecoder:
             raise self._stopped(NONSENSE) from error
 
     def frame(self, index: int) -> Pixels:
+        """Decode one frame in the worker; frame 0 may have come with `open`."""
         answer = self.first if index == 0 else None
         self.first = None
         answer = self._ask({"op": "frame", "index": index}) if answer is None else _checked(answer)
@@ -173,6 +185,7 @@ class SandboxedDecoder:
             raise self._stopped(NONSENSE) from error
 
     def shots(self) -> list[int] | None:
+        """The middle frame of every shot of a video; None for other formats. Waits longer than for a frame."""
         assert self.channel is not None, "open a file first"
         self.channel.settimeout(self.limits.wall_seconds * SHOTS_FACTOR)
         answer = self._ask({"op": "shots"})
@@ -183,6 +196,7 @@ class SandboxedDecoder:
             raise self._stopped(NONSENSE) from error
 
     def as_stored(self) -> Pixels:
+        """The first frame before orientation and colour profile are applied."""
         answer = self._ask({"op": "as stored"})
         try:
             return _pixels(self._shared_frame(answer))
@@ -190,6 +204,7 @@ class SandboxedDecoder:
             raise self._stopped(NONSENSE) from error
 
     def coefficients(self) -> Coefficients | None:
+        """The quantised DCT coefficients of a JPEG; None for any other format."""
         answer = self._ask({"op": "coefficients"})
         try:
             if answer["shape"] is None:
@@ -204,12 +219,14 @@ class SandboxedDecoder:
             raise self._stopped(NONSENSE) from error
 
     def manifest(self, container: str, anchors: str | None) -> dict[str, Any]:
+        """The C2PA manifest, verified offline in the worker."""
         answer = self._ask({"op": "manifest", "container": container, "anchors": anchors}).get("manifest")
         if not isinstance(answer, dict):
             raise self._stopped(NONSENSE)
         return answer
 
     def references(self, file: BinaryIO) -> list[list[str]]:
+        """The files that a DICOMDIR references, as parts of relative paths."""
         self._take_job()
         answer = self._ask({"op": "references"}, (file.fileno(),))
         try:
@@ -218,6 +235,7 @@ class SandboxedDecoder:
             raise self._stopped(NONSENSE) from error
 
     def header_texts(self, file: BinaryIO, keywords: Sequence[str]) -> dict[str, str]:
+        """Elements of a DICOM header as text, by keyword."""
         self._take_job()
         texts = self._ask({"op": "header texts", "keywords": list(keywords)}, (file.fileno(),)).get("texts")
         if not isinstance(texts, dict):
@@ -258,6 +276,7 @@ class SandboxedDecoder:
         return masked
 
     def close(self) -> None:
+        """Kill the worker and release the memory shared with it."""
         if self.channel is not None:
             self.channel.close()
         if self.process is not None:
@@ -266,7 +285,7 @@ class SandboxedDecoder:
         self.process = self.channel = self.arena = self.first = None
 
     def start(self) -> dict[str, bool]:
-        """Start a fresh worker; which of the best-effort confinements held."""
+        """Start a fresh worker; returns which of the best-effort confinements it holds."""
         self.close()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         environment = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}

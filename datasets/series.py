@@ -31,7 +31,7 @@ UNEVEN_BY_STEP = 0.01  # ... and this much more for each slice distance in it, s
 
 
 def arrange(entries: Sequence[Entry], reader: Reader) -> list[Entry]:
-    """The entries with every DICOM series sorted and put where its first file stood; all others untouched."""
+    """Sort every DICOM series along its slice normal and put it where its first file stood; other entries keep their order."""
     candidates = [i for i, entry in enumerate(entries) if entry.error is None and _may_be_dicom(entry)]
     if len(candidates) < 2:
         return list(entries)
@@ -131,7 +131,7 @@ def _main_stack(placed: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dic
 
 
 def slice_normal(orientation: Sequence[float]) -> np.ndarray:
-    """Row cosines x column cosines."""
+    """Unit normal of the slice plane: row cosines x column cosines."""
     normal = np.cross(orientation[:3], orientation[3:])
     return normal / max(float(np.linalg.norm(normal)), 1e-12)
 
@@ -201,7 +201,7 @@ def _distance_by_numbers(steps: np.ndarray, numbers: Sequence[int]) -> float | N
 
 
 def slice_distance(steps: np.ndarray) -> float:
-    """The distance of neighbouring slices: the smallest one that is no exception. Wider steps are gaps.
+    """The distance of neighbouring slices: the smallest step that is no exception. Wider steps are gaps.
 
     The median would take a gap for the rule where few slices are left: at 0, 5 and 15 mm it is 7.5.
     """

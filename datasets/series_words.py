@@ -11,7 +11,7 @@ MOST_RASTERS = 4  # that a sentence names
 
 
 def series_notes(series: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence each; none for a series in order.
+    """One sentence for each fault of a series; none for a series in order.
 
     Arguments:
         series: `meta["series"]` of one of its slices.

@@ -30,7 +30,7 @@ CURVES = {291: "GrayResponseCurve", 301: "TransferFunction"}
 
 
 def check_colours(page: Any) -> None:
-    """Raises: UnsupportedEncoding."""
+    """Refuse colours that would come out wrong, by name. Raises: UnsupportedEncoding."""
     photometric = name_of(page.photometric)
     if np.ndim(page.bitspersample):
         raise UnsupportedEncoding(f"bands of {page.bitspersample} bits each; save it with one depth for all of them")
@@ -45,6 +45,7 @@ def check_colours(page: Any) -> None:
 
 
 def is_jpeg(page: Any) -> bool:
+    """Whether the page is compressed as JPEG, old-style included."""
     return name_of(page.compression) in JPEGS
 
 
@@ -57,7 +58,7 @@ def colour_notes(page: Any) -> list[str]:
 
 
 def name_of(code: Any) -> str:
-    """tifffile gives a known code as an enum, an unknown one as a plain number."""
+    """The name of a tifffile enum member; unknown codes are plain numbers."""
     return str(getattr(code, "name", code))
 
 

@@ -16,7 +16,7 @@ FIRST_OFFSET = {42: 4, 43: 8}  # where it stands: TIFF, BigTIFF
 
 
 def pages_of(tiff: Any, limits: Limits) -> tuple[list[Any], list[str]]:
-    """The pages of the chain, and a note where it is broken. Raises: TooLarge."""
+    """The pages of the directory chain, and a note where it is broken. Raises: TooLarge."""
     offsets, notes = _directories(tiff, limits)
     limits.check_size(1, 1, len(tiff.pages))
     tiff.pages.useframes = False

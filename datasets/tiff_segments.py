@@ -22,7 +22,7 @@ START_OF_IMAGE_BYTES, END_OF_IMAGE_BYTES = 2, 2
 
 
 def missing_segments(page: Any) -> tuple[Bool[np.ndarray, "h w"] | None, list[str]]:
-    """Where strips or tiles of any plane are not in the file, and a note; None where all are."""
+    """Mask of strips or tiles of any plane that are not in the file, and a note; None where all are there."""
     width, height = int(page.imagewidth), int(page.imagelength)
     columns = int(page.tilewidth) if page.is_tiled else width
     rows = int(page.tilelength) if page.is_tiled else min(int(page.rowsperstrip or height), height)
@@ -47,7 +47,7 @@ def _is_there(page: Any, segment: int) -> bool:
 
 
 def check_byte_counts(page: Any) -> list[str]:
-    """Notes where uncompressed segments are declared with other sizes than their rows have.
+    """Check declared byte counts of uncompressed segments against their rows; returns notes.
 
     One segment alone is read by its rows, as libtiff does; of several, a short one has lost some.
 
@@ -95,7 +95,7 @@ def _other_size(declared: int, needed: int) -> str:
 
 
 def check_jpeg_segments(page: Any, file: BinaryIO) -> list[str]:
-    """Notes on the page's JPEG data, none for other compressions. Raises: CorruptFile."""
+    """Check the page's JPEG data; returns notes, none for other compressions. Raises: CorruptFile."""
     if int(page.compression) not in JPEG:
         return []
     if page.jpegheader:  # the header lies elsewhere, and without it nothing can be decoded

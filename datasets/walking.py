@@ -33,7 +33,7 @@ Classify = Callable[[Path, str], Listed]
 
 
 def walk(root: Path, follow_links: bool = False, *, file: Classify | None = None) -> Listing:
-    """Everything below `root`. A folder that cannot be listed is an error row.
+    """List everything below `root`. A folder that cannot be listed is an error row.
 
     Arguments:
         follow_links: walk hidden folders that links lead to.
@@ -45,6 +45,7 @@ def walk(root: Path, follow_links: bool = False, *, file: Classify | None = None
 
 
 def split(listed: Iterator[Listed]) -> Listing:
+    """Separate entries from files that are left out."""
     entries: list[Entry] = []
     left_out: list[LeftOut] = []
     for each in listed:
@@ -107,15 +108,17 @@ def _linked(path: Path, name: str, inside: str, follow_links: bool, file: Classi
 
 
 def leads_out(target: Path) -> UnsafePath:
+    """The error of a link whose target lies outside of the folder."""
     return UnsafePath(f"a link out of the folder, to {file_name(target.name)!r}; name that file itself to read it")
 
 
 def is_dicomdir(name: str) -> bool:
+    """Whether a file name is that of a DICOMDIR."""
     return name.upper().startswith("DICOMDIR")
 
 
 def listed_file(path: Path, name: str) -> Listed:
-    """A file as an entry, or why it is left out."""
+    """A file as an entry, or with the reason why it is left out."""
     if is_dicomdir(path.name):
         return LeftOut(name, DICOMDIR)
     if promised_format(path.name) is not None:

@@ -28,7 +28,7 @@ from .wire import receive, send
 
 
 class Worker:
-    """One decoder behind a socket."""
+    """The worker's side of the sandbox: decodes one file at a time and answers over a socket."""
 
     def __init__(self, channel: socket.socket) -> None:
         self.channel = channel
@@ -36,6 +36,7 @@ class Worker:
         self.decoding: Decoding | None = None
 
     def run(self) -> None:
+        """Confine the process, then answer requests until the reader closes the socket."""
         setup, _ = receive(self.channel)
         self.limits, self.key = Limits(**setup["limits"]), bytes.fromhex(setup["key"])
         _import_codecs()
