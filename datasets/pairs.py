@@ -85,7 +85,7 @@ def open_whole(entry: Entry, limits: Limits) -> BinaryIO:
 
 
 def _open_half(path: Path) -> BinaryIO:
-    """Raises: UnreadableInput, also for a link: it may lead out of what the user named."""
+    """Open one half of a pair. Raises: UnreadableInput, also for a link: it may lead out of what the user named."""
     if path.is_symlink():
         raise UnsafePath(
             f"the other half of the pair, {path.name!r}, is a link and is not followed; put the file itself there"
@@ -115,7 +115,7 @@ def _is_paired(file: BinaryIO) -> bool:
 
 
 def _check_sizes(header: BinaryIO, voxels: BinaryIO, limits: Limits) -> None:
-    """Raises: TooLarge."""
+    """Check the sizes of both files. Raises: TooLarge."""
     sizes = [os.fstat(file.fileno()).st_size for file in (header, voxels)]
     if sizes[0] > LARGEST_HEADER:
         raise TooLarge(f"the header of the pair has {sizes[0]} bytes, over the cap of {LARGEST_HEADER}")

@@ -112,7 +112,7 @@ def _check_critical(chunks: dict[bytes, bytes]) -> None:
 
 
 def _code_points(content: bytes) -> tuple[int, int] | None:
-    """Raises: UnsupportedEncoding."""
+    """Primaries and transfer of a cICP chunk. Raises: UnsupportedEncoding."""
     if len(content) != 4:
         return None
     if content[2] != IDENTITY or content[3] != FULL_RANGE:

@@ -54,9 +54,11 @@ def check_png(file: BinaryIO) -> list[str]:
 
 @dataclass
 class _Read:
-    """Arguments:
-    num_frames: of an animation, that are there; a picture of another use may precede them.
-    num_declared: by the animation control chunk, which counts only before the picture data.
+    """Picture data of every frame, and how many frames there are.
+
+    Arguments:
+        num_frames: of an animation, that are there; a picture of another use may precede them.
+        num_declared: by the animation control chunk, which counts only before the picture data.
     """
 
     pictures: list[Inflated] = field(default_factory=list)
@@ -65,7 +67,7 @@ class _Read:
 
 
 def _read(file: BinaryIO) -> _Read:
-    """Raises: CorruptFile."""
+    """Inflate the picture data of every frame. Raises: CorruptFile."""
     layout, read = None, _Read()
     for name, content in _chunks(file):
         if name == HEADER:

@@ -63,7 +63,10 @@ def name_of(code: Any) -> str:
 
 
 def _check_num_colours(page: Any, photometric: str) -> None:
-    """Raises: UnsupportedEncoding, where the page has fewer or more samples than such colours have, extra ones left aside."""
+    """Compare the number of samples with that of the colours.
+
+    Raises: UnsupportedEncoding, where the page has fewer or more samples than such colours have, extra ones left aside.
+    """
     samples, extra = int(page.samplesperpixel), len(page.extrasamples or ())
     allowed = NUM_COLOURS.get(photometric) if PHOTOMETRIC in page.tags else None
     if allowed is not None and samples - extra not in allowed:

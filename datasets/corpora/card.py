@@ -54,6 +54,7 @@ class Split:
     test: float = 0.15
 
     def deal(self, groups: Sequence[str]) -> dict[str, Role]:
+        """Deal the groups to the three roles; returns the role of each group."""
         ordered = sorted(set(groups))
         shuffled = [ordered[i] for i in np.random.default_rng(self.seed).permutation(len(ordered))]
         num_held_out = {
@@ -95,7 +96,7 @@ class Card:
     note: str = ""
 
     def facts(self) -> dict[str, Any]:
-        """For people and for JSON: everything but the patterns."""
+        """The card as JSON, without the patterns of its members."""
         package = self.package
         named = ("name", "title", "kind", "licence", "weights_may_ship", "attribution", "note")
         origin = {
@@ -107,12 +108,13 @@ class Card:
         return {name: getattr(self, name) for name in named} | origin
 
     def wants(self, member: str) -> bool:
+        """Whether a file of the package belongs to the corpus."""
         patterns = [pattern for those in self.members.values() for pattern in those]
         patterns += self.split.of if self.split else []
         return _matches(member, patterns) and not _matches(member, self.exclude)
 
     def group_of(self, member: str) -> str:
-        """The exchangeability unit: unique across corpora."""
+        """The exchangeability unit of a member; unique across corpora."""
         name = PurePosixPath(member).name
         if self.group == "corpus":
             return self.name
@@ -140,7 +142,7 @@ def cards() -> dict[str, Card]:
 
 
 def card(name: str) -> Card:
-    """Raises: UsageError."""
+    """The card of one corpus. Raises: UsageError."""
     if name not in cards():
         raise UsageError(f"no corpus {name!r}; there are {', '.join(cards())}")
     return cards()[name]
@@ -158,7 +160,7 @@ def _matches(member: str, patterns: Sequence[str]) -> bool:
 
 
 def credits_of(names: Sequence[str]) -> dict[str, Any]:
-    """What the card of a model trained on these corpora must say."""
+    """Title, licence and attribution that the card of a model trained on these corpora must state."""
     found = [card(name) for name in names]
     return {
         "title": "; ".join(each.title for each in found),

@@ -30,14 +30,14 @@ HINTS = {"apt-get": "; the list of packages may be missing or old: apt-get updat
 
 
 def cache_folder() -> Path:
-    """`$ODDPIXEL_CACHE`, else `$XDG_CACHE_HOME/oddpixel`, else `~/.cache/oddpixel`."""
+    """The cache folder: `$ODDPIXEL_CACHE`, else `$XDG_CACHE_HOME/oddpixel`, else `~/.cache/oddpixel`."""
     if given := os.environ.get("ODDPIXEL_CACHE"):
         return Path(given)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "oddpixel"
 
 
 def cached_archive(package: Package) -> Path:
-    """The package's archive in the cache, downloaded if it is not there, its hash checked either way.
+    """The package's archive in the cache, downloaded if needed; its hash is checked every time.
 
     Raises: MissingFile where the client fails; CorruptFile where the bytes are not those of the card, and then they are
     removed.
@@ -55,7 +55,7 @@ def cached_archive(package: Package) -> Path:
 
 
 def installed_member(package: Package, member: str) -> bytes:
-    """A file of an installed Python package. Raises: MissingFile, CorruptFile."""
+    """Read a file of an installed Python package and check its hash. Raises: MissingFile, CorruptFile."""
     try:
         path = Path(str(importlib.metadata.distribution(package.name).locate_file(member)))
         content = path.read_bytes()

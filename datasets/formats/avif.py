@@ -25,13 +25,17 @@ PROPERTIES = (b"meta", b"iprp", b"ipco")
 
 
 class Avif:
+    """AVIF images and sequences."""
+
     suffixes: ClassVar[dict[str, str]] = {".avif": "AVIF", ".avifs": "AVIF"}
 
     def recognise(self, head: bytes) -> str | None:
+        """AVIF by its brands, also where the major one is HEIF's."""
         major, *compatible = brands(head) or [b""]
         return "AVIF" if major in PICTURES and BRANDS & {major, *compatible} else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedAvif:
+        """Parse the container."""
         return OpenedAvif(file, limits)
 
 
@@ -39,6 +43,8 @@ FORMAT = Avif
 
 
 class OpenedAvif:
+    """An open AVIF file."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -59,9 +65,11 @@ class OpenedAvif:
         )  # fmt: skip
 
     def frame(self, index: int) -> Frame:
+        """Decode one picture, in sRGB and upright."""
         return appearance(self._samples(index))
 
     def as_stored(self) -> Frame:
+        """The first picture before orientation and colour profile are applied."""
         return as_stored(self._samples(0))
 
     def _properties(self) -> tuple[int, tuple[int, int]]:

@@ -57,9 +57,12 @@ TECHNICAL = {
 
 
 class Dicom:
+    """DICOM objects with pixel data, with or without preamble and file meta information."""
+
     suffixes: ClassVar[dict[str, str]] = {".dcm": "DICOM", ".dicom": "DICOM", ".ima": "DICOM"}
 
     def recognise(self, head: bytes) -> str | None:
+        """DICOM by the preamble's prefix, or by the first element where there is no preamble."""
         if head[128:132] == b"DICM":
             return "DICOM"
         # Without a preamble (retired but common): a first element of group 0002 or 0008, little- or big-endian.
@@ -68,6 +71,7 @@ class Dicom:
         return "DICOM" if group or other or head[:4] in (b"\0\x08\0\0", b"\0\x08\0\x05", b"\0\x08\0\x08") else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedDicom:
+        """Parse the data set; pixel data stay encoded."""
         return OpenedDicom(file, limits)
 
 
@@ -75,6 +79,8 @@ FORMAT = Dicom
 
 
 class OpenedDicom:
+    """An open DICOM object."""
+
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
         import pydicom
 
@@ -90,7 +96,7 @@ class OpenedDicom:
 
     @property
     def identity(self) -> str | None:
-        """Patient, else study, else series: the first that is filled in."""
+        """Patient, study or series ID: the first that is filled in."""
         for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID"):
             if value := str(self.dataset.get(keyword, "") or "").strip():
                 issuer = self.dataset.get("IssuerOfPatientID", "") if keyword == "PatientID" else ""
@@ -139,7 +145,7 @@ class OpenedDicom:
         return notes
 
     def series_place(self) -> dict[str, Any] | None:
-        """Series identity (to be hashed), position and normal of a single-frame slice; None where it has none."""
+        """Series identity (to be hashed), position and orientation of a single-frame slice; None without a series."""
         series = str(self.dataset.get("SeriesInstanceUID", "") or "")
         position, orientation = self.dataset.get("ImagePositionPatient"), self.dataset.get("ImageOrientationPatient")
         if not series or self.header.frames != 1:
@@ -154,6 +160,7 @@ class OpenedDicom:
         return place
 
     def frame(self, index: int) -> Frame:
+        """Decode one frame to modality values; colour frames to sRGB."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             samples, notes = self._decoded(index)
@@ -343,7 +350,7 @@ class OpenedDicom:
 
 
 def _check_has_pixels(dataset: Any) -> None:
-    """Raises: CorruptFile, NoPixels."""
+    """Check that the object holds pixel data. Raises: CorruptFile, NoPixels."""
     from pydicom.datadict import dictionary_has_tag
 
     if any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
@@ -396,7 +403,7 @@ def _transfer_syntax_assumed(dataset: Any) -> list[str]:
 
 
 def referenced_files(file: BinaryIO) -> list[list[str]]:
-    """The file ids of a DICOMDIR's records, each as the parts of a relative path (PS3.3 F.3.2.2)."""
+    """The files that a DICOMDIR's records reference, each as the parts of a relative path (PS3.3 F.3.2.2)."""
     import pydicom
 
     with warnings.catch_warnings():

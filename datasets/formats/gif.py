@@ -27,12 +27,16 @@ RAMP = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 
 
 class Gif:
+    """GIF images and animations."""
+
     suffixes: ClassVar[dict[str, str]] = {".gif": "GIF"}
 
     def recognise(self, head: bytes) -> str | None:
+        """GIF by its signature, GIF87a or GIF89a."""
         return "GIF" if head.startswith((b"GIF87a", b"GIF89a")) else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedGif:
+        """Parse the blocks; picture data stay compressed."""
         return OpenedGif(file, limits)
 
 
@@ -40,6 +44,8 @@ FORMAT = Gif
 
 
 class OpenedGif:
+    """An open GIF file, with the canvas of the frames composed so far."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -58,6 +64,7 @@ class OpenedGif:
         self._rewind()
 
     def frame(self, index: int) -> Frame:
+        """Compose the canvas up to this frame; grey where all palettes are."""
         if index < self.num_laid:
             self._rewind()
         while self.num_laid <= index:

@@ -41,14 +41,18 @@ class Size:
 
 
 class Jpeg2000:
+    """JPEG 2000, in a container (JP2) or as a bare codestream."""
+
     suffixes: ClassVar[dict[str, str]] = dict.fromkeys(
         (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".jph"), "JPEG 2000"
     )
 
     def recognise(self, head: bytes) -> str | None:
+        """JPEG 2000 by the signature of the container or of the codestream."""
         return "JPEG 2000" if head.startswith((CONTAINER, CODESTREAM)) else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedJpeg2000:
+        """Parse the container and the codestream's header."""
         return OpenedJpeg2000(file, limits)
 
 
@@ -56,6 +60,8 @@ FORMAT = Jpeg2000
 
 
 class OpenedJpeg2000:
+    """An open JPEG 2000 file."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -72,6 +78,7 @@ class OpenedJpeg2000:
         self.header = Header(format="JPEG 2000", width=self.size.width, height=self.size.height, frames=1)
 
     def frame(self, index: int) -> Frame:
+        """Decode the picture, in sRGB; signed and deep samples keep their values, in unit `modality`."""
         values = self._decoded()
         if self.size.is_signed or self.size.bits > DEEPEST_DISPLAY:
             values, _, notes = self._colours(values)
@@ -79,6 +86,7 @@ class OpenedJpeg2000:
         return appearance(self._samples(values))
 
     def as_stored(self) -> Frame:
+        """The picture before its colour profile is applied."""
         if self.size.is_signed or self.size.bits > DEEPEST_DISPLAY:
             return self.frame(0)
         return as_stored(self._samples(self._decoded()))
@@ -119,7 +127,7 @@ class OpenedJpeg2000:
         return profile, space
 
     def _check_colours(self) -> None:
-        """Raises: UnsupportedEncoding."""
+        """Refuse colour spaces that neither decoder nor profile converts. Raises: UnsupportedEncoding."""
         unread = None if self.space in (None, SRGB, GREY, SYCC) else SPACES.get(self.space, f"space {self.space}")
         if self.profile is not None:
             kind = self.profile[16:20]
@@ -155,7 +163,13 @@ def _codestream(file: BinaryIO, end: int) -> int:
 
 
 def _size(head: bytes) -> Size:
-    """Arguments: head: the codestream's beginning. Raises: CorruptFile, UnsupportedEncoding."""
+    """Parse the image and tile size segment.
+
+    Arguments:
+        head: the codestream's beginning.
+
+    Raises: CorruptFile, UnsupportedEncoding.
+    """
     if head[:4] != CODESTREAM or len(head) < 45:
         raise CorruptFile("no JPEG 2000 codestream in it")
     right, bottom, left, top = struct.unpack(">4I", head[8:24])

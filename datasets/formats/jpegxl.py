@@ -22,12 +22,16 @@ HEADER_BYTES = 4096
 
 
 class JpegXl:
+    """JPEG XL, in a container or as a bare codestream."""
+
     suffixes: ClassVar[dict[str, str]] = {".jxl": "JPEG XL"}
 
     def recognise(self, head: bytes) -> str | None:
+        """JPEG XL by the signature of the container or of the codestream."""
         return "JPEG XL" if head.startswith((CONTAINER, CODESTREAM)) else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedJpegXl:
+        """Parse the codestream's header."""
         return OpenedJpegXl(file, limits)
 
 
@@ -35,6 +39,8 @@ FORMAT = JpegXl
 
 
 class OpenedJpegXl:
+    """An open JPEG XL file."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -48,12 +54,14 @@ class OpenedJpegXl:
         )
 
     def frame(self, index: int) -> Frame:
+        """Decode one frame, in sRGB and upright; real numbers keep their values, in unit `modality`."""
         values = self._decoded(index)
         if self.about.is_float:
             return self._numbers(values)
         return appearance(self._samples(values))
 
     def as_stored(self) -> Frame:
+        """The first frame before orientation and colour space are applied."""
         values = self._decoded(0)
         if self.about.is_float:
             return Frame(stored=values, scale=1.0, bits=32, unit="modality")

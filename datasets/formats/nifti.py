@@ -33,9 +33,12 @@ SAME_SIDE = 0.01  # voxel sides of header and affine, relative
 
 
 class Nifti:
+    """NIfTI-1 and NIfTI-2 volumes, plain or gzipped, pairs joined into one file."""
+
     suffixes: ClassVar[dict[str, str]] = {".nii": "NIfTI", ".nii.gz": "NIfTI"}
 
     def recognise(self, head: bytes) -> str | None:
+        """NIfTI by its magic string, behind gzip too; Analyze 7.5 as well, which `open` refuses by name."""
         if head.startswith(GZIP):
             try:
                 head = zlib.decompressobj(wbits=31).decompress(head, 512)
@@ -45,6 +48,7 @@ class Nifti:
         return "NIfTI" if known else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedNifti:
+        """Read the whole volume: gzip knows no slices."""
         return OpenedNifti(file, limits)
 
 
@@ -52,6 +56,8 @@ FORMAT = Nifti
 
 
 class OpenedNifti:
+    """An open NIfTI volume, turned to the nearest anatomical axes."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -87,6 +93,7 @@ class OpenedNifti:
         )
 
     def frame(self, index: int) -> Frame:
+        """One axial slice, in radiological orientation; frames run over slices, then over time."""
         num_slices = self.stored.shape[2]
         volume = self.stored if self.stored.ndim == 3 else self.stored[..., index // num_slices]
         picture = volume[::-1, ::-1, index % num_slices].T

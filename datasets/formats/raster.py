@@ -55,11 +55,13 @@ class Raster:
     }
 
     def recognise(self, head: bytes) -> str | None:
+        """PNG, JPEG, WebP or BMP by signature."""
         if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
             return "WEBP"
         return next((name for signature, name in SIGNATURES.items() if head.startswith(signature)), None)
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedRaster:
+        """Parse the header."""
         return OpenedRaster(file, limits)
 
 
@@ -67,6 +69,8 @@ FORMAT = Raster
 
 
 class OpenedRaster:
+    """An open PNG, JPEG, WebP or BMP file."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -103,10 +107,11 @@ class OpenedRaster:
         )
 
     def frame(self, index: int) -> Frame:
+        """Decode one frame, in grey or sRGB, upright and opaque."""
         return self._frame(index, stored=False)
 
     def as_stored(self) -> Frame:
-        """The first frame as the file's samples say: not turned upright, no colour profile applied."""
+        """The first frame before orientation and colour profile are applied."""
         return self._frame(0, stored=True)
 
     def _frame(self, index: int, *, stored: bool) -> Frame:
@@ -191,7 +196,7 @@ class OpenedRaster:
 
 
 def exif_facts(picture: Any) -> dict[str, Any]:
-    """Device and exposure, as bounded text; nothing that names a person or a place."""
+    """EXIF facts on device and exposure, as bounded text; nothing that names a person or a place."""
     try:
         exif = picture.getexif()
         found = {name: exif[tag] for tag, name in EXIF_TAGS.items() if tag in exif}

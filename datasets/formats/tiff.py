@@ -43,14 +43,18 @@ ALPHAS: dict[int, Alpha] = {1: "premultiplied", 2: "straight"}  # ExtraSamples (
 
 
 class Tiff:
+    """TIFF and BigTIFF, with whole-slide images and DNG by their suffixes."""
+
     suffixes: ClassVar[dict[str, str]] = {
         ".tif": "TIFF", ".tiff": "TIFF", ".svs": "TIFF", ".ndpi": "TIFF", ".scn": "TIFF", ".dng": "TIFF",
     }  # fmt: skip
 
     def recognise(self, head: bytes) -> str | None:
+        """TIFF or BigTIFF by byte order and version."""
         return "TIFF" if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedTiff:
+        """Parse the directories; strips and tiles stay encoded."""
         return OpenedTiff(file, limits)
 
 
@@ -58,6 +62,8 @@ FORMAT = Tiff
 
 
 class OpenedTiff:
+    """An open TIFF file; its frames are the full-resolution pages."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -89,10 +95,11 @@ class OpenedTiff:
         )
 
     def frame(self, index: int) -> Frame:
+        """Decode one page: `display` for unsigned samples of up to 16 bits, else `modality`."""
         return self._frame(index, stored=False)
 
     def as_stored(self) -> Frame:
-        """The first page as its samples say: not turned upright, no colour profile applied."""
+        """The first page before orientation and colour profile are applied."""
         return self._frame(0, stored=True)
 
     def _frame(self, index: int, *, stored: bool) -> Frame:

@@ -58,6 +58,8 @@ SIDE_FOR_SHOTS = 256  # pixels; PySceneDetect's own advice for speed
 
 
 class Video:
+    """Video containers that FFmpeg reads."""
+
     # Transport streams are known by content alone: `.ts` is TypeScript's suffix as well.
     suffixes: ClassVar[dict[str, str]] = dict.fromkeys(
         (
@@ -67,6 +69,7 @@ class Video:
     )  # fmt: skip
 
     def recognise(self, head: bytes) -> str | None:
+        """Video by brand or signature; transport streams by their sync bytes."""
         known = (
             (head[4:8] == b"ftyp" and head[8:12] in BRANDS)
             or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
@@ -76,6 +79,7 @@ class Video:
         return "video" if known else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedVideo:
+        """Parse the container and count its packets."""
         return OpenedVideo(file, limits)
 
 
@@ -83,6 +87,8 @@ FORMAT = Video
 
 
 class OpenedVideo:
+    """An open video, decoded forwards."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -132,6 +138,7 @@ class OpenedVideo:
         self.next_index = -1
 
     def frame(self, index: int) -> Frame:
+        """Decode up to this frame, in sRGB and upright; an earlier index starts again from the beginning."""
         if self.next_index < 0 or index < self.next_index:
             self.frames, self.next_index = self._decode(), 0
         for frame, is_doubtful in self.frames:
@@ -141,7 +148,7 @@ class OpenedVideo:
         raise CorruptFile(f"frame {index} is missing: only {self.next_index} of {self.header.frames} could be decoded")
 
     def shots(self) -> list[int]:
-        """The middle frame of every shot, cuts found by PySceneDetect's adaptive detector (its default settings)."""
+        """The middle frame of every shot, by PySceneDetect's adaptive detector with its default settings."""
         try:
             import cv2
             from scenedetect import FrameTimecode

@@ -24,10 +24,14 @@ RESOURCES = "__MACOSX"  # what macOS adds beside every file
 
 
 class Archive:
+    """Lists zip archives."""
+
     def accepts(self, place: str) -> bool:
+        """Whether the place is a file with the suffix `.zip`."""
         return Path(place).suffix.lower() == ".zip" and Path(place).is_file()
 
     def listing(self, place: str, reader: Reader) -> Listing:
+        """List the members of the archive."""
         return archive_listing(Path(os.path.realpath(place)), reader.limits)
 
 
@@ -35,7 +39,7 @@ LISTER = Archive
 
 
 def archive_listing(path: Path, limits: Limits) -> Listing:
-    """The members by name. An archive that cannot be listed is an error row."""
+    """List the members of an archive by name. An archive that cannot be listed is an error row."""
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             return split(border(_members(archive, limits), partial(_listed, archive, path), partial(_damaged, path)))
@@ -49,7 +53,7 @@ def archive_listing(path: Path, limits: Limits) -> Listing:
 
 
 def _members(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
-    """Raises: TooLarge."""
+    """The members that are files, by name. Raises: TooLarge."""
     members = [info for info in archive.infolist() if not info.is_dir()]
     if len(members) > limits.max_frames:
         raise TooLarge(f"{len(members)} members, over the cap of {limits.max_frames}")

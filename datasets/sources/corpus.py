@@ -13,10 +13,14 @@ PREFIX = "corpus:"
 
 
 class PackagedCorpus:
+    """Lists packaged corpora that are in the cache."""
+
     def accepts(self, place: str) -> bool:
+        """Whether the place begins with `corpus:`."""
         return place.startswith(PREFIX)
 
     def listing(self, place: str, reader: Reader) -> Listing:
+        """List the files of the corpus, or of one of its roles."""
         name, _, role = place.removeprefix(PREFIX).partition("/")
         corpus = cached(name)
         if corpus.card.kind == "weights":

@@ -20,9 +20,12 @@ REAL = "real"
 
 
 class FaceForensics(Layout):
+    """The folder layout of FaceForensics++."""
+
     prefix, expected = "faceforensics", "original_sequences/... and manipulated_sequences/METHOD/COMPRESSION/videos/..."
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:
+        """Label, group and mask of each file; clips that share an original are one group."""
         present = {"/".join(name) for name in names}
         people = _Linked()
         for name in names:

@@ -36,10 +36,14 @@ Row = Mapping[str, str | None]
 
 
 class Manifest:
+    """Lists the images that a CSV or Parquet table names."""
+
     def accepts(self, place: str) -> bool:
+        """Whether the place is a file with the suffix of a table."""
         return Path(place).suffix.lower() in SUFFIXES and Path(place).is_file()
 
     def listing(self, place: str, reader: Reader) -> Listing:
+        """List the rows of the table; unknown columns are named in a note."""
         rows = list(_parquet_rows(place) if place.lower().endswith(".parquet") else _csv_rows(place))
         root = Path(place).parent
         entries = tuple(_entry(row, root, place, number) for number, row in rows)
@@ -113,7 +117,10 @@ def _separator(text: str) -> str:
 
 
 def _names(place: str, columns: list[str]) -> list[str]:
-    """Raises: UsageError without a column `path`, or with two of one name."""
+    """The known names of the columns, others as they are.
+
+    Raises: UsageError without a column `path`, or with two of one name.
+    """
     known = {name: name for name in COLUMNS} | ALSO_CALLED
     names = [known.get(column.strip().lower(), column.strip()) for column in columns]
     if "path" not in names:
@@ -149,7 +156,10 @@ def _entry(row: Row, root: Path, place: str, number: int) -> Entry:
 
 
 def _role(given: str | None, place: str, number: int) -> str | None:
-    """Raises: UsageError for what is no role: nobody should learn from a test image under another name."""
+    """The role that a row declares.
+
+    Raises: UsageError for what is no role: nobody should learn from a test image under another name.
+    """
     if given is None:
         return None
     if (role := ROLES.get(given.lower())) is None:

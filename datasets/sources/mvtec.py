@@ -13,9 +13,12 @@ from ..layout import Layout
 
 
 class MVTec(Layout):
+    """The folder layout of MVTec AD."""
+
     prefix, expected = "mvtec", "[CATEGORY/]train/good/NAME.png or [CATEGORY/]test/DEFECT/NAME.png"
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:
+        """Role, defect and ground-truth mask of each file."""
         masks = {"/".join(name) for name in names if "ground_truth" in name}
         return [_facts(root, name, masks) for name in names]
 

@@ -12,6 +12,6 @@ Expander = Callable[[str, bytes], Iterator[tuple[str, bytes]]]
 
 @cache
 def expanders() -> dict[str, Expander]:
-    """Module name -> its `expand(path, content)`, which yields paths (below `path`) and contents."""
+    """Every expander by module name: `expand(path, content)` yields paths (below `path`) and contents."""
     names = [module.name for module in pkgutil.iter_modules(__path__)]
     return {name: importlib.import_module(f"{__name__}.{name}").expand for name in names}

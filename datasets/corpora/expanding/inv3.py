@@ -17,7 +17,7 @@ from oddpixel.errors import CorruptFile
 
 
 def expand(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
-    """Raises: CorruptFile."""
+    """Yield the volume of an InVesalius project as one NIfTI file. Raises: CorruptFile."""
     import nibabel
 
     with tarfile.open(fileobj=io.BytesIO(content)) as bundle:
