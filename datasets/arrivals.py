@@ -79,8 +79,10 @@ class Arrivals:
         if entry.error is not None or entry.path.suffix.lower() != ".zip":
             return (entry,)
         members = archive_listing(entry.path, self.limits).entries
-        names = (entry.name if each.member is None else f"{entry.name}/{each.member}" for each in members)
-        return tuple(replace(each, name=name, inside=entry.inside) for each, name in zip(members, names, strict=True))
+        names = (entry.name if member.member is None else f"{entry.name}/{member.member}" for member in members)
+        return tuple(
+            replace(member, name=name, inside=entry.inside) for member, name in zip(members, names, strict=True)
+        )
 
 
 def _file(path: Path, name: str) -> Listed:

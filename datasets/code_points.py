@@ -48,8 +48,8 @@ def profile_of(primaries: int, transfer: int) -> tuple[bytes | None, dict[str, A
 
 def code_points(nclx: Mapping[str, Any] | None) -> tuple[int, int]:
     """Primaries and transfer of libheif's `nclx` record; 2 and 2, unspecified, where there is none."""
-    about = nclx or {}
-    return int(about.get("color_primaries", 2)), int(about.get("transfer_characteristics", 2))
+    record = nclx or {}
+    return int(record.get("color_primaries", 2)), int(record.get("transfer_characteristics", 2))
 
 
 @lru_cache(16)

@@ -32,8 +32,8 @@ def to_srgb(colours: np.ndarray, white: int, profile: bytes) -> tuple[np.ndarray
     num_channels = 1 if colours.ndim == 2 else colours.shape[2]
     # A grey picture in an RGB space is one whose three colours are equal.
     if num_channels != num_colours and (num_channels, num_colours) != (1, 3):
-        what = technical_text(profile[16:20]) or "nothing"
-        return _refused(colours, f"it is for {what}, the picture has {num_channels} channels")
+        colour_space = technical_text(profile[16:20]) or "nothing"
+        return _refused(colours, f"it is for {colour_space}, the picture has {num_channels} channels")
     try:
         name = profile_name(profile)
         if space != "cmyk" and is_srgb(profile, space):

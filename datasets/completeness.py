@@ -46,9 +46,9 @@ def missing(numbers: Sequence[int], total: int | None) -> dict[str, Any]:
 
 def _ranges(numbers: Sequence[int], total: int | None) -> list[tuple[int, int]]:
     """Between the first and the last, or between 1 and the total where all lie there; none where slices share numbers."""
-    there = sorted(set(numbers))
-    if len(there) < max(len(numbers), 2) or there[0] < 0:
+    present = sorted(set(numbers))
+    if len(present) < max(len(numbers), 2) or present[0] < 0:
         return []
-    if total is not None and there[0] >= 1 and there[-1] <= total:
-        there = [0, *there, total + 1]
-    return [(low + 1, high - 1) for low, high in pairwise(there) if high - low > 1]
+    if total is not None and present[0] >= 1 and present[-1] <= total:
+        present = [0, *present, total + 1]
+    return [(low + 1, high - 1) for low, high in pairwise(present) if high - low > 1]

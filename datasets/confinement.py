@@ -33,10 +33,10 @@ def confine(memory_bytes: int) -> dict[str, bool]:
         return {"no_new_privileges": False, "no_network": False, "no_file_writes": False}
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    held = {"no_new_privileges": libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0}
-    held["no_network"] = _leave_network(libc)
-    held["no_file_writes"] = _forbid_writes(libc)
-    return held
+    succeeded = {"no_new_privileges": libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0}
+    succeeded["no_network"] = _leave_network(libc)
+    succeeded["no_file_writes"] = _forbid_writes(libc)
+    return succeeded
 
 
 def limit_cpu(seconds: int) -> None:

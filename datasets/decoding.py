@@ -101,8 +101,8 @@ class Decoding:
         if find is None:
             return None
         with _typed_errors():
-            found: list[int] = find()
-        return found
+            frames: list[int] = find()
+        return frames
 
     def series_place(self) -> dict[str, Any] | None:
         """Where a slice lies in its series, the series named by its keyed hash; None for other files."""
@@ -120,10 +120,10 @@ def references(file: BinaryIO, limits: Limits) -> list[list[str]]:
 
     limits.check_bytes(os.fstat(file.fileno()).st_size)
     with _typed_errors():
-        found = referenced_files(file)
-        if len(found) > limits.max_frames:
-            raise TooLarge(f"{len(found)} files, over the cap of {limits.max_frames}")
-        return found
+        paths = referenced_files(file)
+        if len(paths) > limits.max_frames:
+            raise TooLarge(f"{len(paths)} files, over the cap of {limits.max_frames}")
+        return paths
 
 
 def identify(head: bytes, name: str, *, any_suffix: bool = False) -> tuple[str, Format]:
@@ -135,17 +135,17 @@ def identify(head: bytes, name: str, *, any_suffix: bool = False) -> tuple[str, 
     if not head:
         raise CorruptFile("the file is empty")
     for kind in formats():
-        if (found := kind.recognise(head)) is not None:
-            if promised not in (None, found) and not any_suffix:
+        if (format_name := kind.recognise(head)) is not None:
+            if promised not in (None, format_name) and not any_suffix:
                 raise UnsupportedFormat(
-                    f"named {suffix} but its content is {found}, not {promised}; rename it, or read it with any_suffix "
+                    f"named {suffix} but its content is {format_name}, not {promised}; rename it, or read it with any_suffix "
                     "(--any-suffix)"
                 )
-            return found, kind
-    known = ", ".join(sorted(set(known_suffixes().values())))
+            return format_name, kind
+    supported = ", ".join(sorted(set(known_suffixes().values())))
     promise = f"named {suffix} but its content is not {promised}: " if promised else "of no known image format: "
     begins = f"its first byte is {head.hex()}" if len(head) == 1 else f"its first bytes are {head[:8].hex(' ')}"
-    raise UnsupportedFormat(f"{promise}{begins} (hexadecimal); known are {known}")
+    raise UnsupportedFormat(f"{promise}{begins} (hexadecimal); known are {supported}")
 
 
 def keyed_hash(key: bytes, text: str) -> str:

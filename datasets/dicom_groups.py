@@ -46,10 +46,10 @@ class FunctionalGroups:
 
     def notes(self) -> list[str]:
         """Notes on incomplete functional groups and on the order of the frames."""
-        lacking = []
+        incomplete = []
         if self.per_frame and len(self.per_frame) != self.num_frames:
-            lacking = [f"{len(self.per_frame)} of {self.num_frames} frames are described by functional groups"]
-        return [*lacking, *self._order()]
+            incomplete = [f"{len(self.per_frame)} of {self.num_frames} frames are described by functional groups"]
+        return [*incomplete, *self._order()]
 
     def position_mm(self, index: int) -> float | None:
         """The frame's position along the normal of its plane, in mm; None where the file does not state it."""
@@ -84,13 +84,13 @@ class FunctionalGroups:
             return []
         normals = [self._normal(index) for index in range(self.num_frames)]
         positions = [self.position_mm(index) for index in range(self.num_frames)]
-        known = [(normal, place) for normal, place in zip(normals, positions, strict=True) if place is not None]
-        if len(known) < self.num_frames:
-            return [f"where {self.num_frames - len(known)} of the frames lie is not said"] if known else []
-        first = known[0][0]
-        if any(not np.allclose(normal, first, atol=1e-3) for normal, _ in known):  # type: ignore[arg-type]
+        planes = [(normal, place) for normal, place in zip(normals, positions, strict=True) if place is not None]
+        if len(planes) < self.num_frames:
+            return [f"where {self.num_frames - len(planes)} of the frames lie is not said"] if planes else []
+        first = planes[0][0]
+        if any(not np.allclose(normal, first, atol=1e-3) for normal, _ in planes):  # type: ignore[arg-type]
             return ["frames have planes of different orientation: they are read in the order in which they are stored"]
-        return _order_of(np.array([place for _, place in known]))
+        return _order_of(np.array([place for _, place in planes]))
 
 
 def _order_of(positions: np.ndarray) -> list[str]:

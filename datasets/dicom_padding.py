@@ -37,8 +37,8 @@ def padding(samples: np.ndarray, dataset: Any, cells: Callable[[], np.ndarray | 
     return None if whole is None else _between(whole, *(_as_allocated(value, dataset) for value in values))
 
 
-def _between(samples: np.ndarray, one: int, other: int) -> np.ndarray | None:
-    padded = (samples >= min(one, other)) & (samples <= max(one, other))
+def _between(samples: np.ndarray, first: int, last: int) -> np.ndarray | None:
+    padded = (samples >= min(first, last)) & (samples <= max(first, last))
     return padded if padded.any() else None
 
 

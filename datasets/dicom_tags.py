@@ -58,7 +58,7 @@ def _is_readable(element: Any) -> bool:
         return True
     value = element.value
     values = [value] if isinstance(value, str | int | float) or value is None else list(value)
-    return all(_is_number(each) for each in values)
+    return all(_is_number(number) for number in values)
 
 
 def _is_number(value: Any) -> bool:

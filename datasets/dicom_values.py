@@ -22,7 +22,11 @@ class Values:
 
 
 def modality_values(samples: np.ndarray, dataset: Any, rescale: Any) -> Values:
-    """Arguments: rescale: what holds slope and intercept: a frame's functional group, or the data set."""
+    """Apply modality LUT, dose scaling or rescale tags to stored values.
+
+    Arguments:
+        rescale: what holds slope and intercept: a frame's functional group, or the data set.
+    """
     from pydicom.pixels import apply_modality_lut
 
     if dataset.get("ModalityLUTSequence"):
@@ -33,8 +37,8 @@ def modality_values(samples: np.ndarray, dataset: Any, rescale: Any) -> Values:
     if slope is None and intercept is None:
         return Values(samples=samples)
     if slope is None or intercept is None:
-        lacking = "RescaleSlope" if slope is None else "RescaleIntercept"
-        return Values(samples=samples, notes=[f"{lacking} is missing: values are as stored"])
+        missing = "RescaleSlope" if slope is None else "RescaleIntercept"
+        return Values(samples=samples, notes=[f"{missing} is missing: values are as stored"])
     if not np.isfinite([float(slope), float(intercept)]).all() or float(slope) == 0:
         unusable = f"a rescale slope of {slope} and an intercept of {intercept} are none: values are as stored"
         return Values(samples=samples, notes=[unusable])
@@ -60,6 +64,6 @@ def has_other_mapping(mapped: Any, rescale: Any) -> bool:
         mapping = [item.get("RealWorldValueSlope", 1), item.get("RealWorldValueIntercept", 0)]
         rescaled = [rescale.get("RescaleSlope", 1), rescale.get("RescaleIntercept", 0)]
         is_table = item.get("RealWorldValueLUTData") is not None
-        if is_table or not np.allclose([float(each or 0) for each in mapping], [float(each or 0) for each in rescaled]):
+        if is_table or not np.allclose([float(v or 0) for v in mapping], [float(v or 0) for v in rescaled]):
             return True
     return False

@@ -48,8 +48,10 @@ class Entry:
     @property
     def identity(self) -> str:
         """The name, with group, label and role where any is set: another group makes another run."""
-        said = (self.group, self.label, self.role)
-        return self.name if said == (None, None, None) else "\t".join((self.name, *(each or "" for each in said)))
+        declared = (self.group, self.label, self.role)
+        if declared == (None, None, None):
+            return self.name
+        return "\t".join((self.name, *(value or "" for value in declared)))
 
     def open(self, limits: Limits) -> BinaryIO:
         """Open the file, or the archive member in memory, for reading. Raises: UnreadableInput."""

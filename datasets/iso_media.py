@@ -42,7 +42,7 @@ def descend(file: BinaryIO, end: int, *path: bytes) -> Iterator[bytes]:
     spans = [(0, end)]
     for name in path:
         skip = 4 if name == b"meta" else 0
-        inner = [each for span in spans for each in boxes(file, *span) if each[0] == name]
+        inner = [box for span in spans for box in boxes(file, *span) if box[0] == name]
         spans = [(first + skip, last) for _, first, last in inner]
     for span in spans:
         yield content(file, *span)

@@ -76,8 +76,8 @@ def _probed(stream: bytes) -> list[str]:
 
 def _last_bytes_changed(data: bytes) -> bytes:
     """Two bytes, as the last one may be padding bits alone; neither becomes the beginning of a marker."""
-    kept = data.rstrip(b"\0\xff")
-    return kept[:-2] + bytes(0xBF if byte == 0xAA else byte ^ 0x55 for byte in kept[-2:])
+    entropy_coded = data.rstrip(b"\0\xff")
+    return entropy_coded[:-2] + bytes(0xBF if byte == 0xAA else byte ^ 0x55 for byte in entropy_coded[-2:])
 
 
 def _decoded(data: bytes) -> np.ndarray | None:
@@ -90,5 +90,5 @@ def _decoded(data: bytes) -> np.ndarray | None:
     return samples
 
 
-def _is_same(one: np.ndarray, other: np.ndarray | None) -> bool:
-    return other is not None and np.array_equal(one, other)
+def _is_same(expected: np.ndarray, samples: np.ndarray | None) -> bool:
+    return samples is not None and np.array_equal(expected, samples)

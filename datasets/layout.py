@@ -40,11 +40,11 @@ class Layout(ABC):
             raise UsageError(f"{place}: no folder {root}")
         listed = walk(root, reader.follow_links)
         facts = self.facts(root, [Path(entry.name).parts for entry in listed.entries])
-        known = list(zip(listed.entries, facts, strict=True))
-        entries = tuple(replace(entry, **each) for entry, each in known if each is not None)
+        described = list(zip(listed.entries, facts, strict=True))
+        entries = tuple(replace(entry, **fields) for entry, fields in described if fields is not None)
         if not entries:
-            raise UsageError(f"{place}: none of its {len(known)} images lies as expected: {self.expected}")
-        elsewhere = tuple(LeftOut(entry.name, ELSEWHERE) for entry, each in known if each is None)
+            raise UsageError(f"{place}: none of its {len(described)} images lies as expected: {self.expected}")
+        elsewhere = tuple(LeftOut(entry.name, ELSEWHERE) for entry, fields in described if fields is None)
         return Listing(entries, (*listed.left_out, *elsewhere), listed.notes)
 
     @abstractmethod

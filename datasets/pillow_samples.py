@@ -36,22 +36,22 @@ def frame_from_pillow(picture: Any, *, stored: bool = False, bits: int = 8) -> F
 def samples_from_pillow(picture: Any, bits: int = 8) -> Samples:
     """The samples of a Pillow image in any display mode. Raises: UnsupportedEncoding."""
     profile = picture.info.get("icc_profile") if picture.mode != "LAB" else None  # Lab is converted without one
-    about: dict[str, Any] = {"profile": profile, "orientation": orientation_of(picture)}
+    attributes: dict[str, Any] = {"profile": profile, "orientation": orientation_of(picture)}
     picture = _with_spread_key(picture, bits)
     if picture.mode == "1" and "transparency" not in picture.info:
-        return Samples(values=np.asarray(picture).astype(np.uint8), bits=1, **about)
+        return Samples(values=np.asarray(picture).astype(np.uint8), bits=1, **attributes)
     if picture.mode in DEEP_GREY:
         values, alpha = _with_key(np.asarray(picture).astype(np.uint16), picture.info.get("transparency"))
-        return Samples(values=values, bits=16, alpha=alpha, **about)
+        return Samples(values=values, bits=16, alpha=alpha, **attributes)
     picture, converted = _direct(picture)
-    if picture.mode != "CMYK" or about["profile"] is None:
+    if picture.mode != "CMYK" or attributes["profile"] is None:
         picture, converted = _without_inks(picture, converted)
     alpha = "straight" if picture.mode in ("LA", "RGBA") else "none"
     meta = {} if converted is None else {"converted_from": converted}
     values, depth = np.asarray(picture), 8
     if picture.mode == "L" and bits < 8:  # Pillow spreads them over 0..255
         values, depth = values // (255 // (2**bits - 1)), bits
-    return Samples(values=values, bits=depth, alpha=alpha, meta=meta, **about)  # type: ignore[arg-type]
+    return Samples(values=values, bits=depth, alpha=alpha, meta=meta, **attributes)  # type: ignore[arg-type]
 
 
 def orientation_of(picture: Any) -> int:

@@ -121,9 +121,9 @@ class Canvas:
         from skimage.filters import threshold_otsu
 
         grey = self.image.pixels.mean(0)
-        found = grey > threshold_otsu(grey) if grey.min() < grey.max() else np.ones_like(grey, bool)
-        shrunk: Mask = binary_erosion(found, iterations=max(min(grey.shape) // 40, 1))
-        return shrunk if shrunk.any() else found
+        foreground = grey > threshold_otsu(grey) if grey.min() < grey.max() else np.ones_like(grey, bool)
+        shrunk: Mask = binary_erosion(foreground, iterations=max(min(grey.shape) // 40, 1))
+        return shrunk if shrunk.any() else foreground
 
 
 Kind = Callable[[Canvas], tuple[np.ndarray, Mask]]
@@ -136,8 +136,8 @@ def kinds() -> dict[str, Kind]:
 
 
 def _family(family: str) -> dict[str, Kind]:
-    found: dict[str, Kind] = import_module(f"{__package__}.{family}").KINDS
-    return found
+    family_kinds: dict[str, Kind] = import_module(f"{__package__}.{family}").KINDS
+    return family_kinds
 
 
 def plant(

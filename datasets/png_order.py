@@ -79,9 +79,9 @@ def _check_lengths(lengths: dict[bytes, int], colour_type: int) -> None:
         raise _in_doubt(f"chunk tRNS has {transparency} bytes, which does not fit its colours")
 
 
-def _in_doubt(what: str) -> CorruptFile:
+def _in_doubt(fault: str) -> CorruptFile:
     return CorruptFile(
-        f"the PNG's {what}, and programs differ on what it then shows; {GET_ANOTHER}, or save it again as a standard PNG"
+        f"the PNG's {fault}, and programs differ on what it then shows; {GET_ANOTHER}, or save it again as a standard PNG"
     )
 
 

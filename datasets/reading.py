@@ -151,9 +151,9 @@ def _reading_error(error: BaseException, decoder: Decoder) -> OddPixelError:
         return error
     if isinstance(error, OSError):
         return CorruptFile(f"cannot be read: {error}")
-    found = typed(error)
+    typed_error = typed(error)
     decoder.close()
-    return found
+    return typed_error
 
 
 def _size(file: BinaryIO) -> int:

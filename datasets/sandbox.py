@@ -301,9 +301,9 @@ class SandboxedDecoder:
             )
         ours.settimeout(START_SECONDS)
         self.channel, self.jobs = ours, 0
-        held: dict[str, bool] = self._ask({"limits": self.limits.as_json(), "key": self.key.hex()})["confined"]
+        confined: dict[str, bool] = self._ask({"limits": self.limits.as_json(), "key": self.key.hex()})["confined"]
         ours.settimeout(self.limits.wall_seconds)
-        return held
+        return confined
 
     def _ask(self, message: dict[str, Any], files: tuple[int, ...] = ()) -> dict[str, Any]:
         """One question, one answer; in between the worker may ask for more shared memory."""

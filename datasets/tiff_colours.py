@@ -101,5 +101,5 @@ def _check_reference_black_white(page: Any, photometric: str) -> None:
         )
 
 
-def _not_converted(what: str) -> UnsupportedEncoding:
-    return UnsupportedEncoding(f"a TIFF with {what}: its colours cannot be converted; save it as RGB")
+def _not_converted(kind: str) -> UnsupportedEncoding:
+    return UnsupportedEncoding(f"a TIFF with {kind}: its colours cannot be converted; save it as RGB")

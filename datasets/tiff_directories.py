@@ -62,7 +62,5 @@ def _number(tiff: Any, place: int, form: str) -> int | None:
     return int(struct.unpack(form, content)[0]) if len(content) == struct.calcsize(form) else None
 
 
-def _broken(num_pages: int, how: str) -> str:
-    return (
-        f"after page {num_pages} the chain of pages {how}: the file is cut short or damaged, and pages may be missing"
-    )
+def _broken(num_pages: int, ending: str) -> str:
+    return f"after page {num_pages} the chain of pages {ending}: the file is cut short or damaged, and pages may be missing"

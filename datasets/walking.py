@@ -48,8 +48,8 @@ def split(listed: Iterator[Listed]) -> Listing:
     """Separate entries from files that are left out."""
     entries: list[Entry] = []
     left_out: list[LeftOut] = []
-    for each in listed:
-        entries.append(each) if isinstance(each, Entry) else left_out.append(each)
+    for item in listed:
+        entries.append(item) if isinstance(item, Entry) else left_out.append(item)
     return Listing(tuple(entries), tuple(left_out))
 
 

@@ -77,8 +77,8 @@ class Worker:
             raise
         except BaseException as error:  # a decoder written in Rust panics with one that is no Exception (PyO3)
             self.decoding = None
-            said = technical_text(f"{type(error).__name__}: {error}")
-            return {"error": describe(CorruptFile(f"the decoder failed at this file ({said})"))}
+            message = technical_text(f"{type(error).__name__}: {error}")
+            return {"error": describe(CorruptFile(f"the decoder failed at this file ({message})"))}
 
     def _open(self, request: dict[str, Any], descriptor: int) -> dict[str, Any]:
         self.decoding = None  # frees the previous file before the next is parsed
@@ -97,12 +97,12 @@ class Worker:
         return self.decoding
 
     def _coefficients(self) -> dict[str, Any]:
-        found = self._opened().coefficients()
-        if found is None:
+        coefficients = self._opened().coefficients()
+        if coefficients is None:
             return {"shape": None}
-        arena = self._reserve(found.blocks.nbytes)
-        np.frombuffer(arena, np.int16, found.blocks.size)[...] = found.blocks.ravel()
-        return {"shape": found.blocks.shape, "table": found.table.tolist()}
+        arena = self._reserve(coefficients.blocks.nbytes)
+        np.frombuffer(arena, np.int16, coefficients.blocks.size)[...] = coefficients.blocks.ravel()
+        return {"shape": coefficients.blocks.shape, "table": coefficients.table.tolist()}
 
     def _frame(self, index: int) -> dict[str, Any]:
         return self._share(self._opened().frame(index))

@@ -118,8 +118,8 @@ class Card:
         name = PurePosixPath(member).name
         if self.group == "corpus":
             return self.name
-        found = None if self.group == "file" else re.search(self.group, member)
-        return f"{self.name}/{found[1] if found else name}"
+        match = None if self.group == "file" else re.search(self.group, member)
+        return f"{self.name}/{match[1] if match else name}"
 
     def roles(self, members: Sequence[str]) -> dict[str, Role]:
         """The role of every member: by its pattern, or by the draw for its group."""
@@ -137,8 +137,8 @@ class Card:
 def cards() -> dict[str, Card]:
     """Every corpus with a card in `cards/`."""
     folder = files(__package__ or "") / "cards"
-    found = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
-    return {card.name: card for card in (_read(item.name.removesuffix(".toml"), item.read_text()) for item in found)}
+    items = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
+    return {card.name: card for card in (_read(item.name.removesuffix(".toml"), item.read_text()) for item in items)}
 
 
 def card(name: str) -> Card:
@@ -161,10 +161,10 @@ def _matches(member: str, patterns: Sequence[str]) -> bool:
 
 def credits_of(names: Sequence[str]) -> dict[str, Any]:
     """Title, licence and attribution that the card of a model trained on these corpora must state."""
-    found = [card(name) for name in names]
+    corpora = [card(name) for name in names]
     return {
-        "title": "; ".join(each.title for each in found),
-        "licence": "; ".join(each.licence for each in found),
-        "attribution": "; ".join(each.attribution for each in found),
-        "weights_may_ship": all(each.weights_may_ship for each in found),
+        "title": "; ".join(corpus.title for corpus in corpora),
+        "licence": "; ".join(corpus.licence for corpus in corpora),
+        "attribution": "; ".join(corpus.attribution for corpus in corpora),
+        "weights_may_ship": all(corpus.weights_may_ship for corpus in corpora),
     }

@@ -119,7 +119,7 @@ def formats() -> Sequence[Format]:
 @cache
 def known_suffixes() -> dict[str, str]:
     """Format name by file suffix, over all formats."""
-    return {suffix: name for each in formats() for suffix, name in each.suffixes.items()}
+    return {suffix: name for file_format in formats() for suffix, name in file_format.suffixes.items()}
 
 
 def promised_format(name: str) -> str | None:

@@ -75,9 +75,9 @@ class OpenedAvif:
     def _properties(self) -> tuple[int, tuple[int, int]]:
         """Depth (av1C; AV1-ISOBMFF 2.3.3), and colour primaries and transfer (colr, nclx)."""
         size = self.file.seek(0, io.SEEK_END)
-        codec = next((each for each in descend(self.file, size, *PROPERTIES, b"av1C") if len(each) >= 3), b"\0\0\0")
+        codec = next((box for box in descend(self.file, size, *PROPERTIES, b"av1C") if len(box) >= 3), b"\0\0\0")
         is_deep, is_twelve = codec[2] & 0x40, codec[2] & 0x20
-        colour = next((each for each in descend(self.file, size, *PROPERTIES, b"colr") if each[:4] == b"nclx"), b"")
+        colour = next((box for box in descend(self.file, size, *PROPERTIES, b"colr") if box[:4] == b"nclx"), b"")
         points = (
             (int.from_bytes(colour[4:6], "big"), int.from_bytes(colour[6:8], "big")) if len(colour) >= 8 else (2, 2)
         )

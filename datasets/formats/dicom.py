@@ -67,8 +67,8 @@ class Dicom:
             return "DICOM"
         # Without a preamble (retired but common): a first element of group 0002 or 0008, little- or big-endian.
         group = head[:4] in (b"\x02\0\0\0", b"\x02\0\x02\0", b"\x02\0\x10\0", b"\x08\0\0\0", b"\x08\0\x01\0")
-        other = head[:2] == b"\x08\0" and head[2:4] in (b"\x05\0", b"\x08\0", b"\x12\0", b"\x16\0", b"\x20\0")
-        return "DICOM" if group or other or head[:4] in (b"\0\x08\0\0", b"\0\x08\0\x05", b"\0\x08\0\x08") else None
+        tag = head[:2] == b"\x08\0" and head[2:4] in (b"\x05\0", b"\x08\0", b"\x12\0", b"\x16\0", b"\x20\0")
+        return "DICOM" if group or tag or head[:4] in (b"\0\x08\0\0", b"\0\x08\0\x05", b"\0\x08\0\x08") else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedDicom:
         """Parse the data set; pixel data stay encoded."""
@@ -318,7 +318,7 @@ class OpenedDicom:
         value = self.groups.item(index, "PlaneOrientationSequence").get("ImageOrientationPatient")
         if value is None or isinstance(value, str) or len(value) != 6:
             return place
-        return {"orientation": [float(each) for each in value], **place}
+        return {"orientation": [float(cosine) for cosine in value], **place}
 
     def _display_knots(self, frame: Frame, inverted: bool, index: int) -> dict[str, list[float]] | None:
         """VOI LUT and inversion as the knots of a piecewise-linear map from modality values to grey 0..1.
@@ -409,5 +409,5 @@ def referenced_files(file: BinaryIO) -> list[list[str]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         records = pydicom.dcmread(file).DirectoryRecordSequence
-        found = [record.ReferencedFileID for record in records if record.get("ReferencedFileID")]
-    return [[str(part) for part in ([name] if isinstance(name, str) else name)] for name in found]
+        file_ids = [record.ReferencedFileID for record in records if record.get("ReferencedFileID")]
+    return [[str(part) for part in ([file_id] if isinstance(file_id, str) else file_id)] for file_id in file_ids]

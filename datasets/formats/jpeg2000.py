@@ -110,10 +110,10 @@ class OpenedJpeg2000:
         num_channels = values.shape[2]
         num_colours = 3 if num_channels >= 3 else 1
         place = next((k for k in sorted(self.alphas) if num_colours <= k < num_channels), None)
-        kept = list(range(num_colours)) + ([] if place is None else [place])
-        left_out = num_channels - len(kept)
+        channels = list(range(num_colours)) + ([] if place is None else [place])
+        left_out = num_channels - len(channels)
         notes = [f"{left_out} extra band(s), no transparency, are left out"] if left_out else []
-        colours = values[..., kept] if len(kept) > 1 else values[..., 0]
+        colours = values[..., channels] if len(channels) > 1 else values[..., 0]
         return colours, "none" if place is None else self.alphas[place], notes
 
     def _colour(self) -> tuple[bytes | None, int | None]:

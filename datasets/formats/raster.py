@@ -199,12 +199,12 @@ def exif_facts(picture: Any) -> dict[str, Any]:
     """EXIF facts on device and exposure, as bounded text; nothing that names a person or a place."""
     try:
         exif = picture.getexif()
-        found = {name: exif[tag] for tag, name in EXIF_TAGS.items() if tag in exif}
+        tags = {name: exif[tag] for tag, name in EXIF_TAGS.items() if tag in exif}
         photo = exif.get_ifd(0x8769)
-        found |= {name: photo[tag] for tag, name in EXIF_PHOTO_TAGS.items() if tag in photo}
+        tags |= {name: photo[tag] for tag, name in EXIF_PHOTO_TAGS.items() if tag in photo}
     except Exception:  # a broken EXIF block does not make the pixels unreadable
         return {"exif": "unreadable"}
-    return {name: technical_text(value) for name, value in found.items()}
+    return {name: technical_text(value) for name, value in tags.items()}
 
 
 def _bmp_profile(file: BinaryIO) -> dict[str, bytes]:

@@ -157,17 +157,17 @@ class OpenedTiff:
 
 def _full_pages(tiff: Any, chain: list[Any]) -> tuple[list[Any], list[str]]:
     """The pages that are images in their own right, and what was left out. Raises: UnsupportedEncoding, NoPixels."""
-    pages = [each for page in chain for each in (page, *(page.pages or ()))]  # those nested in it: SubIFDs
-    for tag, what in RAW_TAGS.items():
+    pages = [nested for page in chain for nested in (page, *(page.pages or ()))]  # with its SubIFDs
+    for tag, photograph in RAW_TAGS.items():
         if any(tag in page.tags for page in pages):
-            raise _raw(what)
+            raise _raw(photograph)
     if any(int(page.photometric or 0) in RAW_PHOTOMETRICS for page in pages):
         raise _raw("a camera's raw photograph")
     if any(getattr(pages[0], f"is_{kind}", False) for kind in WHOLE_SLIDES):
         largest = max(pages, key=lambda page: page.imagewidth * page.imagelength)
         return [largest], ["a whole-slide image: its full resolution is read, its label and overviews are not"]
     full = [page for page in pages if not (page.is_reduced or page.is_mask or name_of(page.photometric) == "MASK")]
-    full = [page for k, page in enumerate(full) if not any(_is_reduction(page, other) for other in full[:k])]
+    full = [page for k, page in enumerate(full) if not any(_is_reduction(page, larger) for larger in full[:k])]
     if not full:
         raise NoPixels("the file holds only reduced-resolution copies or masks of an image that is not in it")
     left_out = len(pages) - len(full)
@@ -177,13 +177,13 @@ def _full_pages(tiff: Any, chain: list[Any]) -> tuple[list[Any], list[str]]:
     return full, notes
 
 
-def _is_reduction(page: Any, other: Any) -> bool:
+def _is_reduction(page: Any, larger: Any) -> bool:
     """A tiled page of 1/2, 1/4, ... of an earlier one's size: a pyramid whose writer did not mark its levels."""
-    if not (page.is_tiled and other.is_tiled) or page.imagewidth >= other.imagewidth:
+    if not (page.is_tiled and larger.is_tiled) or page.imagewidth >= larger.imagewidth:
         return False
-    factor = round(other.imagewidth / page.imagewidth)
+    factor = round(larger.imagewidth / page.imagewidth)
     is_power = factor >= 2 and factor & (factor - 1) == 0
-    sides = ((other.imagewidth, page.imagewidth), (other.imagelength, page.imagelength))
+    sides = ((larger.imagewidth, page.imagewidth), (larger.imagelength, page.imagelength))
     return is_power and all(abs(large / factor - small) <= 1 for large, small in sides)
 
 
@@ -194,8 +194,10 @@ def _promised(tiff: Any) -> int:
     return sum(math.prod(series.shape) // max(math.prod(series.keyframe.shape), 1) for series in tiff.series)
 
 
-def _raw(what: str) -> UnsupportedEncoding:
-    return UnsupportedEncoding(f"{what}, whose sensor data are not developed here; export it as TIFF, PNG or JPEG")
+def _raw(photograph: str) -> UnsupportedEncoding:
+    return UnsupportedEncoding(
+        f"{photograph}, whose sensor data are not developed here; export it as TIFF, PNG or JPEG"
+    )
 
 
 def _samples_of(page: Any) -> np.ndarray:
@@ -217,10 +219,10 @@ def _colours(page: Any, values: np.ndarray) -> tuple[np.ndarray, Alpha, list[str
     if num_colours not in (1, 3):
         raise UnsupportedEncoding(f"{num_colours} bands besides {len(extra)} extra ones; images have 1 or 3")
     place = next((k for k, kind in enumerate(extra) if kind in ALPHAS), None)
-    kept = list(range(num_colours)) + ([] if place is None else [num_colours + place])
-    left_out = values.shape[2] - len(kept)
+    bands = list(range(num_colours)) + ([] if place is None else [num_colours + place])
+    left_out = values.shape[2] - len(bands)
     notes = [f"{left_out} extra band(s), no transparency, are left out"] if left_out else []
-    colours = values[..., kept]
+    colours = values[..., bands]
     return colours, "none" if place is None else ALPHAS[extra[place]], notes
 
 
@@ -287,8 +289,8 @@ def _without_data(page: Any, colours: np.ndarray, alpha: Alpha) -> np.ndarray | 
     return None if nodata is None else equal_to(colours if alpha == "none" else colours[..., :-1], nodata)
 
 
-def _either(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:
-    return one if other is None else other if one is None else one | other
+def _either(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
+    return first if second is None else second if first is None else first | second
 
 
 def _nodata(page: Any) -> float | None:

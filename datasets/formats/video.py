@@ -70,13 +70,13 @@ class Video:
 
     def recognise(self, head: bytes) -> str | None:
         """Video by brand or signature; transport streams by their sync bytes."""
-        known = (
+        is_video = (
             (head[4:8] == b"ftyp" and head[8:12] in BRANDS)
             or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
             or head[:4] in SIGNATURES
             or any(_is_transport_stream(head, *packets) for packets in PACKETS)
         )
-        return "video" if known else None
+        return "video" if is_video else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedVideo:
         """Parse the container and count its packets."""
@@ -165,10 +165,10 @@ class OpenedVideo:
             shrunk = SIDE_FOR_SHOTS / max(picture.shape[:2])
             if shrunk < 1:
                 picture = cv2.resize(picture, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA)
-            found = detector.process_frame(FrameTimecode(count - 1, fps=rate), picture)
-            cuts += [int(cut.frame_num) for cut in found]
-        found = detector.post_process(FrameTimecode(max(count - 1, 0), fps=rate))
-        cuts = sorted({*cuts, *(int(cut.frame_num) for cut in found), count})
+            new_cuts = detector.process_frame(FrameTimecode(count - 1, fps=rate), picture)
+            cuts += [int(cut.frame_num) for cut in new_cuts]
+        new_cuts = detector.post_process(FrameTimecode(max(count - 1, 0), fps=rate))
+        cuts = sorted({*cuts, *(int(cut.frame_num) for cut in new_cuts), count})
         return [(first + after) // 2 for first, after in pairwise(cuts)]
 
     def _decode(self) -> Iterator[tuple[Any, bool]]:

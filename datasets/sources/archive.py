@@ -83,8 +83,8 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry) -> Li
         return replace(entry, error=UnsafePath(f"a name of no file: {info.filename[:80]!r}"))
     is_link = (info.external_attr >> 16) & 0o170000 == 0o120000
     if parts[0].startswith("/") or ".." in parts or ":" in parts[0] or is_link:
-        what = "a link" if is_link else "a name that leads out of the archive"
-        error = UnsafePath(f"{what}: {info.filename[:80]!r}")
+        fault = "a link" if is_link else "a name that leads out of the archive"
+        error = UnsafePath(f"{fault}: {info.filename[:80]!r}")
         return replace(entry, error=error)
     if parts[0] == RESOURCES or any(part.startswith(".") for part in parts):
         return LeftOut(entry.name, HIDDEN)

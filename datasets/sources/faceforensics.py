@@ -66,12 +66,12 @@ class _Linked:
     def __init__(self) -> None:
         self.parent: dict[str, str] = {}
 
-    def name_of(self, one: str) -> str:
-        while (above := self.parent.setdefault(one, one)) != one:
-            one = above
-        return one
+    def name_of(self, number: str) -> str:
+        while (parent := self.parent.setdefault(number, number)) != number:
+            number = parent
+        return number
 
     def link(self, numbers: Sequence[str]) -> None:
-        first, *others = sorted(self.name_of(number) for number in numbers)
-        for other in others:
-            self.parent[other] = first
+        first, *roots = sorted(self.name_of(number) for number in numbers)
+        for root in roots:
+            self.parent[root] = first

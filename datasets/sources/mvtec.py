@@ -32,5 +32,5 @@ def _facts(root: Path, name: tuple[str, ...], masks: set[str]) -> dict[str, Any]
     *category, role, defect, file = name
     stem = PurePosixPath(file).stem
     candidates = ("/".join((*category, "ground_truth", defect, f"{stem}{end}")) for end in ("_mask.png", ".png"))
-    mask = next((root / found for found in candidates if found in masks), None)
+    mask = next((root / candidate for candidate in candidates if candidate in masks), None)
     return {"role": role, "label": defect, "mask": None if mask is None else str(mask)}
