@@ -9,7 +9,7 @@ STAGES = {"a": "stage A", "b": "stage B", "c": "stage C", "guidance": "guidance"
 
 
 def write_card(path: Path, content: dict[str, Any]) -> None:
-    """Markdown from model.json's content."""
+    """Write the model card in Markdown, from the content of model.json."""
     record = content["record"]
     lines = [
         f"# {record.get('title', 'A cascade')}",

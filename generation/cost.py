@@ -21,9 +21,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 @dataclass(frozen=True)
 class Cost:
-    """Arguments:
-    flops: of one call.
-    peak_bytes: of activations live at once.
+    """What one call of a network costs.
+
+    Arguments:
+        flops: of one call.
+        peak_bytes: of activations live at once.
     """
 
     flops: float
@@ -31,7 +33,7 @@ class Cost:
 
 
 def cost_of(call: Callable[[], Any]) -> Cost:
-    """Of a call on meta tensors, without gradients."""
+    """Count operations and peak activation bytes of a call on meta tensors, without gradients."""
     attention, live = _FusedAttention(), _LiveBytes()
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter, live, attention:
@@ -40,8 +42,10 @@ def cost_of(call: Callable[[], Any]) -> Cost:
 
 
 def weight_bytes(module: nn.Module, width: int | None = None) -> int:
-    """Arguments:
-    width: bytes a weight; each one's own where None.
+    """Bytes of a module's parameters and buffers.
+
+    Arguments:
+        width: bytes a weight; each one's own where None.
     """
     held = [*module.parameters(), *module.buffers()]
     return sum(value.numel() * (width or value.element_size()) for value in held)

@@ -25,9 +25,11 @@ BLENDED = 9  # pixels
 
 @dataclass(frozen=True, eq=False)
 class Follows:
-    """Arguments:
-    roles: what acts on stage C.
-    picture, mask: at the size of what is made, where a mask is filled; 1 is made anew.
+    """The controls of one request, and the picture to restore outside of a mask.
+
+    Arguments:
+        roles: what acts on stage C.
+        picture, mask: at the size of what is made, where a mask is filled; 1 is made anew.
     """
 
     roles: tuple[Role, ...] = ()
@@ -37,7 +39,10 @@ class Follows:
     @classmethod
     @torch.no_grad()
     def of(cls, adapter: Adapter | None, control: Reference | None, mask: Reference | None, size: Grid) -> Follows:
-        """Raises: UsageError where adapter and images do not belong together."""
+        """Resize control image and mask to the output's size, and run the adapter's network on them.
+
+        Raises: UsageError where adapter and images do not belong together.
+        """
         network = None if adapter is None else adapter.network
         if adapter is None or network is None:
             if control is not None or mask is not None:
@@ -56,7 +61,7 @@ class Follows:
         return cls((network(shown),), None if hidden is None else picture, hidden)
 
     def kept(self, made: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-        """The picture itself where nothing was hidden."""
+        """Blend the generated picture with the original outside of the mask; without a mask, as generated."""
         if self.picture is None or self.mask is None:
             return made
         soft = avg_pool2d(self.mask, BLENDED, stride=1, padding=BLENDED // 2, count_include_pad=False)

@@ -35,7 +35,7 @@ LABEL_OF_UNIT = {"HU": "ct"}
 
 @dataclass(frozen=True, eq=False)
 class Synthetic:
-    """A picture that was made.
+    """A generated picture.
 
     Arguments:
         pixels: sRGB, or grey levels three times.
@@ -52,8 +52,8 @@ class Generator:
 
     Arguments:
         name, sha256: of the cascade.
-        labels: known to it; none where it reads text.
-    adapter: a style or a control that was added to it.
+        labels: prompts that it understands; none where it reads text.
+        adapter: a style or a control that was added to it.
     """
 
     pipeline: UltraPixelPipeline
@@ -94,7 +94,7 @@ class Generator:
         on_step: OnStep = lambda part, done, total: None,
         given: Given | None = None,
     ) -> Iterator[Synthetic]:
-        """The pictures of a request, one by one.
+        """Generate the pictures of a request, one by one.
 
         Arguments:
             given: the images that the request names, where the caller has read them already.
@@ -128,12 +128,12 @@ class Generator:
             yield Synthetic(follows.kept(made.pictures[0]), self._record(request, seed, size, shown, prompt))
 
     def size(self, request: Request, shown: Reference | None) -> Grid:
-        """Of what will be made."""
+        """Height and width of the pictures that a request will give."""
         return request.size or (DEFAULT_SIZE if shown is None else size_like(shown.size))
 
     @property
     def options_sha256(self) -> str | None:
-        """Of what the weights mean: the same ones under other labels or at another geometry make other pictures."""
+        """Hash of the options: the same weights under other labels or another geometry make other pictures."""
         if self.cascade is None:
             return None
         options = json.dumps(dataclasses.asdict(self.cascade.options), sort_keys=True)

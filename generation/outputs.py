@@ -41,12 +41,14 @@ LISTED = {
 
 @dataclass(frozen=True)
 class Outputs:
+    """Writes generated pictures and their records into a folder."""
+
     folder: Path
     format: str
     overwrite: bool = False
 
     def prepare(self, request: Request, size: Grid, given: frozenset[str]) -> None:
-        """Before any work.
+        """Check before any work that every picture can be written.
 
         Arguments:
             given: SHA-256 of the images that the request names.
@@ -68,7 +70,7 @@ class Outputs:
     def write(
         self, pixels: Any, made_by: str, record: dict[str, Any], signature: Signature | None = None
     ) -> dict[str, Any]:
-        """A picture and its record. Returns the record. Raises: UsageError."""
+        """Write a picture and its record; returns the record. Raises: UsageError."""
         path = self.folder / f"{record['seed']:06d}.{self.format}"
         item = {"item": path.name, "sha256": "", **record}
         try:
@@ -83,7 +85,7 @@ class Outputs:
         return item
 
     def list_all(self, items: list[dict[str, Any]], files: dict[str, Any]) -> None:
-        """Those that were made now, after those that were there."""
+        """Update `generate.json`: earlier pictures of the folder first, then these items."""
         with FileLock(self.folder / LOCK):
             earlier = self._earlier([item["item"] for item in items])
             self._write_json(LIST, plain({"schema": SCHEMA, "files": files, "items": [*earlier, *items]}))

@@ -44,11 +44,13 @@ Pictures = Float[Tensor, "_b 3 _h _w"]
 
 @dataclass(frozen=True, kw_only=True)
 class PassOptions:
-    """Arguments:
-    steps: of the sampler.
-    guidance: without a classifier.
-    shift: of the schedule; 1 as published.
-    eta: 1 is DDPM, 0 DDIM.
+    """How one denoising pass is sampled.
+
+    Arguments:
+        steps: of the sampler.
+        guidance: without a classifier.
+        shift: of the schedule; 1 as published.
+        eta: 1 is DDPM, 0 DDIM.
     """
 
     steps: int = 20
@@ -58,6 +60,7 @@ class PassOptions:
 
     @property
     def schedule(self) -> CosineSchedule:
+        """The cosine schedule with this pass's shift."""
         return CosineSchedule(shift=self.shift)
 
 
@@ -77,10 +80,12 @@ class SamplingOptions:
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """Arguments:
-    pictures: 0..255.
-    semantic: stage C's latents of them.
-    low: the same of the low-resolution pass.
+    """The pictures of one call, and the latents they were decoded from.
+
+    Arguments:
+        pictures: 0..255.
+        semantic: stage C's latents of them.
+        low: the same of the low-resolution pass.
     """
 
     pictures: UInt8[np.ndarray, "_b _h _w 3"]
@@ -90,11 +95,13 @@ class Made:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Arguments:
-    weights: bytes of each part's weights.
-    activations: bytes of activations that are live at once, by part.
-    flops: of the whole, by part.
-    available: bytes, now.
+    """Memory and work that a call will need, against the memory that is free.
+
+    Arguments:
+        weights: bytes of each part's weights.
+        activations: bytes of activations that are live at once, by part.
+        flops: of the whole, by part.
+        available: bytes, now.
     """
 
     weights: dict[str, int]
@@ -105,6 +112,7 @@ class Estimate:
 
     @property
     def peak(self) -> int:
+        """Bytes of weights and activations in memory at once, at most."""
         resident = 0 if self.offload else sum(self.weights.values())
         return max(
             (self.weights[part] if self.offload else resident) + self.activations[part] for part in self.activations
@@ -117,12 +125,14 @@ class Estimate:
 
 @dataclass(eq=False)
 class UltraPixelPipeline:
-    """Arguments:
-    c, b, a: the stages.
-    encoder: needed for references and image to image.
-    conditioner: of prompts.
-    device: where to compute.
-    offload: each stage is brought there when its turn comes, and taken away after.
+    """The cascade as a pipeline from prompts to pictures.
+
+    Arguments:
+        c, b, a: the stages.
+        encoder: needed for references and image to image.
+        conditioner: of prompts.
+        device: where to compute.
+        offload: each stage is brought there when its turn comes, and taken away after.
     """
 
     c: GuidedStageC
@@ -156,7 +166,7 @@ class UltraPixelPipeline:
         options: SamplingOptions = SamplingOptions(),
         on_step: OnStep = lambda part, done, total: None,
     ) -> Made:
-        """Make pictures.
+        """Generate pictures.
 
         Arguments:
             prompts: for the conditioner, one a picture (text, a label, None).
@@ -192,7 +202,7 @@ class UltraPixelPipeline:
         return Made(rounded.permute(0, 2, 3, 1).cpu().numpy(), semantic.cpu(), (low if guided else semantic).cpu())
 
     def estimate(self, size: Grid, count: int = 1, options: SamplingOptions | None = None) -> Estimate:
-        """What a call will need, from the shapes alone."""
+        """Estimate what a call will need, from the shapes alone."""
         options = options or SamplingOptions()
         call = _Calls(self, size, count)
         costs = {"c": call.stage_c(options.high), "b": call.stage_b(options.decode), "a": call.stage_a()}

@@ -31,10 +31,12 @@ MOST_IMAGES = 10_000
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Arguments:
-    pixels: in 0..1.
-    window: the values of 0 and 1 in the image's unit.
-    spacing_mm: between rows and columns.
+    """A user's image in the cascade's range, with what is needed to return to its own unit.
+
+    Arguments:
+        pixels: in 0..1.
+        window: the values of 0 and 1 in the image's unit.
+        spacing_mm: between rows and columns.
     """
 
     pixels: Float[Tensor, "1 3 _h _w"]
@@ -46,10 +48,11 @@ class Reference:
 
     @property
     def size(self) -> Grid:
+        """Height and width in pixels."""
         return self.pixels.shape[2], self.pixels.shape[3]
 
     def facts(self, size: Grid) -> dict[str, Any]:
-        """What the record of a picture of that size says of it."""
+        """JSON facts on the reference for the record of a picture of this size; the pixel spacing is scaled to it."""
         scaled = None
         if self.spacing_mm is not None:
             scaled = [mm * of / to for mm, of, to in zip(self.spacing_mm, self.size, size, strict=True)]
@@ -63,7 +66,7 @@ class Reference:
 
 
 def read_reference(place: str) -> Reference:
-    """The one image of a place, or `PLACE#7` of several. Raises: UnreadableInput, UsageError."""
+    """Read the one image of a place, or image 7 of several as `PLACE#7`. Raises: UnreadableInput, UsageError."""
     from oddpixel.datasets.source import open_source
 
     base, mark, number = place.rpartition("#")
@@ -82,7 +85,10 @@ def read_reference(place: str) -> Reference:
 
 
 def reference_of(image: Image) -> Reference:
-    """Raises: InvalidImage where a picture must not or cannot be made like it."""
+    """Convert an image to a reference: 0..1 between the limits of its window.
+
+    Raises: InvalidImage where a picture must not or cannot be made like it.
+    """
     if image.may_show_text:
         raise InvalidImage(
             f"{image.source} may show text in its pixels, such as a patient's name; a picture made from it could show the same"
@@ -99,7 +105,7 @@ def reference_of(image: Image) -> Reference:
 
 
 def size_like(size: Grid) -> Grid:
-    """The proportions of that size at an area of 512 x 512, in multiples of 16 pixels. Raises: UsageError."""
+    """An output size of the same proportions: an area of 512 x 512, in multiples of 16 pixels. Raises: UsageError."""
     if max(size) / min(size) > MOST_OBLONG:
         raise UsageError(
             f"the image is more oblong ({size[0]} x {size[1]}) than {MOST_OBLONG:g} to 1; name a --size, or a part of it"

@@ -19,18 +19,20 @@ PLACES = ("like", "image", "control", "mask")
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Arguments:
-    prompt: a label, or text for a cascade that reads text; None leaves the choice to the cascade.
-    negative_prompt: what the picture is led away from.
-    size: height and width in pixels; None gives 512 x 512, or the proportions of `like` at that area.
-    count: pictures, with seeds from `seed` on.
-    like: a place; the low-resolution blueprint of this image guides the picture.
-    image: a place; the picture starts from this image with noise of `strength`.
-    strength: above 0 and below 1; `STRENGTH` where None.
-    control: a place; what an adapter for edges or masks is shown of this image.
-    mask: a place; white hides what is to be made anew.
-    steps: of both passes of stage C; the cascade's own where None.
-    format: of the files: png, jpeg, webp or tiff.
+    """What to generate; limits are checked when the request is made.
+
+    Arguments:
+        prompt: a label, or text for a cascade that reads text; None leaves the choice to the cascade.
+        negative_prompt: what the picture is led away from.
+        size: height and width in pixels; None gives 512 x 512, or the proportions of `like` at that area.
+        count: pictures, with seeds from `seed` on.
+        like: a place; the low-resolution blueprint of this image guides the picture.
+        image: a place; the picture starts from this image with noise of `strength`.
+        strength: above 0 and below 1; `STRENGTH` where None.
+        control: a place; what an adapter for edges or masks is shown of this image.
+        mask: a place; white hides what is to be made anew.
+        steps: of both passes of stage C; the cascade's own where None.
+        format: of the files: png, jpeg, webp or tiff.
     """
 
     prompt: str | None = None
@@ -64,6 +66,6 @@ class Request:
             )
 
     def described(self) -> dict[str, Any]:
-        """For the record beside a picture: images by their names, never with the folders they lie in."""
+        """The request as JSON for a picture's record: images by name, never with the folders they lie in."""
         given = asdict(self)
         return given | {name: given[name] and plain_text(Path(given[name]).name) for name in PLACES}

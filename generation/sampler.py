@@ -25,11 +25,13 @@ Time = Float[Tensor, "_b"]
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Arguments:
-    t: what the network was told.
-    x: after the step, still noisy.
-    x_0: as estimated in it.
-    noise: as estimated in it.
+    """The state after one denoising step.
+
+    Arguments:
+        t: what the network was told.
+        x: after the step, still noisy.
+        x_0: as estimated in it.
+        noise: as estimated in it.
     """
 
     t: Time
@@ -52,7 +54,7 @@ def steps(
     eta: float = 1.0,
     start: float = 1.0,
 ) -> Iterator[Step]:
-    """Every step from time `start` to 0.
+    """Yield every step from time `start` to 0.
 
     Arguments:
         predict: (x, t told, t on the grid) -> noise; the network takes the one, schedules of guidance the other.
@@ -93,16 +95,18 @@ class Guidance:
     until: float = 1.0
 
     def at(self, t: float) -> float:
-        """The scale at time t."""
+        """The guidance scale at time t."""
         if not self.since <= t <= self.until:
             return 1.0
         return self.scale if self.at_end is None else self.scale * t + self.at_end * (1 - t)
 
     @property
     def is_needed(self) -> bool:
+        """Whether any time needs the unconditional estimate."""
         return self.scale != 1.0 or self.at_end not in (None, 1.0)
 
     def mix(self, with_condition: Latent, without: Latent, t: float) -> Latent:
+        """Mix the conditional and the unconditional noise estimate at time t, and rescale the mixture."""
         mixed = torch.lerp(without, with_condition, self.at(t))
         if self.rescale == 0:
             return mixed
@@ -114,6 +118,6 @@ class Guidance:
 def seeded_noise(
     seeds: list[int], shape: tuple[int, int, int], device: torch.device | str = "cpu"
 ) -> Callable[[], Tensor]:
-    """Draws `[b, c, h, w]`, each sample from its own seed: the same picture whatever its batch mates."""
+    """A function that draws noise `[b, c, h, w]`, each sample from its own seed, so that batch mates do not matter."""
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     return lambda: torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)

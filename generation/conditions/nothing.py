@@ -12,11 +12,13 @@ from .tokens import Conditions
 
 
 class NoConditioner:
+    """Gives zeros, for a cascade without a text encoder."""
+
     def __init__(self, *, text: int, pooled: int, picture: int, slots: int = 77) -> None:
         self.text, self.pooled, self.picture, self.slots = text, pooled, picture, slots
 
     def __call__(self, prompts: list[Any]) -> Conditions:
-        """Raises: UsageError where anything is requested."""
+        """Zero tokens for a batch without prompts. Raises: UsageError where anything is requested."""
         if wrong := [each for each in prompts if each not in (None, "")]:
             raise UsageError(f"this cascade has no conditioner that understands {wrong[0]!r}; give it text weights")
         count = len(prompts)

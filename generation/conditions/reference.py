@@ -20,9 +20,11 @@ LOOK_SIDE = 64  # a smaller one is enlarged: a deviation needs several places
 
 
 class ReferenceConditioner(nn.Module):
-    """Arguments:
-    labels: of what may be requested by name; its picture token has twice the latent's channels.
-    encoder: pictures in 0..1 to semantic latents.
+    """Conditions on labels, and on the style of a reference picture.
+
+    Arguments:
+        labels: of what may be requested by name; its picture token has twice the latent's channels.
+        encoder: pictures in 0..1 to semantic latents.
     """
 
     def __init__(self, labels: LabelConditioner, encoder: nn.Module) -> None:
@@ -31,7 +33,7 @@ class ReferenceConditioner(nn.Module):
 
     @torch.no_grad()
     def forward(self, prompts: list[Any]) -> Conditions:
-        """Of labels, pictures `[3, h, w]`, pairs of both, or None. Raises: UsageError."""
+        """Tokens for labels, pictures `[3, h, w]` in 0..1, pairs of both, or None. Raises: UsageError."""
         pairs = [
             each if isinstance(each, tuple) else (None, each) if isinstance(each, Tensor) else (each, None)
             for each in prompts
@@ -47,6 +49,7 @@ class ReferenceConditioner(nn.Module):
 
 
 def look_of(latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 _d"]:
+    """The style token of semantic latents: mean and standard deviation of each channel."""
     return torch.cat([latent.mean((2, 3)), latent.std((2, 3))], dim=1)[:, None]
 
 

@@ -15,9 +15,11 @@ from ..sampler import Guidance, PredictNoise
 
 @dataclass(frozen=True, eq=False)
 class Conditions:
-    """Arguments:
-    pooled: one vector a sample.
-    text, picture: for stage C alone; a vector a token, and one for the picture.
+    """Condition tokens of a batch.
+
+    Arguments:
+        pooled: one vector a sample.
+        text, picture: for stage C alone; a vector a token, and one for the picture.
     """
 
     pooled: Float[Tensor, "_b 1 _d"]
@@ -28,20 +30,24 @@ class Conditions:
         return len(self.pooled)
 
     def empty(self) -> Conditions:
-        """Nothing requested: zeros."""
+        """Unconditional tokens of the same shapes: zeros."""
         return self.each(torch.zeros_like)
 
     def at(self, index: slice) -> Conditions:
+        """The tokens of some samples of the batch."""
         return self.each(lambda tokens: tokens[index])
 
     def for_stage_b(self) -> Conditions:
+        """The pooled tokens alone, which is all that stage B takes."""
         return Conditions(self.pooled)
 
     def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of `CascadeUNet.predict_noise`, without tokens that are None."""
         found = {"pooled": self.pooled, "text": self.text, "picture": self.picture}
         return {name: value for name, value in found.items() if value is not None}
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Conditions:
+        """Apply a function to every token tensor."""
         return Conditions(
             change(self.pooled),
             None if self.text is None else change(self.text),
@@ -50,7 +56,7 @@ class Conditions:
 
 
 def together(one: Conditions, other: Conditions) -> Conditions:
-    """As one batch."""
+    """Concatenate two batches of conditions."""
     return Conditions(
         torch.cat([one.pooled, other.pooled]),
         None if one.text is None or other.text is None else torch.cat([one.text, other.text]),
@@ -64,7 +70,7 @@ def contrasted(
     conditions: Conditions,
     against: Conditions | None = None,
 ) -> PredictNoise:
-    """A denoiser guided without a classifier.
+    """A denoiser with classifier-free guidance.
 
     Arguments:
         predict: (x, t, conditions) -> noise; called with the batch twice over where guidance acts, the conditions half first.

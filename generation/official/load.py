@@ -30,9 +30,11 @@ from . import names, sizes
 
 @dataclass(frozen=True)
 class Kind:
-    """Arguments:
-    stems: file names without suffix, the preferred first.
-    known: SHA-256 of released files, as their users have posted them.
+    """One kind of released file.
+
+    Arguments:
+        stems: file names without suffix, the preferred first.
+        known: SHA-256 of released files, as their users have posted them.
     """
 
     stems: tuple[str, ...]
@@ -58,9 +60,11 @@ SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 
 @dataclass(frozen=True)
 class Found:
-    """Arguments:
-    sha256: of the file.
-    is_known: whether it is that of a released file; another one may be a conversion, or something else.
+    """A weight file in the folder.
+
+    Arguments:
+        sha256: of the file.
+        is_known: whether it is that of a released file; another one may be a conversion, or something else.
     """
 
     path: Path
@@ -71,7 +75,7 @@ class Found:
 def from_official(
     folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None, offload: bool = False
 ) -> UltraPixelPipeline:
-    """A pipeline of released files.
+    """Load a pipeline from released files.
 
     Arguments:
         dtype: of stages A, B and C; bfloat16 on a GPU and float32 elsewhere where None. float16 overflows in them.
@@ -122,7 +126,7 @@ def from_official(
 
 
 def find(folder: Path) -> dict[str, Found]:
-    """The files of a folder, with their hashes. Raises: MissingWeights, naming what is not there."""
+    """Find the weight files of a folder and hash them. Raises: MissingWeights, naming what is missing."""
     if not folder.is_dir():
         raise MissingWeights(f"no folder {folder}; name the one with Stable Cascade's and UltraPixel's files")
     found, lacking = {}, []

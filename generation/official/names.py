@@ -23,11 +23,12 @@ NUMBERED = re.compile(r"(?:module\.)?(\d+)\.([01])\.(.+)")
 
 
 def unet(official: Mapping[str, Tensor]) -> Weights:
-    """Of stage B or C."""
+    """Rename the weights of stage B or C to diffusers' names."""
     return cast(Weights, convert_stable_cascade_unet_single_file_to_diffusers(dict(official)))
 
 
 def stage_a(official: Mapping[str, Tensor]) -> Weights:
+    """Rename the weights of stage A."""
     return {
         "network." + name.replace("vquantizer.codebook", "vquantizer.embedding"): value
         for name, value in official.items()
@@ -35,7 +36,10 @@ def stage_a(official: Mapping[str, Tensor]) -> Weights:
 
 
 def guidance(official: Mapping[str, Tensor]) -> Weights:
-    """Raises: WrongArchitecture where names are not those of two pairs of networks."""
+    """Rename UltraPixel's weights to those of `GuidanceNetworks`, leaving out the unused ones.
+
+    Raises: WrongArchitecture where names are not those of two pairs of networks.
+    """
     found = {name: NUMBERED.fullmatch(name) for name in official}
     if unknown := [name for name, match in found.items() if match is None]:
         raise WrongArchitecture(f"{unknown[0]} is no name of UltraPixel's guidance; is this another file?")

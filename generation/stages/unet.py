@@ -28,7 +28,7 @@ Parametrisation = Literal["noise", "velocity"]
 
 
 class CascadeUNet(StableCascadeUNet):
-    """Arguments are diffusers'."""
+    """The network of stages B and C; arguments are those of diffusers' `StableCascadeUNet`."""
 
     config: Any
     embedding: Any
@@ -42,10 +42,12 @@ class CascadeUNet(StableCascadeUNet):
     def get_timestep_ratio_embedding(
         self, timestep_ratio: Float[Tensor, "b"], max_positions: int = 10_000
     ) -> Float[Tensor, "b d"]:
+        """Embed timesteps in float32, whatever the network's precision."""
         width = int(self.config.timestep_ratio_embedding_dim)
         return time_embedding(timestep_ratio, width, max_positions).to(self.dtype)
 
     def get_clip_embeddings(self, clip_txt_pooled: Tensor, clip_txt: Any = None, clip_img: Any = None) -> Tensor:
+        """Condition tokens; a pooled text of shape [b, d] is taken like [b, 1, d]."""
         pooled = clip_txt_pooled[:, None] if clip_txt_pooled.ndim == 2 else clip_txt_pooled
         tokens: Tensor = super().get_clip_embeddings(pooled, clip_txt, clip_img)
         return tokens
@@ -98,7 +100,7 @@ class CascadeUNet(StableCascadeUNet):
         return sigma * x + alpha * output
 
     def initialise(self) -> None:
-        """Weights to train from."""
+        """Initialise the weights for training (Wuerstchen)."""
         depth = sum(self.config.down_num_layers_per_block)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):

@@ -31,6 +31,8 @@ Both = tuple[dict[int, Latents], dict[int, Latents]]  # to learn from, and held 
 
 
 class AdapterLoss(nn.Module):
+    """Stage C's denoising loss with the adapter, on semantic latents."""
+
     def __init__(self, cascade: Cascade, adapter: Adapter) -> None:
         super().__init__()
         self.options, self.labels, self.stage, self.adapter = cascade.options, cascade.labels, cascade.c, adapter
@@ -43,6 +45,7 @@ class AdapterLoss(nn.Module):
         labels: Int64[Tensor, "b"],
         shown: Float[Tensor, "b k s s"] | None = None,
     ) -> DenoisingLosses:
+        """Losses of the adapted noise estimate; `shown` is the control network's input."""
         at = noised(x_0, noise, t, self.options.shift((x_0.shape[2], x_0.shape[3])))
         conditions = told(self.labels, labels, x_0.new_zeros(len(x_0), 1, self.labels.picture))
         network = self.adapter.network
@@ -52,11 +55,13 @@ class AdapterLoss(nn.Module):
 
 
 class AdapterTask(LatentTask):
-    """Arguments:
-    latents: to learn from and held out, by side of the crops.
-    crops: the same crops as pictures, for a control.
-    cascade_sha256: of what is adapted.
-    about: title, licence, attribution of the pictures.
+    """The training task of an adapter, with the cascade frozen.
+
+    Arguments:
+        latents: to learn from and held out, by side of the crops.
+        crops: the same crops as pictures, for a control.
+        cascade_sha256: of what is adapted.
+        about: title, licence, attribution of the pictures.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class AdapterTask(LatentTask):
         self.before = {f"mse_{side}_without": self._error(side, is_shown=False) for side in self.held_out}
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """Latents with noise, times, labels drawn uniformly, and control inputs."""
         known, rows = self.drawn(len(indices), generator)
         side = next(side for side, each in self.train.items() if each is known)
         x_0 = known.high[rows].float()
@@ -93,11 +99,12 @@ class AdapterTask(LatentTask):
         return batch
 
     def validate(self) -> dict[str, float]:
-        """Held-out error of the noise with the adapter, and as it was without."""
+        """Held-out error of the noise with the adapter, and without it."""
         self.figures = self.before | {f"mse_{side}_with": self._error(side, is_shown=True) for side in self.held_out}
         return self.figures
 
     def save(self, folder: Path, record: dict[str, Any]) -> None:
+        """Write the adapter, with its figures and the credits of its pictures."""
         save_adapter(folder, self.adapter, self.sha256, record | {"figures": self.figures, "data": self.about})
 
     def _shown(self, pictures: Tensor, generator: torch.Generator) -> Tensor:
@@ -131,9 +138,11 @@ def prepare(
     minutes: float | None = None,
     device: str | None = None,
 ) -> Trainer:
-    """Arguments:
-    places: the pictures; the recipe's corpora where none are named.
-    start_from: the cascade to adapt; the bundled one where None.
+    """Set up the training of an adapter by its recipe.
+
+    Arguments:
+        places: the pictures; the recipe's corpora where none are named.
+        start_from: the cascade to adapt; the bundled one where None.
 
     Raises: UsageError, UnreadableInput, ModelError.
     """

@@ -23,6 +23,8 @@ from .task import LatentTask
 
 
 class GuidanceLoss(nn.Module):
+    """Stage C's denoising loss with guidance from its own low-resolution features."""
+
     def __init__(self, cascade: Cascade) -> None:
         super().__init__()
         self.options, self.labels, self.stage = cascade.options, cascade.labels, cascade.c
@@ -36,6 +38,7 @@ class GuidanceLoss(nn.Module):
         t: Float[Tensor, "b"],
         is_guided: bool = True,
     ) -> DenoisingLosses:
+        """Losses of the guided noise estimate on high-resolution latents, given low-resolution ones."""
         grid = high.shape[2], high.shape[3]
         conditions = told(
             self.labels,
@@ -60,7 +63,7 @@ def _still(stage: GuidedStageC) -> GuidedStageC:
 
 
 class GuidanceTask(LatentTask):
-    """Arguments are those of `StageCTask`; sides above that of the low-resolution pass."""
+    """The training task of the guidance networks; arguments as for `StageCTask`, sides above the low-resolution pass's."""
 
     def __init__(
         self, cascade: Cascade, train: dict[int, Latents], held_out: dict[int, Latents], shares: Sequence[float]
@@ -72,6 +75,7 @@ class GuidanceTask(LatentTask):
         cascade.c.networks.requires_grad_(True)
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """Latents of one side at both resolutions, with noise and times."""
         known, rows = self.drawn(len(indices), generator)
         high, low = known.high[rows].float(), known.low[rows].float()
         return {
@@ -84,7 +88,7 @@ class GuidanceTask(LatentTask):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Held-out error of the noise, with guidance and without."""
+        """Held-out error of the noise by side, with guidance and without."""
         figures = {}
         for side, latents in self.held_out.items():
             for name, is_guided in (("guided", True), ("unguided", False)):

@@ -28,7 +28,7 @@ Encode = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Latents:
-    """Crops of one side.
+    """Latents of crops of one side.
 
     Arguments:
         high: of the crops, in half precision: rounded by a two-thousandth of what B and C miss.
@@ -44,16 +44,19 @@ class Latents:
         return len(self.high)
 
     def to(self, device: torch.device) -> Latents:
+        """The latents on another device."""
         return Latents(self.high.to(device), self.low.to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True)
 class LatentMaker:
-    """Arguments:
-    encode: crops in 0..1 to latents.
-    weights: what `encode` depends on.
-    low_side: pixels of the low-resolution pass, or None for latents of the crops alone.
-    bf16: encode in half the time, with errors of half a percent.
+    """Computes latents of random crops once, and keeps them in a file.
+
+    Arguments:
+        encode: crops in 0..1 to latents.
+        weights: what `encode` depends on.
+        low_side: pixels of the low-resolution pass, or None for latents of the crops alone.
+        bf16: encode in half the time, with errors of half a percent.
     """
 
     encode: Encode
@@ -64,7 +67,7 @@ class LatentMaker:
     bf16: bool = False
 
     def latents(self, counts: Mapping[int, int], kept: Path) -> dict[int, Latents]:
-        """By side of the crops, in pixels.
+        """Latents by side of the crops in pixels, from the file where it fits.
 
         Arguments:
             counts: crops of each side.
@@ -112,12 +115,15 @@ class LatentMaker:
 
 
 def moved(latents: dict[int, Latents], device: torch.device) -> dict[int, Latents]:
+    """The latents of all sides on another device."""
     return {side: each.to(device) for side, each in latents.items()}
 
 
 def fewer(count: int, side: int, smallest: int) -> int:
-    """How many crops of this side cost about as much as `count` of the smallest; a power of two divides them, so that processes
-    can share them evenly."""
+    """How many crops of this side cost about as much as `count` of the smallest.
+
+    A power of two divides them, so that processes can share them evenly.
+    """
     return max(count >> int(2 * math.log2(side / smallest)), 1)
 
 

@@ -31,12 +31,14 @@ SLICE_GAIN = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Arguments:
-    stored: `[3, h, w]` each, on one device.
-    labels: a number each; 0 is no label.
-    whole: labels whose pictures are shown whole: slices of scans.
-    shares: of the crops, by label; labels without one share what is left by area.
-    about: title, licence, attribution.
+    """Training pictures on one device, with labels and weights for drawing crops.
+
+    Arguments:
+        stored: `[3, h, w]` each, on one device.
+        labels: a number each; 0 is no label.
+        whole: labels whose pictures are shown whole: slices of scans.
+        shares: of the crops, by label; labels without one share what is left by area.
+        about: title, licence, attribution.
     """
 
     stored: Sequence[UInt8[Tensor, "3 _h _w"]]
@@ -49,13 +51,16 @@ class Pictures:
         return len(self.stored)
 
     def part(self, chosen: slice) -> Pictures:
+        """Some of the pictures, with their labels."""
         return replace(self, stored=self.stored[chosen], labels=self.labels[chosen])
 
     def to(self, device: torch.device | str) -> Pictures:
+        """The pictures on another device."""
         return replace(self, stored=tuple(each.to(device) for each in self.stored))
 
     @property
     def sha256(self) -> str:
+        """Hash of all stored pixels, in order."""
         digest = hashlib.sha256()
         for each in self.stored:
             digest.update(each.cpu().numpy().tobytes())
@@ -74,7 +79,7 @@ class Pictures:
     def crops(
         self, count: int, side: int, generator: torch.Generator
     ) -> tuple[Float[Tensor, "b 3 s s"], Int64[Tensor, "b"]]:
-        """Squares of `side` pixels in 0..1 and their labels, on the device of the pictures.
+        """Draw square crops of `side` pixels in 0..1 with their labels, on the device of the pictures.
 
         Arguments:
             generator: of the CPU, so that every machine draws the same.
@@ -118,7 +123,7 @@ class Pictures:
 
 
 def take(images: Iterable[tuple[Image | Unreadable, int]], least: int, about: dict[str, Any]) -> Pictures:
-    """Display images whose shorter side has `least` pixels. Raises: InvalidImage where none is left."""
+    """Collect display images whose shorter side has at least `least` pixels. Raises: InvalidImage where there are none."""
     stored, labels = [], []
     for image, label in images:
         if not isinstance(image, Image) or image.unit != "display" or min(image.pixels.shape[1:]) < least:

@@ -53,7 +53,7 @@ def train(
     only: str | None = None,
     device: str | None = None,
 ) -> str:
-    """Train what is left to train. Returns the stage that was reached.
+    """Train the stages that are left to train. Returns the last stage reached.
 
     Arguments:
         places: images of the user's own; the recipe's corpora where none are named.

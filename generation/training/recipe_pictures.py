@@ -28,7 +28,10 @@ HELD_SLICES, GAP = 16, 8  # the last of a volume without a sibling, and those be
 
 
 def pictures_of(recipe: dict[str, Any], places: Sequence[str], role: Role) -> Pictures:
-    """Raises: UsageError, UnreadableInput, InvalidImage."""
+    """The pictures of one role: the user's own where places are given, else those of the recipe's corpora.
+
+    Raises: UsageError, UnreadableInput, InvalidImage.
+    """
     data, labels = recipe.get("data", {}), recipe["model"].get("labels", [])
     least = data.get("least", 256)
     if places:

@@ -22,8 +22,10 @@ WINDOWED = ("ct",)
 
 
 def slices_of(path: Path, label: str) -> Iterator[UInt8[np.ndarray, "3 s s"]]:
-    """Square pictures of the slices of a NIfTI file that show something, centred: anterior or superior up, the patient's right on
-    the left (sagittal: anterior on the left), as radiologists see them."""
+    """Yield square pictures of those slices of a NIfTI volume that show something, centred, in radiological orientation.
+
+    Anterior or superior is up, the patient's right on the left; in sagittal slices anterior is on the left.
+    """
     import nibabel
 
     upright: Any = nibabel.as_closest_canonical(nibabel.load(path))

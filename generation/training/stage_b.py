@@ -28,6 +28,8 @@ HELD_OUT, SAMPLES, SAMPLING_STEPS = 16, 4, 10
 
 
 class StageBLoss(nn.Module):
+    """Stage B's denoising loss on residual latents."""
+
     def __init__(self, cascade: Cascade) -> None:
         super().__init__()
         self.b = cascade.b
@@ -40,6 +42,7 @@ class StageBLoss(nn.Module):
         noise: Float[Tensor, "b c h w"],
         t: Float[Tensor, "b"],
     ) -> DenoisingLosses:
+        """Losses of the noise estimate, given the semantic and the coarse latent."""
         at = noised(residual, noise, t)
         pooled = residual.new_zeros(len(residual), 1, self.b.config.clip_text_pooled_in_channels)
         predicted = self.b.predict_noise(at.x, at.told, pooled=pooled, semantic=semantic, coarse=coarse)
@@ -47,10 +50,12 @@ class StageBLoss(nn.Module):
 
 
 class StageBTask(LatentTask):
-    """Arguments:
-    train: stage A's latents by side of the crops.
-    held_out: pictures.
-    shares: of the steps, by side.
+    """The training task of stage B.
+
+    Arguments:
+        train: stage A's latents by side of the crops.
+        held_out: pictures.
+        shares: of the steps, by side.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class StageBTask(LatentTask):
 
     @torch.no_grad()
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """Residuals with noise and times; the semantic latents are slightly noisy."""
         known, rows = self.drawn(len(indices), generator)
         encoder = self.cascade.encoder
         latent = known.high[rows].float()
@@ -80,7 +86,7 @@ class StageBTask(LatentTask):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """On held-out crops: error of the noise; likeness of one sample, of the mean of several, and of the linear decoder."""
+        """Held-out error of the noise, and PSNR of one sample, of the mean of several, and of the linear decoder."""
         generator = torch.Generator().manual_seed(0)
         pictures, _ = self.held_out.crops(HELD_OUT, max(self.sides), generator)
         cascade = self.cascade

@@ -24,6 +24,8 @@ NOTHING_TOLD, NO_LOOK = 0.05, 0.5
 
 
 class StageCLoss(nn.Module):
+    """Stage C's denoising loss on semantic latents."""
+
     def __init__(self, cascade: Cascade) -> None:
         super().__init__()
         self.options = cascade.options
@@ -37,6 +39,7 @@ class StageCLoss(nn.Module):
         labels: Int64[Tensor, "b"],
         looks: Float[Tensor, "b 1 d"],
     ) -> DenoisingLosses:
+        """Losses of the noise estimate, given labels and style tokens."""
         grid = x_0.shape[2], x_0.shape[3]
         at = noised(x_0, noise, t, self.options.shift(grid))
         conditions = told(self.labels, labels, looks)
@@ -45,14 +48,17 @@ class StageCLoss(nn.Module):
 
 
 def told(conditioner: LabelConditioner, labels: Tensor, looks: Tensor) -> Conditions:
+    """Conditions of label numbers and style tokens; 0 is no label."""
     pooled = conditioner.pooled(labels)[:, None]
     return Conditions(pooled, conditioner.text(labels).unflatten(1, (conditioner.slots, -1)), looks)
 
 
 class StageCTask(LatentTask):
-    """Arguments:
-    train, held_out: latents by side of the crops.
-    shares: of the steps, by side.
+    """The training task of stage C and of the label embeddings.
+
+    Arguments:
+        train, held_out: latents by side of the crops.
+        shares: of the steps, by side.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class StageCTask(LatentTask):
         cascade.labels.requires_grad_(True)
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """Latents with noise and times; labels and style tokens are dropped at random."""
         known, rows = self.drawn(len(indices), generator)
         x_0 = known.high[rows].float()
         chances = torch.rand(2, len(rows), generator=generator, device=self.device)
@@ -80,6 +87,7 @@ class StageCTask(LatentTask):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
+        """Held-out error of the noise by side, conditioned on the label alone."""
         return {f"mse_{side}": self._held_out(latents) for side, latents in self.held_out.items()}
 
     def _held_out(self, latents: Latents) -> float:
