@@ -55,7 +55,7 @@ class Arrivals:
         Raises: MissingFile where the folder is gone.
         """
         if not self.folder.is_dir():
-            raise MissingFile(f"{self.folder} is no longer there; the same command goes on once it is back")
+            raise MissingFile(f"{self.folder} no longer exists; run the same command again once it is back")
         listing = merged([walk(self.folder, file=_file)])
         waiting = [entry for entry in listing.entries if entry.error is None and _waits(entry)]
         self.left_out = (*listing.left_out, *(LeftOut(entry.name, HALF) for entry in waiting))

@@ -35,14 +35,12 @@ def profile_of(primaries: int, transfer: int) -> tuple[bytes | None, dict[str, A
     The profile is None where the colours are sRGB already or cannot be converted.
     """
     if (curve := HIGH_DYNAMIC_RANGE.get(transfer)) is not None:
-        return None, {"notes": [f"high dynamic range ({curve}) is not mapped to sRGB: values are those of the file"]}
+        return None, {"notes": [f"high dynamic range ({curve}) is not mapped to sRGB: values are as stored"]}
     if primaries == 2 or (primaries in (1, 5, 6, 7) and transfer in LIKE_SRGB):
         # Primaries of standard-definition video stand in countless photographs that are sRGB in truth.
         return None, {}
     if primaries not in PRIMARIES or not (transfer in LIKE_SRGB or transfer in GAMMAS):
-        return None, {
-            "notes": [f"colour code points {primaries}/{transfer} are not known: colours are those of the file"]
-        }
+        return None, {"notes": [f"colour code points {primaries}/{transfer} are unknown: colours are not converted"]}
     return _profile(primaries, transfer), {"colour_code_points": f"{primaries}/{transfer}"}
 
 

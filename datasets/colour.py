@@ -32,8 +32,8 @@ def to_srgb(colours: np.ndarray, white: int, profile: bytes) -> tuple[np.ndarray
     num_channels = 1 if colours.ndim == 2 else colours.shape[2]
     # A grey picture in an RGB space is one whose three colours are equal.
     if num_channels != num_colours and (num_channels, num_colours) != (1, 3):
-        colour_space = technical_text(profile[16:20]) or "nothing"
-        return _refused(colours, f"it is for {colour_space}, the picture has {num_channels} channels")
+        colour_space = technical_text(profile[16:20]) or "no colour space"
+        return _refused(colours, f"it is for {colour_space}, but the image has {num_channels} channels")
     try:
         name = profile_name(profile)
         if space != "cmyk" and is_srgb(profile, space):
@@ -108,5 +108,5 @@ def _srgb() -> bytes:
 def _refused(colours: np.ndarray, reason: str) -> tuple[np.ndarray, dict[str, Any]]:
     return colours, {
         "icc_profile": f"ignored: {reason}",
-        "notes": [f"the colour profile cannot be applied ({reason}): colours are those of the file"],
+        "notes": [f"the colour profile cannot be applied ({reason}): colours are not converted"],
     }

@@ -38,7 +38,7 @@ class _Collector(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = ABOUT.sub("", record.getMessage())
-        note = f"the file is damaged or unusual, its decoder says: {technical_text(message)}"
+        note = f"the file is damaged or unusual; its decoder reports: {technical_text(message)}"
         is_news = note not in self.notes and self.ignored.search(message) is None
         if is_news and record.thread == self.thread and len(self.notes) < MOST:
             self.notes.append(note)

@@ -72,9 +72,11 @@ class Decoding:
         channels, height, width = frame.shape
         self.limits.check_size(width, height)
         if frame.stored.dtype.kind not in "uif":
-            raise UnsupportedEncoding(f"samples of type {frame.stored.dtype}; whole and real numbers are read")
+            raise UnsupportedEncoding(
+                f"samples of type {frame.stored.dtype} are not supported; integers and floating-point numbers are"
+            )
         if channels not in (1, 3):
-            raise UnsupportedEncoding(f"{channels} samples per pixel; images have 1 or 3")
+            raise UnsupportedEncoding(f"{channels} samples per pixel are not supported; 1 or 3 are")
         return rounding_noted(without_values_masked(frame))
 
     def coefficients(self) -> Coefficients | None:
@@ -122,7 +124,7 @@ def references(file: BinaryIO, limits: Limits) -> list[list[str]]:
     with _typed_errors():
         paths = referenced_files(file)
         if len(paths) > limits.max_frames:
-            raise TooLarge(f"{len(paths)} files, over the cap of {limits.max_frames}")
+            raise TooLarge(f"the DICOMDIR references {len(paths)} files, over the cap of {limits.max_frames}")
         return paths
 
 
@@ -138,14 +140,18 @@ def identify(head: bytes, name: str, *, any_suffix: bool = False) -> tuple[str, 
         if (format_name := kind.recognise(head)) is not None:
             if promised not in (None, format_name) and not any_suffix:
                 raise UnsupportedFormat(
-                    f"named {suffix} but its content is {format_name}, not {promised}; rename it, or read it with any_suffix "
-                    "(--any-suffix)"
+                    f"the content is {format_name}, not {promised} as the suffix {suffix} promises; rename the file, or use "
+                    "any_suffix (--any-suffix)"
                 )
             return format_name, kind
     supported = ", ".join(sorted(set(known_suffixes().values())))
-    promise = f"named {suffix} but its content is not {promised}: " if promised else "of no known image format: "
-    begins = f"its first byte is {head.hex()}" if len(head) == 1 else f"its first bytes are {head[:8].hex(' ')}"
-    raise UnsupportedFormat(f"{promise}{begins} (hexadecimal); known are {supported}")
+    promise = (
+        f"the content is not {promised}, which the suffix {suffix} promises: "
+        if promised
+        else "the format is unknown: "
+    )
+    begins = f"the only byte is {head.hex()}" if len(head) == 1 else f"the first bytes are {head[:8].hex(' ')}"
+    raise UnsupportedFormat(f"{promise}{begins} (hexadecimal); supported formats are {supported}")
 
 
 def keyed_hash(key: bytes, text: str) -> str:
@@ -171,5 +177,5 @@ class _typed_errors:
 
 
 def _corrupt(error: Exception) -> UnreadableInput:
-    text = str(technical_text(str(error), LONGEST_REASON)) or "no further word from the decoder"
+    text = str(technical_text(str(error), LONGEST_REASON)) or "the decoder gives no reason"
     return CorruptFile(f"cannot be decoded: {text} ({type(error).__name__}); {GET_ANOTHER}")

@@ -55,12 +55,12 @@ def check_header(stream: Codestream, dataset: Any) -> list[str]:
     samples, columns, rows = (int(dataset.get(name, 1) or 1) for name in ("SamplesPerPixel", "Columns", "Rows"))
     if (stream.width, stream.height or rows, stream.num_components) != (columns, rows, samples):
         raise CorruptFile(
-            f"the header declares {columns} x {rows} pixels of {samples} sample(s), the compressed frame "
-            f"{stream.width} x {stream.height} of {stream.num_components}; get the file from its source again"
+            f"the header declares {columns} x {rows} pixels of {samples} sample(s), but the compressed "
+            f"frame has {stream.width} x {stream.height} of {stream.num_components}; get the file from its source again"
         )
     if stream.bits == _bits_stored(dataset):
         return []
-    return [f"the header declares {_bits_stored(dataset)} bits stored, the compressed frame {stream.bits}"]
+    return [f"the header declares {_bits_stored(dataset)} bits stored, but the compressed frame has {stream.bits}"]
 
 
 def check_depth(samples: np.ndarray, dataset: Any) -> None:
@@ -69,7 +69,7 @@ def check_depth(samples: np.ndarray, dataset: Any) -> None:
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
     if samples.min() < low or samples.max() > high:
         raise CorruptFile(
-            f"the header declares {bits} bits stored ({low} to {high}), the compressed frame holds values from "
+            f"the header declares {bits} bits stored ({low} to {high}), but the compressed frame holds values from "
             f"{samples.min()} to {samples.max()}; get the file from its source again"
         )
 

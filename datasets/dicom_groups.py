@@ -40,8 +40,8 @@ class FunctionalGroups:
         """Check that a frame has its own value transformation where other frames have one. Raises: CorruptFile."""
         if self.has_own_values and self.item(index, VALUES) is self.dataset:
             raise CorruptFile(
-                f"frame {index} has no rescale of its own, other frames have: its values cannot be compared with theirs; get "
-                "the file from its source again"
+                f"frame {index} has no rescale of its own, but other frames have one: its values cannot be compared with "
+                "theirs; get the file from its source again"
             )
 
     def notes(self) -> list[str]:
@@ -86,10 +86,10 @@ class FunctionalGroups:
         positions = [self.position_mm(index) for index in range(self.num_frames)]
         planes = [(normal, place) for normal, place in zip(normals, positions, strict=True) if place is not None]
         if len(planes) < self.num_frames:
-            return [f"where {self.num_frames - len(planes)} of the frames lie is not said"] if planes else []
+            return [f"the positions of {self.num_frames - len(planes)} frame(s) are not given"] if planes else []
         first = planes[0][0]
         if any(not np.allclose(normal, first, atol=1e-3) for normal, _ in planes):  # type: ignore[arg-type]
-            return ["frames have planes of different orientation: they are read in the order in which they are stored"]
+            return ["frames differ in orientation: they are read in the order in which they are stored"]
         return _order_of(np.array([place for _, place in planes]))
 
 

@@ -40,7 +40,7 @@ def modality_values(samples: np.ndarray, dataset: Any, rescale: Any) -> Values:
         missing = "RescaleSlope" if slope is None else "RescaleIntercept"
         return Values(samples=samples, notes=[f"{missing} is missing: values are as stored"])
     if not np.isfinite([float(slope), float(intercept)]).all() or float(slope) == 0:
-        unusable = f"a rescale slope of {slope} and an intercept of {intercept} are none: values are as stored"
+        unusable = f"rescale slope {slope} and intercept {intercept} cannot be applied: values are as stored"
         return Values(samples=samples, notes=[unusable])
     return Values(samples=samples, slope=float(slope), intercept=float(intercept))
 

@@ -63,7 +63,7 @@ class Entry:
         file = open_regular(self.path)
         if self.inside is not None and not _lies_in(file, self.inside):
             file.close()
-            raise UnsafePath("a folder above it became a link out of the tree since it was listed")
+            raise UnsafePath("a folder above the file was replaced by a link out of the tree after it was listed")
         return file
 
     def _open_member(self, limits: Limits) -> BinaryIO:
@@ -75,7 +75,7 @@ class Entry:
                     raise CorruptFile("the archive member is encrypted; unpack it first")
                 limits.check_bytes(info.file_size)
                 if info.file_size > MAX_INFLATION * max(info.compress_size, 1):
-                    raise TooLarge(f"inflates {info.file_size} bytes from {info.compress_size}: an archive bomb")
+                    raise TooLarge(f"inflates from {info.compress_size} to {info.file_size} bytes: an archive bomb")
                 with archive.open(info) as member:
                     return _to_memory(member, info.file_size)
         except (OddPixelError, MemoryError):
@@ -98,7 +98,7 @@ def open_regular(path: Path) -> BinaryIO:
         raise NotPermitted(f"may not be read ({error.strerror}); ask its owner for permission to read it") from error
     except OSError as error:
         if path.is_symlink():
-            raise UnsafePath("a link, put there after the folder was listed") from error
+            raise UnsafePath("the file was replaced by a link after the folder was listed") from error
         raise MissingFile(f"cannot be opened: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

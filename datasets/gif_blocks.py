@@ -133,11 +133,11 @@ class _Parser:
                 elif kind == IMAGE:
                     self._image()
                 elif kind:  # stray zeros between blocks are harmless
-                    return [f"behind frame {len(self.frames)} of the GIF stands no block: what follows is not read"]
+                    return [f"no block follows frame {len(self.frames)} of the GIF: the rest of the file is not read"]
         except _CutShort:
             return ["the GIF has no end mark: it is cut short, and frames may be missing"]
-        behind = len(self.content[self.position :].strip(b"\0"))
-        return [f"{behind} bytes behind the GIF's end mark are not read"] if behind else []
+        num_trailing = len(self.content[self.position :].strip(b"\0"))
+        return [f"{num_trailing} bytes after the GIF's end mark are not read"] if num_trailing else []
 
     def _extension(self) -> None:
         label = self._take(1)[0]
@@ -197,9 +197,9 @@ def check_palette(frame: GifFrame, indices: np.ndarray) -> None:
     Raises: CorruptFile, UnsupportedEncoding.
     """
     if frame.palette is None:
-        raise UnsupportedEncoding(
-            "a GIF without a palette: which colours its indices mean is not known; save it as PNG"
-        )
+        raise UnsupportedEncoding("the GIF has no palette, so the colours of its indices are unknown; save it as PNG")
     shown = indices if frame.transparent is None else indices[indices != frame.transparent]
     if shown.size and int(shown.max()) >= len(frame.palette):
-        raise CorruptFile(f"a pixel has colour {int(shown.max())} of a palette of {len(frame.palette)}; {GET_ANOTHER}")
+        raise CorruptFile(
+            f"a pixel has colour index {int(shown.max())}, the palette has {len(frame.palette)} colours; {GET_ANOTHER}"
+        )

@@ -26,7 +26,7 @@ def header_texts(file: BinaryIO, keywords: Sequence[str]) -> dict[str, str]:
         except MemoryError:
             raise
         except Exception as error:  # of a hostile file anything may come
-            raise CorruptFile(f"its header cannot be read: {type(error).__name__}") from error
+            raise CorruptFile(f"the DICOM header cannot be read: {type(error).__name__}") from error
 
 
 def _text(value: Any) -> str:

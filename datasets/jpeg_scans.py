@@ -26,5 +26,5 @@ def missing_scans(stream: bytes) -> list[str]:
     if not exact or share >= 1:
         return []
     return [
-        f"the scans of the JPEG hold {share:.0%} of its coefficients in full: it is cut short, or was saved coarser"
+        f"the scans of the JPEG hold {share:.0%} of its coefficients in full: it is cut short, or was saved with less detail"
     ]

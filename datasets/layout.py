@@ -37,13 +37,13 @@ class Layout(ABC):
         """
         root = Path(place.removeprefix(f"{self.prefix}:"))
         if not root.is_dir():
-            raise UsageError(f"{place}: no folder {root}")
+            raise UsageError(f"{place}: the folder {root} does not exist")
         listed = walk(root, reader.follow_links)
         facts = self.facts(root, [Path(entry.name).parts for entry in listed.entries])
         described = list(zip(listed.entries, facts, strict=True))
         entries = tuple(replace(entry, **fields) for entry, fields in described if fields is not None)
         if not entries:
-            raise UsageError(f"{place}: none of its {len(described)} images lies as expected: {self.expected}")
+            raise UsageError(f"{place}: none of its {len(described)} images matches the layout {self.expected}")
         elsewhere = tuple(LeftOut(entry.name, ELSEWHERE) for entry, fields in described if fields is None)
         return Listing(entries, (*listed.left_out, *elsewhere), listed.notes)
 

@@ -49,10 +49,12 @@ class Limits:
             )
         if frames > self.max_frames:
             raise TooLarge(
-                f"{frames} frames, over the cap of {self.max_frames}; raise max_frames if you trust this file"
+                f"the file has {frames} frames, over the cap of {self.max_frames}; raise max_frames if you trust this file"
             )
 
     def check_bytes(self, size: int) -> None:
         """Check the size of a file in bytes. Raises: TooLarge."""
         if size > self.max_file_bytes:
-            raise TooLarge(f"{size / 2**30:.1f} GiB, over the cap of {self.max_file_bytes / 2**30:.1f} GiB")
+            raise TooLarge(
+                f"the file has {size / 2**30:.1f} GiB, over the cap of {self.max_file_bytes / 2**30:.1f} GiB"
+            )

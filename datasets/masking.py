@@ -32,7 +32,7 @@ def without_values_masked(frame: Frame) -> Frame:
         return replace(frame, masked=None)
     if masked.all():
         raise NoPixels(
-            "no pixel of it holds a value: all are padding, nodata, NaN, infinite, beyond float32 or not in the file"
+            "no pixel holds a value: all are padding, nodata, NaN, infinite, beyond float32 or not in the file"
         )
     count = int(masked.sum())
     reasons = ", ".join(f"{number} {name}" for name, number in counts.items() if number)

@@ -36,7 +36,7 @@ class Stream:
     def read_first(self, size: int) -> bytes:
         """Read this many bytes from the beginning, or all there are. Raises: TooLarge, before anything is inflated."""
         if self.is_gzipped and size > MAX_INFLATION * self.stored_size:
-            raise TooLarge(f"it declares {size} bytes out of {self.stored_size} gzipped ones, more than gzip can hold")
+            raise TooLarge(f"the header declares {size} bytes, more than {self.stored_size} gzipped bytes can hold")
         content = self.head + self.stream.read(max(size - len(self.head), 0))
         self.num_read = min(len(content), size)
         return bytes(content[:size])

@@ -78,7 +78,7 @@ def open_whole(entry: Entry, limits: Limits) -> BinaryIO:
     voxels = _beside(entry.path, VOXELS) if entry.member is None else None
     if voxels is None:
         file.close()
-        raise MissingFile(f"{name} is the header of a pair, and no file with its voxels (.img) lies beside it")
+        raise MissingFile(f"{name} is the header of a pair, but its voxel file (.img) does not lie beside it")
     with file, _open_half(voxels) as second:
         _check_sizes(file, second, limits)
         return join(file, second)

@@ -87,7 +87,7 @@ def _direct(picture: Any) -> tuple[Any, str | None]:
     try:
         return picture.convert("RGB"), picture.mode
     except (ValueError, OSError) as error:
-        raise UnsupportedEncoding(f"pixels of mode {picture.mode}, which cannot be brought to RGB: {error}") from error
+        raise UnsupportedEncoding(f"pixels of mode {picture.mode} cannot be converted to RGB: {error}") from error
 
 
 def _without_inks(picture: Any, converted: str | None) -> tuple[Any, str | None]:

@@ -161,15 +161,15 @@ def plant(
     Raises: UsageError, InvalidImage.
     """
     if kind not in kinds():
-        raise UsageError(f"no planted anomaly {kind!r}; there are {', '.join(kinds())}")
+        raise UsageError(f"unknown planted anomaly {kind!r}; choose one of {', '.join(kinds())}")
     if not 0 <= strength <= 1:
-        raise UsageError(f"strength {strength}: give a number from 0 to 1")
+        raise UsageError(f"the strength must lie from 0 to 1, got {strength}")
     if not 0.1 <= size <= 10:
-        raise UsageError(f"size {size}: give a factor from 0.1 to 10")
+        raise UsageError(f"the size must lie from 0.1 to 10, got {size}")
     if min(image.pixels.shape[1:]) < SMALLEST_SIDE:
         raise InvalidImage(f"{image.source} is {image.pixels.shape[1:]}; planting needs {SMALLEST_SIDE} pixels a side")
     if region is not None and region.shape != image.pixels.shape[1:]:
-        raise InvalidImage(f"a region of {region.shape} for an image of {image.pixels.shape[1:]}")
+        raise InvalidImage(f"the region has shape {region.shape}, the image {image.pixels.shape[1:]}")
     canvas = Canvas(image, np.random.default_rng(seed), strength, donor, region, size)
     pixels, mask = kinds()[kind](canvas)
     pixels = _stored(pixels, image)

@@ -77,7 +77,8 @@ def check_indices(indices: np.ndarray, num_colours: int) -> None:
     """Check that the palette covers every index (PNG 3, 11.2.2; decoders show black). Raises: CorruptFile."""
     if int(indices.max()) >= num_colours:
         raise CorruptFile(
-            f"a pixel has colour {int(indices.max())} of a palette of {num_colours}; get an undamaged copy of the file"
+            f"a pixel has colour index {int(indices.max())}, the palette has {num_colours} colours; get an undamaged copy of "
+            "the file"
         )
 
 
@@ -106,8 +107,8 @@ def _check_critical(chunks: dict[bytes, bytes]) -> None:
     for name in chunks:
         if name[:1].isupper() and name not in KNOWN_CRITICAL:
             raise UnsupportedEncoding(
-                f"a PNG with the critical chunk {name.decode('latin-1')}, which is not part of the standard: what its samples "
-                "mean is not known; save it again as a standard PNG"
+                f"the PNG has the critical chunk {name.decode('latin-1')}, which is not in the standard, so the meaning of its "
+                "samples is unknown; save it again as a standard PNG"
             )
 
 
@@ -117,8 +118,8 @@ def _code_points(content: bytes) -> tuple[int, int] | None:
         return None
     if content[2] != IDENTITY or content[3] != FULL_RANGE:
         raise UnsupportedEncoding(
-            f"a PNG whose cICP chunk declares matrix {content[2]} and range {content[3]}: only RGB of the full range (0 and 1) "
-            "is read; save it as such"
+            f"the PNG's cICP chunk declares matrix {content[2]} and range {content[3]}, but only full-range RGB (0 and 1) is "
+            "supported; save it as such"
         )
     return content[0], content[1]
 

@@ -150,7 +150,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         content, checksum = file.read(length), file.read(4)
         if len(checksum) == 4 and struct.pack(">I", zlib.crc32(content, zlib.crc32(name))) != checksum:
             raise CorruptFile(
-                f"the checksum of the PNG's chunk {name.decode()} does not fit its content; {GET_ANOTHER}"
+                f"the checksum of the PNG's chunk {name.decode()} does not match its content; {GET_ANOTHER}"
             )
         yield name, content
 

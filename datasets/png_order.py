@@ -36,11 +36,13 @@ def check_image_header(file: BinaryIO) -> None:
         )
     depth, colour_type, compression, filters, interlace = head[16:21]
     if depth not in DEPTHS.get(colour_type, ()):
-        raise CorruptFile(f"a PNG of colour type {colour_type} with {depth} bits, which does not exist; {GET_ANOTHER}")
+        raise CorruptFile(
+            f"the PNG declares colour type {colour_type} with {depth} bits, which does not exist; {GET_ANOTHER}"
+        )
     if compression or filters or interlace > LAST_INTERLACE:
         raise UnsupportedEncoding(
-            f"a PNG with compression method {compression}, filter method {filters} and interlace method {interlace}: the "
-            "standard has 0, 0 and 0 or 1, and what others mean is not known; save it again as a standard PNG"
+            f"the PNG declares compression method {compression}, filter method {filters} and interlace method {interlace}, but "
+            "the standard defines only 0, 0, and 0 or 1; save it again as a standard PNG"
         )
 
 
@@ -56,11 +58,11 @@ def check_order(file: BinaryIO, colour_type: int) -> list[str]:
     behind = names[begin:]
     for name in COLOURS:
         if name in behind:
-            raise _in_doubt(f"chunk {name.decode()} stands behind the picture data")
+            raise _in_doubt(f"chunk {name.decode()} stands after the picture data")
     if colour_type == INDICES and b"tRNS" in names and b"PLTE" in names[names.index(b"tRNS") :]:
         raise _in_doubt("chunk tRNS stands before the palette")
     notes = [
-        f"the PNG's chunk {name.decode()} stands behind the picture data: it is not applied"
+        f"the PNG's chunk {name.decode()} stands after the picture data: it is not applied"
         for name in HINTS
         if name in behind
     ]
@@ -76,12 +78,12 @@ def _check_lengths(lengths: dict[bytes, int], colour_type: int) -> None:
         return
     is_long = colour_type == INDICES and transparency > palette // 3
     if is_long or transparency != TRANSPARENT_COLOUR.get(colour_type, transparency):
-        raise _in_doubt(f"chunk tRNS has {transparency} bytes, which does not fit its colours")
+        raise _in_doubt(f"chunk tRNS has {transparency} bytes, which does not match its colours")
 
 
 def _in_doubt(fault: str) -> CorruptFile:
     return CorruptFile(
-        f"the PNG's {fault}, and programs differ on what it then shows; {GET_ANOTHER}, or save it again as a standard PNG"
+        f"the PNG's {fault}, and programs differ on how to show it; {GET_ANOTHER}, or save it again as a standard PNG"
     )
 
 

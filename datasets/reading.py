@@ -83,7 +83,7 @@ def read_entry(
                     # The worker went down with this frame; the file's other frames need a new one.
                     if (restarts := restarts + 1) > MAX_RESTARTS:
                         raise DecodingStopped(
-                            f"{restarts} frames stopped the decoder; the rest of the file is left unread"
+                            f"{restarts} frames stopped the decoder; the rest of the file is not read"
                         )
                     file.seek(0)
                     decoder.open(file, entry.member or entry.path.name)
@@ -99,7 +99,7 @@ def read_frame(entry: Entry, decoder: Decoder, limits: Limits, frame: int | None
             sha256 = _digest(file)
             facts = decoder.open(file, entry.member or entry.path.name)
             if not 0 <= (frame or 0) < facts.header.frames:
-                raise CorruptFile(f"frame {frame} of a file with {facts.header.frames}")
+                raise CorruptFile(f"the file has no frame {frame}; it has {facts.header.frames}, counted from 0")
             return _read_frame(
                 entry, decoder, facts, frame or 0, sha256, entry.group or facts.group or entry.name, size
             )

@@ -31,7 +31,7 @@ from .header_texts import header_texts
 from .limits import SHOTS_FACTOR, Limits
 from .wire import receive, send
 
-NONSENSE = "the decoder answered nonsense"
+NONSENSE = "the decoder's answer is invalid"
 SMALLEST_ARENA = 2**20
 START_SECONDS = 60.0  # a worker imports numpy and Pillow first, on a machine that may be busy
 LARGEST_PIXEL = 3 * 8 + 1  # bytes: three channels of float64, and whether it is masked
@@ -349,8 +349,8 @@ class SandboxedDecoder:
             if code == -24:
                 return f"decoding used more than {self.limits.cpu_seconds} s of processor time"
             if code < 0:
-                return f"the decoder died of signal {-code}"
-            return f"the decoder ended with code {code}"
+                return f"the decoder was killed by signal {-code}"
+            return f"the decoder exited with code {code}"
         return "the decoder stopped answering"
 
 

@@ -82,7 +82,7 @@ class FileSource:
         if not self.entries:
             counted = ", ".join(f"{count} {reason}" for reason, count in reasons(self.left_out).items())
             raise NoImages(
-                f"no file there is an image ({counted})" if counted else "there are no files at the given places"
+                f"none of the files is an image ({counted})" if counted else "there are no files at the given places"
             )
 
 
@@ -139,7 +139,7 @@ def readable(source: FileSource) -> Iterator[Image]:
 def reader_of(*, limits: Limits | None = None, every: int = 1, **options: Any) -> Reader:
     """A reader with this machine's group key; options as for `open_source`. Raises: UsageError."""
     if every < 1:
-        raise UsageError(f"every {every}-th frame: give a number from 1 on")
+        raise UsageError(f"`every` must be 1 or more, got {every}")
     return Reader(limits or Limits(), group_key(), every=every, **options)
 
 

@@ -61,7 +61,7 @@ def check_byte_counts(page: Any) -> list[str]:
     if short and len(rows) > 1:
         count, needed = short[0]
         raise CorruptFile(
-            f"a strip or tile of {count} bytes, where its rows need {needed}; get an undamaged copy of the file"
+            f"a strip or tile has {count} bytes, but its rows need {needed}; get an undamaged copy of the file"
         )
     if short:
         return [_other_size(*short[0])]
@@ -91,7 +91,7 @@ def _holds_many_pictures(page: Any) -> bool:
 
 
 def _other_size(declared: int, needed: int) -> str:
-    return f"a strip or tile is declared with {declared} bytes and its rows need {needed}: size or depth may be declared wrongly"
+    return f"a strip or tile is declared with {declared} bytes, but its rows need {needed}: size or depth may be wrong"
 
 
 def check_jpeg_segments(page: Any, file: BinaryIO) -> list[str]:

@@ -22,8 +22,8 @@ from .listing import LeftOut, Listing, file_name
 from .pairs import files_of
 
 HEAD = 512  # bytes that tell a format
-HIDDEN, NO_IMAGE, EMPTY, LINKED = "hidden", "no image", "empty", "a link to a file that is read by itself"
-FOLDER_LINK, DANGLING = "a link to a hidden folder (--follow-links reads it)", "a link to nothing"
+HIDDEN, NO_IMAGE, EMPTY, LINKED = "hidden", "not an image", "empty", "a link to a file that is read by itself"
+FOLDER_LINK, DANGLING = "a link to a hidden folder (--follow-links reads it)", "a broken link"
 ARCHIVE, MANIFEST, DICOMDIR = "an archive (name it to read it)", "a manifest (name it to read it)", "a DICOMDIR"
 # By suffix: their content is told from no other text, or from no other zip file.
 NAMED_PLACES = {".zip": ARCHIVE, ".csv": MANIFEST, ".tsv": MANIFEST, ".parquet": MANIFEST}
@@ -109,7 +109,9 @@ def _linked(path: Path, name: str, inside: str, follow_links: bool, file: Classi
 
 def leads_out(target: Path) -> UnsafePath:
     """The error of a link whose target lies outside of the folder."""
-    return UnsafePath(f"a link out of the folder, to {file_name(target.name)!r}; name that file itself to read it")
+    return UnsafePath(
+        f"the link leads out of the folder, to {file_name(target.name)!r}; name that file itself to read it"
+    )
 
 
 def is_dicomdir(name: str) -> bool:

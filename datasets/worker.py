@@ -78,7 +78,7 @@ class Worker:
         except BaseException as error:  # a decoder written in Rust panics with one that is no Exception (PyO3)
             self.decoding = None
             message = technical_text(f"{type(error).__name__}: {error}")
-            return {"error": describe(CorruptFile(f"the decoder failed at this file ({message})"))}
+            return {"error": describe(CorruptFile(f"the decoder failed on this file ({message})"))}
 
     def _open(self, request: dict[str, Any], descriptor: int) -> dict[str, Any]:
         self.decoding = None  # frees the previous file before the next is parsed
@@ -128,7 +128,7 @@ class Worker:
             return self.arena
         except (OSError, ValueError) as error:
             self.arena = None
-            raise UnreadableInput(f"the pixels could not be handed over: {error}") from error
+            raise UnreadableInput(f"the pixels could not be transferred: {error}") from error
         finally:
             os.close(descriptor)
 

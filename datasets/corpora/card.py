@@ -144,7 +144,7 @@ def cards() -> dict[str, Card]:
 def card(name: str) -> Card:
     """The card of one corpus. Raises: UsageError."""
     if name not in cards():
-        raise UsageError(f"no corpus {name!r}; there are {', '.join(cards())}")
+        raise UsageError(f"unknown corpus {name!r}; known corpora are {', '.join(cards())}")
     return cards()[name]
 
 

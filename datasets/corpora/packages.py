@@ -63,7 +63,7 @@ def installed_member(package: Package, member: str) -> bytes:
         raise MissingFile(f"{member} of the Python package {package.name}: {error}") from error
     digest = hashlib.sha256(content).hexdigest()
     if not isinstance(package.sha256, str) and digest != package.sha256[member]:
-        raise CorruptFile(f"{member} has SHA-256 {digest}, the card says {package.sha256[member]}; not used")
+        raise CorruptFile(f"{member} has SHA-256 {digest}, but its card says {package.sha256[member]}; it is not used")
     return content
 
 
@@ -96,6 +96,6 @@ def _check(archive: Path, package: Package) -> None:
     if digest != package.sha256:
         archive.unlink()
         raise CorruptFile(
-            f"{archive.name} has SHA-256 {digest}, the card says {package.sha256}; removed, not used. Try again; if it "
-            "stays so, the package was changed at its source"
+            f"{archive.name} has SHA-256 {digest}, but its card says {package.sha256}; it was removed. Try again; if "
+            "this persists, the package was changed at its source"
         )

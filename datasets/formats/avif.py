@@ -106,5 +106,5 @@ class OpenedAvif:
         """Through Pillow: imagecodecs 2026.3.6 writes beyond its memory where a frame is not the last."""
         self.picture.seek(index)
         samples = samples_from_pillow(self.picture)
-        notes = [] if self.bits == 8 else [f"a sequence of {self.bits} bits is read in 8"]
+        notes = [] if self.bits == 8 else [f"the sequence of {self.bits} bits is read in 8 bits"]
         return replace(samples, meta=dict(samples.meta or {}) | ({"notes": notes} if notes else {}))

@@ -130,7 +130,9 @@ class OpenedDicom:
         if num_held is None or num_held <= num_declared:
             return surplus_notes(self.dataset)
         left_out = num_held - num_declared
-        return [f"the header declares {num_declared} frame(s), the pixel data hold {num_held}: {left_out} are not read"]
+        return [
+            f"the header declares {num_declared} frame(s), but the pixel data hold {num_held}: {left_out} are not read"
+        ]
 
     def _unapplied(self) -> list[str]:
         """Notes on what the object asks to be done with its values and is not done (C.7.6.16.2.11), or is not obvious."""
@@ -288,7 +290,7 @@ class OpenedDicom:
         file_meta = getattr(self.dataset, "file_meta", None)
         syntax = file_meta.get("TransferSyntaxUID") if file_meta is not None else None
         if syntax is None:
-            raise CorruptFile("no transfer syntax: how the pixels are encoded is not said")
+            raise CorruptFile("the file has no transfer syntax, so the encoding of its pixels is unknown")
         try:
             decoder = get_decoder(syntax)
         except NotImplementedError as error:
@@ -357,9 +359,9 @@ def _check_has_pixels(dataset: Any) -> None:
         return
     if not any(dictionary_has_tag(tag) for tag in dataset.keys()):  # noqa: SIM118 -- a data set iterates over elements
         raise CorruptFile(
-            "begins like DICOM, but no object can be read behind that; get the file from its source again"
+            "the file begins like DICOM, but no object can be read after that; get the file from its source again"
         )
-    raise NoPixels(f"a DICOM object without pixel data ({technical_text(dataset.get('Modality') or 'no modality')})")
+    raise NoPixels(f"the DICOM object has no pixel data ({technical_text(dataset.get('Modality') or 'no modality')})")
 
 
 def _window(centre: float, width: float, kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -399,7 +401,7 @@ def _transfer_syntax_assumed(dataset: Any) -> list[str]:
     assumed = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
     dataset.file_meta = file_meta if file_meta is not None else FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = assumed
-    return [f"no file meta information: taken as {assumed.name}"]
+    return [f"the file meta information is missing: {assumed.name} is assumed"]
 
 
 def referenced_files(file: BinaryIO) -> list[list[str]]:

@@ -72,7 +72,9 @@ class OpenedJpeg2000:
         limits.check_size(self.size.width, self.size.height)
         self.profile, self.space = self._colour()
         if self.profile is not None and self._is_palette():
-            raise UnsupportedEncoding("a JPEG 2000 palette with a colour profile")
+            raise UnsupportedEncoding(
+                "a JPEG 2000 palette with a colour profile is not supported; convert the image to RGB"
+            )
         self._check_colours()
         self.alphas = self._alphas()
         self.header = Header(format="JPEG 2000", width=self.size.width, height=self.size.height, frames=1)
@@ -112,7 +114,7 @@ class OpenedJpeg2000:
         place = next((k for k in sorted(self.alphas) if num_colours <= k < num_channels), None)
         channels = list(range(num_colours)) + ([] if place is None else [place])
         left_out = num_channels - len(channels)
-        notes = [f"{left_out} extra band(s), no transparency, are left out"] if left_out else []
+        notes = [f"{left_out} extra band(s) that are not transparency are left out"] if left_out else []
         colours = values[..., channels] if len(channels) > 1 else values[..., 0]
         return colours, "none" if place is None else self.alphas[place], notes
 
@@ -133,9 +135,7 @@ class OpenedJpeg2000:
             kind = self.profile[16:20]
             unread = None if kind in PROFILED else str(technical_text(kind))
         if unread is not None:
-            raise UnsupportedEncoding(
-                f"JPEG 2000 colours in {unread} are not converted; convert the picture to RGB first"
-            )
+            raise UnsupportedEncoding(f"JPEG 2000 colours in {unread} are not supported; convert the image to RGB")
 
     def _is_palette(self) -> bool:
         return next(descend(self.file, self.bytes, b"jp2h", b"pclr"), None) is not None
@@ -171,12 +171,12 @@ def _size(head: bytes) -> Size:
     Raises: CorruptFile, UnsupportedEncoding.
     """
     if head[:4] != CODESTREAM or len(head) < 45:
-        raise CorruptFile("no JPEG 2000 codestream in it")
+        raise CorruptFile("the file has no JPEG 2000 codestream")
     right, bottom, left, top = struct.unpack(">4I", head[8:24])
     (num_components,) = struct.unpack(">H", head[40:42])
     depths = {head[k] for k in range(42, min(42 + 3 * num_components, len(head)), 3)}
     if len(depths) != 1:
-        raise UnsupportedEncoding("components of different depths")
+        raise UnsupportedEncoding("components of different depths are not supported; save the image with one depth")
     (depth,) = depths
     return Size(
         width=right - left,

@@ -70,9 +70,9 @@ class OpenedJpegXl:
     def _meta(self) -> dict[str, Any]:
         notes = []
         if self.jxl.has_unread_profile:
-            notes.append("the file's colour profile is not handed over by the decoder: colours are those of the file")
+            notes.append("the decoder does not return the file's colour profile: colours are not converted")
         if self.jxl.num_other_channels:
-            notes.append(f"{self.jxl.num_other_channels} extra channel(s), no transparency, are left out")
+            notes.append(f"{self.jxl.num_other_channels} extra channel(s) that are not transparency are left out")
         return {"notes": notes} if notes else {}
 
     def _decoded(self, index: int | None = None) -> np.ndarray:
@@ -121,5 +121,5 @@ def _codestream(file: BinaryIO) -> bytes:
         if name == b"jxlc" or len(beginning) >= HEADER_BYTES:
             break
     if not beginning:
-        raise CorruptFile("a JPEG XL container without a codestream")
+        raise CorruptFile("the JPEG XL container has no codestream")
     return beginning

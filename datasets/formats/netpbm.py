@@ -72,9 +72,11 @@ class OpenedNetpbm:
         if values.dtype == bool:  # 1 is black (pbm(5))
             return appearance(Samples(values=(~values[..., 0]).astype(np.uint8), bits=1))
         if channels > 4:
-            raise UnsupportedEncoding(f"{channels} samples per pixel; images have 1 or 3, and perhaps an alpha")
+            raise UnsupportedEncoding(
+                f"{channels} samples per pixel are not supported; 1 or 3 are, with or without alpha"
+            )
         if int(values.max()) > self.maxval:
-            raise CorruptFile(f"a sample of {values.max()}, above the header's maximum of {self.maxval}")
+            raise CorruptFile(f"a sample is {values.max()}, above the header's maximum of {self.maxval}")
         native = values.astype(np.uint8 if self.maxval < 256 else np.uint16)
         alpha = "straight" if channels in (2, 4) else "none"
         return appearance(Samples(values=native, bits=self.maxval.bit_length(), top=self.maxval, alpha=alpha))  # type: ignore[arg-type]

@@ -112,19 +112,23 @@ class OpenedNifti:
         """As the file stores them. Raises: CorruptFile, TooLarge, UnsupportedEncoding."""
         shape, dtype = _axes(header.get_data_shape()), header.get_data_dtype()
         if dtype.kind not in "uif":
-            raise UnsupportedEncoding(f"NIfTI samples of type {dtype}; whole and real numbers are read")
+            raise UnsupportedEncoding(
+                f"NIfTI samples of type {dtype} are not supported; integers and floating-point numbers are"
+            )
         limits.check_size(shape[0], shape[1], math.prod(shape[2:]))
         begin = _offset(header, is_single)
         size = math.prod(shape) * dtype.itemsize
         if begin + size > limits.memory_bytes // 3:
-            raise TooLarge(f"a volume of {size / 2**30:.1f} GiB; a decoder may use {limits.memory_bytes / 2**30:.1f}")
+            raise TooLarge(
+                f"the volume has {size / 2**30:.1f} GiB; a decoder may use {limits.memory_bytes / 2**30:.1f}"
+            )
         # What lies between header and voxels may name the patient: it is skipped, like the header's free text.
         content = stream.read_first(begin + size)
         if len(content) < begin + size:
             raise CorruptFile(f"the volume needs {begin + size} bytes, the file holds {len(content)}")
         if int(header["bitpix"]) != 8 * dtype.itemsize:
             self.notes.append(
-                f"the header declares {int(header['bitpix'])} bits a voxel, its type has {8 * dtype.itemsize}"
+                f"the header declares {int(header['bitpix'])} bits per voxel, but its type has {8 * dtype.itemsize}"
             )
         if surplus := stream.count_rest(limits.memory_bytes // 3):
             self.notes.append(f"the file holds {surplus} bytes more than its header declares: they are not read")
@@ -134,7 +138,7 @@ class OpenedNifti:
         """Slope and intercept; a slope of 0 means that there is none (nifti1.h)."""
         declared = float(header["scl_slope"])
         if np.isinf(declared):  # some writers put NaN where there is none
-            self.notes.append(f"a slope of {declared} is none: values are as stored")
+            self.notes.append(f"a slope of {declared} cannot be applied: values are as stored")
         slope, intercept = header.get_slope_inter()
         return 1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept)
 
@@ -145,7 +149,7 @@ class OpenedNifti:
         if int(header["qform_code"]) <= 0 and int(header["sform_code"]) <= 0:
             self.notes.append("the file has no orientation: which side is the patient's left is a guess")
         elif not np.allclose(np.linalg.norm(affine[:3, :3], axis=0), sides, rtol=SAME_SIDE):
-            self.notes.append("voxel sides of header and orientation matrix differ: those of the header are given")
+            self.notes.append("voxel sides of header and orientation matrix differ: those of the header are used")
         return [side * factor if np.isfinite(side) and side > 0 else None for side in sides]
 
     def _millimetres(self, header: Any) -> float:
@@ -153,7 +157,7 @@ class OpenedNifti:
             unit = header.get_xyzt_units()[0]
         except KeyError:
             unit = UNIT_NOT_DECLARED
-            self.notes.append("the unit of length has an unknown code: taken as mm")
+            self.notes.append("the unit of length has an unknown code: mm is assumed")
         return MILLIMETRES.get(unit, 1.0)
 
 
@@ -164,7 +168,7 @@ def _header(content: bytes) -> tuple[Any, bool]:
 
     if content[344:348] not in VERSION_1 and content[4:8] not in VERSION_2:
         raise UnsupportedEncoding(
-            "an Analyze 7.5 header, which does not say which side is the left; convert it to NIfTI"
+            "the file is Analyze 7.5, which does not define which side is left; convert it to NIfTI"
         )
     kind: Any = Nifti1Header if content[344:348] in VERSION_1 else Nifti2Header
     return kind(content[: kind.sizeof_hdr], check=False), content[344:348] in PAIRED or content[4:8] in PAIRED
@@ -192,7 +196,9 @@ def _axes(shape: tuple[int, ...]) -> tuple[int, ...]:
     if len(trimmed) == 2:
         trimmed = (*trimmed, 1)
     if len(trimmed) not in (3, 4) or min(trimmed) < 1:
-        raise UnsupportedEncoding(f"a NIfTI array of shape {shape}; pictures and volumes have 2 to 4 axes")
+        raise UnsupportedEncoding(
+            f"NIfTI arrays of shape {shape} are not supported; images and volumes have 2 to 4 axes"
+        )
     return trimmed
 
 

@@ -151,7 +151,7 @@ class OpenedRaster:
         self.png = read_header(self.file)
         info, notes = self.picture.info, []
         if "icc_profile" in info and not info["icc_profile"]:  # Pillow could not inflate it
-            notes.append("the colour profile is damaged and is not applied: colours are those of the file")
+            notes.append("the colour profile is damaged and is not applied: colours are not converted")
         if self.png.code_points is not None:  # they win over a profile
             info.pop("icc_profile", None)
             profile, facts = profile_of(*self.png.code_points)

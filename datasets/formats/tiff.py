@@ -119,7 +119,9 @@ class OpenedTiff:
         damage = [*check_byte_counts(page), *check_jpeg_segments(page, self.file)]
         values = _samples_of(page)
         if values.dtype.kind == "c":
-            raise UnsupportedEncoding("a TIFF of complex numbers; save magnitude or phase as a picture of its own")
+            raise UnsupportedEncoding(
+                "complex numbers are not supported; save magnitude or phase as an image of its own"
+            )
         colours, alpha, notes = _colours(page, values)
         notes += [*missing, *damage]
         masked = _either(_without_data(page, colours, alpha), absent)
@@ -135,7 +137,7 @@ class OpenedTiff:
         from PIL import UnidentifiedImageError
 
         if len(page._index if isinstance(page._index, tuple) else (page._index,)) > 1:
-            raise UnsupportedEncoding(f"{name_of(page.photometric)} in a nested page")
+            raise UnsupportedEncoding(f"{name_of(page.photometric)} in a nested page is not supported; save it as RGB")
         Pillow.MAX_IMAGE_PIXELS = None
         self.file.seek(0)
         try:
@@ -143,8 +145,8 @@ class OpenedTiff:
             picture.seek(page.index)
         except UnidentifiedImageError as error:
             raise UnsupportedEncoding(
-                f"{name_of(page.photometric)} of {page.bitspersample} bits, {name_of(page.compression)} compression; "
-                "save it as RGB"
+                f"{name_of(page.photometric)} of {page.bitspersample} bits, {name_of(page.compression)} compression "
+                "is not supported; save it as RGB"
             ) from error
         frame = frame_from_pillow(picture, stored=stored)
         orientation = int(page.tags.valueof(ORIENTATION, 1))
@@ -173,7 +175,7 @@ def _full_pages(tiff: Any, chain: list[Any]) -> tuple[list[Any], list[str]]:
     left_out = len(pages) - len(full)
     notes = [f"{left_out} reduced-resolution copies or masks are left out"] if left_out else []
     if (promised := _promised(tiff)) > len(pages):
-        notes.append(f"the file describes {promised} pictures; {len(full)} are pages of it and are read")
+        notes.append(f"the file describes {promised} pictures; only its {len(full)} page(s) are read")
     return full, notes
 
 
@@ -196,7 +198,7 @@ def _promised(tiff: Any) -> int:
 
 def _raw(photograph: str) -> UnsupportedEncoding:
     return UnsupportedEncoding(
-        f"{photograph}, whose sensor data are not developed here; export it as TIFF, PNG or JPEG"
+        f"the file is {photograph}, and sensor data are not developed here; export it as TIFF, PNG or JPEG"
     )
 
 
@@ -206,7 +208,7 @@ def _samples_of(page: Any) -> np.ndarray:
     if int(page.planarconfig or 1) == 2 and values.ndim == 3:
         values = np.moveaxis(values, 0, 2)
     if values.ndim not in (2, 3):
-        raise UnsupportedEncoding(f"a TIFF page of shape {values.shape}; only [h, w] and [h, w, c] pages are images")
+        raise UnsupportedEncoding(f"a TIFF page of shape {values.shape} is not supported; [h, w] and [h, w, c] are")
     return values.astype(np.uint8) if values.dtype == bool else values
 
 
@@ -217,11 +219,11 @@ def _colours(page: Any, values: np.ndarray) -> tuple[np.ndarray, Alpha, list[str
         return values, "none", []
     num_colours = values.shape[2] - len(extra)
     if num_colours not in (1, 3):
-        raise UnsupportedEncoding(f"{num_colours} bands besides {len(extra)} extra ones; images have 1 or 3")
+        raise UnsupportedEncoding(f"{num_colours} bands besides {len(extra)} extra ones are not supported; 1 or 3 are")
     place = next((k for k, kind in enumerate(extra) if kind in ALPHAS), None)
     bands = list(range(num_colours)) + ([] if place is None else [num_colours + place])
     left_out = values.shape[2] - len(bands)
-    notes = [f"{left_out} extra band(s), no transparency, are left out"] if left_out else []
+    notes = [f"{left_out} extra band(s) that are not transparency are left out"] if left_out else []
     colours = values[..., bands]
     return colours, "none" if place is None else ALPHAS[extra[place]], notes
 

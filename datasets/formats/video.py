@@ -102,7 +102,7 @@ class OpenedVideo:
         listen(av)
         with av.logging.Capture() as messages, self.av.open(file) as container:
             if not container.streams.video:
-                raise NoPixels("no video stream in it")
+                raise NoPixels("the file has no video stream")
             stream = container.streams.video[0]
             limits.check_size(stream.width, stream.height)
             # Containers are often silent, or wrong, about how many frames they hold; counting packets decodes nothing.
@@ -133,7 +133,7 @@ class OpenedVideo:
                 },
             )
         if num_frames == 0:
-            raise NoPixels("a video without frames")
+            raise NoPixels("the video has no frames")
         self.frames: Iterator[tuple[Any, bool]] = iter(())
         self.next_index = -1
 
@@ -232,7 +232,7 @@ def _promise(container: Any, stream: Any, num_packets: int) -> dict[str, Any]:
     return {
         "frames_promised": promised,
         "notes": [
-            f"the container promised {promised} frames and holds {num_packets}: the file is cut short or damaged"
+            f"the container promises {promised} frames, but holds {num_packets}: the file is cut short or damaged"
         ],
     }
 

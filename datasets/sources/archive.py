@@ -56,7 +56,7 @@ def _members(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
     """The members that are files, by name. Raises: TooLarge."""
     members = [info for info in archive.infolist() if not info.is_dir()]
     if len(members) > limits.max_frames:
-        raise TooLarge(f"{len(members)} members, over the cap of {limits.max_frames}")
+        raise TooLarge(f"the archive has {len(members)} members, over the cap of {limits.max_frames}")
     return sorted(members, key=lambda info: info.filename)
 
 
@@ -80,10 +80,10 @@ def _damaged(path: Path, info: zipfile.ZipInfo, error: OddPixelError) -> Entry:
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry) -> Listed:
     parts = PurePosixPath(info.filename.replace("\\", "/")).parts
     if not parts:  # ".", "./": a name of nothing
-        return replace(entry, error=UnsafePath(f"a name of no file: {info.filename[:80]!r}"))
+        return replace(entry, error=UnsafePath(f"the member's name is not a file name: {info.filename[:80]!r}"))
     is_link = (info.external_attr >> 16) & 0o170000 == 0o120000
     if parts[0].startswith("/") or ".." in parts or ":" in parts[0] or is_link:
-        fault = "a link" if is_link else "a name that leads out of the archive"
+        fault = "the member is a link" if is_link else "the member's name leads out of the archive"
         error = UnsafePath(f"{fault}: {info.filename[:80]!r}")
         return replace(entry, error=error)
     if parts[0] == RESOURCES or any(part.startswith(".") for part in parts):

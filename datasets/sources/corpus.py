@@ -26,7 +26,7 @@ class PackagedCorpus:
         if corpus.card.kind == "weights":
             raise UsageError(f"{place}: {name} holds weights, not images")
         if role and role not in ROLES:
-            raise UsageError(f"{place}: no role {role!r}; there are {', '.join(ROLES)}")
+            raise UsageError(f"{place}: unknown role {role!r}; roles are {', '.join(ROLES)}")
         chosen = (file for file in corpus.files() if role in ("", file.role))
         return Listing(
             tuple(

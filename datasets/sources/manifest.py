@@ -126,7 +126,7 @@ def _names(place: str, columns: list[str]) -> list[str]:
     if "path" not in names:
         raise UsageError(f"{place}: a manifest needs a column `path`; its columns are {', '.join(names) or 'none'}")
     if twice := [name for name in COLUMNS if names.count(name) > 1]:
-        raise UsageError(f"{place}: the column `{twice[0]}` is there twice; keep one")
+        raise UsageError(f"{place}: the column `{twice[0]}` appears twice; keep one")
     return names
 
 
@@ -135,7 +135,7 @@ def _notes(place: str, rows: list[tuple[int, Row]]) -> tuple[str, ...]:
     if not unknown:
         return ()
     shown = ", ".join(f"`{name}`" for name in unknown)
-    return (f"{file_name(Path(place).name)}: not used: the columns {shown}; known are {', '.join(COLUMNS)}",)
+    return (f"{file_name(Path(place).name)}: the columns {shown} are not used; known columns are {', '.join(COLUMNS)}",)
 
 
 def _entry(row: Row, root: Path, place: str, number: int) -> Entry:

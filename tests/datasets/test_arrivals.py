@@ -106,7 +106,7 @@ def test_one_file_under_two_names_is_given_once(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
-    with pytest.raises(MissingFile, match="no longer there"):
+    with pytest.raises(MissingFile, match="no longer exists"):
         list(Arrivals(tmp_path / "gone").look())
 
 

@@ -72,7 +72,7 @@ ITEMS |= {"link-out.png", "link-out-folder"}  # error rows
 LEFT_OUT = {
     ".folder": "hidden", ".hidden.png": "hidden", ".store": "hidden", "DICOMDIR": walking.DICOMDIR, "empty": "empty",
     "link-folder": walking.LINKED, "link-hidden-folder": walking.FOLDER_LINK, "link-in.png": walking.LINKED,
-    "link-nowhere.png": walking.DANGLING, "notes.txt": "no image", "pack.zip": walking.ARCHIVE, "pipe": "no image",
+    "link-nowhere.png": walking.DANGLING, "notes.txt": "not an image", "pack.zip": walking.ARCHIVE, "pipe": "not an image",
     "table.csv": walking.MANIFEST, "zz-hard.png": "listed twice",
 }  # fmt: skip
 
@@ -264,7 +264,7 @@ def test_members_are_items_or_left_out(tmp_path: Path) -> None:
     source = open_source(tmp_path / "a.zip", sandboxed=False)
     assert [entry.name for entry in source.entries] == ["a.zip/1.png", "a.zip/2.jfif", "a.zip/3"]
     assert reasons(source.left_out) == {
-        "hidden": 1, archive.SHADOWED: 1, "empty": 1, walking.MANIFEST: 1, "no image": 1,
+        "hidden": 1, archive.SHADOWED: 1, "empty": 1, walking.MANIFEST: 1, "not an image": 1,
     }  # fmt: skip
     first = next(iter(source))
     assert isinstance(first, Image)
@@ -485,7 +485,7 @@ def test_duplicates_and_contradictions(pictures: Path) -> None:
         (b"", "its columns are none"),
         (b"path,group\n,g\n", "row 2 has no path"),
         (b"path,group\nx/1.png,g,extra\n", "3 fields under 2 names"),
-        (b"path,path\nx/1.png,x/2.png\n", "there twice"),
+        (b"path,path\nx/1.png,x/2.png\n", "appears twice"),
         (b"path\nM\xfcller.png\n", "save the table as UTF-8"),
         (b'path\n"x/1.png\n', "CSV"),
         (b"path\nx/\x001.png\n", "zero byte"),
@@ -519,7 +519,7 @@ def test_commands_end_with_what_they_left_out(tmp_path: Path) -> None:
     assert f"{len(LEFT_OUT)} files left out: 3 hidden, " in said
     assert "--left-out lists them" in said
     assert "notes.txt" not in said
-    assert "notes.txt: no image" in oddpixel("inspect", root, "--left-out").stdout
+    assert "notes.txt: not an image" in oddpixel("inspect", root, "--left-out").stdout
 
 
 def test_nothing_readable_is_exit_3(tmp_path: Path) -> None:
@@ -530,7 +530,7 @@ def test_nothing_readable_is_exit_3(tmp_path: Path) -> None:
     assert oddpixel("inspect", tmp_path / "t", "--json").returncode == 3
     fitted = oddpixel("fit", tmp_path / "t", "-o", tmp_path / "d")
     assert fitted.returncode == 3
-    assert "1 no image" in fitted.stderr
+    assert "1 not an image" in fitted.stderr
     (tmp_path / "t/x.png").write_bytes(b"no")
     assert oddpixel("fit", tmp_path / "t", "-o", tmp_path / "d").returncode == 3
     with pytest.raises(NoImages, match="there are no files"):

@@ -118,7 +118,7 @@ def test_copies_come_from_the_image_itself(photo: Image) -> None:
 
 
 def test_requests_that_make_no_sense(photo: Image) -> None:
-    with pytest.raises(UsageError, match="no planted anomaly 'aliens'"):
+    with pytest.raises(UsageError, match="unknown planted anomaly 'aliens'"):
         plant("aliens", photo)
     with pytest.raises(UsageError, match="from 0 to 1"):
         plant("blur", photo, strength=2.0)

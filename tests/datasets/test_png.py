@@ -195,12 +195,12 @@ def behind(content: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
 )
 def test_colours_described_behind_the_picture_data_are_refused(name: bytes, content: bytes, tmp_path: Path) -> None:
     problem = str(error(behind(png(noise(255), GREY), (name, content)), tmp_path))
-    assert f"{name.decode()} stands behind the picture data" in problem
+    assert f"{name.decode()} stands after the picture data" in problem
 
 
 def test_a_gamma_behind_the_picture_data_is_noted(tmp_path: Path) -> None:
     image = read(behind(png(noise(255), GREY), (b"gAMA", struct.pack(">I", 100_000))), tmp_path)
-    assert "gAMA stands behind" in str(image.notes)
+    assert "gAMA stands after" in str(image.notes)
 
 
 PALETTE_30 = (b"PLTE", bytes(range(90)))

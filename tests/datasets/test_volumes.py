@@ -146,7 +146,7 @@ def test_voxels_cannot_begin_inside_of_the_header(offset: float, tmp_path: Path)
         ({"scl_slope": np.inf}, "slope of inf"),
         ({"qform_code": 0, "sform_code": 0}, "no orientation"),
         ({"pixdim": [1, 2, 2, 2, 1, 1, 1, 1]}, "differ"),
-        ({"bitpix": 8}, "8 bits a voxel"),
+        ({"bitpix": 8}, "8 bits per voxel"),
         ({"xyzt_units": 5}, "unit of length"),
         ({"dim": [3, 4, 5, 5, 1, 1, 1, 1]}, "40 bytes more"),
     ],
