@@ -113,8 +113,10 @@ def _described(store: dict[str, Any]) -> dict[str, Any]:
 
 
 def _lineage(manifests: dict[str, Any], active: Any) -> list[str]:
-    """The active manifest, then those of the files that it was derived from: where an editor saves a generated picture, its
-    manifest says "opened", and the one behind it "generated"."""
+    """The active manifest, then those of the files that it was derived from.
+
+    Where an editor saves a generated picture, its manifest says "opened", and the one behind it "generated".
+    """
     line = [active] if active in manifests else []
     for label in line:  # grows
         for ingredient in _dicts(_dict(manifests[label]).get("ingredients")):

@@ -1,5 +1,6 @@
-"""Pictures varied as cameras and their owners vary them: turned, mirrored, of another tone. There are few photographs whose
-licence lets weights ship, and a network learns five of them by heart.
+"""Training pictures varied as cameras and their owners vary them: turned, mirrored, with another tone.
+
+There are few photographs whose licence lets weights ship, and a network learns five of them by heart.
 """
 
 from __future__ import annotations

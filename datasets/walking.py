@@ -1,9 +1,9 @@
-"""A folder tree, in the order of the paths. What a file is, its content says: a suffix only promises, and a file that breaks the
-promise of an image suffix is an error row.
+"""A folder tree, in the order of the paths.
 
-Hidden files, and files that are no images, are left out and counted. A link is followed inside the tree alone: to a file that is
-not walked by itself (a store of contents in a hidden folder), and with `follow_links` to such a folder. A link out of the
-tree is an error row.
+The content decides what a file is; a suffix only promises, and a file that breaks the promise of an image suffix is an error
+row. Hidden files, and files that are not images, are left out and counted. A link is followed inside the tree alone: to a file
+that is not walked by itself (a store of contents in a hidden folder), and with `follow_links` to such a folder. A link out of
+the tree is an error row.
 """
 
 from __future__ import annotations

@@ -95,12 +95,12 @@ class Adapter(nn.Module):
         """The trained tensors by name: low-rank matrices of a style, weights of a control network."""
         return lora.weights(self._unet[0]) if self.network is None else dict(self.network.state_dict())
 
-    def load(self, given: dict[str, Tensor]) -> None:
+    def load(self, tensors: dict[str, Tensor]) -> None:
         """Set the trained tensors. Raises: UsageError, RuntimeError where the tensors are another adapter's."""
         if self.network is None:
-            lora.load(self._unet[0], given)
+            lora.load(self._unet[0], tensors)
         else:
-            self.network.load_state_dict(given)
+            self.network.load_state_dict(tensors)
 
     def shown(
         self, pictures: Float[Tensor, "b 3 h w"], mask: Float[Tensor, "b 1 h w"] | None = None
@@ -141,10 +141,10 @@ def load_adapter(folder: Path, cascade: Cascade, cascade_sha256: str) -> Adapter
             "with --cascade, or train it again"
         )
     adapter = Adapter(AdapterOptions(**content["options"]), cascade)
-    given = {name: value.float() for name, value in read_weights(folder / "model.safetensors").items()}
-    check_finite(given, str(folder))
+    tensors = {name: value.float() for name, value in read_weights(folder / "model.safetensors").items()}
+    check_finite(tensors, str(folder))
     try:
-        adapter.load(given)
+        adapter.load(tensors)
     except (UsageError, RuntimeError, KeyError) as error:
         raise CorruptWeights(f"{folder} does not hold the tensors that its model.json describes: {error}") from error
     adapter.name, adapter.sha256 = folder.name, sha256_of(folder / "model.safetensors")

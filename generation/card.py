@@ -21,7 +21,7 @@ def write_card(path: Path, content: dict[str, Any]) -> None:
         "",
         "| stage | steps | hours | held-out figures |",
         "|---|---|---|---|",
-        *(_row(said, record["stages"].get(stage)) for stage, said in STAGES.items()),
+        *(_row(title, record["stages"].get(stage)) for stage, title in STAGES.items()),
         "",
         f"Weights: SHA-256 `{content['weights_sha256'][:16]}...`, half precision.",
         "",
@@ -35,8 +35,8 @@ def write_card(path: Path, content: dict[str, Any]) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def _row(said: str, stage: dict[str, Any] | None) -> str:
+def _row(title: str, stage: dict[str, Any] | None) -> str:
     if stage is None:
-        return f"| {said} | not trained | | |"
+        return f"| {title} | not trained | | |"
     figures = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in stage.get("figures", {}).items())
-    return f"| {said} | {stage['step']:,} | {stage['seconds'] / 3600:.2f} | {figures} |"
+    return f"| {title} | {stage['step']:,} | {stage['seconds'] / 3600:.2f} | {figures} |"

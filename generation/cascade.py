@@ -128,8 +128,8 @@ class Cascade(nn.Module):
 def save_cascade(folder: Path, cascade: Cascade, record: dict[str, Any]) -> None:
     """Write weights in half precision, model.json and the model card into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    held = cascade.state_dict()
-    half = {n: (v.half() if v.is_floating_point() else v).cpu().contiguous() for n, v in held.items()}
+    weights = cascade.state_dict()
+    half = {n: (v.half() if v.is_floating_point() else v).cpu().contiguous() for n, v in weights.items()}
     temporary = folder / ".model.safetensors.tmp"
     save_file(half, temporary)
     temporary.replace(folder / "model.safetensors")
@@ -193,9 +193,9 @@ def find_cascade(name: str | Path) -> Path:
         if (folder / "model.json").is_file():
             return folder
     names = sorted(item.name for item in bundled.iterdir() if item.is_dir()) if bundled.is_dir() else []
-    there = ", ".join(names) or "there is none yet"
+    available = ", ".join(names) or "there is none yet"
     raise MissingWeights(
-        f"no cascade {str(name)!r}: neither a folder with a model.json nor a bundled one ({there}); make one with: "
+        f"no cascade {str(name)!r}: neither a folder with a model.json nor a bundled one ({available}); make one with: "
         "oddpixel train --recipe cascade -o FOLDER, and name it with --cascade FOLDER"
     )
 

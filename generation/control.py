@@ -75,8 +75,8 @@ class Control:
 def edges(pictures: Float[Tensor, "b 3 h w"], low: float = 100, high: float = 200) -> Float[Tensor, "b 1 h w"]:
     """Canny edges, 0 or 1, of pictures in 0..1; `low` and `high` are Canny's thresholds on 0..255."""
     grey = (255 * pictures.mean(1).clamp(0, 1)).byte().cpu().numpy()
-    found = np.stack([cv2.Canny(each, low, high) for each in grey])
-    return torch.from_numpy(found > 0).float()[:, None].to(pictures.device)
+    contours = np.stack([cv2.Canny(picture, low, high) for picture in grey])
+    return torch.from_numpy(contours > 0).float()[:, None].to(pictures.device)
 
 
 def masked(pictures: Float[Tensor, "b 3 h w"], mask: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 4 h w"]:

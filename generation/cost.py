@@ -47,8 +47,8 @@ def weight_bytes(module: nn.Module, width: int | None = None) -> int:
     Arguments:
         width: bytes a weight; each one's own where None.
     """
-    held = [*module.parameters(), *module.buffers()]
-    return sum(value.numel() * (width or value.element_size()) for value in held)
+    tensors = [*module.parameters(), *module.buffers()]
+    return sum(value.numel() * (width or value.element_size()) for value in tensors)
 
 
 class _FusedAttention(TorchFunctionMode):
@@ -75,7 +75,7 @@ class _LiveBytes(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        given = {
+        inputs = {
             id(storage)
             for value in torch.utils._pytree.tree_leaves((args, kwargs or {}))
             if isinstance(value, Tensor)
@@ -83,12 +83,12 @@ class _LiveBytes(TorchDispatchMode):
         }
         for value in torch.utils._pytree.tree_leaves(result):
             if isinstance(value, Tensor):
-                self._made(value.untyped_storage(), given)
+                self._made(value.untyped_storage(), inputs)
         return result
 
-    def _made(self, storage: Any, given: set[int]) -> None:
+    def _made(self, storage: Any, inputs: set[int]) -> None:
         key = storage._cdata
-        if key in self._seen or id(storage) in given:
+        if key in self._seen or id(storage) in inputs:
             return
         self._seen.add(key)
         self.now += storage.nbytes()

@@ -45,6 +45,6 @@ class Decoder:
         coarse = self.coarse.repeat(2, 1, 1, 1) if has_halves and self.coarse is not None else self.coarse
         return self.b.predict_noise(x, t, pooled=conditions.pooled, semantic=shown, coarse=coarse)
 
-    def latent(self, made: Float[Tensor, "b _c _h _w"]) -> Float[Tensor, "b _c _h _w"]:
+    def latent(self, output: Float[Tensor, "b _c _h _w"]) -> Float[Tensor, "b _c _h _w"]:
         """Stage A's latent from the output of stage B."""
-        return made if self.split is None else self.split.joined(self.semantic, made)
+        return output if self.split is None else self.split.joined(self.semantic, output)

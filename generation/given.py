@@ -31,5 +31,5 @@ class Given:
     @property
     def digests(self) -> frozenset[str]:
         """SHA-256 of the image files."""
-        every = self.like, self.image, self.control, self.mask
-        return frozenset(each.sha256 for each in every if each is not None)
+        images = self.like, self.image, self.control, self.mask
+        return frozenset(image.sha256 for image in images if image is not None)

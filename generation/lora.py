@@ -58,17 +58,17 @@ def weights(module: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def load(module: nn.Module, given: dict[str, Tensor]) -> None:
+def load(module: nn.Module, tensors: dict[str, Tensor]) -> None:
     """Copy low-rank matrices into a module adapted with the same rank. Raises: UsageError."""
     adapted = _adapted(module)
-    if {name.rpartition(".")[0] for name in given} != set(adapted):
+    if {name.rpartition(".")[0] for name in tensors} != set(adapted):
         raise UsageError(f"these weights adapt other layers than the {len(adapted)} of this module")
     for name, low_rank in adapted.items():
         for part in ("a", "b"):
-            held, value = getattr(low_rank, part), given[f"{name}.{part}"]
-            if held.shape != value.shape:
-                raise UsageError(f"{name}.{part} is {tuple(value.shape)}, wanted {tuple(held.shape)}")
-            held.data.copy_(value)
+            parameter, value = getattr(low_rank, part), tensors[f"{name}.{part}"]
+            if parameter.shape != value.shape:
+                raise UsageError(f"{name}.{part} is {tuple(value.shape)}, wanted {tuple(parameter.shape)}")
+            parameter.data.copy_(value)
 
 
 def merge(module: nn.Module) -> None:

@@ -19,7 +19,7 @@ from oddpixel.provenance import Signature
 
 from .adapter import Adapter, load_adapter
 from .cascade import BUNDLED, load_cascade, read_content
-from .follows import Follows
+from .control_inputs import ControlInputs
 from .given import Given
 from .official.load import from_official
 from .outputs import Outputs
@@ -81,7 +81,7 @@ class Generator:
             if adapter is not None:
                 raise UsageError("an adapter belongs to a cascade of our own training, not to released weights")
             pipeline = from_official(official, device=device, offload=offload)
-            digests = sorted(each["sha256"] for each in pipeline.facts["files"].values())
+            digests = sorted(file["sha256"] for file in pipeline.facts["files"].values())
             return cls(pipeline, official.name, hashlib.sha256("".join(digests).encode()).hexdigest())
         loaded = load_cascade(cascade)
         sha256 = read_content(loaded.folder)["weights_sha256"]
@@ -111,9 +111,9 @@ class Generator:
                 "ones do not keep its layout"
             )
         prompt = self._prompt(request, shown)
-        follows = Follows.of(self.adapter, given.control, given.mask, size)
+        controls = ControlInputs.of(self.adapter, given.control, given.mask, size)
         for seed in range(request.seed, request.seed + request.count):
-            made = self.pipeline(
+            output = self.pipeline(
                 [prompt],
                 size=size,
                 seeds=[seed],
@@ -121,11 +121,11 @@ class Generator:
                 reference=None if like is None else like.pixels,
                 image=None if image is None else image.pixels,
                 strength=1.0 if image is None else request.strength or STRENGTH,
-                controls=follows.roles,
+                controls=controls.roles,
                 options=self._options(request, size),
                 on_step=on_step,
             )
-            yield Synthetic(follows.kept(made.pictures[0]), self._record(request, seed, size, shown, prompt))
+            yield Synthetic(controls.blend(output.pictures[0]), self._record(request, seed, size, shown, prompt))
 
     def size(self, request: Request, shown: Reference | None) -> Grid:
         """Height and width of the pictures that a request will give."""
@@ -162,7 +162,9 @@ class Generator:
         options: SamplingOptions = SamplingOptions() if self.cascade is None else self.cascade.sampling(size)
         if request.steps is None:
             return options
-        low, high = (dataclasses.replace(each, steps=request.steps) for each in (options.low, options.high))
+        low, high = (
+            dataclasses.replace(pass_options, steps=request.steps) for pass_options in (options.low, options.high)
+        )
         return dataclasses.replace(options, low=low, high=high)
 
     def _record(self, request: Request, seed: int, size: Grid, shown: Reference | None, prompt: Any) -> dict[str, Any]:
@@ -202,9 +204,9 @@ def make(
     given = Given.read(request)
     outputs.prepare(request, generator.size(request, given.shown), given.digests)
     items: list[dict[str, Any]] = []
-    for made in generator.make(request, on_step, given):
-        made_by = f"{generator}, seed {made.record['seed']}{_words(request)}"
-        items.append(outputs.write(made.pixels, made_by, made.record, signature))
+    for synthetic in generator.make(request, on_step, given):
+        made_by = f"{generator}, seed {synthetic.record['seed']}{_words(request)}"
+        items.append(outputs.write(synthetic.pixels, made_by, synthetic.record, signature))
         outputs.list_all(items, _files(generator.pipeline))
     return items
 
@@ -218,4 +220,4 @@ def _words(request: Request) -> str:
 def _files(pipeline: UltraPixelPipeline) -> dict[str, Any]:
     """Hashes of released files, without the folders they lie in."""
     files = pipeline.facts.get("files", {})
-    return {kind: {"file": Path(each["path"]).name, "sha256": each["sha256"]} for kind, each in files.items()}
+    return {kind: {"file": Path(file["path"]).name, "sha256": file["sha256"]} for kind, file in files.items()}

@@ -47,7 +47,7 @@ class Outputs:
     format: str
     overwrite: bool = False
 
-    def prepare(self, request: Request, size: Grid, given: frozenset[str]) -> None:
+    def prepare(self, request: Request, size: Grid, inputs: frozenset[str]) -> None:
         """Check before any work that every picture can be written.
 
         Arguments:
@@ -64,7 +64,7 @@ class Outputs:
             raise UsageError(f"nothing can be written into {self.folder}; name another folder")
         for seed in range(request.seed, request.seed + request.count):
             for path in self._of(seed):
-                self._check(path, given)
+                self._check(path, inputs)
         self._earlier(())
 
     def write(
@@ -75,8 +75,8 @@ class Outputs:
         item = {"item": path.name, "sha256": "", **record}
         try:
             with FileLock(self.folder / LOCK):
-                for each in self._of(record["seed"]):
-                    self._check(each, frozenset())  # another process may have written it since
+                for existing in self._of(record["seed"]):
+                    self._check(existing, frozenset())  # another process may have written it since
                 save_synthetic(path, pixels, made_by, signature)
                 item["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
                 self._write_json(path.with_suffix(".json").name, {"schema": SCHEMA, **item})
@@ -94,10 +94,10 @@ class Outputs:
         suffixes = [".json", *MEDIA_TYPES]
         return [self.folder / f"{seed:06d}{suffix}" for suffix in suffixes]
 
-    def _check(self, path: Path, given: frozenset[str]) -> None:
+    def _check(self, path: Path, inputs: frozenset[str]) -> None:
         if not os.path.lexists(path):
             return
-        if path.is_file() and given and sha256_of(path) in given:
+        if path.is_file() and inputs and sha256_of(path) in inputs:
             raise UsageError(f"{path} is one of the images given; name another folder with -o")
         if not self.overwrite:
             raise UsageError(f"{path} is there already; name another folder with -o, another --seed, or --overwrite")
@@ -113,7 +113,7 @@ class Outputs:
         if not path.is_file():
             return []
         items = read_record(path, LISTED, UsageError).get("items", [])
-        return [each for each in items if each["item"] not in names and (self.folder / str(each["item"])).is_file()]
+        return [item for item in items if item["item"] not in names and (self.folder / str(item["item"])).is_file()]
 
     def _write_json(self, name: str, content: Any) -> None:
         write_whole(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())

@@ -79,7 +79,7 @@ class SamplingOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class PipelineOutput:
     """The pictures of one call, and the latents they were decoded from.
 
     Arguments:
@@ -165,7 +165,7 @@ class UltraPixelPipeline:
         controls: Sequence[Role] = (),
         options: SamplingOptions = SamplingOptions(),
         on_step: OnStep = lambda part, done, total: None,
-    ) -> Made:
+    ) -> PipelineOutput:
         """Generate pictures.
 
         Arguments:
@@ -199,7 +199,9 @@ class UltraPixelPipeline:
         if not bool(torch.isfinite(pictures).all()):
             raise CorruptWeights("the networks' numbers overflow: the weights, or those of an adapter, are damaged")
         rounded = (255 * pictures.clamp(0, 1)).round().byte()
-        return Made(rounded.permute(0, 2, 3, 1).cpu().numpy(), semantic.cpu(), (low if guided else semantic).cpu())
+        return PipelineOutput(
+            rounded.permute(0, 2, 3, 1).cpu().numpy(), semantic.cpu(), (low if guided else semantic).cpu()
+        )
 
     def estimate(self, size: Grid, count: int = 1, options: SamplingOptions | None = None) -> Estimate:
         """Estimate what a call will need, from the shapes alone."""
@@ -242,7 +244,7 @@ class UltraPixelPipeline:
         else:
             x_0 = self._encoded(reference, grid)
         noised = add_noise(x_0, draw(), schedule.log_snr(at))
-        _, features = self.c.capture(noised, schedule.told(at), conditions)
+        _, features = self.c.capture(noised, schedule.timestep(at), conditions)
         on_step("capture", 1, 1)
         return x_0, Plan(features)
 
@@ -262,13 +264,13 @@ class UltraPixelPipeline:
         def predict(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
             if not options.captures_last_step:
                 return self.c.predict_noise(x, t, conditions, None, controls)
-            noise, found = self.c.capture(x, t, conditions)
-            features.update({place: feature[:count] for place, feature in found.items()})
+            noise, captured = self.c.capture(x, t, conditions)
+            features.update({place: feature[:count] for place, feature in captured.items()})
             return noise
 
-        way = options.low
-        denoise = contrasted(predict, way.guidance, conditions, against)
-        last = self._sampled("low", denoise, way, self._noise("low", seeds, grid), on_step)
+        pass_options = options.low
+        denoise = contrasted(predict, pass_options.guidance, conditions, against)
+        last = self._sampled("low", denoise, pass_options, self._noise("low", seeds, grid), on_step)
         return last.x_0, features
 
     def _high(
@@ -287,9 +289,11 @@ class UltraPixelPipeline:
         def predict(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
             return self.c.predict_noise(x, t, conditions, plan, controls)
 
-        way = options.high
-        denoise = contrasted(predict, way.guidance, conditions, against)
-        return self._sampled("high", denoise, way, self._noise("high", seeds, grid), on_step, start, strength).x_0
+        pass_options = options.high
+        denoise = contrasted(predict, pass_options.guidance, conditions, against)
+        return self._sampled(
+            "high", denoise, pass_options, self._noise("high", seeds, grid), on_step, start, strength
+        ).x_0
 
     def _decoded(
         self,
@@ -300,21 +304,21 @@ class UltraPixelPipeline:
         options: SamplingOptions,
         on_step: OnStep,
     ) -> Pictures:
-        way = options.decode
+        pass_options = options.decode
         with self._resident(self.b), self._resident(self.encoder):
             decoder = Decoder(self.b, self.encoder, semantic)
-            denoise = contrasted(decoder.predict_noise, way.guidance, conditions.for_stage_b())
+            denoise = contrasted(decoder.predict_noise, pass_options.guidance, conditions.for_stage_b())
             grid = decoder.grid(self.geometry, size)
             draw = self._noise("decode", seeds, grid, self.b.config.out_channels)
-            latent = decoder.latent(self._sampled("decode", denoise, way, draw, on_step).x_0)
+            latent = decoder.latent(self._sampled("decode", denoise, pass_options, draw, on_step).x_0)
         with self._resident(self.a):
-            return torch.cat([self.a.decode_tiled(each[None].to(_precision(self.a))).float() for each in latent])
+            return torch.cat([self.a.decode_tiled(sample[None].to(_precision(self.a))).float() for sample in latent])
 
     def _sampled(
         self,
         part: str,
         denoise: PredictNoise,
-        way: PassOptions,
+        pass_options: PassOptions,
         draw: Callable[[], Tensor],
         on_step: OnStep,
         start: Tensor | None = None,
@@ -322,10 +326,11 @@ class UltraPixelPipeline:
     ) -> Step:
         x = draw()
         if start is not None and strength < 1:
-            x = add_noise(start, x, way.schedule.log_snr(torch.full((len(x),), strength, device=x.device)))
-        count = max(math.ceil(strength * way.steps), 1)
+            x = add_noise(start, x, pass_options.schedule.log_snr(torch.full((len(x),), strength, device=x.device)))
+        count = max(math.ceil(strength * pass_options.steps), 1)
         last: Step | None = None
-        for done, step in enumerate(steps(denoise, way.schedule, x, count, draw, eta=way.eta, start=strength), 1):
+        sampled = steps(denoise, pass_options.schedule, x, count, draw, eta=pass_options.eta, start=strength)
+        for done, step in enumerate(sampled, 1):
             on_step(part, done, count)
             last = step
         assert last is not None
@@ -366,8 +371,8 @@ class UltraPixelPipeline:
         strength: float,
     ) -> None:
         self.geometry.check(size)
-        given = {"seeds": seeds, "negative_prompts": negative_prompts, "reference": reference, "image": image}
-        for name, value in given.items():
+        batches = {"seeds": seeds, "negative_prompts": negative_prompts, "reference": reference, "image": image}
+        for name, value in batches.items():
             if value is not None and len(value) != len(prompts):
                 raise UsageError(f"{len(prompts)} prompts, but {len(value)} {name}")
         if not 0 < strength <= 1:
@@ -393,11 +398,11 @@ class _Calls:
         self.of, self.size, self.count = pipeline, size, count
         self.dtype = _precision(pipeline.b)
 
-    def stage_c(self, way: PassOptions, grid: Grid | None = None) -> Cost:
+    def stage_c(self, pass_options: PassOptions, grid: Grid | None = None) -> Cost:
         config = self.of.c.unet.config
         unet = self._empty(self.of.c.unet)
         rows, columns = grid or self.of.geometry.semantic(self.size)
-        count = self.count * (2 if way.guidance.is_needed else 1)
+        count = self.count * (2 if pass_options.guidance.is_needed else 1)
         conditions = Conditions(
             self._tensor(count, 1, config.clip_text_pooled_in_channels),
             self._tensor(count, 77, config.clip_text_in_channels),
@@ -406,10 +411,10 @@ class _Calls:
         x, t = self._tensor(count, config.in_channels, rows, columns), torch.empty(count, device="meta")
         return cost_of(lambda: unet.predict_noise(x, t, **conditions.arguments()))
 
-    def stage_b(self, way: PassOptions) -> Cost:
+    def stage_b(self, pass_options: PassOptions) -> Cost:
         config = self.of.b.config
         unet = self._empty(self.of.b)
-        count = self.count * (2 if way.guidance.is_needed else 1)
+        count = self.count * (2 if pass_options.guidance.is_needed else 1)
         x = self._tensor(count, config.in_channels, *self.of.geometry.latent(self.size))
         semantic = self._tensor(count, config.effnet_in_channels, *self.of.geometry.semantic(self.size))
         pooled, t = self._tensor(count, 1, config.clip_text_pooled_in_channels), torch.empty(count, device="meta")
@@ -435,7 +440,7 @@ def _precision(module: nn.Module) -> torch.dtype:
 
 
 def _on(conditions: Conditions, device: torch.device | str) -> Conditions:
-    return conditions.each(lambda tokens: tokens.to(device))
+    return conditions.map(lambda tokens: tokens.to(device))
 
 
 def _available(device: torch.device | str) -> int:

@@ -67,5 +67,5 @@ class Request:
 
     def described(self) -> dict[str, Any]:
         """The request as JSON for a picture's record: images by name, never with the folders they lie in."""
-        given = asdict(self)
-        return given | {name: given[name] and plain_text(Path(given[name]).name) for name in PLACES}
+        fields = asdict(self)
+        return fields | {name: fields[name] and plain_text(Path(fields[name]).name) for name in PLACES}

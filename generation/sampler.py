@@ -28,7 +28,7 @@ class Step:
     """The state after one denoising step.
 
     Arguments:
-        t: what the network was told.
+        t: timestep given to the network.
         x: after the step, still noisy.
         x_0: as estimated in it.
         noise: as estimated in it.
@@ -57,15 +57,15 @@ def steps(
     """Yield every step from time `start` to 0.
 
     Arguments:
-        predict: (x, t told, t on the grid) -> noise; the network takes the one, schedules of guidance the other.
-        draw: as much noise as x; asked once a step where eta > 0.
+        predict: (x, timestep, t on the grid) -> noise; the network takes the timestep, schedules of guidance take t.
+        draw: as much noise as x; called once a step where eta > 0.
     """
     grid = torch.linspace(start, 0.0, num_steps + 1, dtype=torch.float32, device=x.device)
     log_snr = schedule.log_snr(grid)
     alpha, sigma = alpha_sigma(log_snr)
-    told = schedule.inverse(log_snr)
+    timesteps = schedule.inverse(log_snr)
     for i in range(num_steps):
-        t = told[i].expand(len(x))
+        t = timesteps[i].expand(len(x))
         noise = predict(x, t, float(grid[i]))
         x_0 = (x - sigma[i] * noise) / alpha[i]
         tau = eta * (sigma[i + 1] / sigma[i]) * (1 - (alpha[i] / alpha[i + 1]).square()).clamp(min=0).sqrt()
@@ -111,8 +111,8 @@ class Guidance:
         if self.rescale == 0:
             return mixed
         axes = tuple(range(1, mixed.ndim)) if self.by_sample else tuple(range(mixed.ndim))
-        wanted, found = (e.std(axes, keepdim=True) for e in (with_condition, mixed))
-        return self.rescale * (mixed * wanted / (found + 1e-9)) + (1 - self.rescale) * mixed
+        target, actual = (e.std(axes, keepdim=True) for e in (with_condition, mixed))
+        return self.rescale * (mixed * target / (actual + 1e-9)) + (1 - self.rescale) * mixed
 
 
 def seeded_noise(

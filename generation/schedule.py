@@ -2,7 +2,7 @@
 
     v(t)        = clamp(cos^2((s + t) / (1 + s) pi/2) / m, 1e-4, 0.9999),   m = cos^2(s / (1 + s) pi/2)
     log-SNR(t)  = clamp(logit v(t) - 2 ln(shift), limits of shift 1)
-    t(log-SNR)  = arccos(sqrt(m sigmoid(log-SNR))) / (pi/2) (1 + s) - s      what a network is told, not the t of the grid
+    t(log-SNR)  = arccos(sqrt(m sigmoid(log-SNR))) / (pi/2) (1 + s) - s      the network's timestep, not the t of the grid
 
 Improved DDPM (Nichol, Dhariwal 2021, eq. 17); the shift is that of simple diffusion (Hoogeboom et al. 2023, section 3.1).
 """
@@ -43,7 +43,7 @@ class CosineSchedule:
         alpha = (log_snr.sigmoid() * AT_ZERO).sqrt()
         return torch.arccos(alpha) / (math.pi / 2) * (1 + OFFSET) - OFFSET
 
-    def told(self, t: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+    def timestep(self, t: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
         """The timestep given to a network at time t."""
         return self.inverse(self.log_snr(t))
 

@@ -67,11 +67,11 @@ class Geometry:
             )
 
 
-def parsed(said: str) -> Grid:
+def parsed(text: str) -> Grid:
     """Parse HEIGHTxWIDTH in pixels. Raises: UsageError."""
-    height, by, width = said.lower().partition("x")
+    height, by, width = text.lower().partition("x")
     if not (by and height.isdecimal() and width.isdecimal() and max(len(height), len(width)) <= MOST_DIGITS):
-        raise UsageError(f"a size is HEIGHTxWIDTH in pixels, such as 256x384; got {said!r}")
+        raise UsageError(f"a size is HEIGHTxWIDTH in pixels, such as 256x384; got {text!r}")
     return int(height), int(width)
 
 

@@ -19,7 +19,7 @@ class NoConditioner:
 
     def __call__(self, prompts: list[Any]) -> Conditions:
         """Zero tokens for a batch without prompts. Raises: UsageError where anything is requested."""
-        if wrong := [each for each in prompts if each not in (None, "")]:
+        if wrong := [prompt for prompt in prompts if prompt not in (None, "")]:
             raise UsageError(f"this cascade has no conditioner that understands {wrong[0]!r}; give it text weights")
         count = len(prompts)
         return Conditions(

@@ -35,8 +35,8 @@ class ReferenceConditioner(nn.Module):
     def forward(self, prompts: list[Any]) -> Conditions:
         """Tokens for labels, pictures `[3, h, w]` in 0..1, pairs of both, or None. Raises: UsageError."""
         pairs = [
-            each if isinstance(each, tuple) else (None, each) if isinstance(each, Tensor) else (each, None)
-            for each in prompts
+            prompt if isinstance(prompt, tuple) else (None, prompt) if isinstance(prompt, Tensor) else (prompt, None)
+            for prompt in prompts
         ]
         named = self.label([label for label, _ in pairs])
         looks = [self._look(picture, named.pooled) for _, picture in pairs]

@@ -49,19 +49,19 @@ class TextConditioner:
 
         Raises: UsageError where something else than text is requested.
         """
-        if wrong := [each for each in prompts if not isinstance(each, str | None)]:
+        if wrong := [prompt for prompt in prompts if not isinstance(prompt, str | None)]:
             raise UsageError(f"a text conditioner takes text, got {type(wrong[0]).__name__}")
         length = self.encoder.config.max_position_embeddings
         tokens = self.tokenizer(
-            [each or "" for each in prompts],
+            [prompt or "" for prompt in prompts],
             padding="max_length",
             max_length=length,
             truncation=True,
             return_tensors="pt",
         )
-        told = self.encoder(
+        output = self.encoder(
             input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"], output_hidden_states=True
         )
-        text: Tensor = told.hidden_states[-1]
-        pooled: Tensor = told.text_embeds[:, None]
+        text: Tensor = output.hidden_states[-1]
+        pooled: Tensor = output.text_embeds[:, None]
         return Conditions(pooled, text, pooled.new_zeros(len(prompts), 1, self.picture))

@@ -31,11 +31,11 @@ class Conditions:
 
     def empty(self) -> Conditions:
         """Unconditional tokens of the same shapes: zeros."""
-        return self.each(torch.zeros_like)
+        return self.map(torch.zeros_like)
 
     def at(self, index: slice) -> Conditions:
         """The tokens of some samples of the batch."""
-        return self.each(lambda tokens: tokens[index])
+        return self.map(lambda tokens: tokens[index])
 
     def for_stage_b(self) -> Conditions:
         """The pooled tokens alone, which is all that stage B takes."""
@@ -43,10 +43,10 @@ class Conditions:
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of `CascadeUNet.predict_noise`, without tokens that are None."""
-        found = {"pooled": self.pooled, "text": self.text, "picture": self.picture}
-        return {name: value for name, value in found.items() if value is not None}
+        tokens = {"pooled": self.pooled, "text": self.text, "picture": self.picture}
+        return {name: value for name, value in tokens.items() if value is not None}
 
-    def each(self, change: Callable[[Tensor], Tensor]) -> Conditions:
+    def map(self, change: Callable[[Tensor], Tensor]) -> Conditions:
         """Apply a function to every token tensor."""
         return Conditions(
             change(self.pooled),
@@ -55,12 +55,12 @@ class Conditions:
         )
 
 
-def together(one: Conditions, other: Conditions) -> Conditions:
+def concatenated(first: Conditions, second: Conditions) -> Conditions:
     """Concatenate two batches of conditions."""
     return Conditions(
-        torch.cat([one.pooled, other.pooled]),
-        None if one.text is None or other.text is None else torch.cat([one.text, other.text]),
-        None if one.picture is None or other.picture is None else torch.cat([one.picture, other.picture]),
+        torch.cat([first.pooled, second.pooled]),
+        None if first.text is None or second.text is None else torch.cat([first.text, second.text]),
+        None if first.picture is None or second.picture is None else torch.cat([first.picture, second.picture]),
     )
 
 
@@ -76,7 +76,7 @@ def contrasted(
         predict: (x, t, conditions) -> noise; called with the batch twice over where guidance acts, the conditions half first.
         against: what to be led away from (a negative prompt); nothing requested where None.
     """
-    both = together(conditions, conditions.empty() if against is None else against)
+    both = concatenated(conditions, conditions.empty() if against is None else against)
 
     def predicted(x: Tensor, t: Tensor, at: float) -> Tensor:
         if not guidance.is_needed or guidance.at(at) == 1.0:

@@ -63,10 +63,10 @@ class Plan:
         key = (place, *x.shape[2:], len(x))
         if key in self._prepared:
             return self._prepared[key]
-        found = network.prepared(_repeated(self.features[place], len(x)), x.shape[2:])
+        features = network.prepared(_repeated(self.features[place], len(x)), x.shape[2:])
         if self.remember:
-            self._prepared[key] = found
-        return found
+            self._prepared[key] = features
+        return features
 
 
 @runtime_checkable
@@ -152,8 +152,8 @@ class GuidedStageC(nn.Module):
         def after(block: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
             changed: Tensor | None = None
             for role in self._roles:
-                found = role.after(place, output if changed is None else changed)
-                changed = changed if found is None else found
+                replacement = role.after(place, output if changed is None else changed)
+                changed = changed if replacement is None else replacement
             return changed
 
         return after

@@ -109,8 +109,8 @@ class ImplicitGuidance(nn.Module):
         tokens = self.tokenizer(self.input_layer(feature).flatten(2).transpose(1, 2))
         count = tokens.shape[1]
         written = self.wtokens.expand(len(tokens), -1, -1)
-        told: Tensor = self.transformer_encoder(torch.cat([tokens, written], dim=1))
-        return told[:, count:]
+        attended: Tensor = self.transformer_encoder(torch.cat([tokens, written], dim=1))
+        return attended[:, count:]
 
     def written(self, weight_tokens: Float[Tensor, "b _g _d"]) -> list[Float[Tensor, "b _r _h"]]:
         """The weight matrices of the coordinate network; the last row is the bias."""
@@ -159,9 +159,11 @@ class Tokenizer(nn.Module):
 
     def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         """Project the tokens and add their positions. Raises: UsageError where there are more than learned positions."""
-        count, known = tokens.shape[1], len(self.posemb)
-        if count > known:
-            raise UsageError(f"guidance knows {known} places of a low-resolution feature, got {count}; start smaller")
+        count, num_positions = tokens.shape[1], len(self.posemb)
+        if count > num_positions:
+            raise UsageError(
+                f"guidance knows {num_positions} places of a low-resolution feature, got {count}; start smaller"
+            )
         return self.prefc(tokens) + self.posemb[:count]
 
 

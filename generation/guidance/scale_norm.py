@@ -1,4 +1,4 @@
-"""Scale-aware normalisation: features of any size, told how large they are.
+"""Scale-aware normalisation: features of any size, modulated by how large they are.
 
     y = x (1 + a) + b + x,   (a, b) = Linear(emb(s)),   s = sqrt(log_576(h w))
 

@@ -34,23 +34,23 @@ class Kind:
 
     Arguments:
         stems: file names without suffix, the preferred first.
-        known: SHA-256 of released files, as their users have posted them.
+        released: SHA-256 of released files, as their users have posted them.
     """
 
     stems: tuple[str, ...]
     is_needed: bool = True
-    known: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
 
 
 KINDS = {
-    "stage A": Kind(("stage_a",), known=("0a3f5a0b618494f81964dc719dbaaa9bd52f207d464d5fbf45442d363e1c0b5a",)),
+    "stage A": Kind(("stage_a",), released=("0a3f5a0b618494f81964dc719dbaaa9bd52f207d464d5fbf45442d363e1c0b5a",)),
     "stage B": Kind(
         ("stage_b_bf16", "stage_b", "stage_b_lite_bf16", "stage_b_lite"),
-        known=("fe92687deefcfb33bb3ec181254b55fe4e434c5084ce9d38815eaa32487ad376",),
+        released=("fe92687deefcfb33bb3ec181254b55fe4e434c5084ce9d38815eaa32487ad376",),
     ),
     "stage C": Kind(
         ("stage_c_bf16", "stage_c", "stage_c_lite_bf16", "stage_c_lite"),
-        known=("dfe24009fc881011f350d08d9d13be13a1a3b3cbfed667435efe0fd419aca099",),
+        released=("dfe24009fc881011f350d08d9d13be13a1a3b3cbfed667435efe0fd419aca099",),
     ),
     "encoder": Kind(("effnet_encoder",), False, ("e23c1fe17ba8cdd6c49a5b292d72502bd4cf729e7de9f2060bb4dcc26737c0a0",)),
     "guidance": Kind(("ultrapixel_t2i",), False, ("bef96cabf1621405cd6fdc4ee51b3613e68dd593a4bda3306a021e085e73ee60",)),
@@ -59,7 +59,7 @@ SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 
 
 @dataclass(frozen=True)
-class Found:
+class WeightFile:
     """A weight file in the folder.
 
     Arguments:
@@ -83,7 +83,7 @@ def from_official(
     Raises: MissingWeights, CorruptWeights, UnsafeWeights, WrongArchitecture.
     """
     files = find(folder)
-    read = {kind: read_weights(found.path) for kind, found in files.items()}
+    read = {kind: read_weights(file.path) for kind, file in files.items()}
     guidance = names.guidance(read["guidance"]) if "guidance" in read else None
     c_options, b_options = sizes.stage_c(read["stage C"]), sizes.stage_b(read["stage B"])
     g_options = None if guidance is None else sizes.guidance(guidance)
@@ -121,23 +121,23 @@ def from_official(
         conditioner,
         device=device,
         offload=offload,
-        facts={"files": {kind: vars(found) for kind, found in files.items()}},
+        facts={"files": {kind: vars(file) for kind, file in files.items()}},
     )
 
 
-def find(folder: Path) -> dict[str, Found]:
+def find(folder: Path) -> dict[str, WeightFile]:
     """Find the weight files of a folder and hash them. Raises: MissingWeights, naming what is missing."""
     if not folder.is_dir():
         raise MissingWeights(f"no folder {folder}; name the one with Stable Cascade's and UltraPixel's files")
-    found, lacking = {}, []
+    weight_files, missing = {}, []
     for name, kind in KINDS.items():
         paths = [folder / f"{stem}{suffix}" for stem in kind.stems for suffix in SUFFIXES]
         path = next((path for path in paths if path.is_file()), None)
         if path is not None:
             digest = sha256_of(path)
-            found[name] = Found(path, digest, digest in kind.known)
+            weight_files[name] = WeightFile(path, digest, digest in kind.released)
         elif kind.is_needed:
-            lacking.append(f"{name} ({kind.stems[0]}.safetensors)")
-    if lacking:
-        raise MissingWeights(f"{folder} lacks {', '.join(lacking)}")
-    return found
+            missing.append(f"{name} ({kind.stems[0]}.safetensors)")
+    if missing:
+        raise MissingWeights(f"{folder} lacks {', '.join(missing)}")
+    return weight_files

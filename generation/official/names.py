@@ -40,15 +40,15 @@ def guidance(official: Mapping[str, Tensor]) -> Weights:
 
     Raises: WrongArchitecture where names are not those of two pairs of networks.
     """
-    found = {name: NUMBERED.fullmatch(name) for name in official}
-    if unknown := [name for name, match in found.items() if match is None]:
+    matches = {name: NUMBERED.fullmatch(name) for name in official}
+    if unknown := [name for name, match in matches.items() if match is None]:
         raise WrongArchitecture(f"{unknown[0]} is no name of UltraPixel's guidance; is this another file?")
-    sides = sorted({int(match[1]) for match in found.values() if match})
+    sides = sorted({int(match[1]) for match in matches.values() if match})
     if len(sides) != 2:
         raise WrongArchitecture(f"UltraPixel's guidance has two sides, got {len(sides)}")
     side = {sides[0]: "down", sides[1]: "up"}
     return {
         f"at.{side[int(match[1])]}{match[2]}.{match[3]}": official[name]
-        for name, match in found.items()
+        for name, match in matches.items()
         if match and not match[3].startswith(UNUSED)
     }

@@ -1,9 +1,8 @@
 """Stage A: pictures in a latent of a quarter of their size, and back. Diffusers' `PaellaVQModel`; our part is exact tiling.
 
 Latents leave `encode` divided by the scale factor and enter `decode` multiplied by it; they are decoded unquantised. The
-decoder is made of local operations only, so a tile decoded with a margin of its receptive field (13 latents, in whatever
-stage A has the published depth) has the very pixels of the whole: memory stays flat, and the work grows by ((tile + 2
-margin) / tile)^2.
+decoder is made of local operations only, so a tile decoded with a margin of its receptive field (13 latents at the published
+depth) has the very pixels of the whole: memory stays flat, and the work grows by ((tile + 2 margin) / tile)^2.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stage C: the prior. Noise in the semantic latent (16 channels, 1/42.67 of the picture), told text, pooled text and a picture.
+"""Stage C: the prior. Noise in the semantic latent (16 channels, 1/42.67 of the picture), given text, pooled text and a picture.
 
 Two levels of one width and one resolution; blocks of convolution, time and attention over [own tokens ; condition tokens].
 Stable Cascade (Pernias et al. 2024); sizes of the 3.6B model as published.

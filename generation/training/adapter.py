@@ -20,10 +20,10 @@ from oddpixel.training import Trainer, TrainingOptions
 from ..adapter import Adapter, AdapterOptions, drawn_masks, save_adapter
 from ..cascade import BUNDLED, Cascade, find_cascade, load_cascade, read_content
 from .denoising import DenoisingLosses, draw_times, losses, mean_over_times, noise_like, noised
-from .latents import Encode, LatentMaker, Latents, moved
+from .latents import Encode, LatentMaker, Latents, to_device
 from .pictures import Pictures
 from .recipe_pictures import pictures_of
-from .stage_c import told
+from .stage_c import label_conditions
 from .task import LatentTask, training_device
 
 HELD_OUT = 16  # crops that figures are taken on
@@ -47,10 +47,10 @@ class AdapterLoss(nn.Module):
     ) -> DenoisingLosses:
         """Losses of the adapted noise estimate; `shown` is the control network's input."""
         at = noised(x_0, noise, t, self.options.shift((x_0.shape[2], x_0.shape[3])))
-        conditions = told(self.labels, labels, x_0.new_zeros(len(x_0), 1, self.labels.picture))
+        conditions = label_conditions(self.labels, labels, x_0.new_zeros(len(x_0), 1, self.labels.picture))
         network = self.adapter.network
         controls = [] if network is None or shown is None else [network(shown)]
-        predicted = self.stage.predict_noise(at.x, at.told, conditions, None, controls)
+        predicted = self.stage.predict_noise(at.x, at.timestep, conditions, None, controls)
         return losses(predicted, noise, at, self.stage.unet.parametrisation)
 
 
@@ -61,7 +61,7 @@ class AdapterTask(LatentTask):
         latents: to learn from and held out, by side of the crops.
         crops: the same crops as pictures, for a control.
         cascade_sha256: of what is adapted.
-        about: title, licence, attribution of the pictures.
+        credits: title, licence, attribution of the pictures.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class AdapterTask(LatentTask):
         latents: Both,
         crops: Both | None,
         cascade_sha256: str,
-        about: dict[str, Any],
+        credits: dict[str, Any],
     ) -> None:
         train, self.held_out = latents
         adapter = Adapter(options, cascade.eval()).to(next(cascade.parameters()).device)
         super().__init__(AdapterLoss(cascade, adapter), train, [1.0] * len(train))
-        self.adapter, self.crops, self.sha256, self.about = adapter, crops, cascade_sha256, about
+        self.adapter, self.crops, self.sha256, self.credits = adapter, crops, cascade_sha256, credits
         self.num_labels = cascade.labels.pooled.num_embeddings
         self.figures: dict[str, float] = {}
         # A fresh adapter changes nothing yet.
@@ -84,9 +84,9 @@ class AdapterTask(LatentTask):
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Latents with noise, times, labels drawn uniformly, and control inputs."""
-        known, rows = self.drawn(len(indices), generator)
-        side = next(side for side, each in self.train.items() if each is known)
-        x_0 = known.high[rows].float()
+        latents, rows = self.draw(len(indices), generator)
+        side = next(side for side, candidates in self.train.items() if candidates is latents)
+        x_0 = latents.high[rows].float()
         labels = torch.randint(self.num_labels, (len(rows),), generator=generator, device=self.device)
         batch = {
             "x_0": x_0,
@@ -105,7 +105,7 @@ class AdapterTask(LatentTask):
 
     def save(self, folder: Path, record: dict[str, Any]) -> None:
         """Write the adapter, with its figures and the credits of its pictures."""
-        save_adapter(folder, self.adapter, self.sha256, record | {"figures": self.figures, "data": self.about})
+        save_adapter(folder, self.adapter, self.sha256, record | {"figures": self.figures, "data": self.credits})
 
     def _shown(self, pictures: Tensor, generator: torch.Generator) -> Tensor:
         is_filling = self.adapter.options.kind == "mask"
@@ -151,21 +151,21 @@ def prepare(
     on = training_device(device)
     cascade = load_cascade(BUNDLED if start_from is None else start_from).to(on)
     sha256 = read_content(find_cascade(BUNDLED if start_from is None else start_from))["weights_sha256"]
-    learning, held_out = (each.to(on) for each in _pictures(recipe, places))
-    kept = folder / "training"
+    learning, held_out = (pictures.to(on) for pictures in _pictures(recipe, places))
+    cache = folder / "training"
 
-    def made(name: str, encode: Encode, weights: nn.Module) -> Both:
+    def both_of(name: str, encode: Encode, weights: nn.Module) -> Both:
         train = LatentMaker(encode, weights, learning, options.seed)
-        held = LatentMaker(encode, weights, held_out, options.seed)
+        validation = LatentMaker(encode, weights, held_out, options.seed)
         return (
-            moved(train.latents(counts, kept / f"{name}-train.safetensors"), on),
-            moved(held.latents(dict.fromkeys(counts, HELD_OUT), kept / f"{name}-held-out.safetensors"), on),
+            to_device(train.latents(counts, cache / f"{name}-train.safetensors"), on),
+            to_device(validation.latents(dict.fromkeys(counts, HELD_OUT), cache / f"{name}-held-out.safetensors"), on),
         )
 
-    latents = made("latents", cascade.encoder, cascade.encoder)
-    crops = None if adapted.kind == "style" else made("crops", _as_they_are, nn.Identity())
-    about = learning.about | {"pictures": len(learning), "sha256": learning.sha256}
-    task = AdapterTask(cascade, adapted, latents, crops, sha256, about)
+    latents = both_of("latents", cascade.encoder, cascade.encoder)
+    crops = None if adapted.kind == "style" else both_of("crops", _as_they_are, nn.Identity())
+    credits = learning.credits | {"pictures": len(learning), "sha256": learning.sha256}
+    task = AdapterTask(cascade, adapted, latents, crops, sha256, credits)
     return Trainer(task, options, folder, device)
 
 

@@ -33,12 +33,12 @@ class Noised:
 
     Arguments:
         x: the noisy latent.
-        told: what the network is told.
+        timestep: what the network is given for t.
         alpha: the factor of the clean latent in x.
     """
 
     x: Float[Tensor, "_b _c _h _w"]
-    told: Float[Tensor, "_b"]
+    timestep: Float[Tensor, "_b"]
     alpha: Float[Tensor, "_b"]
 
 

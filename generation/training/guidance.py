@@ -1,5 +1,7 @@
-"""Guidance: stage C is frozen, its low-resolution features are captured at t = 0.05 without noise from dropout, and only the
-networks that carry them to the high-resolution pass learn.
+"""Training of the guidance networks, with stage C frozen.
+
+Its low-resolution features are captured at t = 0.05 without dropout, and only the networks that carry them to the
+high-resolution pass learn.
 
 Both passes are one module's forward, so that distributed training sees the gradients (in the reference they are not
 synchronised, and the frozen stage collects gradients that nobody uses).
@@ -18,7 +20,7 @@ from ..guidance.guided import GuidedStageC, Plan
 from ..pipeline import CAPTURED_AT
 from .denoising import DenoisingLosses, draw_times, losses, mean_over_times, noise_like, noised
 from .latents import Latents
-from .stage_c import told
+from .stage_c import label_conditions
 from .task import LatentTask
 
 
@@ -40,7 +42,7 @@ class GuidanceLoss(nn.Module):
     ) -> DenoisingLosses:
         """Losses of the guided noise estimate on high-resolution latents, given low-resolution ones."""
         grid = high.shape[2], high.shape[3]
-        conditions = told(
+        conditions = label_conditions(
             self.labels,
             torch.zeros(len(high), dtype=torch.long, device=high.device),
             high.new_zeros(len(high), 1, self.labels.picture),
@@ -49,10 +51,10 @@ class GuidanceLoss(nn.Module):
         if is_guided:
             with torch.no_grad():
                 at_low = noised(low, low_noise, torch.full_like(t, CAPTURED_AT))
-                _, features = _still(self.stage).capture(at_low.x, at_low.told, conditions)
+                _, features = _still(self.stage).capture(at_low.x, at_low.timestep, conditions)
             plan = Plan(features, remember=False)
         at = noised(high, noise, t, self.options.shift(grid))
-        predicted = self.stage.predict_noise(at.x, at.told, conditions, plan)
+        predicted = self.stage.predict_noise(at.x, at.timestep, conditions, plan)
         return losses(predicted, noise, at, self.stage.unet.parametrisation)
 
 
@@ -76,8 +78,8 @@ class GuidanceTask(LatentTask):
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Latents of one side at both resolutions, with noise and times."""
-        known, rows = self.drawn(len(indices), generator)
-        high, low = known.high[rows].float(), known.low[rows].float()
+        latents, rows = self.draw(len(indices), generator)
+        high, low = latents.high[rows].float(), latents.low[rows].float()
         return {
             "high": high,
             "low": low,

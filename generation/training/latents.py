@@ -66,7 +66,7 @@ class LatentMaker:
     low_side: int | None = None
     bf16: bool = False
 
-    def latents(self, counts: Mapping[int, int], kept: Path) -> dict[int, Latents]:
+    def latents(self, counts: Mapping[int, int], file: Path) -> dict[int, Latents]:
         """Latents by side of the crops in pixels, from the file where it fits.
 
         Arguments:
@@ -74,17 +74,19 @@ class LatentMaker:
             kept: the file.
         """
         key = self._key(counts)
-        if (stored := _read(kept, key)) is not None:
+        if (stored := _read(file, key)) is not None:
             return stored
-        made = {side: self._made(side, count) for side, count in counts.items()}
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        by_side = {side: self._made(side, count) for side, count in counts.items()}
+        file.parent.mkdir(parents=True, exist_ok=True)
         tensors = {
-            f"{side}.{name}": value.contiguous() for side, each in made.items() for name, value in vars(each).items()
+            f"{side}.{name}": value.contiguous()
+            for side, of_side in by_side.items()
+            for name, value in vars(of_side).items()
         }
-        temporary = kept.with_suffix(".tmp")
+        temporary = file.with_suffix(".tmp")
         save_file(tensors, temporary, {"key": key})
-        temporary.replace(kept)
-        return made
+        temporary.replace(file)
+        return by_side
 
     @torch.no_grad()
     def _made(self, side: int, count: int) -> Latents:
@@ -114,9 +116,9 @@ class LatentMaker:
         return digest.hexdigest()
 
 
-def moved(latents: dict[int, Latents], device: torch.device) -> dict[int, Latents]:
+def to_device(latents: dict[int, Latents], device: torch.device) -> dict[int, Latents]:
     """The latents of all sides on another device."""
-    return {side: each.to(device) for side, each in latents.items()}
+    return {side: of_side.to(device) for side, of_side in latents.items()}
 
 
 def fewer(count: int, side: int, smallest: int) -> int:
@@ -127,11 +129,11 @@ def fewer(count: int, side: int, smallest: int) -> int:
     return max(count >> int(2 * math.log2(side / smallest)), 1)
 
 
-def _read(kept: Path, key: str) -> dict[int, Latents] | None:
-    if not kept.is_file():
+def _read(path: Path, key: str) -> dict[int, Latents] | None:
+    if not path.is_file():
         return None
     try:
-        with safe_open(kept, "pt") as file:
+        with safe_open(path, "pt") as file:
             if (file.metadata() or {}).get("key") != key:
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- not a dict

@@ -50,10 +50,10 @@ class StageALoss(nn.Module):
         if self.fixed:
             last_normalisation(network).eval()
         latent = network.encode(pictures).latents
-        made = network.decode(latent).sample
+        decoded = network.decode(latent).sample
         codebook = network.vquantizer(latent.detach())[1]
-        absolute = (made - pictures).abs().mean()
-        edges = sum(((made - pictures).diff(dim=axis)).abs().mean() for axis in (2, 3)) / 2
+        absolute = (decoded - pictures).abs().mean()
+        edges = sum(((decoded - pictures).diff(dim=axis)).abs().mean() for axis in (2, 3)) / 2
         assert isinstance(edges, Tensor)
         return StageALosses(absolute + edges + CODEBOOK_WEIGHT * codebook, absolute, edges, codebook)
 
@@ -85,9 +85,11 @@ class StageATask(StageTask):
     def validate(self) -> dict[str, float]:
         """PSNR in dB on held-out crops, over all and by label."""
         pictures, labels = self.held_out.crops(HELD_OUT, 2 * self.side, torch.Generator().manual_seed(0))
-        made = self.stage.decode(self.stage.encode(pictures))
-        by_label = {f"psnr_{k}": psnr(made[labels == k], pictures[labels == k]) for k in sorted(set(labels.tolist()))}
-        return {"psnr": psnr(made, pictures), **by_label}
+        decoded = self.stage.decode(self.stage.encode(pictures))
+        by_label = {
+            f"psnr_{k}": psnr(decoded[labels == k], pictures[labels == k]) for k in sorted(set(labels.tolist()))
+        }
+        return {"psnr": psnr(decoded, pictures), **by_label}
 
 
 @torch.no_grad()
@@ -114,9 +116,9 @@ def pixel_gain(stage: StageA, latent: Float[Tensor, "b c _h _w"]) -> Float[Tenso
     return gain / gain.max()
 
 
-def psnr(made: Tensor, wanted: Tensor) -> float:
+def psnr(decoded: Tensor, target: Tensor) -> float:
     """Peak signal-to-noise ratio in dB, of values in 0..1."""
-    return float(-10 * (made.clamp(0, 1) - wanted).square().mean().log10())
+    return float(-10 * (decoded.clamp(0, 1) - target).square().mean().log10())
 
 
 def _open_gains(stage: StageA) -> None:

@@ -45,7 +45,7 @@ class StageBLoss(nn.Module):
         """Losses of the noise estimate, given the semantic and the coarse latent."""
         at = noised(residual, noise, t)
         pooled = residual.new_zeros(len(residual), 1, self.b.config.clip_text_pooled_in_channels)
-        predicted = self.b.predict_noise(at.x, at.told, pooled=pooled, semantic=semantic, coarse=coarse)
+        predicted = self.b.predict_noise(at.x, at.timestep, pooled=pooled, semantic=semantic, coarse=coarse)
         return losses(predicted, noise, at, self.b.parametrisation)
 
 
@@ -69,9 +69,9 @@ class StageBTask(LatentTask):
     @torch.no_grad()
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Residuals with noise and times; the semantic latents are slightly noisy."""
-        known, rows = self.drawn(len(indices), generator)
+        latents, rows = self.draw(len(indices), generator)
         encoder = self.cascade.encoder
-        latent = known.high[rows].float()
+        latent = latents.high[rows].float()
         clean = encoder.semantic(latent)
         amount = MOST_SEMANTIC_NOISE * torch.rand(len(rows), 1, 1, 1, generator=generator, device=self.device)
         semantic = clean + amount * noise_like(clean, generator)
@@ -123,5 +123,5 @@ class StageBTask(LatentTask):
         def predict(x: Tensor, t: Tensor, at: float) -> Tensor:
             return decoder.predict_noise(x, t, conditions)
 
-        made = list(steps(predict, CosineSchedule(), draw(), SAMPLING_STEPS, draw))[-1].x_0
-        return cascade.a.decode(decoder.latent(made)).clamp(0, 1)
+        residual = list(steps(predict, CosineSchedule(), draw(), SAMPLING_STEPS, draw))[-1].x_0
+        return cascade.a.decode(decoder.latent(residual)).clamp(0, 1)

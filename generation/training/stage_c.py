@@ -1,7 +1,7 @@
-"""Stage C: the noise in semantic latents of several grids, told a label, a look, both or neither.
+"""Stage C: the noise in semantic latents of several grids, given a label, a style token, both or neither.
 
-Grids take turns; larger ones are trained with the shifted schedule that they are sampled with. One crop in twenty is told
-nothing at all (guidance without a classifier); half are not told their look.
+Grids take turns; larger ones are trained with the shifted schedule that they are sampled with. One crop in twenty is
+unconditional (classifier-free guidance); half have no style token.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .denoising import DenoisingLosses, draw_times, losses, mean_over_times, noi
 from .latents import Latents
 from .task import LatentTask
 
-NOTHING_TOLD, NO_LOOK = 0.05, 0.5
+UNCONDITIONAL, NO_LOOK = 0.05, 0.5
 
 
 class StageCLoss(nn.Module):
@@ -42,12 +42,12 @@ class StageCLoss(nn.Module):
         """Losses of the noise estimate, given labels and style tokens."""
         grid = x_0.shape[2], x_0.shape[3]
         at = noised(x_0, noise, t, self.options.shift(grid))
-        conditions = told(self.labels, labels, looks)
-        predicted = self.unet.predict_noise(at.x, at.told, **conditions.arguments())
+        conditions = label_conditions(self.labels, labels, looks)
+        predicted = self.unet.predict_noise(at.x, at.timestep, **conditions.arguments())
         return losses(predicted, noise, at, self.unet.parametrisation)
 
 
-def told(conditioner: LabelConditioner, labels: Tensor, looks: Tensor) -> Conditions:
+def label_conditions(conditioner: LabelConditioner, labels: Tensor, looks: Tensor) -> Conditions:
     """Conditions of label numbers and style tokens; 0 is no label."""
     pooled = conditioner.pooled(labels)[:, None]
     return Conditions(pooled, conditioner.text(labels).unflatten(1, (conditioner.slots, -1)), looks)
@@ -72,16 +72,16 @@ class StageCTask(LatentTask):
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Latents with noise and times; labels and style tokens are dropped at random."""
-        known, rows = self.drawn(len(indices), generator)
-        x_0 = known.high[rows].float()
+        latents, rows = self.draw(len(indices), generator)
+        x_0 = latents.high[rows].float()
         chances = torch.rand(2, len(rows), generator=generator, device=self.device)
-        nothing = chances[0] < NOTHING_TOLD
+        nothing = chances[0] < UNCONDITIONAL
         no_look = nothing | (chances[1] < NO_LOOK)
         return {
             "x_0": x_0,
             "noise": noise_like(x_0, generator),
             "t": draw_times(len(rows), generator),
-            "labels": known.labels[rows] * ~nothing,
+            "labels": latents.labels[rows] * ~nothing,
             "looks": look_of(x_0) * ~no_look[:, None, None],
         }
 
@@ -91,7 +91,7 @@ class StageCTask(LatentTask):
         return {f"mse_{side}": self._held_out(latents) for side, latents in self.held_out.items()}
 
     def _held_out(self, latents: Latents) -> float:
-        """Mean error of the noise over the times, told the label alone."""
+        """Mean error of the noise over the times, given the label alone."""
         generator = torch.Generator().manual_seed(0)
         device = next(self.objective.parameters()).device
         x_0, labels = latents.high.to(device).float(), latents.labels.to(device)

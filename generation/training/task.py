@@ -53,9 +53,9 @@ class LatentTask(StageTask):
         """The device that the latents lie on."""
         return self.train[self.sides[0]].high.device
 
-    def drawn(self, count: int, generator: torch.Generator) -> tuple[Latents, Int64[Tensor, "n"]]:
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Latents, Int64[Tensor, "n"]]:
         """The latents of one side, drawn by its share, and the rows of them that a step sees."""
         (side,) = random.Random(generator.initial_seed()).choices(self.sides, self.shares)
-        known = self.train[side]
+        latents = self.train[side]
         count = fewer(count, side, self.sides[0])
-        return known, torch.randint(len(known), (count,), generator=generator, device=self.device)
+        return latents, torch.randint(len(latents), (count,), generator=generator, device=self.device)

@@ -125,7 +125,7 @@ def test_a_network_that_says_nothing_predicts_the_velocity_zero(t: float) -> Non
     x = add_noise(x_0, noise, schedule.log_snr(times))
     alpha, sigma = alpha_sigma(schedule.log_snr(times))
     with torch.no_grad():
-        e = b.predict_noise(x, schedule.told(times), pooled=torch.zeros(1, 1, 8), semantic=torch.zeros(1, 4, 4, 4))
+        e = b.predict_noise(x, schedule.timestep(times), pooled=torch.zeros(1, 1, 8), semantic=torch.zeros(1, 4, 4, 4))
     assert torch.allclose((x - sigma * e) / alpha, alpha * x, atol=2e-3)
 
 

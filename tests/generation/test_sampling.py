@@ -15,7 +15,7 @@ def test_a_schedule_knows_its_way_back() -> None:
     t = torch.linspace(0.01, 0.97, 33)
     schedule = CosineSchedule()
     assert torch.allclose(schedule.inverse(schedule.log_snr(t)), t, atol=1e-4)
-    assert float(schedule.told(torch.tensor(1.0))) == pytest.approx(0.99358, abs=1e-5)  # not 1: log-SNR is clamped
+    assert float(schedule.timestep(torch.tensor(1.0))) == pytest.approx(0.99358, abs=1e-5)  # not 1: log-SNR is clamped
     alpha, sigma = alpha_sigma(schedule.log_snr(t))
     assert torch.allclose(alpha.square() + sigma.square(), torch.ones(33))
     assert bool((CosineSchedule(shift=2).log_snr(t) < schedule.log_snr(t)).all())

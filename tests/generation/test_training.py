@@ -58,7 +58,7 @@ def pictures(count: int = 4, side: int = 150) -> Pictures:
     for _ in range(count):
         waves = np.sin(2 * np.pi * (generator.uniform(1, 6) * rows + generator.uniform(1, 6) * columns))
         found.append(torch.from_numpy((127 + 90 * np.stack([waves, waves**2, -waves])).astype(np.uint8)))
-    return Pictures(tuple(found), tuple(index % 3 for index in range(count)), about={"title": "waves"})
+    return Pictures(tuple(found), tuple(index % 3 for index in range(count)), credits={"title": "waves"})
 
 
 def cascade(seed: int = 0) -> Cascade:

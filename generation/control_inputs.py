@@ -1,4 +1,4 @@
-"""What a picture follows besides its prompt: edges of another picture, or what a mask leaves of one.
+"""What controls a picture besides its prompt: the edges of another picture, or what a mask leaves of one.
 
 Outside of a mask the picture is kept as it was, blended over a few pixels at the mask's edge.
 """
@@ -24,7 +24,7 @@ BLENDED = 9  # pixels
 
 
 @dataclass(frozen=True, eq=False)
-class Follows:
+class ControlInputs:
     """The controls of one request, and the picture to restore outside of a mask.
 
     Arguments:
@@ -38,7 +38,9 @@ class Follows:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, adapter: Adapter | None, control: Reference | None, mask: Reference | None, size: Grid) -> Follows:
+    def of(
+        cls, adapter: Adapter | None, control: Reference | None, mask: Reference | None, size: Grid
+    ) -> ControlInputs:
         """Resize control image and mask to the output's size, and run the adapter's network on them.
 
         Raises: UsageError where adapter and images do not belong together.
@@ -60,13 +62,13 @@ class Follows:
         shown = adapter.shown(picture, hidden).to(device)
         return cls((network(shown),), None if hidden is None else picture, hidden)
 
-    def kept(self, made: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    def blend(self, generated: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
         """Blend the generated picture with the original outside of the mask; without a mask, as generated."""
         if self.picture is None or self.mask is None:
-            return made
+            return generated
         soft = avg_pool2d(self.mask, BLENDED, stride=1, padding=BLENDED // 2, count_include_pad=False)
         share, old = soft[0, 0].numpy()[..., None], 255 * self.picture[0].permute(1, 2, 0).numpy()
-        blended: np.ndarray = np.rint(share * made + (1 - share) * old).clip(0, 255).astype(np.uint8)
+        blended: np.ndarray = np.rint(share * generated + (1 - share) * old).clip(0, 255).astype(np.uint8)
         return blended
 
 
