@@ -109,7 +109,7 @@ class Adapter(nn.Module):
         if self.options.kind == "edges":
             return edges(pictures)
         if mask is None:
-            raise UsageError("this adapter fills what a mask hides: name the mask with --mask")
+            raise UsageError("this adapter fills what a mask hides: give the mask with --mask")
         return masked(pictures, mask)
 
 
@@ -137,8 +137,8 @@ def load_adapter(folder: Path, cascade: Cascade, cascade_sha256: str) -> Adapter
     content = read_record(folder / "model.json", ADAPTER, CorruptWeights)
     if content["cascade_sha256"] != cascade_sha256:
         raise WrongArchitecture(
-            f"{folder} was trained on the cascade {content['cascade_sha256'][:12]}, not on {cascade_sha256[:12]}; name that one "
-            "with --cascade, or train it again"
+            f"{folder} was trained on the cascade {content['cascade_sha256'][:12]}, not on {cascade_sha256[:12]}; use that one "
+            "with --cascade, or train the adapter again"
         )
     adapter = Adapter(AdapterOptions(**content["options"]), cascade)
     tensors = {name: value.float() for name, value in read_weights(folder / "model.safetensors").items()}

@@ -179,7 +179,7 @@ def read_content(folder: Path) -> dict[str, Any]:
     """Read and validate a cascade's model.json. Raises: CorruptWeights, WrongArchitecture."""
     content = read_record(folder / "model.json", CASCADE, CorruptWeights)
     if content["schema"] != SCHEMA:
-        raise WrongArchitecture(f"{folder} holds no cascade (schema {content['schema']!r}, wanted {SCHEMA!r})")
+        raise WrongArchitecture(f"{folder} is not a cascade (schema {content['schema']!r}, expected {SCHEMA!r})")
     return content
 
 
@@ -193,10 +193,10 @@ def find_cascade(name: str | Path) -> Path:
         if (folder / "model.json").is_file():
             return folder
     names = sorted(item.name for item in bundled.iterdir() if item.is_dir()) if bundled.is_dir() else []
-    available = ", ".join(names) or "there is none yet"
+    available = ", ".join(names) or "none is installed"
     raise MissingWeights(
-        f"no cascade {str(name)!r}: neither a folder with a model.json nor a bundled one ({available}); make one with: "
-        "oddpixel train --recipe cascade -o FOLDER, and name it with --cascade FOLDER"
+        f"unknown cascade {str(name)!r}: it is neither a folder with a model.json nor a bundled cascade ({available}); train "
+        "one with: oddpixel train --recipe cascade -o FOLDER, and use it with --cascade FOLDER"
     )
 
 

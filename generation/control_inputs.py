@@ -49,11 +49,11 @@ class ControlInputs:
         if adapter is None or network is None:
             if control is not None or mask is not None:
                 raise UsageError(
-                    "--control and --mask need an adapter for edges or masks: name its folder with --adapter"
+                    "--control and --mask need an adapter for edges or masks: give its folder with --adapter"
                 )
             return cls()
         if control is None:
-            raise UsageError(f"this adapter follows a picture ({adapter.options.kind}): name it with --control")
+            raise UsageError(f"this adapter needs a control picture ({adapter.options.kind}): give one with --control")
         picture = interpolate(control.pixels, size=size, mode="area")
         hidden = None if mask is None else _hidden(mask, size)
         if hidden is not None and adapter.options.kind != "mask":
@@ -76,5 +76,5 @@ def _hidden(mask: Reference, size: Grid) -> Float[Tensor, "1 1 _h _w"]:
     """1 where the mask is white, in whatever colour and depth it is. Raises: UsageError where it hides nothing."""
     grey = mask.pixels.amax(1, keepdim=True)
     if not bool(grey.any()):
-        raise UsageError(f"the mask {mask.name} is black everywhere: nothing would be made anew")
+        raise UsageError(f"the mask {mask.name} is black everywhere: it hides nothing")
     return (interpolate(grey / grey.max(), size=size, mode="area") > 0.5).float()

@@ -40,7 +40,7 @@ def add(module: nn.Module, rank: int = 4, scale: float = 1.0, where: str = ATTEN
     """
     names = [name for name, part in module.named_modules() if isinstance(part, nn.Linear) and re.search(where, name)]
     if not names:
-        raise UsageError(f"no linear layer's name contains {where}")
+        raise UsageError(f"no linear layer has a name that matches {where}")
     module.requires_grad_(False)
     for name in names:
         layer = cast(nn.Linear, module.get_submodule(name))
@@ -62,12 +62,12 @@ def load(module: nn.Module, tensors: dict[str, Tensor]) -> None:
     """Copy low-rank matrices into a module adapted with the same rank. Raises: UsageError."""
     adapted = _adapted(module)
     if {name.rpartition(".")[0] for name in tensors} != set(adapted):
-        raise UsageError(f"these weights adapt other layers than the {len(adapted)} of this module")
+        raise UsageError(f"these weights belong to other layers than the {len(adapted)} adapted ones of this module")
     for name, low_rank in adapted.items():
         for part in ("a", "b"):
             parameter, value = getattr(low_rank, part), tensors[f"{name}.{part}"]
             if parameter.shape != value.shape:
-                raise UsageError(f"{name}.{part} is {tuple(value.shape)}, wanted {tuple(parameter.shape)}")
+                raise UsageError(f"{name}.{part} is {tuple(value.shape)}, expected {tuple(parameter.shape)}")
             parameter.data.copy_(value)
 
 

@@ -76,10 +76,10 @@ class Generator:
         try:
             torch.zeros(1, device=device)
         except (RuntimeError, AssertionError) as error:
-            raise UsageError(f"there is no device {device!r} here; cpu is always there") from error
+            raise UsageError(f"the device {device!r} is not available here; use cpu") from error
         if official is not None:
             if adapter is not None:
-                raise UsageError("an adapter belongs to a cascade of our own training, not to released weights")
+                raise UsageError("adapters work with cascades trained by OddPixel, not with released weights")
             pipeline = from_official(official, device=device, offload=offload)
             digests = sorted(file["sha256"] for file in pipeline.facts["files"].values())
             return cls(pipeline, official.name, hashlib.sha256("".join(digests).encode()).hexdigest())
@@ -107,8 +107,8 @@ class Generator:
         least = self._least_like
         if like is not None and size[0] * size[1] < least**2:
             raise UsageError(
-                f"a picture like another has an area of {least} x {least} pixels or more, not {size[0]} x {size[1]}: smaller "
-                "ones do not keep its layout"
+                f"a picture like another needs an area of {least} x {least} pixels or more, got {size[0]} x {size[1]}: "
+                "smaller ones do not keep its layout"
             )
         prompt = self._prompt(request, shown)
         controls = ControlInputs.of(self.adapter, given.control, given.mask, size)

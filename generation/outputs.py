@@ -59,9 +59,9 @@ class Outputs:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{self.folder} cannot be made a folder: {error.strerror}") from error
+            raise UsageError(f"the folder {self.folder} cannot be created: {error.strerror}") from error
         if not os.access(self.folder, os.W_OK | os.X_OK):
-            raise UsageError(f"nothing can be written into {self.folder}; name another folder")
+            raise UsageError(f"the folder {self.folder} is not writable; use another folder")
         for seed in range(request.seed, request.seed + request.count):
             for path in self._of(seed):
                 self._check(path, inputs)
@@ -98,18 +98,18 @@ class Outputs:
         if not os.path.lexists(path):
             return
         if path.is_file() and inputs and sha256_of(path) in inputs:
-            raise UsageError(f"{path} is one of the images given; name another folder with -o")
+            raise UsageError(f"{path} is one of the input images; use another folder (-o)")
         if not self.overwrite:
-            raise UsageError(f"{path} is there already; name another folder with -o, another --seed, or --overwrite")
+            raise UsageError(f"{path} already exists; use another folder (-o), another --seed, or --overwrite")
         if path.is_symlink() or not path.is_file():
-            raise UsageError(f"{path} is no file of a picture; name another folder with -o")
+            raise UsageError(f"{path} is not a picture file; use another folder (-o)")
         if path.suffix != f".{self.format}" and path.suffix != ".json":
-            raise UsageError(f"{path} is of the same seed in another format; delete it, or name another folder with -o")
+            raise UsageError(f"{path} has the same seed in another format; delete it, or use another folder (-o)")
 
     def _earlier(self, names: Any) -> list[dict[str, Any]]:
         path = self.folder / LIST
         if path.is_symlink() or (os.path.lexists(path) and not path.is_file()):
-            raise UsageError(f"{path} is no file; name another folder with -o")
+            raise UsageError(f"{path} is not a regular file; use another folder (-o)")
         if not path.is_file():
             return []
         items = read_record(path, LISTED, UsageError).get("items", [])

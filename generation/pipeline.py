@@ -197,7 +197,9 @@ class UltraPixelPipeline:
             )
         pictures = self._decoded(semantic, conditions, size, seeds, options, on_step)[:, :, : size[0], : size[1]]
         if not bool(torch.isfinite(pictures).all()):
-            raise CorruptWeights("the networks' numbers overflow: the weights, or those of an adapter, are damaged")
+            raise CorruptWeights(
+                "the networks' values overflow: the weights of the cascade or of an adapter are damaged"
+            )
         rounded = (255 * pictures.clamp(0, 1)).round().byte()
         return PipelineOutput(
             rounded.permute(0, 2, 3, 1).cpu().numpy(), semantic.cpu(), (low if guided else semantic).cpu()
@@ -376,19 +378,19 @@ class UltraPixelPipeline:
             if value is not None and len(value) != len(prompts):
                 raise UsageError(f"{len(prompts)} prompts, but {len(value)} {name}")
         if not 0 < strength <= 1:
-            raise UsageError(f"strength lies above 0 and up to 1, got {strength:g}")
+            raise UsageError(f"the strength must lie above 0 and at most at 1, got {strength:g}")
         if strength < 1 and image is None:
             raise UsageError("a strength below 1 needs an image to start from")
         if (reference is not None or image is not None) and self.encoder is None:
-            raise UsageError("a reference or an image needs the semantic encoder, which this cascade came without")
+            raise UsageError("a reference or an image needs the semantic encoder, which this cascade does not have")
         if reference is not None and self.c.networks is None:
-            raise UsageError("a reference acts through UltraPixel's guidance, which this cascade came without")
+            raise UsageError("a reference needs UltraPixel's guidance, which this cascade does not have")
 
     def _check_memory(self, size: Grid, count: int, options: SamplingOptions) -> None:
         estimate = self.estimate(size, count, options)
         if estimate.peak > estimate.available + (0 if self.offload else sum(estimate.weights.values())):
-            smaller = "" if self.offload else ", turn offload on,"
-            raise NotEnoughMemory(f"this would take {estimate}; make it smaller{smaller} or free some memory")
+            offload = "" if self.offload else ", turn offload on,"
+            raise NotEnoughMemory(f"generation needs {estimate}; choose a smaller size{offload} or free some memory")
 
 
 class _Calls:

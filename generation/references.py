@@ -77,7 +77,7 @@ def read_reference(place: str) -> Reference:
     if not is_frame and len(images) != 1:
         raise UsageError(f"{place} holds {'no image' if not images else 'several images'}; name one, such as {place}#0")
     if wanted >= len(images):
-        raise UsageError(f"{base} holds {len(images)} images, counted from 0; there is none of number {wanted}")
+        raise UsageError(f"{base} holds {len(images)} images, counted from 0; there is no image {wanted}")
     image = images[wanted]
     if isinstance(image, Unreadable):
         raise image.error
@@ -108,7 +108,7 @@ def size_like(size: Grid) -> Grid:
     """An output size of the same proportions: an area of 512 x 512, in multiples of 16 pixels. Raises: UsageError."""
     if max(size) / min(size) > MOST_OBLONG:
         raise UsageError(
-            f"the image is more oblong ({size[0]} x {size[1]}) than {MOST_OBLONG:g} to 1; name a --size, or a part of it"
+            f"the image's aspect ratio ({size[0]} x {size[1]}) exceeds {MOST_OBLONG:g} to 1; give a --size, or crop the image"
         )
     factor = (AREA / (size[0] * size[1])) ** 0.5
     height, width = (max(16 * round(side * factor / 16), 16) for side in size)

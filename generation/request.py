@@ -50,19 +50,19 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
-            raise UsageError(f"pictures are written as {', '.join(FORMATS)}; got {self.format!r}")
+            raise UsageError(f"the format must be one of {', '.join(FORMATS)}; got {self.format!r}")
         for name, value, least, most in (
-            ("a count", self.count, 1, MOST_COUNT),
-            ("a seed", self.seed, 0, MOST_SEED),
-            ("a number of steps", 1 if self.steps is None else self.steps, 1, MOST_STEPS),
-            *(("a side", side, 1, MOST_SIDE) for side in self.size or ()),
+            ("the count", self.count, 1, MOST_COUNT),
+            ("the seed", self.seed, 0, MOST_SEED),
+            ("the number of steps", 1 if self.steps is None else self.steps, 1, MOST_STEPS),
+            *(("each side", side, 1, MOST_SIDE) for side in self.size or ()),
         ):
             if not least <= value <= most:
-                raise UsageError(f"{name} lies from {least} to {most}, got {value}")
+                raise UsageError(f"{name} must lie from {least} to {most}, got {value}")
         if self.strength is not None and (self.image is None or not 0 < self.strength < 1):
             raise UsageError(
-                f"a strength ({self.strength:g}) is of the noise on an image to start from, above 0 and below 1: at 1 nothing "
-                "of the image is left; without an image there is none"
+                f"a strength needs an image to start from, and must lie above 0 and below 1, got {self.strength:g}: at 1 nothing "
+                "of the image is left"
             )
 
     def described(self) -> dict[str, Any]:

@@ -59,11 +59,11 @@ class Geometry:
         least = math.ceil(4 * self.compression)
         if min(size) < least:
             raise UsageError(
-                f"a picture of {size[0]} x {size[1]} is too small for this cascade; sides start at {least}"
+                f"a picture of {size[0]} x {size[1]} is too small for this cascade; each side needs {least} pixels or more"
             )
         if max(size) / min(size) > MOST_OBLONG:
             raise UsageError(
-                f"{size[0]} x {size[1]} is more oblong than {MOST_OBLONG:g} to 1; nothing was trained for that"
+                f"the aspect ratio of {size[0]} x {size[1]} exceeds {MOST_OBLONG:g} to 1, which the cascade was not trained for"
             )
 
 

@@ -39,5 +39,5 @@ class LabelConditioner(nn.Module):
         if label is None or label == "":
             return 0
         if label not in self.labels:
-            raise UsageError(f"no label {label!r}; there are {', '.join(self.labels)}")
+            raise UsageError(f"unknown label {label!r}; labels are {', '.join(self.labels)}")
         return 1 + self.labels.index(label)

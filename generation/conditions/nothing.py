@@ -20,7 +20,9 @@ class NoConditioner:
     def __call__(self, prompts: list[Any]) -> Conditions:
         """Zero tokens for a batch without prompts. Raises: UsageError where anything is requested."""
         if wrong := [prompt for prompt in prompts if prompt not in (None, "")]:
-            raise UsageError(f"this cascade has no conditioner that understands {wrong[0]!r}; give it text weights")
+            raise UsageError(
+                f"this cascade has no text encoder for the prompt {wrong[0]!r}; add one to its folder (text_encoder/)"
+            )
         count = len(prompts)
         return Conditions(
             torch.zeros(count, 1, self.pooled),

@@ -162,7 +162,7 @@ class Tokenizer(nn.Module):
         count, num_positions = tokens.shape[1], len(self.posemb)
         if count > num_positions:
             raise UsageError(
-                f"guidance knows {num_positions} places of a low-resolution feature, got {count}; start smaller"
+                f"guidance has {num_positions} positions for a low-resolution feature, got {count}; use a smaller grid"
             )
         return self.prefc(tokens) + self.posemb[:count]
 

@@ -89,7 +89,7 @@ def from_official(
     g_options = None if guidance is None else sizes.guidance(guidance)
     if g_options is not None and g_options.width not in c_options.widths:
         raise WrongArchitecture(
-            f"the guidance is for features of width {g_options.width}, stage C has {c_options.widths[0]}; "
+            f"the guidance is for features of width {g_options.width}, but stage C has {c_options.widths[0]}; "
             "UltraPixel was made for the 3.6B stage C, not for the 1B one"
         )
     precision = dtype or (torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32)
@@ -128,7 +128,9 @@ def from_official(
 def find(folder: Path) -> dict[str, WeightFile]:
     """Find the weight files of a folder and hash them. Raises: MissingWeights, naming what is missing."""
     if not folder.is_dir():
-        raise MissingWeights(f"no folder {folder}; name the one with Stable Cascade's and UltraPixel's files")
+        raise MissingWeights(
+            f"the folder {folder} does not exist; give the one with Stable Cascade's and UltraPixel's files"
+        )
     weight_files, missing = {}, []
     for name, kind in KINDS.items():
         paths = [folder / f"{stem}{suffix}" for stem in kind.stems for suffix in SUFFIXES]

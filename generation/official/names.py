@@ -42,7 +42,7 @@ def guidance(official: Mapping[str, Tensor]) -> Weights:
     """
     matches = {name: NUMBERED.fullmatch(name) for name in official}
     if unknown := [name for name, match in matches.items() if match is None]:
-        raise WrongArchitecture(f"{unknown[0]} is no name of UltraPixel's guidance; is this another file?")
+        raise WrongArchitecture(f"{unknown[0]} is not a weight of UltraPixel's guidance; is this another file?")
     sides = sorted({int(match[1]) for match in matches.values() if match})
     if len(sides) != 2:
         raise WrongArchitecture(f"UltraPixel's guidance has two sides, got {len(sides)}")

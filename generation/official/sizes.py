@@ -20,7 +20,7 @@ Weights = Mapping[str, Tensor]
 def stage_a(weights: Weights) -> StageAOptions:
     """Stage A's options, from its weights' shapes. Raises: WrongArchitecture where these are not stage A's."""
     if "vquantizer.codebook.weight" not in weights:
-        raise WrongArchitecture("these are no weights of stage A; were the files mixed up?")
+        raise WrongArchitecture("these are not weights of stage A; were the files mixed up?")
     levels = sum(
         name.startswith("up_blocks") and value.ndim == 4 and value.shape[-1] == 4 for name, value in weights.items()
     )
@@ -38,7 +38,7 @@ def stage_a(weights: Weights) -> StageAOptions:
 def stage_c(weights: Weights) -> StageCOptions:
     """Stage C's options, from its weights' shapes. Raises: WrongArchitecture where these are not stage C's."""
     if "clip_txt_mapper.weight" not in weights:
-        raise WrongArchitecture("these are no weights of stage C; were the files mixed up?")
+        raise WrongArchitecture("these are not weights of stage C; were the files mixed up?")
     widths = _widths(weights)
     condition, text = weights["clip_txt_mapper.weight"].shape
     return StageCOptions(
@@ -57,7 +57,7 @@ def stage_c(weights: Weights) -> StageCOptions:
 def stage_b(weights: Weights) -> StageBOptions:
     """Stage B's options, from its weights' shapes. Raises: WrongArchitecture where these are not stage B's."""
     if "effnet_mapper.0.weight" not in weights or "clip_mapper.weight" not in weights:
-        raise WrongArchitecture("these are no weights of stage B; were the files mixed up?")
+        raise WrongArchitecture("these are not weights of stage B; were the files mixed up?")
     widths = _widths(weights)
     levels = range(len(widths))
     attends = [f"down_blocks.{level}.2.attention.attn.in_proj_weight" in weights for level in levels]

@@ -102,7 +102,7 @@ class StageA(nn.Module):
         Raises: UsageError where a tile is no longer than nothing.
         """
         if tile < 1:
-            raise UsageError(f"a tile has at least one latent, got {tile}")
+            raise UsageError(f"a tile needs at least one latent, got {tile}")
         margin = self.options.margin if margin is None else margin
         factor = self.options.reduction
         height, width = latent.shape[2:]

@@ -82,7 +82,7 @@ def train(
             is_earlier = STAGES.index(stage) < STAGES.index(str(only))
             if is_earlier and start_from is None and not (folder / "model.json").is_file():
                 raise UsageError(
-                    f"stage {only} goes on from stage {stage}, which {out} does not hold; train that first"
+                    f"stage {only} needs stage {stage}, which {out} does not contain; train stage {stage} first"
                 )
             if is_earlier and (folder / "model.json").is_file():
                 _load(cascade, folder)

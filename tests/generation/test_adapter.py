@@ -98,9 +98,9 @@ def test_masks_are_drawn_in_every_size() -> None:
 @pytest.mark.parametrize(
     ("kind", "request_", "words"),
     [
-        ("edges", {}, "name it with --control"),
+        ("edges", {}, "give one with --control"),
         ("edges", {"control": "0.png", "mask": "0.png"}, "takes no --mask"),
-        ("mask", {"control": "0.png"}, "name the mask with --mask"),
+        ("mask", {"control": "0.png"}, "give the mask with --mask"),
         (None, {"control": "0.png"}, "--adapter"),
     ],
 )

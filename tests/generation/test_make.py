@@ -128,24 +128,24 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, generator: Generator) ->
     with pytest.raises(UsageError, match="png, jpeg, webp, tiff; got 'gif'"):
         Request(format="gif")
     for wrong, said in (
-        ({"count": 0}, "a count lies from 1"),
-        ({"seed": -1}, "a seed lies from 0"),
-        ({"steps": 10**9}, "a number of steps lies from 1 to 1000"),
-        ({"size": (0, 64)}, "a side lies from 1"),
-        ({"size": (100_000, 100_000)}, "a side lies from 1 to 8192"),
-        ({"strength": 0.5}, "without an image there is none"),
+        ({"count": 0}, "the count must lie from 1"),
+        ({"seed": -1}, "the seed must lie from 0"),
+        ({"steps": 10**9}, "the number of steps must lie from 1 to 1000"),
+        ({"size": (0, 64)}, "each side must lie from 1"),
+        ({"size": (100_000, 100_000)}, "each side must lie from 1 to 8192"),
+        ({"strength": 0.5}, "needs an image to start from"),
         ({"strength": 1.0, "image": "x.png"}, "at 1 nothing of the image is left"),
     ):
         with pytest.raises(UsageError, match=said):
             Request(**wrong)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="HEIGHTxWIDTH"):
         parsed("9" * 5000 + "x1")
-    with pytest.raises(UsageError, match="no device 'foo'"):
+    with pytest.raises(UsageError, match="the device 'foo' is not available"):
         Generator.load(device="foo")
     with pytest.raises(UsageError, match="smaller ones do not keep its layout"):
         next(generator.make(Request(size=SIZE), given=Given(like=reference_of(scan("HU", np.zeros((1, 64, 64)))))))
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot be made a folder"):
+    with pytest.raises(UsageError, match="cannot be created"):
         make(Request(size=SIZE, steps=1), generator, tmp_path / "file" / "out")
 
 
@@ -182,7 +182,7 @@ def test_nothing_that_is_there_is_replaced(generator: Generator, tmp_path: Path,
     make(request, generator, tmp_path)
     before = (tmp_path / "000000.png").read_bytes()
     for other in (Request(prompt="wall", size=SIZE, steps=1), Request(prompt="sky", size=SIZE, steps=1, format="jpeg")):
-        with pytest.raises(UsageError, match="000000.json is there already"):
+        with pytest.raises(UsageError, match="000000.json already exists"):
             make(other, generator, tmp_path)
     make(Request(prompt="wall", size=SIZE, steps=1), generator, tmp_path, overwrite=True)
     assert (tmp_path / "000000.png").read_bytes() != before
@@ -196,7 +196,7 @@ def test_nothing_that_is_there_is_replaced(generator: Generator, tmp_path: Path,
         Request(like=str(own.parent), size=LIKE, steps=1),
         Request(image=str(own), size=SIZE, steps=1),
     ):
-        with pytest.raises(UsageError, match="is one of the images given"):
+        with pytest.raises(UsageError, match="is one of the input images"):
             make(request, generator, own.parent, overwrite=True)
         assert own.read_bytes() == original
 
@@ -217,7 +217,7 @@ def test_what_another_process_has_written_meanwhile_is_kept(generator: Generator
     pixels, record = np.zeros((*SIZE, 3), np.uint8), {"seed": 0}
     one.write(pixels, "one", record)
     written = (tmp_path / "000000.json").read_bytes()
-    with pytest.raises(UsageError, match="000000.json is there already"):
+    with pytest.raises(UsageError, match="000000.json already exists"):
         other.write(pixels, "other", record)
     assert (tmp_path / "000000.json").read_bytes() == written
     assert not (tmp_path / "000000.jpeg").exists()

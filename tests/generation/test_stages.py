@@ -106,7 +106,7 @@ def test_strength_of_guidance() -> None:
 
 def test_a_low_resolution_feature_beyond_what_was_learned() -> None:
     network = ImplicitGuidance(tiny.IMPLICIT)
-    with pytest.raises(UsageError, match="knows 64 places"):
+    with pytest.raises(UsageError, match="has 64 positions"):
         network.weight_tokens(torch.randn(1, 16, 9, 9))
 
 
@@ -203,11 +203,11 @@ def test_guidance_at_full_size_whatever_its_numbers(prefix: str, official: dict[
 
 
 def test_files_mixed_up_are_refused(official: dict[str, dict[str, Tensor]]) -> None:
-    with pytest.raises(WrongArchitecture, match="no weights of stage C"):
+    with pytest.raises(WrongArchitecture, match="not weights of stage C"):
         sizes.stage_c(official["stage_b_3b"])
-    with pytest.raises(WrongArchitecture, match="no weights of stage B"):
+    with pytest.raises(WrongArchitecture, match="not weights of stage B"):
         sizes.stage_b(official["stage_c_1b"])
-    with pytest.raises(WrongArchitecture, match="no name of UltraPixel"):
+    with pytest.raises(WrongArchitecture, match="not a weight of UltraPixel"):
         names.guidance(official["stage_a"])
     with torch.device("meta"):
         small = stage_c.build_stage_c(stage_c.SMALL)

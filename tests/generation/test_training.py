@@ -234,7 +234,7 @@ def test_a_whole_recipe_trains_stage_after_stage(tmp_path: Path) -> None:
     told.clear()
     assert recipes.train(content, [str(folder)], tmp_path / "out", on_stage, only="b") == "b"
     assert told == [("b", 2, 2)]
-    with pytest.raises(UsageError, match="stage b goes on from stage a"):
+    with pytest.raises(UsageError, match="stage b needs stage a"):
         recipes.train(content, [str(folder)], tmp_path / "empty", on_stage, only="b")
 
 
