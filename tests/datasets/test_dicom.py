@@ -356,11 +356,11 @@ def test_patients_never_leave_the_decoder(tmp_path: Path, caplog: pytest.LogCapt
     from oddpixel.forensics.inspect import inspect_into
 
     caplog.set_level(logging.DEBUG)
-    one = make_slice(tmp_path / "a" / "x.dcm", np.zeros((8, 8), np.int16))
-    other = make_slice(tmp_path / "b" / "y.dcm", np.zeros((8, 8), np.int16))
+    first = make_slice(tmp_path / "a" / "x.dcm", np.zeros((8, 8), np.int16))
+    second = make_slice(tmp_path / "b" / "y.dcm", np.zeros((8, 8), np.int16))
     third = make_slice(tmp_path / "c" / "z.dcm", np.zeros((8, 8), np.int16), PatientID="OTHER")
     out = tmp_path / "run"
-    items = inspect_into(out, open_source(one, other, third))
+    items = inspect_into(out, open_source(first, second, third))
     assert items[0]["group"] == items[1]["group"] != items[2]["group"]
     written = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
     for secret in (b"Doe", b"Jane", b"SECRET", b"19700101", b"Elsewhere"):

@@ -76,7 +76,7 @@ def test_a_colour_transform_that_contradicts_the_header_is_noted(
     interpretation: str, is_transformed: bool, note: str, tmp_path: Path
 ) -> None:
     image = one(compressed(tmp_path / "x.dcm", interpretation, is_transformed=is_transformed))
-    notes = [each for each in image.notes if "transform" in each]
+    notes = [sentence for sentence in image.notes if "transform" in sentence]
     assert bool(notes) == bool(note)
     assert note in "".join(notes)
     if interpretation != "YBR_FULL":
