@@ -86,7 +86,7 @@ class Arrivals:
 
 
 def _file(path: Path, name: str) -> Listed:
-    """Whatever arrives is judged: where images are expected, a file that is none is an error row."""
+    """A file that arrives is judged: where images are expected, one that is not an image is an error row."""
     if TEMPORARY.fullmatch(path.name):
         return LeftOut(name, UNFINISHED)
     return Entry(name=name, path=path)
@@ -115,7 +115,7 @@ def _is_unknown(head: bytes, name: str) -> bool:
 
 
 def _looks(entry: Entry) -> Looks | None:
-    """Of all its files; None where one is gone again."""
+    """The state of each of the entry's files; None where one is gone again."""
     try:
         states = [os.lstat(path) for path in files_of(entry)]
     except OSError:

@@ -82,7 +82,7 @@ def _converted(colours: np.ndarray, white: int, profile: bytes, space: str) -> n
 
 
 def _transform(colours: np.ndarray, profile: bytes, space: str) -> np.ndarray:
-    """Into sRGB, three channels of the same type. Raises: ValueError, RuntimeError (Little CMS)."""
+    """Transform to sRGB: three channels of the same type. Raises: ValueError, RuntimeError (Little CMS)."""
     import imagecodecs
 
     native = colours.astype(colours.dtype.newbyteorder("="), copy=False)

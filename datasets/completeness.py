@@ -45,7 +45,10 @@ def missing(numbers: Sequence[int], total: int | None) -> dict[str, Any]:
 
 
 def _ranges(numbers: Sequence[int], total: int | None) -> list[tuple[int, int]]:
-    """Between the first and the last, or between 1 and the total where all lie there; none where slices share numbers."""
+    """Ranges of absent numbers between the first and the last, or between 1 and the total where all lie there.
+
+    None where slices share numbers.
+    """
     present = sorted(set(numbers))
     if len(present) < max(len(numbers), 2) or present[0] < 0:
         return []

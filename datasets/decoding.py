@@ -107,7 +107,7 @@ class Decoding:
         return frames
 
     def series_place(self) -> dict[str, Any] | None:
-        """Where a slice lies in its series, the series named by its keyed hash; None for other files."""
+        """The slice's place in its series, which is named by its keyed hash; None for other files."""
         find = getattr(self.opened, "series_place", None)
         if find is None:
             return None
@@ -160,7 +160,7 @@ def keyed_hash(key: bytes, text: str) -> str:
 
 
 class _typed_errors:
-    """Whatever happens inside leaves as an `UnreadableInput`.
+    """Turns any exception raised inside into an `UnreadableInput`.
 
     pydicom alone raises AttributeError, NotImplementedError, OSError, ValueError, TypeError and its own on mutated
     files, so `Exception` is the honest class to catch at this border.

@@ -149,7 +149,7 @@ def _jpeg(stream: bytes) -> Codestream | None:
 
 
 def _jpeg_2000(stream: bytes) -> Codestream | None:
-    """From the segment of image and tile size (ISO/IEC 15444-1, A.5.1)."""
+    """Parse the image and tile size segment (ISO/IEC 15444-1, A.5.1)."""
     if len(stream) < 43:
         return None
     right, bottom, left, top = struct.unpack(">4I", stream[8:24])
@@ -165,6 +165,6 @@ def _jpeg_2000(stream: bytes) -> Codestream | None:
 
 
 def _has_colour_transform(stream: bytes) -> bool | None:
-    """From the segment of the coding style (A.6.1), which stands before the first tile."""
+    """Read the coding style segment (A.6.1), which stands before the first tile."""
     place = stream.find(CODING_STYLE, 0, stream.find(START_OF_TILE))
     return bool(stream[place + 8]) if place >= 0 and place + 8 < len(stream) else None

@@ -1,4 +1,4 @@
-"""Functional groups of multi-frame objects: what is said of each frame, and where its plane lies (PS3.3 C.7.6.16).
+"""Functional groups of multi-frame objects: attributes of each frame, and where its plane lies (PS3.3 C.7.6.16).
 
 Frames are read in the order in which they are stored. Nothing makes that the order of anatomy, so what differs is noted.
 """
@@ -62,7 +62,7 @@ class FunctionalGroups:
         return float(np.asarray(position, float) @ normal)
 
     def _offsets(self) -> list[float] | None:
-        """Of the planes of an RT dose, along its normal (C.8.8.3.2)."""
+        """Offsets of the planes of an RT dose along its normal (C.8.8.3.2)."""
         offsets = self.dataset.get("GridFrameOffsetVector")
         is_usable = offsets is not None and not isinstance(offsets, str | float) and len(offsets) == self.num_frames
         return [float(offset) for offset in offsets] if is_usable else None

@@ -43,7 +43,7 @@ def _between(samples: np.ndarray, first: int, last: int) -> np.ndarray | None:
 
 
 def _as_stored(value: int, dataset: Any) -> int | None:
-    """As the pixels hold it in the bits stored; None where they cannot."""
+    """The value as the pixels hold it in the bits stored; None where they cannot."""
     bits, is_signed = int(dataset.get("BitsStored", 16) or 16), _is_signed(dataset)
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
     if low <= value <= high:

@@ -107,7 +107,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def _lies_in(file: BinaryIO, folder: Path) -> bool:
-    """By the system's own name for what was opened, where it tells (Linux)."""
+    """Whether the opened file lies in the folder, by the system's own name for it (Linux); True where it has none."""
     try:
         return Path(os.readlink(f"/proc/self/fd/{file.fileno()}")).is_relative_to(folder)
     except OSError:

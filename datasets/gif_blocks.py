@@ -125,7 +125,7 @@ class _Parser:
         return width, height
 
     def blocks(self) -> list[str]:
-        """Takes up every frame; notes."""
+        """Collect every frame; returns notes."""
         try:
             while (kind := self._take(1)[0]) != TRAILER:
                 if kind == EXTENSION:
@@ -176,7 +176,7 @@ class _Parser:
         return np.frombuffer(self._take(3 << (flags & TABLE_SIZE) + 1), np.uint8).reshape(-1, 3)
 
     def _sub_blocks(self) -> bytes:
-        """With the length before each, without the empty one at the end."""
+        """The sub-blocks with the length before each, without the empty one at the end."""
         begin = self.position
         while length := self._take(1)[0]:
             self._take(length)

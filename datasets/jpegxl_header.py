@@ -155,7 +155,7 @@ def _bit_depth(bits: _Bits) -> tuple[bool, int]:
 
 
 def _extra_channel(bits: _Bits) -> tuple[int, bool]:
-    """Its kind, and whether it is an alpha that colours are multiplied by."""
+    """The kind of an extra channel, and whether it is an alpha that colours are multiplied by."""
     if bits.flag():
         return ALPHA, False
     kind = bits.enum()

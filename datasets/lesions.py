@@ -135,7 +135,7 @@ def _towards_other_texture(
 def _best_of(
     canvas: Canvas, rows: np.ndarray, columns: np.ndarray, worth: Callable[[np.ndarray, np.ndarray], float]
 ) -> tuple[int, int]:
-    """Of many random moves that keep the structure inside the image, the one worth most."""
+    """The best by `worth` of many random moves that keep the structure inside the image."""
     moves = [
         (
             int(canvas.random.integers(-rows.min(), canvas.height - rows.max())),

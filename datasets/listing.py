@@ -127,7 +127,7 @@ def _duplicate(entry: Entry, earlier: Entry) -> LeftOut:
 
 
 def _identity(entry: Entry) -> Hashable:
-    """Of the bytes: equal for hard links, soft links, different spellings of one path, and both halves of a pair."""
+    """Identity of the bytes: equal for hard links, soft links, spellings of one path, and both halves of a pair."""
     if entry.error is not None and not is_linked_half(entry.path):  # it will not be opened, whatever it leads to
         return os.path.abspath(entry.path), entry.member
     path = files_of(entry)[0]

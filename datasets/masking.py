@@ -66,10 +66,10 @@ def _holds(dtype: np.dtype, value: int) -> bool:
 
 
 def _somewhere(samples: Bool[np.ndarray, "h w *c"]) -> Bool[np.ndarray, "h w"]:
-    """In any channel."""
+    """Where any channel is True."""
     return samples if samples.ndim == 2 else np.any(samples, axis=2)
 
 
 def _everywhere(samples: Bool[np.ndarray, "h w *c"]) -> Bool[np.ndarray, "h w"]:
-    """In every channel."""
+    """Where every channel is True."""
     return samples if samples.ndim == 2 else np.all(samples, axis=2)

@@ -74,7 +74,7 @@ def _with_spread_key(picture: Any, bits: int) -> Any:
 
 
 def _direct(picture: Any) -> tuple[Any, str | None]:
-    """In one of the modes that hold colours as they are, palettes looked up; and from which mode it was converted."""
+    """The picture in a mode that holds colours directly, palettes looked up, and the mode it was converted from."""
     has_key = "transparency" in picture.info
     if picture.mode in ("P", "PA"):
         return picture.convert("RGBA" if has_key or picture.mode == "PA" else "RGB"), None

@@ -189,7 +189,7 @@ def changed(canvas: Canvas, pixels: np.ndarray) -> Mask:
 
 
 def _stored(pixels: np.ndarray, image: Image) -> Pixels:
-    """On the grid of stored values; a sample that rounds to where it was stays exactly what it was."""
+    """Snap to the grid of stored values; a sample that rounds to its old value keeps it exactly."""
     step = np.float32(image.quantum)
     moved = np.rint((pixels - image.pixels) / step)
     if image.unit == "display":

@@ -125,7 +125,7 @@ def _code_points(content: bytes) -> tuple[int, int] | None:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Those before the picture data; of long ones only the name."""
+    """Yield the chunks before the picture data; of long ones only the name."""
     position = 8
     while True:
         file.seek(position)

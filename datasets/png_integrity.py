@@ -136,7 +136,7 @@ def _layout(content: bytes) -> Layout:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Those that make up pictures, their checksums verified. Raises: CorruptFile."""
+    """Yield the chunks that make up pictures, their checksums verified. Raises: CorruptFile."""
     position = SIGNATURE_BYTES
     while True:
         file.seek(position)

@@ -70,7 +70,7 @@ def check_order(file: BinaryIO, colour_type: int) -> list[str]:
 
 
 def _check_lengths(lengths: dict[bytes, int], colour_type: int) -> None:
-    """Of palette and transparent colours (PNG 3, 11.2.2 and 11.3.1.1). Raises: CorruptFile."""
+    """Check the lengths of palette and transparent colours (PNG 3, 11.2.2 and 11.3.1.1). Raises: CorruptFile."""
     palette, transparency = lengths.get(b"PLTE", 0), lengths.get(b"tRNS")
     if palette % 3 or palette > LARGEST_PALETTE:
         raise _in_doubt(f"palette has {palette} bytes, not 3 for each of up to 256 colours")
@@ -88,7 +88,7 @@ def _in_doubt(fault: str) -> CorruptFile:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Names and lengths, up to the end mark."""
+    """Yield name and length of each chunk, up to the end mark."""
     position = SIGNATURE_BYTES
     while True:
         file.seek(position)

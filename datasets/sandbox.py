@@ -268,7 +268,7 @@ class SandboxedDecoder:
         )
 
     def _shared_mask(self, stored: np.ndarray) -> np.ndarray:
-        """It lies behind the samples; any byte but 0 masks."""
+        """The mask, which lies after the samples in the arena; any byte but 0 masks."""
         size = stored.shape[0] * stored.shape[1]
         masked = np.frombuffer(self.arena or b"", np.uint8, size, stored.nbytes).reshape(stored.shape[:2]) != 0
         if masked.all():

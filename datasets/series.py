@@ -49,7 +49,7 @@ def arrange(entries: Sequence[Entry], reader: Reader) -> list[Entry]:
 
 
 def _may_be_dicom(entry: Entry) -> bool:
-    """By name alone: a raster suffix is not one; anything else may be."""
+    """Whether the name allows DICOM: a suffix of another format does not."""
     suffix = PurePosixPath(entry.member or entry.path.name).suffix.lower()
     return known_suffixes().get(suffix, "DICOM") == "DICOM"
 

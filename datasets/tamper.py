@@ -166,7 +166,7 @@ def _first_quality(canvas: Canvas) -> int:
 
 
 def _jpeg(pixels: Pixels, quality: int) -> Pixels:
-    """There and back through JPEG, 4:4:4. Only pictures of the display can be saved so."""
+    """Compress as JPEG, 4:4:4, and decode again. Only `display` images can be saved so."""
     from PIL import Image as Pillow
 
     samples = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)

@@ -76,7 +76,7 @@ def _row_bytes(page: Any) -> int:
 
 
 def _rows_of_segments(page: Any) -> list[int]:
-    """Of each; the last strip of a plane may have fewer."""
+    """Rows of each segment; the last strip of a plane may have fewer."""
     height, planes = int(page.imagelength), int(page.samplesperpixel) if int(page.planarconfig or 1) == 2 else 1
     if page.is_tiled:
         across = -(-int(page.imagewidth) // int(page.tilewidth))
@@ -104,7 +104,7 @@ def check_jpeg_segments(page: Any, file: BinaryIO) -> list[str]:
 
 
 def _streams(page: Any, file: BinaryIO) -> Iterator[bytes]:
-    """Every segment, with the tables that the page keeps once for all of them."""
+    """Yield every segment, with the tables that the page keeps once for all of them."""
     tables = (page.jpegtables or b"")[:-END_OF_IMAGE_BYTES]
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
         if count:

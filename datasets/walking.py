@@ -25,7 +25,7 @@ HEAD = 512  # bytes that tell a format
 HIDDEN, NO_IMAGE, EMPTY, LINKED = "hidden", "not an image", "empty", "a link to a file that is read by itself"
 FOLDER_LINK, DANGLING = "a link to a hidden folder (--follow-links reads it)", "a broken link"
 ARCHIVE, MANIFEST, DICOMDIR = "an archive (name it to read it)", "a manifest (name it to read it)", "a DICOMDIR"
-# By suffix: their content is told from no other text, or from no other zip file.
+# By suffix: their content cannot be told from other text, or from other zip files.
 NAMED_PLACES = {".zip": ARCHIVE, ".csv": MANIFEST, ".tsv": MANIFEST, ".parquet": MANIFEST}
 
 Listed = Entry | LeftOut

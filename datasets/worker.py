@@ -1,4 +1,4 @@
-"""The inside of the sandbox: `python -I -m oddpixel.datasets.worker FD`. Decodes what it is handed, until told to stop.
+"""The inside of the sandbox: `python -I -m oddpixel.datasets.worker FD`. Decodes the files it receives, until the socket closes.
 
 It gets open files, never paths, and answers with plain facts. Stored samples go into shared memory that the reader made;
 the reader turns them into float32 itself, so the sandbox costs one copy of the narrow samples and nothing more.
@@ -118,7 +118,7 @@ class Worker:
         return {"shape": frame.stored.shape, "dtype": frame.stored.dtype.str, "masked": masked is not None, **record}
 
     def _reserve(self, size: int) -> mmap.mmap:
-        """Shared memory of at least this size: kept from frame to frame, asked for when it is too small."""
+        """Shared memory of at least this size, kept from frame to frame; a larger block is requested when it is too small."""
         if self.arena is not None and len(self.arena) >= size:
             return self.arena
         send(self.channel, {"reserve": size})

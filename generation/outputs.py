@@ -1,4 +1,4 @@
-"""The folder that pictures are written to: nothing in it is replaced unless that is asked for, and never through a link.
+"""The folder that pictures are written to: nothing in it is replaced unless `overwrite` is set, and never through a link.
 
 000000.png      a picture, by its seed
 000000.json     how it was made
@@ -51,7 +51,7 @@ class Outputs:
         """Check before any work that every picture can be written.
 
         Arguments:
-            given: SHA-256 of the images that the request names.
+            inputs: SHA-256 of the images that the request names.
 
         Raises: UsageError where a picture cannot or must not be written.
         """

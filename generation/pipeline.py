@@ -346,7 +346,7 @@ class UltraPixelPipeline:
             return self.encoder(sized)
 
     def _noise(self, part: str, seeds: Sequence[int], grid: Grid, channels: int | None = None) -> Callable[[], Tensor]:
-        """Of one part of the work: parts and samples never share noise."""
+        """Noise for one part of the work; parts and samples never share noise."""
         mixed = [int(np.random.SeedSequence([seed, PARTS.index(part)]).generate_state(1)[0]) for seed in seeds]
         wide = self.c.unet.config.in_channels if channels is None else channels
         return seeded_noise(mixed, (wide, *grid), self.device)
@@ -394,7 +394,7 @@ class UltraPixelPipeline:
 
 
 class _Calls:
-    """Every kind of call of a pipeline, on the meta device."""
+    """Costs of every kind of network call of a pipeline, on the meta device."""
 
     def __init__(self, pipeline: UltraPixelPipeline, size: Grid, count: int) -> None:
         self.of, self.size, self.count = pipeline, size, count

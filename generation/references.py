@@ -125,7 +125,7 @@ def _window(image: Image) -> tuple[float, float]:
 
 
 def _white(image: Image) -> float:
-    """Of 16 bits that hold fewer (a camera's 10 or 12), what those can count to."""
+    """White in 0..1: of 16 bits that hold fewer (a camera's 10 or 12), the largest value of those."""
     top = 2**image.bits - 1
     if image.bits <= 8:
         return 1.0

@@ -1,4 +1,4 @@
-"""What is to be made: one record from the command line, the dashboard or Python to the pipeline."""
+"""What to generate: one record from the command line, the dashboard or Python to the pipeline."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class OpenedAvif:
         )
 
     def _of_sequence(self, index: int) -> Samples:
-        """Through Pillow: imagecodecs 2026.3.6 writes beyond its memory where a frame is not the last."""
+        """Decode through Pillow: imagecodecs 2026.3.6 writes beyond its memory where a frame is not the last."""
         self.picture.seek(index)
         samples = samples_from_pillow(self.picture)
         notes = [] if self.bits == 8 else [f"the sequence of {self.bits} bits is read in 8 bits"]

@@ -387,7 +387,7 @@ def _look_up_palette(samples: np.ndarray, dataset: Any) -> tuple[np.ndarray, int
 
 
 def _transfer_syntax_assumed(dataset: Any) -> list[str]:
-    """Without file meta information, how pydicom could read the elements tells how pixels of native encoding lie (PS3.10 7.1)."""
+    """Without file meta information, the encoding of the elements also gives that of native pixels (PS3.10 7.1)."""
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 

@@ -79,7 +79,7 @@ class OpenedGif:
         return self._left_behind(frame)[3] == OPAQUE and frame.disposal == TO_BACKGROUND
 
     def _left_behind(self, frame: GifFrame) -> tuple[int, int, int, int]:
-        """Colour and opacity of its place once the frame is removed to the background."""
+        """Colour and opacity of the frame's area once it is removed to the background."""
         background = self.gif.background
         return (0, 0, 0, 0) if background is None or frame.transparent is not None else (*background, OPAQUE)
 
@@ -108,7 +108,7 @@ class OpenedGif:
         self.num_laid += 1
 
     def _samples(self) -> Samples:
-        """Of the frame laid last; grey where all palettes of the file are."""
+        """Samples of the canvas with the last frame laid; grey where all palettes of the file are."""
         has_alpha = bool((self.shown[..., 3] != OPAQUE).any())
         colours = self.shown[..., :1] if self.is_grey else self.shown[..., :3]
         values = np.concatenate([colours, self.shown[..., 3:]], 2) if has_alpha else colours

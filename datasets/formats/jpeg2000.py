@@ -156,7 +156,7 @@ def _noted(notes: list[str]) -> dict[str, Any]:
 
 
 def _codestream(file: BinaryIO, end: int) -> int:
-    """Where it begins."""
+    """The offset of the codestream in the file."""
     if content(file, 0, len(CODESTREAM)) == CODESTREAM:
         return 0
     return next((first for name, first, _ in boxes(file, 0, end) if name == b"jp2c"), end)

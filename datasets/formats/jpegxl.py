@@ -76,7 +76,7 @@ class OpenedJpegXl:
         return {"notes": notes} if notes else {}
 
     def _decoded(self, index: int | None = None) -> np.ndarray:
-        """As stored: turned upright later, as every other format is."""
+        """Decode the samples as stored; they are turned upright later, as in every other format."""
         import imagecodecs
 
         self.file.seek(0)

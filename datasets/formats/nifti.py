@@ -109,7 +109,7 @@ class OpenedNifti:
         )
 
     def _voxels(self, header: Any, stream: Stream, is_single: bool, limits: Limits) -> np.ndarray:
-        """As the file stores them. Raises: CorruptFile, TooLarge, UnsupportedEncoding."""
+        """Voxels as the file stores them. Raises: CorruptFile, TooLarge, UnsupportedEncoding."""
         shape, dtype = _axes(header.get_data_shape()), header.get_data_dtype()
         if dtype.kind not in "uif":
             raise UnsupportedEncoding(
@@ -143,7 +143,7 @@ class OpenedNifti:
         return 1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept)
 
     def _sides(self, header: Any, affine: np.ndarray) -> list[float | None]:
-        """Of a voxel, in mm, by axis of the file; None where the header has no usable length."""
+        """Sides of a voxel in mm, by axis of the file; None where the header has no usable length."""
         factor = self._millimetres(header)
         sides = [float(str(side)) for side in (*header.get_zooms(), 1.0, 1.0)[:3]]  # 0.7 of float32 is 0.7
         if int(header["qform_code"]) <= 0 and int(header["sform_code"]) <= 0:
@@ -162,7 +162,7 @@ class OpenedNifti:
 
 
 def _header(content: bytes) -> tuple[Any, bool]:
-    """And whether its voxels lie in another file. Raises: UnsupportedEncoding."""
+    """The header, and whether its voxels lie in another file. Raises: UnsupportedEncoding."""
     from nibabel.nifti1 import Nifti1Header
     from nibabel.nifti2 import Nifti2Header
 
@@ -175,7 +175,7 @@ def _header(content: bytes) -> tuple[Any, bool]:
 
 
 def _offset(header: Any, is_single: bool) -> int:
-    """Where the voxels begin; behind the header, where both are one file. Raises: CorruptFile."""
+    """The offset of the voxels: after the header where both are one file. Raises: CorruptFile."""
     declared, lowest = float(header["vox_offset"]), header.sizeof_hdr if is_single else 0
     if not declared.is_integer() or declared < lowest:
         raise CorruptFile(

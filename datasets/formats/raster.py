@@ -147,7 +147,7 @@ class OpenedRaster:
         return []
 
     def _read_png(self, num_frames: int) -> list[str]:
-        """Takes over what the chunks say; notes. Raises: CorruptFile, UnsupportedEncoding."""
+        """Read the chunks of a PNG into this object; returns notes. Raises: CorruptFile, UnsupportedEncoding."""
         self.png = read_header(self.file)
         info, notes = self.picture.info, []
         if "icc_profile" in info and not info["icc_profile"]:  # Pillow could not inflate it
@@ -208,7 +208,7 @@ def exif_facts(picture: Any) -> dict[str, Any]:
 
 
 def _bmp_profile(file: BinaryIO) -> dict[str, bytes]:
-    """Embedded in a header of version 5 (BITMAPV5HEADER, `bV5CSType` PROFILE_EMBEDDED)."""
+    """The profile embedded in a BMP header of version 5 (BITMAPV5HEADER, `bV5CSType` PROFILE_EMBEDDED)."""
     file.seek(0)
     head = file.read(BMP_HEADER + 124)
     if len(head) < BMP_HEADER + 124 or head[BMP_HEADER] != 124 or head[BMP_HEADER + 56 : BMP_HEADER + 60] != b"DEBM":
@@ -236,6 +236,6 @@ def _with_alpha(values: np.ndarray, transparent: np.ndarray, top: int) -> np.nda
 
 
 def _equal_to_key(values: np.ndarray, key: Any) -> np.ndarray:
-    """Where one colour, in all bits of the samples, stands for full transparency (PNG 3, 11.3.1.1)."""
+    """Mask of the one colour, in all bits of the samples, that stands for full transparency (PNG 3, 11.3.1.1)."""
     same = np.equal(values, np.asarray(key, values.dtype))
     return same if same.ndim == 2 else np.all(same, axis=2)

@@ -279,7 +279,7 @@ def _looked_up(colormap: np.ndarray, values: np.ndarray, bits: int, alpha: Alpha
 
 
 def _declared_bits(page: Any, values: np.ndarray, bits: int) -> int:
-    """Fewer than the container's, where MaxSampleValue says so and the samples agree. It is often a statistic instead."""
+    """The depth by MaxSampleValue, where it is below the container's and the samples agree: it is often a statistic instead."""
     declared = np.ravel(page.tags.valueof(MAX_SAMPLE_VALUE, 0))
     top = int(declared.max()) if declared.size else 0
     is_range = top > 0 and top & (top + 1) == 0

@@ -34,7 +34,7 @@ class DicomDir:
         return Listing(tuple(entries))
 
     def _references(self, place: str, reader: Reader) -> list[list[str]]:
-        """Parsed where everything untrusted is: in the reader's decoder."""
+        """Parse the DICOMDIR where everything untrusted is parsed: in the reader's decoder."""
         decoder = reader.decoder()
         try:
             with open_regular(Path(place).resolve()) as file:

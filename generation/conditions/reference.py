@@ -54,7 +54,7 @@ def look_of(latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 _d"]:
 
 
 def _sized(pictures: Float[Tensor, "b 3 _h _w"]) -> Float[Tensor, "b 3 _h2 _w2"]:
-    """With at most `LOOK_PIXELS`, sides of at least `LOOK_SIDE`, and even ones: stage A begins with patches of 2 x 2."""
+    """Resize to at most `LOOK_PIXELS` with even sides of at least `LOOK_SIDE`: stage A begins with patches of 2 x 2."""
     height, width = pictures.shape[2:]
     factor = min((LOOK_PIXELS / (height * width)) ** 0.5, 1)
     size = [max(2 * int(side * factor / 2), LOOK_SIDE) for side in (height, width)]

@@ -169,5 +169,5 @@ def guided_blocks(unet: CascadeUNet) -> dict[str, nn.Module]:
 
 
 def _repeated(feature: Tensor, count: int) -> Tensor:
-    """For a batch of conditional and unconditional halves: guidance is never contrasted."""
+    """Repeat a feature for both halves, conditional and unconditional: guidance is never contrasted."""
     return feature if len(feature) == count else feature.repeat(count // len(feature), 1, 1, 1)

@@ -170,7 +170,7 @@ def prepare(
 
 
 def _pictures(recipe: dict[str, Any], places: Sequence[str]) -> tuple[Pictures, Pictures]:
-    """To learn from, and held out: the last one, where there are too few for a group to be held out."""
+    """Pictures to learn from, and held out: the last one, where there are too few for a group to be held out."""
     learning = pictures_of(recipe, places, "train")
     try:
         return learning, pictures_of(recipe, places, "validation")

@@ -71,7 +71,7 @@ class LatentMaker:
 
         Arguments:
             counts: crops of each side.
-            kept: the file.
+            file: where they are kept.
         """
         key = self._key(counts)
         if (stored := _read(file, key)) is not None:

@@ -58,7 +58,7 @@ class _Labelled:
 
 
 def _corpora(content: Mapping[str, str | Sequence[str]]) -> list[_Labelled]:
-    """By label: one corpus, or several."""
+    """The corpora of every label; a label has one or several."""
     return [
         _Labelled(name, label)
         for label, names in content.items()
@@ -99,7 +99,7 @@ def _volumes(corpus: _Labelled, role: Role, has_sibling: bool) -> Iterator[list[
 
 
 def _own(places: Sequence[str], *, held_out: bool) -> Iterator[tuple[Image | Unreadable, int]]:
-    """By the hash of the group's name, so always alike."""
+    """The user's images of one side of the split, by a hash of the group's name, so always the same."""
     for image in readable(open_source(*places)):
         digest = hashlib.sha256(image.group.encode()).digest()
         if (digest[0] % ONE_IN == 0) == held_out:

@@ -45,7 +45,7 @@ def _windowed(volume: Shaped[np.ndarray, "a b c"]) -> UInt8[np.ndarray, "a b c"]
 
 
 def _grey(volume: Shaped[np.ndarray, "a b c"]) -> UInt8[np.ndarray, "a b c"]:
-    """From the least to nearly the most: a few bright vessels do not darken the rest."""
+    """Grey levels from the minimum to the 99.9th percentile, so that a few bright vessels do not darken the rest."""
     low, high = float(volume.min()), float(np.percentile(volume, 99.9))
     return np.rint(255 * ((volume - low) / (high - low)).clip(0, 1)).astype(np.uint8)
 

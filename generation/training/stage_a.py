@@ -122,7 +122,7 @@ def psnr(decoded: Tensor, target: Tensor) -> float:
 
 
 def _open_gains(stage: StageA) -> None:
-    """Published gains start at zero, and every block as nothing."""
+    """Open the gains of residual blocks: published ones start at zero, which makes every block the identity."""
     for name, parameter in stage.named_parameters():
         if name.endswith("gammas") and not bool(parameter.detach().any()):
             parameter.data[2], parameter.data[5] = 0.5, 0.5
