@@ -30,7 +30,7 @@ TEMPORARY = re.compile(
 )
 UNFINISHED = "under a temporary name"
 HALF = "one half of a pair, waiting for the other"
-Looks = tuple[tuple[int, int, int], ...]  # of each file: inode, size and time of the last change
+FileStates = tuple[tuple[int, int, int], ...]  # of each file: inode, size and time of the last change
 
 
 @dataclass
@@ -46,10 +46,10 @@ class Arrivals:
     folder: Path
     limits: Limits = field(default_factory=Limits)
     left_out: tuple[LeftOut, ...] = ()
-    _seen: dict[str, Looks] = field(default_factory=dict, repr=False)
-    _taken: dict[str, Looks] = field(default_factory=dict, repr=False)
+    _seen: dict[str, FileStates] = field(default_factory=dict, repr=False)
+    _taken: dict[str, FileStates] = field(default_factory=dict, repr=False)
 
-    def look(self) -> Iterator[tuple[Entry, Looks]]:
+    def look(self) -> Iterator[tuple[Entry, FileStates]]:
         """List the folder; yield the files that have not changed since the last look and were not taken in this state.
 
         Raises: MissingFile where the folder is gone.
@@ -60,18 +60,18 @@ class Arrivals:
         waiting = [entry for entry in listing.entries if entry.error is None and _waits(entry)]
         self.left_out = (*listing.left_out, *(LeftOut(entry.name, HALF) for entry in waiting))
         for entry in listing.entries:
-            looks = None if entry in waiting else _looks(entry)
-            if looks is None or self._taken.get(entry.name) == looks:
+            states = None if entry in waiting else _states(entry)
+            if states is None or self._taken.get(entry.name) == states:
                 continue
-            if self._seen.get(entry.name) == looks:
-                yield entry, looks
-            self._seen[entry.name] = looks
+            if self._seen.get(entry.name) == states:
+                yield entry, states
+            self._seen[entry.name] = states
 
-    def take(self, entry: Entry, looks: Looks) -> bool:
+    def take(self, entry: Entry, states: FileStates) -> bool:
         """Mark the file as taken if it is still in this state; it is not yielded again until it changes."""
-        if _looks(entry) != looks:
+        if _states(entry) != states:
             return False
-        self._taken[entry.name] = looks
+        self._taken[entry.name] = states
         return True
 
     def content(self, entry: Entry) -> tuple[Entry, ...]:
@@ -114,7 +114,7 @@ def _is_unknown(head: bytes, name: str) -> bool:
     return False
 
 
-def _looks(entry: Entry) -> Looks | None:
+def _states(entry: Entry) -> FileStates | None:
     """The state of each of the entry's files; None where one is gone again."""
     try:
         states = [os.lstat(path) for path in files_of(entry)]

@@ -1,4 +1,4 @@
-"""What is missing from a DICOM series, by its own account: gaps in its numbering, and fewer images than it promises.
+"""Missing images of a DICOM series by its own account: gaps in its numbering, and fewer images than it declares.
 
 InstanceNumber may begin anywhere (PS3.3 C.7.6.1.1.1): a gap is a number that lacks between the first and the last that are here.
 Only a series that says how many images it has shows that its ends were cut off. A part of a series has gaps too, so this is a

@@ -1,4 +1,4 @@
-"""What a decoding worker gives up before it sees its first untrusted byte (Linux; each step is best effort but the limits).
+"""Confinement of a decoding worker before its first untrusted byte (Linux; all steps but the limits are best effort).
 
 * resource limits: address space, no core dumps, no byte written to any file, few open files (setrlimit(2));
 * no new privileges, death with the parent (prctl(2));

@@ -1,4 +1,4 @@
-"""What a decoder logs instead of raising: damage that it works around, tags that it drops. A reader of the result should know."""
+"""Notes from what a decoder logs instead of raising: damage that it works around, tags that it drops."""
 
 from __future__ import annotations
 

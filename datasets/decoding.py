@@ -1,4 +1,4 @@
-"""From an open file to decoded frames, in this process. The sandbox runs exactly this on the other side of a socket.
+"""Decoding of an open file to frames, in this process. The sandbox runs exactly this on the other side of a socket.
 
 Foreign exceptions end here: whatever a decoder raises on hostile bytes becomes one typed error.
 """

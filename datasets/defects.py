@@ -1,4 +1,4 @@
-"""Defects of products: a scratch, a stain, a part that is not there. `strength` scales contrast, or the size of the part."""
+"""Defects of products: a scratch, a stain, a missing part. `strength` scales the contrast, or the size of the part."""
 
 from __future__ import annotations
 

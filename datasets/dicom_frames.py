@@ -1,4 +1,4 @@
-"""What the frames of a DICOM object say of themselves, against its header (PS3.5 8.2 and A.4).
+"""Headers of compressed DICOM frames, checked against the data set (PS3.5 8.2 and A.4).
 
 The codestream of a compressed frame has its own size and depth. Where they contradict the data set, a decoder's samples would be
 folded into rows of the wrong length, or cut to a depth that is not theirs.

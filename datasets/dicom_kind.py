@@ -1,4 +1,4 @@
-"""What kind of picture a DICOM object is: of the patient, or of a screen (PS3.3 A.8, C.7.6.1.1.2, C.8.6.1).
+"""The kind of a DICOM image: of the patient, or of a screen (PS3.3 A.8, C.7.6.1.1.2, C.8.6.1).
 
 A name may be burned into pictures of a screen. They are read like all others, but nothing is drawn of them.
 """

@@ -1,4 +1,4 @@
-"""Padding of DICOM pixels: values that stand where nothing was recorded (PS3.3 C.7.5.1.1.2).
+"""Padding of DICOM pixels: values that fill places where nothing was recorded (PS3.3 C.7.5.1.1.2).
 
 The padding value's VR (US or SS) may not agree with the pixels' sign, and it may not fit into the bits stored: then it stands in
 the whole cell, and only there. Cut to the bits stored it would be the value of a genuine pixel.

@@ -1,4 +1,4 @@
-"""The raster of an image as text, to be compared with that of others of its series: its size, and the distance of its pixels."""
+"""An image's size and pixel spacing as text, to compare it with others of its series."""
 
 from __future__ import annotations
 

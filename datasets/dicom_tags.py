@@ -25,7 +25,7 @@ SEQUENCES_READ = (
     "RealWorldValueMappingSequence",
 )
 PIXELS = 0x7FE0
-WITHOUT_WHICH_NOTHING_IS_READ = ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation")
+REQUIRED = ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation")
 
 
 def without_unreadable(dataset: Any) -> list[str]:
@@ -40,7 +40,7 @@ def without_unreadable(dataset: Any) -> list[str]:
             is_readable = _is_readable(element)
         except Exception:  # pydicom raises what it likes on a malformed value
             is_readable = False
-        if not is_readable and keyword not in WITHOUT_WHICH_NOTHING_IS_READ:
+        if not is_readable and keyword not in REQUIRED:
             del dataset[tag]
             left_out.append(keyword)
         elif is_readable and keyword in SEQUENCES_READ:

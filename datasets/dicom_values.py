@@ -1,4 +1,4 @@
-"""From stored values to those that a modality means by them: LUT, rescale slope and intercept, scaling of doses.
+"""From stored values to modality values: LUT, rescale slope and intercept, scaling of doses.
 
 PS3.3 C.11.1, C.8.8.3 and C.7.6.16.2.11.
 """

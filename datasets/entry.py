@@ -1,4 +1,4 @@
-"""One file of a source, before it is opened: its name, where its bytes are, and what is known about it."""
+"""One file of a source, before it is opened: its name, its location, and what its source declares about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two files as one: a decoder is handed one open file, and a NIfTI pair is two. Neither half is inflated for it.
+"""Two files as one: a decoder gets one open file, and a NIfTI pair is two. Neither half is inflated for it.
 
 MAGIC, length of the header file (8 bytes, little-endian), header file, voxel file
 """

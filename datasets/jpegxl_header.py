@@ -1,4 +1,4 @@
-"""What a JPEG XL codestream says of itself before its first frame (ISO/IEC 18181-1:2024, annexes C and D; bits, lowest first).
+"""The image header of a JPEG XL codestream (ISO/IEC 18181-1:2024, annexes C and D; lowest bits first).
 
 The decoder gives samples without their colour space, transparency or orientation, and only after it has allocated them.
 """

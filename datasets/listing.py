@@ -1,4 +1,4 @@
-"""What is found at a place: entries to read, and everything that is not read, with the reason. Nothing vanishes between the two.
+"""The files at a place: entries to read, and everything that is left out, with the reason. No file is lost between the two.
 
     listing = merged([lister.listing(place, reader) for place in places])
 
@@ -100,7 +100,7 @@ def _depth(entries: Sequence[Entry]) -> int:
 
 
 def _with_place(entry: Entry, depth: int) -> Entry:
-    """The entry's name behind so many folders of the place that it is relative to."""
+    """The entry with as many folders of its place in front of its name."""
     below = 1 if entry.member is not None else len(PurePosixPath(entry.name).parts)
     place = entry.path.parents[min(below, len(entry.path.parents)) - 1]
     folders = "/".join(file_name(part) for part in place.relative_to(place.anchor).parts[-depth:])
@@ -153,7 +153,7 @@ def _combined(entry: Entry, duplicate: Entry) -> Entry:
 
 
 def _with_unique_names(entries: Sequence[Entry]) -> list[Entry]:
-    """Two places may hold files of the same relative name: the later ones get their folder in front, or a number behind."""
+    """Make names unique: where places share a relative name, later ones get their folder in front, or a number after."""
     seen: set[str] = set()
     unique = []
     files = {entry.name for entry in entries}

@@ -1,4 +1,4 @@
-"""C2PA manifests, verified offline (C2PA 2.2, clause 15): who signed a file, whether it changed since, what it says of itself.
+"""C2PA manifests, verified offline (C2PA 2.2, clause 15): who signed a file, whether it changed since, what it declares.
 
     read_manifest(file, "JPEG", anchors)["state"]  # "trusted", "valid", "invalid", "absent", ...
 

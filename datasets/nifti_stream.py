@@ -1,4 +1,4 @@
-"""The bytes of a NIfTI file, or of one half of a pair, inflated where they are gzipped, within what gzip can honestly hold."""
+"""The bytes of a NIfTI file, or of one half of a pair: inflated where gzipped, within what gzip can hold."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Stream:
         return bytes(content[:size])
 
     def count_rest(self, most: int) -> int:
-        """Count the bytes that follow. gzip checks a member's checksum only behind its last byte.
+        """Count the bytes that follow. gzip checks a member's checksum only after its last byte.
 
         Raises: TooLarge, above `most` to be inflated; OSError, EOFError, zlib.error.
         """

@@ -1,4 +1,4 @@
-"""What a Pillow image stores, as `Samples`: whatever its mode, with its transparency, profile and orientation.
+"""The stored samples of a Pillow image in any mode, with its transparency, profile and orientation.
 
 Pillow's own modes say less than files do: `P` holds indices, `I;16` grey of 16 bits, `I` whole numbers, `F` real ones.
 """

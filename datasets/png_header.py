@@ -1,4 +1,4 @@
-"""What the chunks before the picture data of a PNG say of its samples (PNG 3, 5.4, 11.2 and 11.3).
+"""What the chunks before the picture data of a PNG declare about its samples (PNG 3, 5.4, 11.2 and 11.3).
 
     header = read_header(file)
     header.depth, header.significant, header.num_colours

@@ -1,6 +1,6 @@
-"""Which chunks a PNG has, and where they stand (PNG 3, 5.6 and 11.2.1): decoders differ on files that break these rules.
+"""Presence and order of the chunks of a PNG (PNG 3, 5.6 and 11.2.1): decoders differ on files that break these rules.
 
-libpng ignores a palette, a profile or a transparent colour behind the picture data, Pillow applies it; neither minds a lost end.
+libpng ignores a palette, a profile or a transparent colour after the picture data, Pillow applies it; neither minds a lost end.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ def check_order(file: BinaryIO, colour_type: int) -> list[str]:
             raise CorruptFile(f"the PNG has {names.count(name)} chunks {name.decode()} instead of one; {GET_ANOTHER}")
     _check_lengths(dict(chunks), colour_type)
     begin = names.index(DATA) if DATA in names else len(names)
-    behind = names[begin:]
+    late = names[begin:]
     for name in COLOURS:
-        if name in behind:
+        if name in late:
             raise _in_doubt(f"chunk {name.decode()} stands after the picture data")
     if colour_type == INDICES and b"tRNS" in names and b"PLTE" in names[names.index(b"tRNS") :]:
         raise _in_doubt("chunk tRNS stands before the palette")
     notes = [
         f"the PNG's chunk {name.decode()} stands after the picture data: it is not applied"
         for name in HINTS
-        if name in behind
+        if name in late
     ]
     return notes if END in names else [*notes, "the PNG has no end mark: what followed its picture data may be lost"]
 

@@ -1,4 +1,4 @@
-"""What is lost when stored values become float32, the type of pixels: 24 bits of every value are kept."""
+"""Rounding of stored values to float32, the type of pixels, which keeps 24 bits of every value."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from .header_texts import header_texts
 from .limits import SHOTS_FACTOR, Limits
 from .wire import receive, send
 
-NONSENSE = "the decoder's answer is invalid"
+INVALID_ANSWER = "the decoder's answer is invalid"
 SMALLEST_ARENA = 2**20
 START_SECONDS = 60.0  # a worker imports numpy and Pillow first, on a machine that may be busy
 LARGEST_PIXEL = 3 * 8 + 1  # bytes: three channels of float64, and whether it is masked
@@ -172,7 +172,7 @@ class SandboxedDecoder:
         try:
             return FileFacts(Header(**answer["header"]), answer["group"], answer["place"])
         except (KeyError, TypeError) as error:
-            raise self._stopped(NONSENSE) from error
+            raise self._stopped(INVALID_ANSWER) from error
 
     def frame(self, index: int) -> Pixels:
         """Decode one frame in the worker; frame 0 may have come with `open`."""
@@ -182,7 +182,7 @@ class SandboxedDecoder:
         try:
             return _pixels(self._shared_frame(answer))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._stopped(NONSENSE) from error
+            raise self._stopped(INVALID_ANSWER) from error
 
     def shots(self) -> list[int] | None:
         """The middle frame of every shot of a video; None for other formats. Waits longer than for a frame."""
@@ -193,7 +193,7 @@ class SandboxedDecoder:
         try:
             return None if answer["shots"] is None else [int(index) for index in answer["shots"]]
         except (KeyError, TypeError, ValueError) as error:
-            raise self._stopped(NONSENSE) from error
+            raise self._stopped(INVALID_ANSWER) from error
 
     def as_stored(self) -> Pixels:
         """The first frame before orientation and colour profile are applied."""
@@ -201,7 +201,7 @@ class SandboxedDecoder:
         try:
             return _pixels(self._shared_frame(answer))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._stopped(NONSENSE) from error
+            raise self._stopped(INVALID_ANSWER) from error
 
     def coefficients(self) -> Coefficients | None:
         """The quantised DCT coefficients of a JPEG; None for any other format."""
@@ -216,13 +216,13 @@ class SandboxedDecoder:
             blocks = np.frombuffer(self.arena or b"", np.int16, math.prod(shape)).reshape(shape)
             return Coefficients(blocks.copy(), np.array(answer["table"], np.uint16).reshape(8, 8))
         except (KeyError, TypeError, ValueError) as error:
-            raise self._stopped(NONSENSE) from error
+            raise self._stopped(INVALID_ANSWER) from error
 
     def manifest(self, container: str, anchors: str | None) -> dict[str, Any]:
         """The C2PA manifest, verified offline in the worker."""
         answer = self._ask({"op": "manifest", "container": container, "anchors": anchors}).get("manifest")
         if not isinstance(answer, dict):
-            raise self._stopped(NONSENSE)
+            raise self._stopped(INVALID_ANSWER)
         return answer
 
     def references(self, file: BinaryIO) -> list[list[str]]:
@@ -232,14 +232,14 @@ class SandboxedDecoder:
         try:
             return [[str(part) for part in parts] for parts in answer["references"]]
         except (KeyError, TypeError) as error:
-            raise self._stopped(NONSENSE) from error
+            raise self._stopped(INVALID_ANSWER) from error
 
     def header_texts(self, file: BinaryIO, keywords: Sequence[str]) -> dict[str, str]:
         """Elements of a DICOM header as text, by keyword."""
         self._take_job()
         texts = self._ask({"op": "header texts", "keywords": list(keywords)}, (file.fileno(),)).get("texts")
         if not isinstance(texts, dict):
-            raise self._stopped(NONSENSE)
+            raise self._stopped(INVALID_ANSWER)
         return {name: str(texts[name]) for name in keywords if name in texts}
 
     def _take_job(self) -> None:
@@ -317,7 +317,7 @@ class SandboxedDecoder:
         except (EOFError, OSError) as error:
             raise self._stopped(self._cause_of_death()) from error
         except (TypeError, ValueError) as error:
-            raise self._stopped(NONSENSE) from error
+            raise self._stopped(INVALID_ANSWER) from error
         return _checked(answer)
 
     def _receive(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is wrong with a DICOM series, in sentences for whoever reads a result; out of what `series` and `completeness` noted."""
+"""Sentences on the faults of a DICOM series, from the facts that `series` and `completeness` give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which colours of a TIFF are read as what they are, and which are refused by name (TIFF 6.0, sections 16, 20, 22 and 23).
+"""Colours of TIFF: which are read, and which are refused by name (TIFF 6.0, sections 16, 20, 22 and 23).
 
 Grey, RGB and palettes are samples of the display; inks, Lab and YCbCr are converted by Pillow, YCbCr in JPEG by its codec. All
 else that a page declares would be taken for grey or RGB by the number of its bands.

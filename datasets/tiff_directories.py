@@ -1,6 +1,6 @@
 """The chain of a TIFF's directories, one a page: each ends in the offset of the next, the last in 0 (TIFF 6.0, p. 13 and 14).
 
-A chain that breaks off, or runs in a circle, has lost every page behind that place. tifffile reads what it still reaches, and
+A chain that breaks off, or runs in a circle, has lost every page after that point. tifffile reads what it still reaches, and
 only logs that; of a circle it may read fewer pages than there are.
 """
 

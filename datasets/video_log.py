@@ -1,4 +1,4 @@
-"""What FFmpeg logs while it decodes: most damage it conceals, with an error in its log and a picture that is wrong.
+"""Damage in video, from FFmpeg's log: it conceals most damage, with an error in its log and a picture that is wrong.
 
 Frames build on each other, so a picture is in doubt from the first error on, up to the next key frame that is shown after it.
 """

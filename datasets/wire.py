@@ -1,4 +1,4 @@
-"""Messages between a reader and its decoding worker: JSON behind a four-byte length, with open files riding along.
+"""Messages between a reader and its decoding worker: JSON after a four-byte length, with open files attached.
 
 Never pickle: the worker may have been taken over by the file it was given, so its answers are data to be checked.
 """

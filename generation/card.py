@@ -1,4 +1,4 @@
-"""The card of a cascade: what it is, what each stage was trained on and for how long, and what it must not be taken for."""
+"""The model card of a cascade: what it is, how each stage was trained, and what it must not be taken for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network will cost, before it runs: operations and the peak of live activations, counted on the meta device.
+"""The cost of a network before it runs: operations and the peak of live activations, counted on the meta device.
 
 Attention is counted as the fused kernels compute it, without its matrix: materialised, that alone would take 49 GiB in stage C at
 4096 x 4096. Two operations a multiply-add; weights are not among the activations.

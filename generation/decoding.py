@@ -1,4 +1,4 @@
-"""Stage B's part: from the semantic latent to stage A's.
+"""Stage B's part of sampling: from the semantic latent to stage A's.
 
 With a learned encoder (as published) stage B makes the whole latent. With a projection (`ComponentEncoder`) it is shown the
 coarse latent that the semantic one fixes, and makes what is left.

@@ -155,7 +155,7 @@ class Generator:
         if label is None and shown is not None:
             label = LABEL_OF_UNIT.get(shown.unit) if LABEL_OF_UNIT.get(shown.unit) in self.labels else None
         if self.labels and shown is not None and request.like is not None:
-            return label, shown.pixels[0]  # its look as well as its layout
+            return label, shown.pixels[0]  # its style as well as its layout
         return label
 
     def _options(self, request: Request, size: Grid) -> SamplingOptions:

@@ -1,4 +1,4 @@
-"""What a corpus is: where it comes from, which bytes it must have, what may be done with it, and who learns from what."""
+"""The card of a corpus: where it comes from, which bytes it must have, its licence, and its split into roles."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Nifti:
     suffixes: ClassVar[dict[str, str]] = {".nii": "NIfTI", ".nii.gz": "NIfTI"}
 
     def recognise(self, head: bytes) -> str | None:
-        """NIfTI by its magic string, behind gzip too; Analyze 7.5 as well, which `open` refuses by name."""
+        """NIfTI by its magic string, also when gzipped; Analyze 7.5 as well, which `open` refuses by name."""
         if head.startswith(GZIP):
             try:
                 head = zlib.decompressobj(wbits=31).decompress(head, 512)

@@ -1,4 +1,4 @@
-"""A conditioner turns what a user asks for into tokens. One kind a file."""
+"""A conditioner turns a user's prompts into tokens. One kind a file."""
 
 from __future__ import annotations
 

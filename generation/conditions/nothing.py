@@ -1,4 +1,4 @@
-"""Nothing prompted: zeros, as the published cascade's unconditional half."""
+"""No prompt: zeros, as the published cascade's unconditional half."""
 
 from __future__ import annotations
 

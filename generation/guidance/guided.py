@@ -1,4 +1,4 @@
-"""A stage C that lends its low-resolution features and takes guidance from them, without another network being written.
+"""Stage C with its features captured, or guidance added to them, by hooks: no other network has to be written.
 
 Hooks stand after the first attention of each of the four half-levels. Nothing happens there (the network is bitwise diffusers'
 own) until a call either captures what passes or adds `strength * network(x, feature)` to it.

@@ -1,4 +1,4 @@
-"""Stage A's network, for the day when diffusers drops its own: the same names, the same numbers.
+"""Stage A's network, for versions of diffusers without their own: the same names, the same numbers.
 
 Blocks of depthwise and channelwise mixing with six gains each; Paella (Rampas et al. 2022, section 3.1).
 """

@@ -1,4 +1,4 @@
-"""What every stage's task has: a loss to train, and crops without end."""
+"""The base of every stage's task: a loss to train, and crops without end."""
 
 from __future__ import annotations
 

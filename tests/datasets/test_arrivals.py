@@ -118,6 +118,6 @@ def test_a_watcher_that_reads_temporary_names_is_caught(tmp_path: Path, monkeypa
 
 
 def test_a_watcher_that_never_looks_again_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_looks", lambda path: ((1, 2, 3),))
+    monkeypatch.setattr(module, "_states", lambda path: ((1, 2, 3),))
     with pytest.raises(AssertionError):
         test_a_growing_file_is_given_once_it_stands_still(tmp_path)
