@@ -48,7 +48,7 @@ class FunctionalGroups:
         """Notes on incomplete functional groups and on the order of the frames."""
         incomplete = []
         if self.per_frame and len(self.per_frame) != self.num_frames:
-            incomplete = [f"{len(self.per_frame)} of {self.num_frames} frames are described by functional groups"]
+            incomplete = [f"{len(self.per_frame)} of {self.num_frames} frames have functional groups"]
         return [*incomplete, *self._order()]
 
     def position_mm(self, index: int) -> float | None:

@@ -69,7 +69,7 @@ def _probed(stream: bytes) -> list[str]:
         raise CorruptFile("the JPEG data are cut short: samples are missing; get an undamaged copy of the file")
     if _is_same(expected, _decoded(_last_bytes_changed(data))):
         raise CorruptFile(
-            "the JPEG data are damaged: the picture does not use all of them; get an undamaged copy of the file"
+            "the JPEG data are damaged: the image does not need all of them; get an undamaged copy of the file"
         )
     return []
 

@@ -167,7 +167,9 @@ def plant(
     if not 0.1 <= size <= 10:
         raise UsageError(f"the size must lie from 0.1 to 10, got {size}")
     if min(image.pixels.shape[1:]) < SMALLEST_SIDE:
-        raise InvalidImage(f"{image.source} is {image.pixels.shape[1:]}; planting needs {SMALLEST_SIDE} pixels a side")
+        raise InvalidImage(
+            f"{image.source} has size {image.pixels.shape[1:]}; planting needs {SMALLEST_SIDE} pixels a side"
+        )
     if region is not None and region.shape != image.pixels.shape[1:]:
         raise InvalidImage(f"the region has shape {region.shape}, the image {image.pixels.shape[1:]}")
     canvas = Canvas(image, np.random.default_rng(seed), strength, donor, region, size)

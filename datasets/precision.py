@@ -20,5 +20,5 @@ def rounding_noted(frame: Frame) -> Frame:
     spread = float(high) - float(low)
     is_visible = spread > 0 and largest / EXACT > VISIBLE * spread
     return noted(
-        frame, ["real numbers are rounded to 24 bits, and differ by little more than that"] if is_visible else []
+        frame, ["real numbers are rounded to 24 bits, and their differences are hardly larger"] if is_visible else []
     )

@@ -14,9 +14,9 @@ def write_card(path: Path, content: dict[str, Any]) -> None:
     lines = [
         f"# {record.get('title', 'A cascade')}",
         "",
-        "Stages A, B and C of Stable Cascade with UltraPixel's guidance (arXiv:2407.02158), of our own training. What it",
-        "makes is synthetic, and marked as such. It knows the few pictures it was shown: texture and layout, no evidence of",
-        "anything.",
+        "Stages A, B and C of Stable Cascade with UltraPixel's guidance (arXiv:2407.02158), trained with OddPixel. The pictures",
+        "that it generates are synthetic, and marked as such. It was trained on few pictures: it gives texture and layout, and",
+        "no evidence of anything.",
         *(["", record["note"]] if record.get("note") else []),
         "",
         "| stage | steps | hours | held-out figures |",

@@ -378,7 +378,7 @@ class UltraPixelPipeline:
             if value is not None and len(value) != len(prompts):
                 raise UsageError(f"{len(prompts)} prompts, but {len(value)} {name}")
         if not 0 < strength <= 1:
-            raise UsageError(f"the strength must lie above 0 and at most at 1, got {strength:g}")
+            raise UsageError(f"the strength must be above 0 and at most 1, got {strength:g}")
         if strength < 1 and image is None:
             raise UsageError("a strength below 1 needs an image to start from")
         if (reference is not None or image is not None) and self.encoder is None:

@@ -75,7 +75,8 @@ def read_reference(place: str) -> Reference:
     wanted = int(number) if is_frame else 0
     images = list(itertools.islice(source, MOST_IMAGES if is_frame else 2))
     if not is_frame and len(images) != 1:
-        raise UsageError(f"{place} holds {'no image' if not images else 'several images'}; name one, such as {place}#0")
+        problem = f"several images; name one, such as {place}#0" if images else "no image"
+        raise UsageError(f"{place} holds {problem}")
     if wanted >= len(images):
         raise UsageError(f"{base} holds {len(images)} images, counted from 0; there is no image {wanted}")
     image = images[wanted]

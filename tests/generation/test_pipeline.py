@@ -149,7 +149,7 @@ def test_lora_starts_as_nothing_and_can_be_kept_for_good() -> None:
         ({"size": (128, 1000)}, "aspect ratio"),
         ({"size": SIZE, "seeds": [1, 2]}, "1 prompts, but 2 seeds"),
         ({"size": SIZE, "strength": 0.5}, "needs an image"),
-        ({"size": SIZE, "strength": 0.0, "image": torch.rand(1, 3, 8, 8)}, "strength must lie"),
+        ({"size": SIZE, "strength": 0.0, "image": torch.rand(1, 3, 8, 8)}, "strength must be"),
         ({"size": SIZE, "prompts": ["dog"]}, "unknown label 'dog'; labels are cat, house"),
     ],
 )
