@@ -1,7 +1,7 @@
 """Files of a folder as they arrive: each once its size and time stand still, and again when it changes.
 
-Nothing outside of the folder is opened: a link that leads out is an error row, and a manifest is no list of files here, but a
-file that is no image. Names under which programs write before they rename are left alone.
+Nothing outside of the folder is opened: a link that leads out is an error row, and a manifest is not read as a list of files,
+but is a file that is not an image. Names under which programs write before they rename are left alone.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Colour by code points (ITU-T H.273), as HEIF, AVIF and PNG (cICP) carry it instead of an ICC profile.
 
-Camera curves (BT.709 and its kin) are taken as sRGB's, as browsers do: they differ in how a scene is captured, not shown.
+Camera curves (BT.709 and the like) are taken as sRGB's, as browsers do: they differ in how a scene is captured, not shown.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Unsigned grey and colour of up to 16 bits become `display`. What says nothing of a range of its own stays as stored, in unit
 `modality`: real numbers, signed ones, and counts of more than 16 bits.
 
-Reduced-resolution copies and masks are no images (NewSubfileType, TIFF 6.0 p. 36). Of a whole-slide image the largest picture is
+Reduced-resolution copies and masks are left out (NewSubfileType, TIFF 6.0 p. 36). Of a whole-slide image the largest picture is
 read, never its label. A camera's raw data is refused by name: what lies beside it is only a preview.
 """
 

@@ -1,4 +1,4 @@
-"""MVTec AD, VisA in its form, and whatever else is laid out so (Bergmann et al. 2019).
+"""The layout of MVTec AD (Bergmann et al. 2019), in which VisA and other data sets come too.
 
 [CATEGORY/]train/good, [CATEGORY/]test/DEFECT, and the masks under [CATEGORY/]ground_truth/DEFECT/NAME_mask.png.
 """

@@ -1,6 +1,6 @@
 """Training an adapter: the cascade is frozen, and stage C's loss on the pictures' semantic latents moves the addition alone.
 
-Every label and none is asked for in turn, so that the addition acts whatever is asked for later.
+Every label, and none, takes its turn as prompt, so that the addition acts under any of them later.
 """
 
 from __future__ import annotations

@@ -33,12 +33,14 @@ EIGHT, TWELVE, SIXTEEN = display(8), display(12), display(16)
 
 @dataclass(frozen=True)
 class Writer:
-    """Arguments:
-    name: of the container, as the table has it.
-    write: a case and its values, as bytes.
-    exact: whether it is lossless; else `tolerance` on 0..1.
-    sequence: several pictures (`[n, h, w]` or `[n, h, w, 3]` of 8 bits), as bytes; None where it holds one.
-    metadata: a key of `Image.meta` or `spacing_mm`, and its value; for the case that `marked` writes.
+    """Writes pictures in one container.
+
+    Arguments:
+        name: of the container, as the table has it.
+        write: a case and its values, as bytes.
+        exact: whether it is lossless; else `tolerance` on 0..1.
+        sequence: several pictures (`[n, h, w]` or `[n, h, w, 3]` of 8 bits), as bytes; None where it holds one.
+        metadata: a key of `Image.meta` or `spacing_mm`, and its value; for the case that `marked` writes.
     """
 
     name: str
