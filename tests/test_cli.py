@@ -230,7 +230,7 @@ def test_generate_writes_marked_pictures(tmp_path: Path, save: Save, photo: np.n
     with Pillow.open(tmp_path / "out/000001.png") as picture:
         assert picture.size == (112, 96)
         assert "trainedAlgorithmicMedia" in picture.info["XML:com.adobe.xmp"]
-    for wrong, said in ((["--size", "big"], "HEIGHTxWIDTH"), (["--strength", "0.5"], "without an image there is none")):
+    for wrong, said in ((["--size", "big"], "HEIGHTxWIDTH"), (["--strength", "0.5"], "needs an image to start from")):
         result = oddpixel(*common, *wrong, "-o", tmp_path / "out")
         assert result.returncode == 2
         assert said in result.stderr

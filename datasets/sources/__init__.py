@@ -16,10 +16,11 @@ from ..reading import Reader
 class Lister(Protocol):
     """How one kind of place is listed: in a stable order, without decoding anything, every file as an entry or left out."""
 
-    def accepts(self, place: str) -> bool: ...
+    def accepts(self, place: str) -> bool:
+        """Whether the place is of this lister's kind."""
 
     def listing(self, place: str, reader: Reader) -> Listing:
-        """Raises: UsageError where the place is not what it seemed."""
+        """List the files at the place. Raises: UsageError where the place is not what it seemed."""
 
 
 @cache

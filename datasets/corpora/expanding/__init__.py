@@ -12,5 +12,5 @@ Expander = Callable[[str, bytes], Iterator[tuple[str, bytes]]]
 
 @cache
 def expanders() -> dict[str, Expander]:
-    """Module name -> its `expand(path, content)`, which yields paths (below `path`) and contents."""
+    """Every expander by module name: `expand(path, content)` yields paths (below `path`) and contents."""
     return discover(__name__, "expand")

@@ -198,7 +198,7 @@ def test_bad_normals_are_named(save: Callable[..., Path]) -> None:
     slices = [replace(one, unit="HU", source=f"slice-{k}", pixels=one.pixels + k) for k in range(3)]
     with pytest.raises(UsageError, match="several kinds"):
         Detector().fit([*slices, one])
-    with pytest.raises(UsageError, match="floats lie in 0..1"):
+    with pytest.raises(UsageError, match="floating-point values must lie in 0..1"):
         Detector().fit([np.full((40, 40), 7.0)])
 
 

@@ -390,8 +390,8 @@ def test_of_a_flagged_group_only_odd_images_say_so(patients: Flagged, capsys: py
 def test_gaps_in_a_series_are_in_every_form_of_the_result(
     patients: Flagged, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    said = "3 slices missing between others of the series, by position"
-    numbers = "missing from the series by number: 4 to 6"
+    said = "the series lacks 3 slices between others, by position"
+    numbers = "the series lacks slices by number: 4 to 6"
     print_flagged(patients)
     out = capsys.readouterr().out
     assert f"and 9 others: {said}" in out, "once for all its images"

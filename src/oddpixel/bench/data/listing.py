@@ -1,4 +1,4 @@
-"""Ten thousand DICOM slices in a hundred shards (`oddpixel bench listing`): every header is read once, however many shards there are.
+"""Ten thousand DICOM slices in a hundred shards (`oddpixel bench listing`): every header is read once, whatever the shards.
 
 Slices are of made-up series; their listing (headers read for groups, series and positions) and the reading of shards are those
 of a real run. Files are counted where they are opened.
