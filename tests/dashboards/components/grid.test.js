@@ -29,6 +29,7 @@ test("cells do not overlap, and the last one ends within the content", () => {
       assert.ok(isApart);
     }
   }
+  assert.ok(boxes.every(({ left, width }) => left >= 0 && left + width <= 500));
   assert.ok(boxes[10].top + boxes[10].height <= contentHeight(layout, 11));
 });
 

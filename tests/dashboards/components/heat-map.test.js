@@ -63,6 +63,14 @@ test("a white outline runs around what exceeds the threshold, and only there", (
   assert.ok(!isWhite(null).some(Boolean), "a run may have no threshold");
 });
 
+test("beyond the edge of the image nothing exceeds the threshold: the outline closes there", () => {
+  const map = { rows: 3, columns: 3, values: new Float32Array(9).fill(3) };
+  const rgba = paintHeatMap(map, { width: 3, height: 3 }, 2);
+  const outline = [0, 1, 2, 3, 5, 6, 7, 8];
+  for (const k of outline) assert.deepEqual(pixel(rgba, k), [255, 255, 255, 255], `pixel ${k}`);
+  assert.notDeepEqual(pixel(rgba, 4), [255, 255, 255, 255]);
+});
+
 test("the colour map runs from black to pale yellow and does not leave its ends", () => {
   assert.deepEqual(inferno(0), [0, 0, 4]);
   assert.deepEqual(inferno(1), [252, 255, 164]);
