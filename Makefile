@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Biome, pinned by package-lock.json; Node.js is a wheel in the environment.
+NODE_READY := node_modules/.package-lock.json
+BIOME := $(BIN)/node node_modules/@biomejs/biome/bin/biome
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -19,6 +22,10 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY); \
 	echo "setup took $$((SECONDS - started)) s"
 
+$(NODE_READY): package.json package-lock.json .npmrc $(READY)
+	@$(BIN)/npm ci --silent
+	@touch $@
+
 demo: setup
 	@started=$$SECONDS; $(BIN)/python -m oddpixel demo -o demo; echo "demo took $$((SECONDS - started)) s"
 
@@ -31,11 +38,12 @@ quick: setup
 fuzz: setup
 	$(BIN)/python -m tests.fuzz
 
-check: setup
+check: setup $(NODE_READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/typos
+	$(BIOME) check --error-on-warnings
 
 bench: setup
 	$(BIN)/python -m oddpixel bench all
@@ -48,9 +56,10 @@ docs: setup
 	$(BIN)/python -m tests.datasets.format_table
 	$(BIN)/python -m pytest -q tests/test_docs.py
 
-format: setup
+format: setup $(NODE_READY)
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format --quiet
+	$(BIOME) check --write
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache demo
+	rm -rf $(VENV) node_modules build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache demo

@@ -54,6 +54,11 @@ def test_the_wheel_holds_everything_and_only_oddpixel(wheel: Path) -> None:
         "oddpixel/py.typed",
     ):
         assert wanted in names
+    components = [path for path in (ROOT / "dashboards/components").rglob("*") if path.suffix in (".js", ".css")]
+    assert len(components) > 40
+    for path in components:
+        assert f"oddpixel/{path.relative_to(ROOT).as_posix()}" in names
+    assert not [name for name in names if "node_modules" in name or name.endswith(".test.js")]
     assert "oddpixel/datasets/__init__.py" not in names
 
 

@@ -1,4 +1,8 @@
-"""The widgets of our own, as Streamlit components: plain JavaScript, no build, no request to anywhere else."""
+"""The components of our own, as Streamlit components: plain ES modules, no build, no request to anywhere else.
+
+A folder is a component: `index.js` exports the function that Streamlit calls, NAME.css styles it; `shared` is what they have in
+common. Browsers import the modules one by one from `/oddpixel/components/VERSION/`, as they lie here.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,18 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-# What a widget is made of besides `shared` and its own files.
-PARTS = {"viewer": ("pyramid",)}
+from .modules import PREFIX, modules_version
+
+# Streamlit runs its script from a blob, which has no address that relative imports could start from.
+ENTRY = "const {{ default: mount }} = await import(new URL({path!r}, location.origin));\nexport default mount;\n"
 
 
 @cache
-def widget(name: str) -> Any:
-    """A component out of NAME.js and NAME.css, with what is shared and its parts in front."""
+def component(name: str) -> Any:
+    """The Streamlit component in the folder of that name."""
     import streamlit as st
 
-    def text(suffix: str) -> str:
-        files_in = (files(__package__ or "") / f"{each}.{suffix}" for each in ("shared", *PARTS.get(name, ()), name))
-        return "\n".join(file.read_text() for file in files_in if file.is_file())
-
-    html = '<div class="odd"></div>'
-    return st.components.v2.component(f"oddpixel_{name}", html=html, css=text("css"), js=text("js"))
+    folder = files(__package__ or "")
+    css = "\n".join(folder.joinpath(part, f"{part}.css").read_text() for part in ("shared", name))
+    js = ENTRY.format(path=f"{PREFIX}/{modules_version()}/{name}/index.js")
+    return st.components.v2.component(f"oddpixel_{name}", html='<div class="odd"></div>', css=css, js=js)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from oddpixel.dashboards.components import widget
+from oddpixel.dashboards.components import component
 from oddpixel.dashboards.identifiers import identifiers
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.similar import most_alike
@@ -38,7 +38,7 @@ def go(run: OpenRun) -> None:
 def show(run: OpenRun, row: Row) -> None:
     decision = run.run.record.get("decision") or {}
     plain(row.item)
-    widget("viewer")(
+    component("viewer")(
         data={
             "run": run.key,
             "item": row.item,

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from oddpixel.dashboards.components import widget
+from oddpixel.dashboards.components import component
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.statistics import along, curves, slices
 from oddpixel.dashboards.visit import chosen_run, failed, plain, quiet
@@ -44,7 +44,7 @@ def thresholds(run: OpenRun) -> None:
     moved = (st.session_state.get(key) or {}).get("threshold")
     threshold = of_rule if moved is None else float(moved)
     count = run.table.count([Filter(column, ">=" if up else "<=", threshold)])
-    widget("threshold")(
+    component("threshold")(
         data={"bins": bins, "threshold": threshold, "up": up, "label": name, "count": count},
         key=key,
         on_threshold_change=lambda: None,

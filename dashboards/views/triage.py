@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
-from oddpixel.dashboards.components import widget
+from oddpixel.dashboards.components import component
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.site import the_site
 from oddpixel.dashboards.visit import chosen_run, ticket
@@ -30,7 +30,7 @@ def opened(run: OpenRun) -> None:
 run = chosen_run("triage")
 if run is not None:
     query = urlencode({name: st.query_params[name] for name in KNOWN if name in st.query_params})
-    widget("grid")(
+    component("grid")(
         data={
             "run": run.key,
             "query": query,

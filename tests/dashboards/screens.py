@@ -20,6 +20,7 @@ from PIL import Image as Pillow
 from oddpixel.commands.demonstration import demonstrate
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.synthetic_job import Options, make
+from oddpixel.datasets.corpora import cached
 from oddpixel.datasets.source import open_source
 from oddpixel.forensics.audit.audited import Options as AuditOptions
 from oddpixel.forensics.audit.run import Handling, audit_into
@@ -72,10 +73,12 @@ def main(out: Path) -> None:
 @contextmanager
 def _server(place: Path) -> Iterator[tuple[Server, dict[str, str]]]:
     demo = demonstrate(place).run
-    slices = list(open_source("corpus:ct-series"))
+    # A copy: the dashboard shows originals from its data folder only.
+    series = shutil.copytree(cached("ct-series").folder, place / "ct-series")
+    slices = list(open_source(str(series)))
     scans = Detector(model="ct").fit(slices, groups=[image.source for image in slices])
     store.save(scans, place / "scans-detector")
-    scan = flag_into(place / "scans", Incoming(places=("corpus:ct-series",)), place / "scans-detector", Rule(alpha=0.2))
+    scan = flag_into(place / "scans", Incoming(places=(str(series),)), place / "scans-detector", Rule(alpha=0.2))
     assert scan is not None
     with Verdicts(demo.verdicts_path) as verdicts:
         key = demo.record["id"]

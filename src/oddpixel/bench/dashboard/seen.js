@@ -1,5 +1,6 @@
 // What can be seen of the dashboard: defined in its page before anything else runs.
-window.oddGrid = () => [...document.querySelectorAll("*")].map((e) => e.shadowRoot?.querySelector(".grid")).find(Boolean);
+window.oddGrid = () =>
+  [...document.querySelectorAll("*")].map((e) => e.shadowRoot?.querySelector(".grid")).find(Boolean);
 
 // Every cell in sight is there, and its picture painted.
 window.oddSeen = () => {
@@ -10,12 +11,16 @@ window.oddSeen = () => {
     const place = cell.getBoundingClientRect();
     return place.top < box.bottom && place.bottom > box.top;
   });
-  return cells.length > 5 && cells.every((cell) => cell.querySelector("img")?.complete && cell.querySelector("img").naturalWidth > 0);
+  return (
+    cells.length > 5 &&
+    cells.every((cell) => cell.querySelector("img")?.complete && cell.querySelector("img").naturalWidth > 0)
+  );
 };
 
 window.oddAgain = (before) => Number(window.oddGrid()?.dataset.ready) > before && window.oddSeen();
 
-window.oddCase = () => [...document.querySelectorAll("*")].some((e) => e.shadowRoot?.querySelector(".stage")?.dataset.ready);
+window.oddCase = () =>
+  [...document.querySelectorAll("*")].some((e) => e.shadowRoot?.querySelector(".stage")?.dataset.ready);
 
 window.oddJump = (part) => {
   const grid = window.oddGrid();
@@ -25,6 +30,7 @@ window.oddJump = (part) => {
 
 // All tiles in sight are there.
 window.oddCaseWhole = () => {
-  const root = [...document.querySelectorAll("*")].map((e) => e.shadowRoot?.querySelector(".odd")).find((e) => e?.viewer);
-  return root && !root.viewer.asked && !root.viewer.missing && root.viewer.view.scale === 1;
+  const roots = [...document.querySelectorAll("*")].map((e) => e.shadowRoot?.querySelector(".odd"));
+  const viewer = roots.find((root) => root?.viewer)?.viewer;
+  return Boolean(viewer?.isSettled) && viewer.viewport?.scale === 1;
 };

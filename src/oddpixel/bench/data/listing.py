@@ -85,7 +85,7 @@ def _write(folder: Path, slices: int, seed: int) -> None:
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID = SecondaryCaptureImageStorage, ExplicitVRLittleEndian
         meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[f"instance {number}"])
-        data = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+        data = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
         data.SOPClassUID, data.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
         data.PatientID, data.Modality, data.InstanceNumber = f"patient {series}", "CT", place + 1
         data.StudyInstanceUID = generate_uid(entropy_srcs=[f"study {series}"])

@@ -1,0 +1,102 @@
+import { make, makeOptions } from "../shared/dom.js";
+import { dropdown, input, labelled, toolbar } from "../shared/toolbar.js";
+import { isAscending } from "./view-query.js";
+
+const TYPING_PAUSE = 180; // milliseconds without another key, before a typed filter counts
+
+const SORTS = [
+  ["raw", "oddness"],
+  ["p_value", "p"],
+  ["q_value", "q"],
+  ["item", "name"],
+  ["group", "group"],
+  ["", "input order"],
+  ["decision", "verdict"],
+  ["width", "width"],
+];
+const SHOWN = [
+  ["all", "all"],
+  ["flagged", "flagged"],
+  ["unflagged", "not flagged"],
+  ["errors", "errors"],
+];
+const DECISIONS = [
+  ["all", "any"],
+  ["undecided", "none yet"],
+  ["decided", "decided"],
+  ["odd", "odd"],
+  ["normal", "normal"],
+  ["unsure", "unsure"],
+];
+
+/** Sort, filters, tile size and saved views. */
+export class FilterBar {
+  /** @param actions - change (name and value of the query), resize, openView, saveView. */
+  constructor(query, { strata, tileSize }, actions) {
+    Object.assign(this, { query, actions });
+    this.direction = make("button", { "aria-label": "Sort direction", onclick: () => this.turnDirection() });
+    this.saved = dropdown("Saved views", [], (view) => view && actions.openView(view));
+    this.name = this.typed("search", "find", "Find by name", { placeholder: "name contains …", maxlength: 300 });
+    const range = { class: "p", min: 0, max: 1, step: "any", placeholder: "1" };
+    const sliderRange = { min: 56, max: 320, step: 8, value: tileSize };
+    const oninput = (value) => actions.resize(Number(value));
+    this.element = toolbar(
+      "Sort and filter",
+      this.choice("sort", "Sort", SORTS),
+      this.direction,
+      this.choice("show", "Show", SHOWN),
+      this.choice("decision", "Verdict", DECISIONS),
+      labelled("p ≤", this.typed("number", "p", "p at most", range)),
+      this.name,
+      ...(strata.length > 1 ? [this.choice("stratum", "Stratum", stratumOptions(strata))] : []),
+      make("span", { class: "gap" }),
+      labelled("Size", input("range", "Tile size", { ...sliderRange, oninput })),
+      labelled("View", this.saved),
+      make("button", { text: "Save view", onclick: actions.saveView }),
+    );
+    this.showQuery(query);
+  }
+
+  /** Follows the query: the direction of the sort is a button, which does not show it by itself. */
+  showQuery(query) {
+    this.query = query;
+    this.direction.textContent = isAscending(query) ? "↑" : "↓";
+    this.direction.title = isAscending(query) ? "smallest first" : "largest first";
+  }
+
+  /** @param views - queries by name. */
+  showViews(views) {
+    const options = Object.entries(views).map(([name, query]) => [query, name]);
+    this.saved.replaceChildren(...makeOptions([["", options.length ? "choose …" : "none saved"], ...options]));
+  }
+
+  focusName() {
+    this.name.focus();
+  }
+
+  turnDirection() {
+    this.actions.change("up", isAscending(this.query) ? "" : "1");
+  }
+
+  choice(name, label, options) {
+    const select = dropdown(label, options, (value) => this.actions.change(name, value));
+    select.value = this.query.get(name) ?? options[0][0];
+    return labelled(label, select);
+  }
+
+  typed(type, name, label, attributes) {
+    const oninput = (value) => this.changeLater(name, value);
+    const field = input(type, label, { ...attributes, oninput });
+    field.value = this.query.get(name) ?? "";
+    return field;
+  }
+
+  changeLater(name, value) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.actions.change(name, value), TYPING_PAUSE);
+  }
+}
+
+function stratumOptions(strata) {
+  return [["", "all"], ...strata.map((stratum) => [stratum, stratum])];
+}

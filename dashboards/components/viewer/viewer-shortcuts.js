@@ -1,0 +1,44 @@
+// Keys and gestures of the case view.
+
+const CLOSER = 1.5;
+
+export function viewerShortcuts(viewer) {
+  const { verdictBar, windowBar, slices } = viewer;
+  return [
+    { key: "O", action: () => verdictBar.decide("odd"), meaning: "verdict: odd" },
+    { key: "N", action: () => verdictBar.decide("normal"), meaning: "verdict: normal" },
+    { key: "U", action: () => verdictBar.decide("unsure"), meaning: "verdict: unsure" },
+    { key: "Z", action: () => verdictBar.undo(), meaning: "take back the last verdict" },
+    { key: "J", action: () => verdictBar.step(1), meaning: "next in the queue" },
+    { key: "K", action: () => verdictBar.step(-1), meaning: "previous in the queue" },
+    { key: "P", action: () => viewer.takeTool("pan"), meaning: "drag moves the image" },
+    {
+      key: "W",
+      action: () => viewer.takeTool("window"),
+      meaning: "drag changes window (across) and level (down); the right button always does",
+    },
+    { key: "M", action: () => viewer.takeTool("ruler"), meaning: "drag measures" },
+    { key: "V", action: () => viewer.showMode("over"), meaning: "map over the image" },
+    { key: "C", action: () => viewer.showMode("curtain"), meaning: "map or synthetic picture behind a curtain" },
+    { key: "B", action: () => viewer.showMode("side"), meaning: "map or synthetic picture beside the image" },
+    { key: "D", action: () => viewer.showMode("difference"), meaning: "difference to a synthetic picture" },
+    { key: "H", action: () => viewer.showMode("plain"), meaning: "no map" },
+    { key: "I", action: () => windowBar.invert(), meaning: "invert" },
+    { key: "F", action: () => viewer.fit(), meaning: "all of the image" },
+    { key: "1", action: () => viewer.zoomTo(1), meaning: "one pixel a pixel" },
+    { key: "+", action: () => viewer.zoomBy(CLOSER), meaning: "closer" },
+    { key: "-", action: () => viewer.zoomBy(1 / CLOSER), meaning: "farther" },
+    { key: "ArrowDown", action: () => slices.step(1), meaning: "next slice" },
+    { key: "ArrowUp", action: () => slices.step(-1), meaning: "slice before" },
+    { key: "?", action: () => viewer.showHelp(), meaning: "these keys" },
+  ];
+}
+
+export const GESTURES = [
+  { key: "wheel", meaning: "zoom; slices where there are several (with Ctrl: zoom)" },
+  { key: "drag", meaning: "pan, window or ruler, by the tool" },
+  {
+    key: "← →",
+    meaning: "move the curtain, once it was clicked or tabbed to (with Shift: farther; Home, End: all the way)",
+  },
+];
