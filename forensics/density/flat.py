@@ -11,16 +11,24 @@ Both hold for every schedule; in flow matching `clean` is the level at sigma_min
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from oddpixel.errors import InvalidImage
+from oddpixel.errors import InvalidImage, UsageError
+from oddpixel.image import Image, Unreadable
 
+from .identity import identity_log_likelihood
+from .model import Measured, SampleRequest, Samples, generator_of
 from .quanta import Quanta
-from .schedules import Schedule
+from .samplers import sampler_for
+from .schedules import Schedule, describe_schedule, schedule_from
+from .unet import UNet, UNetOptions
 
 
 class Flat(nn.Module):
@@ -32,6 +40,7 @@ class Flat(nn.Module):
         quanta: how stored pixel values become model values.
     """
 
+    kind: ClassVar[str] = "flat"
     alpha: Float[Tensor, "k"]
     sigma: Float[Tensor, "k"]
 
@@ -41,6 +50,80 @@ class Flat(nn.Module):
         alpha, sigma = schedule.alpha_sigma()
         self.register_buffer("alpha", alpha.float(), persistent=False)
         self.register_buffer("sigma", sigma.float(), persistent=False)
+
+    @classmethod
+    def from_options(cls, options: dict[str, Any]) -> Flat:
+        """The published model with fresh weights. Raises: WrongArchitecture; TypeError, ValueError or KeyError."""
+        schedule = schedule_from(options["schedule"])
+        network = UNet(UNetOptions(**options["network"]), schedule.num_levels)
+        return cls(network, schedule, Quanta(**options.get("quanta", {})))
+
+    def describe(self) -> dict[str, Any]:
+        """The options that `from_options` makes the same model from."""
+        assert isinstance(self.network, UNet)
+        return {
+            "kind": self.kind,
+            "schedule": describe_schedule(self.schedule),
+            "network": asdict(self.network.options),
+            "quanta": self.quanta.as_json(),
+        }
+
+    @property
+    def weights(self) -> nn.Module:
+        """What holds the weights under the reference's own names."""
+        return self.network
+
+    def use_bf16(self, use: bool = True) -> Flat:
+        """Raises: UsageError: only pyramids have layers that may be in bf16."""
+        if use:
+            raise UsageError("a flat model runs in float32; --bf16 is for pyramids such as photo-rgb")
+        return self
+
+    def measure(
+        self, image: Image | Unreadable, *, identity: bool = False, map_to: Path | None = None
+    ) -> dict[str, Any]:
+        """Bits and nats of one image of the model's own size; see `DensityModel`."""
+        image.pixels  # noqa: B018 -- an unreadable image raises its error here
+        if map_to is not None:
+            raise UsageError("only a pyramid has a map of where an image is unlikely; use a model like photo-rgb")
+        generator, values = generator_of(image), stored_values(image, self.quanta.bits)
+        x = self.quanta.to_model(values[None], generator).to(self.alpha.device)
+        with torch.no_grad():
+            nats = self.log_likelihood(x)
+        dims = values.numel()
+        bits = float(self.quanta.bits_per_dim(nats, dims))
+        by_identity = None
+        if identity:
+            justified = identity_log_likelihood(self, x, generator=generator)
+            by_identity = float(self.quanta.bits_per_dim(justified, dims))
+        scales = [{"size": list(values.shape[1:]), "bits_per_dim": bits}]
+        return Measured(bits, by_identity, dims, scales).as_json()
+
+    def sample(self, request: SampleRequest) -> Samples:
+        """Images as stored values, by a sampler that fits the schedule. Raises: UsageError."""
+        assert isinstance(self.network, UNet)
+        options = self.network.options
+        classes = self.num_classes
+        if request.label is not None and (classes is None or not 0 <= request.label < classes):
+            raise UsageError(
+                f"label {request.label}: this model has {'no classes' if classes is None else f'classes 0 to {classes - 1}'}"
+            )
+        generator = torch.Generator().manual_seed(request.seed)
+        shape = (request.count, options.in_channels, options.image_size, options.image_size)
+        device = self.alpha.device
+
+        def draw_noise() -> Tensor:
+            return torch.randn(shape, generator=generator).to(device)
+
+        def predict_noise(x: Tensor, k: int) -> Tensor:
+            levels = torch.full((request.count,), k, device=device)
+            labels = None if request.label is None else torch.full((request.count,), request.label, device=device)
+            return self.predict_noise(x, levels, labels, request.guidance)
+
+        *_, x = sampler_for(request.sampler, self.schedule).draw(
+            predict_noise, self.schedule, draw_noise(), request.steps, draw_noise
+        )
+        return Samples(self.quanta.to_values(x).cpu(), self.quanta.bits, request.sampler or "default")
 
     @property
     def num_classes(self) -> int | None:
@@ -110,3 +193,13 @@ def log_normal(x: Float[Tensor, b * d]) -> Float[Tensor, "b"]:
     """log N(x; 0, I) in nats."""
     flat = x.flatten(1)
     return -0.5 * (flat.square().sum(1) + flat.shape[1] * math.log(2 * math.pi))
+
+
+def stored_values(image: Image | Unreadable, bits: int) -> Tensor:
+    """The whole numbers that the file stores, `[c, h, w]`. Raises: InvalidImage."""
+    pixels = image.pixels
+    if not np.isfinite(pixels).all():
+        raise InvalidImage("the image holds NaN or infinite values; mask or replace them first")
+    if image.unit != "display" or image.bits != bits:
+        raise InvalidImage(f"this model takes {bits}-bit display images, got {image.bits} bits in unit {image.unit}")
+    return torch.from_numpy(np.rint(pixels * (2**bits - 1)).astype(np.int64))

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .flat import Flat
 from .schedules import log_snr
+
+if TYPE_CHECKING:
+    from .flat import Flat
 
 
 def identity_log_likelihood(

@@ -18,8 +18,12 @@ from torch import Tensor, nn
 
 from .conditional import Conditional, draw_candidates, level_weight
 from .crops import CELL, Photographs, Variation
-from .pyramid import Pyramid, Scale
+from .model import bits_per_dim
+from .probing import identity_log_likelihoods
+from .pyramid import Pyramid
+from .scales import Scale
 from .store import save_model
+from .streaming import scale_log_likelihoods
 
 NUM_CANDIDATES = 16
 SHOWN = CELL // 2  # positions a side of the scale that a crop trains
@@ -163,13 +167,13 @@ def validate(
     for cell in chosen:
         x = photographs.grey([photographs.crop(cell, side, (0.0, 0.0))], generator)
         terms = {
-            "": model.scale_log_likelihoods(x)[0],
-            "identity_": model.identity_log_likelihoods(x, num_knots=num_knots, generator=generator)[0],
+            "": scale_log_likelihoods(model, x)[0],
+            "identity_": identity_log_likelihoods(model, x, num_knots=num_knots, generator=generator)[0],
         }
         for name, nats in terms.items():
-            figures = {f"{name}bits_per_dim": float(model.bits_per_dim(nats.sum(), x.numel(), photographs.quantum))}
+            figures = {f"{name}bits_per_dim": float(bits_per_dim(nats.sum(), x.numel(), photographs.quantum))}
             for scale, part in zip(model.split(x), nats, strict=True):
-                bits = model.bits_per_dim(float(part), scale.num_dims, photographs.quantum)
+                bits = bits_per_dim(float(part), scale.num_dims, photographs.quantum)
                 figures[f"{name}scale_{scale.index}_bits_per_dim"] = bits
             sums = sums | {key: sums.get(key, 0.0) + value / count for key, value in figures.items()}
     return sums

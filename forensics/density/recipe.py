@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from oddpixel.weights import load_weights, read_weights
 
 from .crops import Variation
 from .examples import from_cifar10, from_corpus, from_images
+from .flat import Flat
 from .pyramid import Pyramid
 from .pyramid_task import PyramidTask
 from .recipe_images import training_images, validation_images
-from .store import build, find_model, parameters_of
+from .store import build, find_model
 from .task import DensityTask, Examples
 
 LOSS_OPTIONS = (
@@ -54,18 +55,25 @@ def prepare(
     model = build(recipe["model"])
     if start_from is not None:
         path = start_from if start_from.is_file() else find_model(start_from) / "model.safetensors"
-        load_weights(parameters_of(model), read_weights(path))
+        load_weights(model.weights, read_weights(path))
     about = {"title": recipe.get("title", ""), "machine": f"{os.cpu_count()} cores, {platform.machine()}", **loss}
-    task: DensityTask | PyramidTask
-    if isinstance(model, Pyramid):
-        variation = Variation(**recipe.get("variation", {}))
-        train, validation = training_images(recipe, places), validation_images(recipe, places)
-        task = PyramidTask(model, train, validation, variation=variation, **about)
-    else:
-        task = DensityTask(model, *_examples(recipe, places), **about)
+    task = TASKS[model.kind](model, recipe, places, about)
     if minutes is not None:
         options |= {"minutes": minutes, "decay": "cosine", "steps": MOST_STEPS}
     return Trainer(task, TrainingOptions(**options), folder, device)
+
+
+def _flat_task(model: Any, recipe: dict[str, Any], places: Sequence[str], about: dict[str, Any]) -> DensityTask:
+    return DensityTask(model, *_examples(recipe, places), **about)
+
+
+def _pyramid_task(model: Any, recipe: dict[str, Any], places: Sequence[str], about: dict[str, Any]) -> PyramidTask:
+    variation = Variation(**recipe.get("variation", {}))
+    train, validation = training_images(recipe, places), validation_images(recipe, places)
+    return PyramidTask(model, train, validation, variation=variation, **about)
+
+
+TASKS: dict[str, Callable[..., DensityTask | PyramidTask]] = {Flat.kind: _flat_task, Pyramid.kind: _pyramid_task}
 
 
 def _examples(recipe: dict[str, Any], places: Sequence[str]) -> tuple[Examples, Examples]:

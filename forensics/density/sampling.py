@@ -1,4 +1,4 @@
-"""Draw images from a density model."""
+"""Drawn images as files: one PNG each and a sheet of all, marked as synthetic."""
 
 from __future__ import annotations
 
@@ -6,68 +6,10 @@ import math
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from oddpixel.errors import UsageError
 from oddpixel.provenance import save_synthetic
-
-from .flat import Flat
-from .pyramid import Pyramid
-from .samplers import sampler_for
-from .unet import UNet
-
-
-def sample_values(
-    model: Flat,
-    count: int,
-    *,
-    sampler: str | None = None,
-    num_steps: int = 50,
-    seed: int = 0,
-    label: int | None = None,
-    guidance: float = 1.25,
-) -> Int64[Tensor, "n c h w"]:
-    """`count` images as stored values. The same seed gives the same images.
-
-    Arguments:
-        sampler: a name, or None for the first that fits the model's schedule.
-        label: a class, for models that have them; `guidance` is the published weight.
-
-    Raises: UsageError.
-    """
-    assert isinstance(model.network, UNet)
-    options = model.network.options
-    classes = model.num_classes
-    if label is not None and (classes is None or not 0 <= label < classes):
-        raise UsageError(
-            f"label {label}: this model has {'no classes' if classes is None else f'classes 0 to {classes - 1}'}"
-        )
-    generator = torch.Generator().manual_seed(seed)
-    shape = (count, options.in_channels, options.image_size, options.image_size)
-    device = model.alpha.device
-
-    def draw_noise() -> Tensor:
-        return torch.randn(shape, generator=generator).to(device)
-
-    def predict_noise(x: Tensor, k: int) -> Tensor:
-        levels = torch.full((count,), k, device=device)
-        labels = None if label is None else torch.full((count,), label, device=device)
-        return model.predict_noise(x, levels, labels, guidance)
-
-    *_, x = sampler_for(sampler, model.schedule).draw(
-        predict_noise, model.schedule, draw_noise(), num_steps, draw_noise
-    )
-    return model.quanta.to_values(x).cpu()
-
-
-def sample_pyramid(
-    model: Pyramid, count: int, size: tuple[int, int], *, num_steps: int = 100, seed: int = 0
-) -> Int64[Tensor, "n c h w"]:
-    """`count` images of that height and width as 8-bit values; CT as grey levels of 16 HU."""
-    x = model.sample(count, size, steps=num_steps, generator=torch.Generator().manual_seed(seed))
-    return x.floor().clamp(0, 255).long()
 
 
 def write_samples(folder: Path, values: Int64[Tensor, "n c h w"], bits: int, made_by: str) -> Path:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from oddpixel.envelope import plain
 from oddpixel.errors import CorruptWeights, MissingWeights, WrongArchitecture
@@ -20,70 +19,38 @@ from oddpixel.weights import load_weights, read_weights
 
 from .card import write_card
 from .flat import Flat
+from .model import DensityModel
 from .model_schema import MODEL
-from .pyramid import Pyramid, PyramidOptions
-from .quanta import Quanta
-from .schedules import describe_schedule, schedule_from
-from .unet import UNet, UNetOptions
+from .pyramid import Pyramid
 
 SCHEMA = "oddpixel/model/1"
 MOST_BEYOND = 4  # numbers that a description may promise for one that the weights hold
 
 
-DensityModel = Flat | Pyramid
+KINDS: dict[str, Callable[[dict[str, Any]], DensityModel]] = {kind.kind: kind.from_options for kind in (Flat, Pyramid)}
 
 
 def build(options: dict[str, Any]) -> DensityModel:
     """The model that `{kind, ...}` describes, with fresh weights. Raises: WrongArchitecture."""
-    builders: dict[str, Callable[[dict[str, Any]], DensityModel]] = {"flat": build_flat, "pyramid": _pyramid}
     kind = str(options.get("kind"))
-    if kind not in builders:
-        raise WrongArchitecture(f"no density model is of kind {kind!r}; there are {', '.join(builders)}")
+    if kind not in KINDS:
+        raise WrongArchitecture(f"no density model is of kind {kind!r}; there are {', '.join(KINDS)}")
     try:
-        return builders[kind](options)
+        return KINDS[kind](options)
     except (TypeError, ValueError, KeyError) as error:
         raise WrongArchitecture(f"the model's options do not fit together: {error}") from error
-
-
-def build_flat(options: dict[str, Any]) -> Flat:
-    """The published model. Raises: WrongArchitecture; TypeError, ValueError or KeyError where options do not fit."""
-    schedule = schedule_from(options["schedule"])
-    network = UNet(UNetOptions(**options["network"]), schedule.num_levels)
-    return Flat(network, schedule, Quanta(**options.get("quanta", {})))
-
-
-def _pyramid(options: dict[str, Any]) -> Pyramid:
-    return Pyramid(PyramidOptions(**options["network"]))
-
-
-def describe(model: DensityModel) -> dict[str, Any]:
-    """The options that `build` makes the same model from."""
-    if isinstance(model, Pyramid):
-        return {"kind": "pyramid", "network": asdict(model.options)}
-    assert isinstance(model.network, UNet)
-    return {
-        "kind": "flat",
-        "schedule": describe_schedule(model.schedule),
-        "network": asdict(model.network.options),
-        "quanta": model.quanta.as_json(),
-    }
-
-
-def parameters_of(model: DensityModel) -> nn.Module:
-    """What holds the weights under the names they are stored by: the reference's own names for `flat`."""
-    return model if isinstance(model, Pyramid) else model.network
 
 
 def save_model(folder: Path, model: DensityModel, record: dict[str, Any]) -> None:
     """Write the three files. `record` holds what the card tells: data, training, figures."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.detach().cpu().contiguous() for name, value in parameters_of(model).state_dict().items()}
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.weights.state_dict().items()}
     temporary = folder / ".model.safetensors.tmp"
     save_file(weights, temporary)
     temporary.replace(folder / "model.safetensors")
     content = {
         "schema": SCHEMA,
-        **describe(model),
+        **model.describe(),
         "weights_sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
         "record": record,
     }
@@ -101,8 +68,9 @@ def load_model(name: str | Path) -> DensityModel:
     weights = read_weights(folder / "model.safetensors")
     _check_size(options, weights, folder)
     model = build(options)
-    load_weights(parameters_of(model), weights)
-    return model.eval()
+    load_weights(model.weights, weights)
+    model.weights.eval()
+    return model
 
 
 def _check_size(options: dict[str, Any], weights: dict[str, Tensor], folder: Path) -> None:
@@ -140,9 +108,9 @@ def load_flat(name: str | Path) -> Flat:
     return model
 
 
-def load_pyramid(name: str | Path) -> Pyramid:
-    """A model by name or folder that must be a pyramid. Raises: WrongArchitecture."""
-    model = load_model(name)
+def load_pyramid(name: str | Path | Pyramid) -> Pyramid:
+    """A pyramid by name or folder, or the caller's own. Raises: WrongArchitecture."""
+    model: DensityModel = name if isinstance(name, Pyramid) else load_model(name)
     if not isinstance(model, Pyramid):
         raise WrongArchitecture(f"{name} is a flat model; this needs a pyramid")
     return model
@@ -150,6 +118,6 @@ def load_pyramid(name: str | Path) -> Pyramid:
 
 def load_official(path: Path, options: dict[str, Any]) -> Flat:
     """A checkpoint of the reference implementation into the model that `options` describes. Raises: ModelError."""
-    model = build_flat(options)
+    model = Flat.from_options(options)
     load_weights(model.network, read_weights(path))
     return model.eval()

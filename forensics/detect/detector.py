@@ -346,7 +346,7 @@ class Detector(OutlierMixin, BaseEstimator):
         )
 
     def new_observer(self) -> Observer:
-        model = self.model if isinstance(self.model, Pyramid) else load_pyramid(self.model)
+        model = load_pyramid(self.model)
         encoder = encoder_named(self.encoder) if isinstance(self.encoder, str) else self.encoder
         return Observer(model, encoder, any(kinds()[name].needs_probes for name in self._channel_names()))
 

@@ -27,7 +27,8 @@ from torch import Tensor, nn
 
 from oddpixel.forensics.density.dequantised import Dequantised
 from oddpixel.forensics.density.haar import EVERYTHING
-from oddpixel.forensics.density.pyramid import Pyramid, View
+from oddpixel.forensics.density.probing import View, views
+from oddpixel.forensics.density.pyramid import Pyramid
 from oddpixel.image import Image
 
 from .prepare import resized
@@ -117,12 +118,12 @@ class Observer:
         grey = Dequantised(image, self.model.options.unit, self.model.options.channels)
         generator = torch.Generator().manual_seed(grey.seed)
         x = grey.read(EVERYTHING)
-        views = self.model.views(x, generator)[:-1]
+        by_scale = views(self.model, x, generator)[:-1]
         picture = self._picture(image)
         encoded = None if self.encoder is None else self._encoded(picture)
-        patches = self._density_patches(views, grey.size)
+        patches = self._density_patches(by_scale, grey.size)
         return Observation(
-            vector=self._vector(views),
+            vector=self._vector(by_scale),
             density_patches=patches,
             encoder_patches=encoded,
             coarse=resized(picture.mean(0, keepdims=True), (COARSE_SIDE, COARSE_SIDE))[0],
@@ -131,8 +132,8 @@ class Observer:
             probed=probed(self.model, x, (patches.shape[0], patches.shape[1]), generator) if self.probes else None,
         )
 
-    def _vector(self, views: list[View]) -> Vector:
-        parts = [self._of_scale(view) for view in views[:SCALES]]
+    def _vector(self, by_scale: list[View]) -> Vector:
+        parts = [self._of_scale(view) for view in by_scale[:SCALES]]
         missing = torch.full((len(self.names) // SCALES,), torch.nan)
         return torch.cat([*parts, *[missing] * (SCALES - len(parts))]).numpy().astype(np.float32)
 
@@ -147,12 +148,12 @@ class Observer:
         means = torch.stack([-view.likelihood.sum() / dims, view.gap.sum() / dims])
         return torch.cat([means, ratios[:1], ratios[1:][self.levels], torch.stack([level, entropy]), quantiles])
 
-    def _density_patches(self, views: list[View], size: tuple[int, int]) -> Patches:
+    def _density_patches(self, by_scale: list[View], size: tuple[int, int]) -> Patches:
         """Nats, gap and a few log-ratios a dimension, by scale, averaged over 3 x 3 cells."""
         rows, columns = (max(-(-side // CELL), 1) for side in size)
         nearest = [int((self.lambdas - level).abs().argmin()) + 1 for level in PATCH_LEVELS]
         parts = []
-        for view in views[:PATCH_SCALES]:
+        for view in by_scale[:PATCH_SCALES]:
             maps = [-view.likelihood, view.gap, *(view.ratios[:, k] for k in (0, *nearest))]
             stacked = torch.stack([_a_dim(each, view) for each in maps], 1)
             if stacked.shape[2] >= rows:

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from oddpixel.forensics.density.probing import score_norms
 from oddpixel.forensics.density.pyramid import Pyramid
 from oddpixel.forensics.density.surprise import error_maps
 
@@ -59,7 +60,7 @@ def probed(model: Pyramid, x: Float[Tensor, "1 c h w"], grid: tuple[int, int], g
             patches.append(_on_grid((beyond / dims)[:, None], grid))
     missing = SCALES * len(LEVELS) - len(surprise)
     with torch.no_grad():
-        norms = model.score_norms(x, torch.tensor(LEVELS))[0, :-1][:SCALES].flatten()
+        norms = score_norms(model, x, torch.tensor(LEVELS))[0, :-1][:SCALES].flatten()
     absent = torch.full((missing,), torch.nan)
     patches += [torch.zeros_like(patches[0])] * missing
     return Probed(

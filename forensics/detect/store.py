@@ -25,7 +25,6 @@ from oddpixel import __version__, records
 from oddpixel.encoder import EFFICIENTNET_LITE0
 from oddpixel.envelope import plain
 from oddpixel.errors import CorruptWeights, MissingWeights, RunError, UsageError
-from oddpixel.forensics.density.pyramid import Pyramid
 from oddpixel.forensics.density.store import find_model
 
 from .calibrated import Calibrated
@@ -82,7 +81,7 @@ def save(detector: Detector, folder: Path) -> Path:
 
 
 def _write(detector: Detector, folder: Path) -> None:
-    if isinstance(detector.model, Pyramid):
+    if not isinstance(detector.model, str | Path):
         raise UsageError("a detector is saved with its model's name or folder; give `model` as one of them")
     arrays: dict[str, np.ndarray] = {}
     for name, channel in detector.channels_.items():

@@ -11,6 +11,7 @@ from oddpixel.bench.density.held_out import Photograph, codec_bits
 from oddpixel.bench.density.likelihood_cost import _flow_log_likelihood
 from oddpixel.bench.density.paradox import EDITS, _aurocs, _crops, _features, _fit
 from oddpixel.forensics.density.pyramid import Pyramid, PyramidOptions
+from oddpixel.forensics.density.streaming import scale_log_likelihoods
 from tests.forensics.density.test_pyramid import oracle, white
 
 __all__ = ["oracle"]
@@ -54,7 +55,7 @@ def test_the_flow_finds_the_exact_density(oracle: Pyramid) -> None:
     x = white((16, 16), 1).float()
     generator = torch.Generator().manual_seed(0)
     found = _flow_log_likelihood(oracle.split(x)[0], 128, generator)
-    assert found == pytest.approx(float(oracle.scale_log_likelihoods(x)[0, 0]), rel=1e-3)
+    assert found == pytest.approx(float(scale_log_likelihoods(oracle, x)[0, 0]), rel=1e-3)
 
 
 def test_a_model_that_misjudges_its_errors_fails() -> None:

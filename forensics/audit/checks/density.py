@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from oddpixel.forensics.density.probing import views
+
 from ..calibration import table
 from ..exhibit import Exhibit
 from ..measurement import Answer, Measurement, Question
@@ -97,8 +99,8 @@ def gaps(exhibit: Exhibit, places: list[tuple[int, int]]) -> Float64[np.ndarray,
     rows = []
     for top, left in places:
         part = np.ascontiguousarray(exhibit.pixels[top : top + TILE, left : left + TILE].transpose(2, 0, 1))
-        views = model.views(torch.from_numpy(part)[None], torch.Generator().manual_seed(0))
-        rows.append([float(view.gap.sum() / view.dims.sum()) for view in views[:SCALES]])
+        by_scale = views(model, torch.from_numpy(part)[None], torch.Generator().manual_seed(0))
+        rows.append([float(view.gap.sum() / view.dims.sum()) for view in by_scale[:SCALES]])
     return np.array(rows)
 
 

@@ -38,15 +38,13 @@ def density(
     from oddpixel.datasets.source import open_source
     from oddpixel.envelope import envelope
     from oddpixel.forensics.density.measure import measure_source
-    from oddpixel.forensics.density.pyramid import Pyramid
     from oddpixel.forensics.density.store import load_model
 
     from .ending import check_choice, exit_by, failures, not_read, print_not_read
 
     check_choice("--fail-on", fail_on, ("error",))
     loaded = load_model(model)
-    if isinstance(loaded, Pyramid):
-        loaded.use_bf16(bf16)
+    loaded.use_bf16(bf16)
     source = open_source(*files, num_workers=workers, any_suffix=any_suffix, follow_links=follow_links)
     with progress("measuring", len(source)) as advance:
         items = measure_source(source, loaded, identity=identity, maps=maps, on_item=advance)

@@ -20,21 +20,16 @@ def sample(
     size: Annotated[int, typer.Option(help="Pixels a side, for pyramids; flat models have their own.", min=1)] = 128,
 ) -> None:
     """Draw images from a density model. Every one is marked as synthetic in its metadata."""
-    from oddpixel.forensics.density.pyramid import Pyramid
-    from oddpixel.forensics.density.sampling import sample_pyramid, sample_values, write_samples
+    from oddpixel.forensics.density.model import SampleRequest
+    from oddpixel.forensics.density.sampling import write_samples
     from oddpixel.forensics.density.store import load_model
 
-    loaded = load_model(model)
-    if isinstance(loaded, Pyramid):
-        sampler, bits = "ancestral", 8
-        values = sample_pyramid(loaded, number, (size, size), num_steps=steps, seed=seed)
-    else:
-        bits = loaded.quanta.bits
-        values = sample_values(
-            loaded, number, sampler=sampler, num_steps=steps, seed=seed, label=label, guidance=guidance
-        )
-    made_by = f"model {Path(model).name}, sampler {sampler or 'default'}, {steps} steps, seed {seed}"
-    print(write_samples(out, values, bits, made_by))
+    request = SampleRequest(
+        count=number, steps=steps, seed=seed, size=size, sampler=sampler, label=label, guidance=guidance
+    )  # fmt: skip
+    samples = load_model(model).sample(request)
+    made_by = f"model {Path(model).name}, sampler {samples.sampler}, {steps} steps, seed {seed}"
+    print(write_samples(out, samples.values, samples.bits, made_by))
 
 
 COMMAND = sample

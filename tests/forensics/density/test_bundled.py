@@ -10,7 +10,6 @@ import torch
 
 from oddpixel import Image
 from oddpixel.datasets.corpora import card
-from oddpixel.forensics.density.measure import measure
 from oddpixel.forensics.density.store import find_model, load_flat, load_pyramid
 from tests.conftest import ROOT
 
@@ -59,7 +58,7 @@ def test_photographs_are_likelier_than_their_shuffled_pixels_and_bf16_agrees() -
     def bits(values: np.ndarray) -> float:
         sha256 = "0" * 64
         image = Image((values / 255).astype(np.float32), 8, "display", None, "a", sha256, "a")
-        return float(measure(image, model)["bits_per_dim"])
+        return float(model.measure(image)["bits_per_dim"])
 
     found = bits(drawn)
     assert found < 4.5 < bits(shuffled)

@@ -14,7 +14,16 @@ from oddpixel.errors import InvalidImage
 from oddpixel.forensics.density import haar
 from oddpixel.forensics.density.conditional import Conditional, draw_candidates
 from oddpixel.forensics.density.local import tiles
+from oddpixel.forensics.density.probing import (
+    denoise,
+    gaps,
+    identity_log_likelihoods,
+    log_ratios,
+    score_norms,
+    surprise,
+)
 from oddpixel.forensics.density.pyramid import Pyramid, PyramidOptions
+from oddpixel.forensics.density.streaming import likelihood_map, scale_log_likelihoods, scale_maps
 
 SIDES = st.integers(1, 23)
 
@@ -103,7 +112,7 @@ def test_the_exact_classifier_gives_the_exact_density(oracle: Pyramid, size: tup
     # White noise about grey: the mean of a coarse coefficient is known exactly too.
     exact = (-0.5 * ((x - 128).square() / VARIANCE + math.log(2 * math.pi * VARIANCE))).flatten(1).sum(1)
     torch.testing.assert_close(oracle.log_likelihood(x), exact, rtol=1e-6, atol=1e-3)
-    torch.testing.assert_close(oracle.likelihood_map(x).flatten(1).sum(1), exact, rtol=1e-6, atol=1e-2)
+    torch.testing.assert_close(likelihood_map(oracle, x).flatten(1).sum(1), exact, rtol=1e-6, atol=1e-2)
 
 
 @pytest.mark.parametrize("size", [(31, 9), (13, 22), (47, 94)])
@@ -129,8 +138,8 @@ def test_the_exact_classifier_gives_the_exact_denoiser(oracle: Pyramid) -> None:
 
 def test_the_identity_agrees_with_one_pass(oracle: Pyramid) -> None:
     x = white((16, 16), count=24)
-    one_pass = oracle.scale_log_likelihoods(x)[:, 0]
-    identity = oracle.identity_log_likelihoods(x, num_knots=80, draws=2, generator=torch.Generator().manual_seed(1))[
+    one_pass = scale_log_likelihoods(oracle, x)[:, 0]
+    identity = identity_log_likelihoods(oracle, x, num_knots=80, draws=2, generator=torch.Generator().manual_seed(1))[
         :, 0
     ]
     bits = (identity - one_pass).mean() / (9 * 64) / math.log(2)
@@ -139,18 +148,18 @@ def test_the_identity_agrees_with_one_pass(oracle: Pyramid) -> None:
 
 def test_errors_are_as_large_as_the_exact_model_expects(oracle: Pyramid) -> None:
     lambdas = torch.tensor([3.0, 0.0, -3.0], dtype=torch.float64)
-    spectrum = oracle.surprise(white((32, 32), 8), lambdas, draws=4, generator=torch.Generator().manual_seed(2))
+    spectrum = surprise(oracle, white((32, 32), 8), lambdas, draws=4, generator=torch.Generator().manual_seed(2))
     assert spectrum.actual.shape == (8, 3, 3)
     ratio = spectrum.actual.mean(0) / spectrum.predicted.mean(0)
     assert ((ratio[:2] - 1).abs() < 0.05).all()
     rougher = 128 + 1.5 * (white((32, 32), 8) - 128)
-    odd = oracle.surprise(rougher, lambdas, draws=4, generator=torch.Generator().manual_seed(2))
+    odd = surprise(oracle, rougher, lambdas, draws=4, generator=torch.Generator().manual_seed(2))
     assert (odd.surprise[:, 0, 1:].mean(0) > 0.05).all(), "a planted roughness shows"
 
 
 def test_samples_of_the_exact_model_are_white(oracle: Pyramid) -> None:
     oracle.coarsest.network = WhiteOracle(oracle.coarsest.lambdas, VARIANCE / 160.0**2)
-    x = oracle.sample(6, (32, 29), steps=400, generator=torch.Generator().manual_seed(0))
+    x = oracle.draw(6, (32, 29), steps=400, generator=torch.Generator().manual_seed(0))
     assert x.shape == (6, 3, 32, 29)
     assert abs(float(x.mean()) - 128) < 1.5
     assert abs(float(x.std()) - 30) < 1.5
@@ -158,8 +167,8 @@ def test_samples_of_the_exact_model_are_white(oracle: Pyramid) -> None:
 
 def test_denoising_at_no_noise_changes_nothing_and_at_much_noise_keeps_little(oracle: Pyramid) -> None:
     x = white((32, 32))
-    torch.testing.assert_close(oracle.denoise(x, 13.9), x, rtol=0, atol=0.5)
-    assert (oracle.denoise(x, -7.0) - 128).std() < 5
+    torch.testing.assert_close(denoise(oracle, x, 13.9), x, rtol=0, atol=0.5)
+    assert (denoise(oracle, x, -7.0) - 128).std() < 5
 
 
 def random_pyramid(channels: int = 3) -> Pyramid:
@@ -175,26 +184,26 @@ def random_pyramid(channels: int = 3) -> Pyramid:
 def test_the_map_sums_to_the_log_likelihood(size: tuple[int, int]) -> None:
     pyramid, x = random_pyramid(), white(size).float()
     total = pyramid.log_likelihood(x)
-    torch.testing.assert_close(pyramid.likelihood_map(x).flatten(1).sum(1), total, rtol=1e-4, atol=0.05)
-    torch.testing.assert_close(pyramid.scale_log_likelihoods(x).sum(1), total, rtol=1e-5, atol=0.01)
-    assert pyramid.likelihood_map(x).shape == (2, *size)
+    torch.testing.assert_close(likelihood_map(pyramid, x).flatten(1).sum(1), total, rtol=1e-4, atol=0.05)
+    torch.testing.assert_close(scale_log_likelihoods(pyramid, x).sum(1), total, rtol=1e-5, atol=0.01)
+    assert likelihood_map(pyramid, x).shape == (2, *size)
 
 
 @pytest.mark.parametrize("tile", [8, 17, 64])
 def test_tiles_equal_the_whole(tile: int) -> None:
     pyramid, x = random_pyramid(), white((75, 61)).float()
-    for whole, tiled in zip(pyramid.scale_maps(x), pyramid.scale_maps(x, tile), strict=True):
+    for whole, tiled in zip(scale_maps(pyramid, x), scale_maps(pyramid, x, tile), strict=True):
         torch.testing.assert_close(tiled, whole, rtol=1e-4, atol=1e-4)
 
 
 def test_a_margin_too_small_would_show() -> None:
     """The planted violation: with a pixel less of margin, tiles differ from the whole."""
     pyramid, x = random_pyramid(), white((64, 64)).float()
-    whole = pyramid.scale_maps(x)[0]
+    whole = scale_maps(pyramid, x)[0]
     network = pyramid.scales[0].network
     assert isinstance(network, nn.Module)
     network.__class__ = type("Shortsighted", (network.__class__,), {"reach": property(lambda self: 2)})
-    assert (pyramid.scale_maps(x, 8)[0] - whole).abs().max() > 1e-3
+    assert (scale_maps(pyramid, x, 8)[0] - whole).abs().max() > 1e-3
 
 
 @settings(deadline=None)
@@ -221,9 +230,9 @@ def test_candidates_are_exchangeable() -> None:
 def test_the_shapes_of_the_answers_and_what_it_refuses() -> None:
     pyramid = random_pyramid(channels=1)
     x = white((40, 33)).float()[:, :1]
-    assert pyramid.log_ratios(x).shape == (2, 4, 11)
-    assert pyramid.gaps(x).shape == (2, 4)
-    assert pyramid.score_norms(x, torch.tensor([4.0, 0.0])).shape == (2, 4, 2)
+    assert log_ratios(pyramid, x).shape == (2, 4, 11)
+    assert gaps(pyramid, x).shape == (2, 4)
+    assert score_norms(pyramid, x, torch.tensor([4.0, 0.0])).shape == (2, 4, 2)
     assert [scale.size for scale in pyramid.split(x)] == [(40, 33), (20, 17), (10, 9), (5, 5)]
     assert sum(scale.num_dims for scale in pyramid.split(x)) == 40 * 33
     with pytest.raises(InvalidImage, match="1 channels"):
@@ -240,10 +249,10 @@ def test_with_coordinates_places_matter_and_tiles_still_equal_the_whole() -> Non
         Pyramid(PyramidOptions(channels=1, width=8, num_blocks=1, num_levels=5, base_width=8)),
     )
     x = torch.rand(1, 1, 45, 70) * 255
-    for whole, tiled in zip(model.scale_maps(x), model.scale_maps(x, 8), strict=True):
+    for whole, tiled in zip(scale_maps(model, x), scale_maps(model, x, 8), strict=True):
         torch.testing.assert_close(tiled, whole, rtol=1e-4, atol=1e-4)
     periodic = (torch.rand(1, 1, 16, 16) * 255).repeat(1, 1, 5, 5)
-    maps = [each.scale_maps(periodic)[0][0] for each in (model, plain)]
+    maps = [scale_maps(each, periodic)[0][0] for each in (model, plain)]
     here, there = [each[8:16, 8:16] for each in maps], [each[16:24, 24:32] for each in maps]
     assert not torch.allclose(here[0], there[0], atol=1e-4)
     torch.testing.assert_close(here[1], there[1], rtol=1e-4, atol=1e-3)

@@ -16,7 +16,7 @@ from oddpixel import Image
 from oddpixel.errors import InvalidImage, UsageError, WrongArchitecture
 from oddpixel.forensics.density.crops import PLAIN, Photographs, Variation, photographs, reduced
 from oddpixel.forensics.density.dequantised import Dequantised
-from oddpixel.forensics.density.measure import measure, measure_source
+from oddpixel.forensics.density.measure import measure_source
 from oddpixel.forensics.density.pyramid import Pyramid, PyramidOptions
 from oddpixel.forensics.density.pyramid_task import PyramidTask
 from oddpixel.forensics.density.recipe import prepare
@@ -135,14 +135,14 @@ def test_bits_of_a_file_at_any_size_and_depth() -> None:
     model = Pyramid(SMALL).eval()
     values = field(4, 61, 127)
     eight = Image((values / 255).astype(np.float32), 8, "display", None, "a", "0" * 64, "a")
-    found = measure(eight, model, identity=True)
+    found = model.measure(eight, identity=True)
     assert found["dims"] == 61 * 127 == sum(scale["dims"] for scale in found["scales"])
     total = sum(scale["dims"] * scale["bits_per_dim"] for scale in found["scales"]) / found["dims"]
     assert total == pytest.approx(found["bits_per_dim"], abs=1e-4)
     assert math.isfinite(found["identity_bits_per_dim"])
-    assert measure(eight, model)["bits_per_dim"] == found["bits_per_dim"], "seeded by the file's own hash"
+    assert model.measure(eight)["bits_per_dim"] == found["bits_per_dim"], "seeded by the file's own hash"
     deep = Image((values.astype(np.float32) * 257 / 65535), 16, "display", None, "a", "0" * 64, "a")
-    assert measure(deep, model)["bits_per_dim"] == pytest.approx(found["bits_per_dim"] + 8, abs=0.1)
+    assert model.measure(deep)["bits_per_dim"] == pytest.approx(found["bits_per_dim"] + 8, abs=0.1)
 
 
 def test_windows_see_the_same_dequantised_image() -> None:

@@ -13,17 +13,17 @@ import torch
 from oddpixel import Image
 from oddpixel.errors import CorruptWeights, InvalidImage, MissingWeights, UnsafeWeights, UsageError, WrongArchitecture
 from oddpixel.forensics.density.flat import Flat
-from oddpixel.forensics.density.measure import measure
+from oddpixel.forensics.density.model import SampleRequest
 from oddpixel.forensics.density.quanta import Quanta
-from oddpixel.forensics.density.sampling import sample_values, write_samples
-from oddpixel.forensics.density.store import build, build_flat, load_model, load_official, save_model
+from oddpixel.forensics.density.sampling import write_samples
+from oddpixel.forensics.density.store import build, load_model, load_official, save_model
 from tests.forensics.density.test_training import TINY
 
 
 @pytest.fixture
 def model() -> Flat:
     torch.manual_seed(0)
-    return build_flat(TINY).eval()
+    return Flat.from_options(TINY).eval()
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_labels_without_classes_are_refused(model: Flat) -> None:
     with pytest.raises(InvalidImage, match="without classes"):
         model.log_likelihood(torch.zeros(1, 1, 4, 4), torch.zeros(1, dtype=torch.int64))
     with pytest.raises(UsageError, match="no classes"):
-        sample_values(model, 1, label=0)
+        model.sample(SampleRequest(count=1, label=0))
 
 
 def image(pixels: np.ndarray, bits: int = 8) -> Image:
@@ -125,12 +125,12 @@ def image(pixels: np.ndarray, bits: int = 8) -> Image:
 
 def test_a_likelihood_is_a_files_own(model: Flat) -> None:
     pixels = np.linspace(0, 1, 16).reshape(1, 4, 4)
-    first, second = (measure(image(pixels), model, identity=True) for _ in range(2))
+    first, second = (model.measure(image(pixels), identity=True) for _ in range(2))
     assert first == second
     assert first["dims"] == 16
     assert first["nats"] == pytest.approx(-first["bits_per_dim"] * 16 * np.log(2))
     with pytest.raises(InvalidImage, match="takes 8-bit display images, got 16 bits"):
-        measure(image(pixels, bits=16), model)
+        model.measure(image(pixels, bits=16))
 
 
 def test_dequantisation_gives_back_every_value() -> None:
@@ -146,7 +146,7 @@ def test_dequantisation_gives_back_every_value() -> None:
 def test_samples_are_seeded_and_marked_as_synthetic(model: Flat, tmp_path: Path) -> None:
     from PIL import Image as Pillow
 
-    first, again, other = (sample_values(model, 3, num_steps=5, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (model.sample(SampleRequest(count=3, steps=5, seed=seed)).values for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     path = write_samples(tmp_path / "out", first, 8, "a test <model>")
@@ -155,4 +155,4 @@ def test_samples_are_seeded_and_marked_as_synthetic(model: Flat, tmp_path: Path)
         assert "trainedAlgorithmicMedia" in text["XML:com.adobe.xmp"]
         assert "&lt;model&gt;" in text["XML:com.adobe.xmp"]
     with pytest.raises(UsageError, match="no sampler 'euler'"):
-        sample_values(model, 1, sampler="euler")
+        model.sample(SampleRequest(count=1, sampler="euler"))

@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from oddpixel.errors import CorruptWeights, UsageError
+from oddpixel.forensics.density.flat import Flat
 from oddpixel.forensics.density.loss import drop_labels
 from oddpixel.forensics.density.recipe import prepare
-from oddpixel.forensics.density.store import build_flat, load_model
+from oddpixel.forensics.density.store import load_model
 from oddpixel.forensics.density.task import DensityTask, Examples
 from oddpixel.recipe import read_recipe
 from oddpixel.training import Trainer, TrainingOptions
@@ -55,7 +56,7 @@ def examples(count: int = 16) -> Examples:
 
 def trainer(folder: Path, **changes: object) -> Trainer:
     torch.manual_seed(7)
-    task = DensityTask(build_flat(TINY), examples(), examples(), num_validated=2)
+    task = DensityTask(Flat.from_options(TINY), examples(), examples(), num_validated=2)
     return Trainer(task, TrainingOptions(**(OPTIONS | changes)), folder)  # type: ignore[arg-type]
 
 
@@ -135,12 +136,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from tests.forensics.density.test_training import TINY, examples
-from oddpixel.forensics.density.store import build_flat
+from oddpixel.forensics.density.flat import Flat
 from oddpixel.forensics.density.task import DensityTask
 from oddpixel.training import Trainer, TrainingOptions
 torch.manual_seed(7)
 quiet = TINY | {"network": TINY["network"] | {"dropout": 0.0}}
-task = DensityTask(build_flat(quiet), examples(), examples(), num_validated=2)
+task = DensityTask(Flat.from_options(quiet), examples(), examples(), num_validated=2)
 t = Trainer(task, TrainingOptions(steps=1, batch_size=8, warm_up_steps=1, seed=3), Path(sys.argv[1]) / "m")
 t._step()
 if t.accelerator.is_main_process:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from oddpixel.bench import Report
+from oddpixel.forensics.density.probing import surprise
 from oddpixel.forensics.density.pyramid import Pyramid
 from oddpixel.forensics.density.recipe import validation_images
 from oddpixel.forensics.density.store import load_pyramid
@@ -37,7 +38,7 @@ def consistency(name: str, model: Pyramid, seed: int) -> list[dict[str, Any]]:
     """One row a scale and level: log(mean actual / mean predicted) with its standard error over crops."""
     x = torch.cat(list(_crops(name, model, seed)))
     generator = torch.Generator().manual_seed(seed)
-    spectrum = model.surprise(x, torch.tensor(LEVELS), draws=DRAWS, generator=generator)
+    spectrum = surprise(model, x, torch.tensor(LEVELS), draws=DRAWS, generator=generator)
     rows = []
     for scale in range(spectrum.actual.shape[1] - 1):  # the coarsest image is some dozens of dimensions
         for index, level in enumerate(LEVELS):

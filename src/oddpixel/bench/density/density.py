@@ -18,7 +18,8 @@ from scipy.stats import spearmanr
 from oddpixel.bench import Report
 from oddpixel.forensics.density.dequantised import Dequantised
 from oddpixel.forensics.density.haar import EVERYTHING
-from oddpixel.forensics.density.measure import measure
+from oddpixel.forensics.density.model import bits_per_dim
+from oddpixel.forensics.density.probing import identity_log_likelihoods
 from oddpixel.forensics.density.pyramid import Pyramid
 from oddpixel.forensics.density.store import load_pyramid
 
@@ -52,7 +53,7 @@ def run(model: str = "photo-rgb", seed: int = 0, sheets: Path | None = Path("doc
 
 
 def _against_codecs(model: Pyramid, photograph: Photograph, seed: int) -> dict[str, Any]:
-    whole = measure(photograph.as_image(), model)["bits_per_dim"]
+    whole = model.measure(photograph.as_image())["bits_per_dim"]
     one_pass, identity = _crop_bits(model, photograph, seed)
     codecs = codec_bits(photograph.values)
     larger = whole + max(0.0, identity - one_pass)
@@ -75,14 +76,14 @@ def _crop_bits(model: Pyramid, photograph: Photograph, seed: int) -> tuple[float
     x = grey.read(EVERYTHING)
     generator = torch.Generator().manual_seed(seed)
     one_pass = float(model.log_likelihood(x))
-    identity = float(model.identity_log_likelihoods(x, num_knots=32, generator=generator).sum())
-    return model.bits_per_dim(one_pass, grey.num_dims), model.bits_per_dim(identity, grey.num_dims)
+    identity = float(identity_log_likelihoods(model, x, num_knots=32, generator=generator).sum())
+    return bits_per_dim(one_pass, grey.num_dims), bits_per_dim(identity, grey.num_dims)
 
 
 def _precision(model: Pyramid, tested: list[Photograph]) -> dict[str, float]:
     """Whether bf16 keeps bits/dim and their order, on the middles of the photographs."""
     middles = [photograph.as_image(_middle(photograph, CROP)) for photograph in tested]
-    full, half = ([measure(each, model.use_bf16(use))["bits_per_dim"] for each in middles] for use in (False, True))
+    full, half = ([model.use_bf16(use).measure(each)["bits_per_dim"] for each in middles] for use in (False, True))
     model.use_bf16(False)
     differences = np.array(half) - np.array(full)
     return {
@@ -113,7 +114,7 @@ def _by_scale(model: Pyramid, tested: list[Photograph]) -> list[dict[str, Any]]:
     """Of each scale's own dimensions, finest first, on the middles of the photographs."""
     sums: dict[int, list[float]] = {}
     for photograph in tested:
-        for index, scale in enumerate(measure(photograph.as_image(_middle(photograph, 2 * CROP)), model)["scales"]):
+        for index, scale in enumerate(model.measure(photograph.as_image(_middle(photograph, 2 * CROP)))["scales"]):
             sums.setdefault(index, []).append(scale["bits_per_dim"])
     return [
         {"scale": index, "share_of_dims": 0.75 * math.pow(4, -index), "bits_per_dim": float(np.mean(values))}

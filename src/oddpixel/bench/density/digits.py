@@ -21,8 +21,9 @@ from oddpixel.datasets.digits import load_digits
 from oddpixel.errors import MissingFile
 from oddpixel.forensics.density.flat import Flat
 from oddpixel.forensics.density.identity import identity_log_likelihood, looseness_of_cut
+from oddpixel.forensics.density.model import SampleRequest
 from oddpixel.forensics.density.samplers import samplers_for
-from oddpixel.forensics.density.sampling import sample_values, sheet
+from oddpixel.forensics.density.sampling import sheet
 from oddpixel.forensics.density.store import load_flat
 from oddpixel.provenance import save_synthetic
 
@@ -154,7 +155,9 @@ def _write_sheet(model: Flat, values: np.ndarray, path: Path, seed: int) -> None
     rows = [values[:SAMPLES_PER_ROW]]
     for name in samplers_for(model.schedule):
         rows.append(
-            sample_values(model, SAMPLES_PER_ROW, sampler=name, num_steps=100, seed=seed).numpy().astype(np.uint8)
+            model.sample(SampleRequest(count=SAMPLES_PER_ROW, sampler=name, steps=100, seed=seed))
+            .values.numpy()
+            .astype(np.uint8)
         )
     strips = [sheet(row.transpose(0, 2, 3, 1), columns=SAMPLES_PER_ROW) for row in rows]
     picture = np.concatenate(strips)[..., 0].repeat(2, axis=0).repeat(2, axis=1)

@@ -17,7 +17,9 @@ from oddpixel.bench import Report
 from oddpixel.forensics.density.base import log_normal_map
 from oddpixel.forensics.density.dequantised import Dequantised
 from oddpixel.forensics.density.haar import EVERYTHING
-from oddpixel.forensics.density.pyramid import Pyramid, Scale
+from oddpixel.forensics.density.probing import identity_log_likelihoods
+from oddpixel.forensics.density.pyramid import Pyramid
+from oddpixel.forensics.density.scales import Scale
 from oddpixel.forensics.density.store import load_pyramid
 
 from .held_out import Photograph, photographs
@@ -29,7 +31,8 @@ _ONE_PASS = """
 import json, sys, time
 from pathlib import Path
 import numpy as np, torch
-from oddpixel.forensics.density.measure import TILE
+from oddpixel.forensics.density.pyramid import TILE
+from oddpixel.forensics.density.streaming import stream
 from oddpixel.forensics.density.dequantised import Dequantised
 from oddpixel.forensics.density.store import load_model
 from oddpixel.image import Image
@@ -47,7 +50,7 @@ for top in range(0, side, 64):
 decoded = high_water()
 grey = Dequantised(Image(pixels, 8, "display", None, "a", "0" * 64, "a"), "display", 3)
 started, used = time.perf_counter(), time.process_time()
-nats = sum(float(part.double().sum()) for part in model.stream(grey.read, grey.size, TILE))
+nats = sum(float(part.double().sum()) for part in stream(model, grey.read, grey.size, TILE))
 wall, cpu = time.perf_counter() - started, time.process_time() - used
 peak = high_water()
 print(json.dumps({"wall_s": wall, "cpu_s": cpu, "decoded_mib": decoded, "peak_mib": peak, "nats": nats}))
@@ -94,7 +97,7 @@ def identity_cost(model: Pyramid, photograph: Photograph, seed: int) -> list[dic
     generator = torch.Generator().manual_seed(seed)
 
     def identity(evaluations: int) -> float:
-        return float(model.identity_log_likelihoods(x, num_knots=evaluations, generator=generator).sum())
+        return float(identity_log_likelihoods(model, x, num_knots=evaluations, generator=generator).sum())
 
     def flow(evaluations: int) -> float:
         return sum(_flow_log_likelihood(scale, evaluations, generator) for scale in model.split(x))

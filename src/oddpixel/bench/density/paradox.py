@@ -19,6 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from oddpixel.bench import Report
+from oddpixel.forensics.density.probing import surprise, views
 from oddpixel.forensics.density.pyramid import Pyramid
 from oddpixel.forensics.density.store import load_pyramid
 
@@ -110,14 +111,14 @@ def _features(model: Pyramid, crops: list[Values], seed: int) -> Features:
     for crop in crops:
         x = torch.from_numpy(crop.transpose(2, 0, 1).copy()).float()[None]
         x = x + torch.rand(x.shape, generator=generator)
-        views = model.views(x, generator)
-        nats = torch.stack([view.likelihood.sum() for view in views])
-        fine = [(view, view.dims.sum()) for view in views[:SCALES]]
+        by_scale = views(model, x, generator)
+        nats = torch.stack([view.likelihood.sum() for view in by_scale])
+        fine = [(view, view.dims.sum()) for view in by_scale[:SCALES]]
         per_dim = torch.stack([view.likelihood.sum() / dims for view, dims in fine])
         ratios = torch.cat([view.ratios[0, ::3].flatten(1).sum(1) / dims for view, dims in fine])
         gaps = torch.stack([view.gap.sum() / dims for view, dims in fine])
         middle = _middle(x, SURPRISE_SIDE)
-        spectrum = model.surprise(middle, torch.tensor(LEVELS), generator=generator).surprise[0, :SCALES]
+        spectrum = surprise(model, middle, torch.tensor(LEVELS), generator=generator).surprise[0, :SCALES]
         parts.append(
             [
                 np.array([-float(nats.sum()) / x.numel()]),

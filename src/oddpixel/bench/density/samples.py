@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from oddpixel.forensics.density.model import SampleRequest
 from oddpixel.forensics.density.pyramid import Pyramid
-from oddpixel.forensics.density.sampling import sample_pyramid, sheet
+from oddpixel.forensics.density.sampling import sheet
 from oddpixel.provenance import save_synthetic
 
 SHEETS = ((128, 4), (256, 2))  # pixels a side, how many
@@ -16,6 +17,8 @@ SHEETS = ((128, 4), (256, 2))  # pixels a side, how many
 def write_sheet(folder: Path, name: str, model: Pyramid, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for side, count in SHEETS:
-        values = sample_pyramid(model, count, (side, side), seed=seed).numpy().astype(np.uint8)
+        values = (
+            model.sample(SampleRequest(count=count, size=side, steps=100, seed=seed)).values.numpy().astype(np.uint8)
+        )
         row = sheet(values.transpose(0, 2, 3, 1), columns=count)
         save_synthetic(folder / f"{name}-samples-{side}.png", row, f"model {name}, ancestral, seed {seed}")

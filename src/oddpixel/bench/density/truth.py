@@ -17,7 +17,6 @@ import torch
 from oddpixel.bench import Report
 from oddpixel.forensics.density.flat import Flat
 from oddpixel.forensics.density.loss import DensityRatioLoss
-from oddpixel.forensics.density.store import build_flat
 from oddpixel.forensics.density.task import DensityTask, Examples, validate
 from oddpixel.recipe import read_recipe
 from oddpixel.training import Trainer, TrainingOptions
@@ -54,7 +53,7 @@ def run(steps: int = 3_000, seed: int = 0) -> Report:
 
 def _truth(field: GaussianField, steps: int, seed: int) -> list[dict[str, Any]]:
     """Train on one draw of the field, measure on another."""
-    model = build_flat(MODEL | {"quanta": {"bits": 8, "mean": [field.mean], "std": [field.marginal_std]}})
+    model = Flat.from_options(MODEL | {"quanta": {"bits": 8, "mean": [field.mean], "std": [field.marginal_std]}})
     train, test = (
         Examples(torch.from_numpy(field.sample(count, part))) for count, part in ((100_000, seed), (4_096, seed + 1))
     )
@@ -93,7 +92,7 @@ def _truth(field: GaussianField, steps: int, seed: int) -> list[dict[str, Any]]:
 def _cost(seed: int, batch: int = 4, repeats: int = 3) -> list[dict[str, Any]]:
     """The published CIFAR-10 network: our objective and likelihood against the formulas written out by hand."""
     torch.manual_seed(seed)
-    model = build_flat(read_recipe("cifar10")["model"]).eval()
+    model = Flat.from_options(read_recipe("cifar10")["model"]).eval()
     objective = DensityRatioLoss(model)
     x, noise = torch.randn(2, batch, 3, 32, 32)
     k = torch.randint(model.schedule.num_levels, (batch,))

@@ -14,7 +14,6 @@ from oddpixel.forensics.density.samplers import DrawNoise, PredictNoise, ddpm, s
 from oddpixel.forensics.density.samplers.flow_euler import euler_step
 from oddpixel.forensics.density.samplers.steps import steps
 from oddpixel.forensics.density.schedules import Schedule, describe_schedule, schedule_from
-from oddpixel.forensics.density.store import build_flat
 from oddpixel.weights import load_weights
 
 from .fixture import Checker, Fixture
@@ -158,7 +157,7 @@ def _model(fixture: Fixture, schedule: Schedule, other: Callable[[str], Fixture]
     """The network of the fixture's configuration, with its own weights over those of the fixture it builds on."""
     config = fixture.config
     network = {name: config[name] for name in NETWORK if name in config}
-    model = build_flat({"kind": "flat", "schedule": describe_schedule(schedule), "network": network}).eval()
+    model = Flat.from_options({"kind": "flat", "schedule": describe_schedule(schedule), "network": network}).eval()
     weights = fixture.weights()
     if len(weights) < len(model.network.state_dict()):
         weights = other(BASE).weights() | weights
