@@ -12,7 +12,7 @@ import hashlib
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO, TypeVar
 
@@ -20,6 +20,7 @@ from oddpixel.border import typed
 from oddpixel.errors import CorruptFile, DecodingStopped, Defect, NotEnoughMemory, OddPixelError, UnreadableInput
 from oddpixel.image import Image, Unreadable
 
+from .decoders import Decoders
 from .entry import Entry
 from .limits import Limits
 from .pairs import open_whole
@@ -39,6 +40,7 @@ class Reader:
         every: of a file with several frames, only every so many-th.
         by_shot: of a video, the middle frame of every shot; other files are read as ever.
         follow_links: whether listing a folder walks folders that links in it lead to.
+        kept: where decoders wait for the next reading; None starts new ones for each.
     """
 
     limits: Limits
@@ -49,11 +51,27 @@ class Reader:
     every: int = 1
     by_shot: bool = False
     follow_links: bool = False
+    kept: Decoders | None = field(default=None, repr=False, compare=False)
 
     def decoder(self) -> Decoder:
         """A new decoder with this reader's limits: sandboxed, or in this process."""
         kind = SandboxedDecoder if self.sandboxed else DirectDecoder
         return kind(self.limits, self.key, any_suffix=self.any_suffix)
+
+    @contextlib.contextmanager
+    def lent_decoder(self) -> Iterator[Decoder]:
+        """A decoder for one thread: kept for the next reading, or closed."""
+        kind = self.limits, self.key, self.any_suffix, self.sandboxed
+        decoder = self.decoder() if self.kept is None else self.kept.take(kind, self.decoder)
+        try:
+            yield decoder
+        except BaseException:
+            decoder.close()
+            raise
+        if self.kept is None:
+            decoder.close()
+        else:
+            self.kept.give(kind, decoder)
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Image | Unreadable]:
         """Yield every image of every entry, in order; an `Unreadable` where one cannot be read."""
@@ -196,8 +214,7 @@ def _in_order(entries: Sequence[Entry], reader: Reader, produce: Callable[..., I
                 return
 
     def work() -> None:
-        decoder = reader.decoder()
-        try:
+        with reader.lent_decoder() as decoder:
             while not stop.is_set():
                 window.acquire()
                 with lock:
@@ -213,14 +230,12 @@ def _in_order(entries: Sequence[Entry], reader: Reader, produce: Callable[..., I
                             return
                     put(box, END)
                 except BaseException as error:
+                    decoder.close()
                     put(box, _Failure(error))
                     return
-        finally:
-            decoder.close()
 
-    threads = [threading.Thread(target=work, daemon=True, name="oddpixel-decode") for _ in range(num_workers)]
-    for thread in threads:
-        thread.start()
+    kept = reader.kept or Decoders()
+    working = [kept.run(work) for _ in range(num_workers)]
     try:
         for index in range(len(entries)):
             box = boxes[index % len(boxes)]
@@ -231,7 +246,9 @@ def _in_order(entries: Sequence[Entry], reader: Reader, produce: Callable[..., I
             window.release()
     finally:
         stop.set()
-        for _ in threads:
+        for _ in working:
             window.release()
-        for thread in threads:
-            thread.join()
+        for done in working:
+            done.wait()
+        if reader.kept is None:
+            kept.close()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,12 @@ import cv2
 import numpy as np
 
 from oddpixel.border import border
+from oddpixel.datasets.decoders import FROM_SHARD_TO_SHARD
 from oddpixel.datasets.entry import Entry
-from oddpixel.datasets.group_key import group_key
 from oddpixel.datasets.limits import Limits
 from oddpixel.datasets.listing import Listing
-from oddpixel.datasets.sandbox import SandboxedDecoder
-from oddpixel.datasets.source import FileSource, open_source
+from oddpixel.datasets.reading import Reader
+from oddpixel.datasets.source import FileSource, open_source, reader_of
 from oddpixel.errors import OddPixelError, RunError, UnreadableInput, UsageError, describe
 from oddpixel.forensics.runs.executors import Executor, InProcess
 from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
@@ -73,6 +73,11 @@ class Handling:
     def limits(self) -> Limits:
         """Caps on what one file may cost."""
         return Limits(max_pixels=int(self.max_megapixels * 1e6))
+
+    @property
+    def reader(self) -> Reader:
+        """Reads by content alone, with a decoder that is kept for the next file."""
+        return replace(reader_of(limits=self.limits, num_workers=1, any_suffix=True), kept=FROM_SHARD_TO_SHARD)
 
     def open(self, places: Sequence[str]) -> FileSource:
         """Whatever its name promises, a file is read by its content: a name that lies is a fact of the report."""
@@ -133,8 +138,11 @@ def audit_into(
             Shard(run=run.path, entry=source.entries[k], shard=k, options=options, handling=handling)
             for k in run.missing_shards()
         ]
-        for _ in (executor or InProcess()).run(audit_shard, shards):
-            on_item()
+        try:
+            for _ in (executor or InProcess()).run(audit_shard, shards):
+                on_item()
+        finally:
+            FROM_SHARD_TO_SHARD.close()
         items = [dict(_kept(run, k)) for k in range(len(order.items))]
         if run.record["finished"] is None:
             run.finish(decision=_decision(items, options.alpha))
@@ -163,8 +171,7 @@ def _audited(run: Run, entry: Entry, spec: Shard) -> Rows:
     """Raises: whatever goes wrong with the file."""
     custody = Custody(entry.name, spec.handling.case, spec.handling.examiner)
     limits = spec.handling.limits
-    decoder = SandboxedDecoder(limits, group_key(), any_suffix=True)
-    try:
+    with spec.handling.reader.lent_decoder() as decoder:
         before = _digest(entry, limits)
         custody.note("opened for reading", sha256=before)
         tell = _teller(entry.name, spec, run.record["num_items"]) if spec.handling.talk else lambda name: None
@@ -174,8 +181,6 @@ def _audited(run: Run, entry: Entry, spec: Shard) -> Rows:
                 "the file changed while it was read; copy it to where nobody writes, and audit the copy"
             )
         custody.note("closed; not changed", sha256=after)
-    finally:
-        decoder.close()
     row = _row(run, audited, entry, before)
     report = write_report(run, audited, spec, custody, entry.name)
     verdict = audited.verdict

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 
 from oddpixel.border import border
 from oddpixel.counting import counted
+from oddpixel.datasets.decoders import FROM_SHARD_TO_SHARD
 from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
 from oddpixel.datasets.reading import Reader
@@ -177,27 +178,30 @@ def flag_into(
         for shard in run.missing_shards()
     ]  # fmt: skip
     if isinstance(executor, Rank):
-        _advance(executor.run(score_shard, specs), on_item)
+        _score(executor, specs, on_item)
         if run.missing_shards():
             return None
         with run.writing_alone():
             return decide_run(run, load(detector, encoder), rule)
     with run.writing_alone():
-        _advance(executor.run(score_shard, specs), on_item)
+        _score(executor, specs, on_item)
         return decide_run(run, load(detector, encoder), rule)
 
 
-def _advance(counts: Iterator[int], on_item: Callable[[], None]) -> None:
-    for count in counts:
-        for _ in range(count):
-            on_item()
+def _score(executor: Executor, shards: Sequence[Shard], on_item: Callable[[], None]) -> None:
+    try:
+        for count in executor.run(score_shard, shards):
+            for _ in range(count):
+                on_item()
+    finally:
+        FROM_SHARD_TO_SHARD.close()
 
 
 def score_shard(spec: Shard) -> int:
     """Write the part of one shard; how many files that were. Raises: RunError."""
     run, detector = Run.open(spec.run), _loaded(spec.detector, spec.encoder)
     stamps = stamps_of(spec.entries)
-    images = spec.incoming.reader().read(spec.entries)
+    images = replace(spec.incoming.reader(), kept=FROM_SHARD_TO_SHARD).read(spec.entries)
     note_stamps(run, spec.shard, stamps)
     run.write_part(spec.shard, score_rows(run, images, detector, spec.strata, spec.maps))
     return len(spec.entries)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from oddpixel.border import border, error_row
+from oddpixel.datasets.decoders import Decoders
 from oddpixel.datasets.source import FileSource
 from oddpixel.errors import RunError, describe
 from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
@@ -55,13 +58,15 @@ def inspect_into(
     )  # fmt: skip
     run = Run.begin(out, order)
     num_shards = run.record["num_shards"]
-    with run.writing_alone():
+    decoders = Decoders()
+    reader = replace(source.reader, kept=decoders)
+    with run.writing_alone(), closing(decoders):
         drop_outdated(run, source.entries, order)
         for shard in run.missing_shards():
-            images = source[shard * shard_size : (shard + 1) * shard_size]
-            note_stamps(run, shard, stamps_of(images.entries))
+            entries = order.part(shard, source.entries)
+            note_stamps(run, shard, stamps_of(entries))
             rows = []
-            for row in border(images, partial(_row, run), error_row):
+            for row in border(reader.read(entries), partial(_row, run), error_row):
                 rows.append(row)
                 on_item()
             run.write_json(_details(shard), {"items": rows})

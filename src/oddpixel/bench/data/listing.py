@@ -9,7 +9,8 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -18,6 +19,7 @@ import numpy as np
 
 from oddpixel.bench import Report
 from oddpixel.datasets import entry
+from oddpixel.datasets.decoders import Decoders
 from oddpixel.datasets.source import FileSource, open_source
 from oddpixel.forensics.runs.order import Order, identities
 
@@ -44,9 +46,11 @@ def run(slices: int = 10_000, shards: int = 100, seed: int = 0) -> Report:
 
 
 def _read(source: FileSource, order: Order) -> None:
-    for shard in range(order.num_shards):
-        for _ in source.reader.read(tuple(order.part(shard, source.entries))):
-            pass
+    with closing(Decoders()) as decoders:
+        reader = replace(source.reader, kept=decoders)
+        for shard in range(order.num_shards):
+            for _ in reader.read(order.part(shard, source.entries)):
+                pass
 
 
 def _counted(step: str, work: Callable[[], None]) -> dict[str, Any]:
