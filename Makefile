@@ -52,7 +52,7 @@ screens: setup
 	$(BIN)/python -m tests.dashboards.screens docs/dashboard
 
 docs: setup
-	$(BIN)/python -m oddpixel.bench.reference docs/cli.md
+	$(BIN)/python -m oddpixel.commands.reference docs/cli.md
 	$(BIN)/python -m tests.datasets.format_table
 	$(BIN)/python -m pytest -q tests/test_docs.py
 

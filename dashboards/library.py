@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from oddpixel.errors import MissingFile, RunError, UnreadableInput
-from oddpixel.forensics.run_table import Filter, RunTable
-from oddpixel.forensics.runs import Run
-from oddpixel.forensics.verdicts import UNDECIDED, Verdict, Verdicts
+from oddpixel.forensics.runs.rows import Row
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.table import Filter, RunTable
+from oddpixel.forensics.runs.verdicts import UNDECIDED, Verdict, Verdicts
 
 from .originals import Originals
 
@@ -69,7 +70,7 @@ class OpenRun:
                 self._seen = newer[-1].seq
             return self._table
 
-    def row(self, item: str) -> dict[str, Any]:
+    def row(self, item: str) -> Row:
         """Raises: RunError where the run has no such item."""
         # The newest, where a watched file was judged again after it changed.
         found = self.table.page([Filter("item", "=", item)], order_by="shard", descending=True, limit=1)
@@ -86,7 +87,7 @@ class OpenRun:
 
     def decide(self, items: Sequence[str], decision: str, *, author: str, note: str = "") -> list[Verdict]:
         """Raises: RunError, UsageError."""
-        known = [(item, self.row(item)["sha256"]) for item in items]
+        known = [(item, self.row(item).sha256) for item in items]
         return self.verdicts.record_all(self.key, known, decision, author=author, note=note)
 
     def close(self) -> None:

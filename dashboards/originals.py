@@ -23,8 +23,9 @@ from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.reading import read_frame
 from oddpixel.datasets.sandbox import Decoder
 from oddpixel.errors import MissingFile
-from oddpixel.forensics.originals import OriginalFiles, changed, recorded_digest
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.originals import OriginalFiles, changed, recorded_digest
+from oddpixel.forensics.runs.rows import Row
+from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Image, Unreadable, file_and_frame
 
 TILE = 512
@@ -77,9 +78,9 @@ class Originals:
         self._pictures: OrderedDict[tuple[str, str | None], Picture] = OrderedDict()
         self._decoder: Decoder | None = None
 
-    def picture(self, row: dict[str, Any]) -> Picture:
+    def picture(self, row: Row) -> Picture:
         """Arguments: row: of the run's table. Raises: UnreadableInput."""
-        return self._cached((row["item"], row["sha256"]), lambda: self.image(row))
+        return self._cached((row.item, row.sha256), lambda: self.image(row))
 
     def synthetic(self, path: Path, record: dict[str, Any]) -> Picture:
         """Arguments: path, record: of a synthetic picture (`synthetic.RECORD`). Raises: UnreadableInput."""
@@ -102,17 +103,17 @@ class Originals:
         self._decoder = None
         self._pictures.clear()
 
-    def image(self, row: dict[str, Any]) -> Image:
+    def image(self, row: Row) -> Image:
         """The original as it was scored. Always to be called from the same thread. Raises: UnreadableInput."""
         digest, entry, reader = recorded_digest(row), self.files.entry(row), self.files.reader
-        frame = None if row["item"] == entry.name else file_and_frame(row["item"])[1]
+        frame = None if row.item == entry.name else file_and_frame(row.item)[1]
         if self._decoder is None:
             self._decoder = reader.decoder()
         image = read_frame(entry, self._decoder, reader.limits, frame)
         if isinstance(image, Unreadable):
             raise image.error
         if image.sha256 != digest:
-            raise changed(row["item"])
+            raise changed(row.item)
         return image
 
     def _synthetic(self, path: Path, record: dict[str, Any]) -> Image:

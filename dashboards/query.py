@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from oddpixel.errors import UsageError
-from oddpixel.forensics.run_table import DECISION, Filter
+from oddpixel.forensics.runs.table import DECISION, Filter
 
 SORTS = ("raw", "p_value", "q_value", "item", "group", "stratum", DECISION, "width")
 SHOWN = ("all", "flagged", "unflagged", "errors")

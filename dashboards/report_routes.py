@@ -22,6 +22,8 @@ from starlette.responses import Response
 from oddpixel.datasets.sandbox import SandboxedDecoder
 from oddpixel.errors import MissingFile, RunError
 from oddpixel.forensics.audit.report.schema import REPORT
+from oddpixel.forensics.runs.originals import recorded_digest
+from oddpixel.forensics.runs.rows import Row
 from oddpixel.records import read_record
 
 from .library import OpenRun
@@ -38,33 +40,33 @@ _pictures: OrderedDict[tuple[str, str, str], UInt8[np.ndarray, "h w *c"]] = Orde
 _lock = threading.Lock()
 
 
-def folder_of(row: dict[str, Any]) -> str:
+def folder_of(row: Row) -> str:
     """Of an item's report, in its run. Raises: MissingFile."""
-    if not DIGEST.fullmatch(row["sha256"] or ""):
+    if not DIGEST.fullmatch(row.sha256 or ""):
         raise MissingFile("there is no report of this item")
-    return f"reports/{row['sha256']}"
+    return f"reports/{row.sha256}"
 
 
-def read_report(run: OpenRun, row: dict[str, Any]) -> dict[str, Any]:
+def read_report(run: OpenRun, row: Row) -> dict[str, Any]:
     """What report.json holds. Raises: MissingFile, RunError."""
     record = read_record(run.file(f"{folder_of(row)}/report.json"), REPORT, RunError)
-    if record["sha256"] != row["sha256"]:
+    if record["sha256"] != row.sha256:
         raise RunError("this is another file's report")
     return record
 
 
-def parts(run: OpenRun, row: dict[str, Any]) -> list[str]:
+def parts(run: OpenRun, row: Row) -> list[str]:
     """The files of a report that are there."""
     folder = folder_of(row)
     return [name for name in PARTS if (run.run.path / folder / name).is_file()]
 
 
-def stored(run: OpenRun, row: dict[str, Any]) -> UInt8[np.ndarray, "h w *c"]:
+def stored(run: OpenRun, row: Row) -> UInt8[np.ndarray, "h w *c"]:
     """The image as its checks saw it, neither turned upright nor brought to sRGB: maps lie on it pixel by pixel.
 
     Raises: UnreadableInput where it is not there any more, or another.
     """
-    key = (run.key, row["item"], row["sha256"])
+    key = (run.key, row.item, recorded_digest(row))
     with _lock:
         if key in _pictures:
             _pictures.move_to_end(key)
@@ -73,7 +75,7 @@ def stored(run: OpenRun, row: dict[str, Any]) -> UInt8[np.ndarray, "h w *c"]:
     decoder = SandboxedDecoder(reader.limits, reader.key, any_suffix=reader.any_suffix)
     try:
         with run.originals.files.open(row) as file:
-            decoder.open(file, row["item"].rpartition("/")[2])
+            decoder.open(file, row.item.rpartition("/")[2])
             samples = decoder.as_stored().array
     finally:
         decoder.close()
@@ -116,7 +118,7 @@ def report_picture(request: Request) -> Response:
     return _jpeg(overlay(picture, shade))
 
 
-def _decoded(run: OpenRun, row: dict[str, Any], name: str, how: int) -> np.ndarray:
+def _decoded(run: OpenRun, row: Row, name: str, how: int) -> np.ndarray:
     content = run.file(f"{folder_of(row)}/{name}").read_bytes()
     try:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), how)
@@ -146,7 +148,7 @@ def report(request: Request) -> Response:
     if name not in PARTS:
         raise MissingFile("a report has no such part")
     content = run.file(f"{folder_of(row)}/{name}").read_bytes()
-    run.verdicts.note_action(run.key, row["item"], f"{name} downloaded", author=author)
-    shown = f"{row['sha256'][:12]}-{name}"
+    run.verdicts.note_action(run.key, row.item, f"{name} downloaded", author=author)
+    shown = f"{recorded_digest(row)[:12]}-{name}"
     headers = {"content-disposition": f'attachment; filename="{shown}"', "cache-control": NEVER}
     return Response(content, media_type="application/octet-stream", headers=headers)

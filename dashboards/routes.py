@@ -18,8 +18,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from oddpixel.errors import MissingFile, OddPixelError, RunError, UnreadableInput, UsageError
-from oddpixel.forensics.row_cells import error_of, reasons_of
-from oddpixel.forensics.run_table import DECISION, Filter
+from oddpixel.forensics.runs.originals import recorded_digest
+from oddpixel.forensics.runs.rows import Row
+from oddpixel.forensics.runs.table import DECISION, Filter
 
 from .library import DECISIONS, OpenRun
 from .originals import Picture
@@ -115,12 +116,17 @@ def rows(request: Request) -> dict[str, Any]:
     return answer
 
 
-def _short(row: dict[str, Any]) -> dict[str, Any]:
-    short = {name: row[name] for name in ("item", "group", "raw", "p_value", "q_value", "flagged", "width", "height")}
-    short |= {"decision": row[DECISION], "thumbnail": _stem(row["thumbnail"]), "map": row["map"] is not None}
-    short["error"] = error["message"] if (error := error_of(row)) else None
-    short["because"] = reasons[0]["because"] if (reasons := reasons_of(row)) else None
-    return short
+SHORT = ("item", "group", "raw", "p_value", "q_value", "flagged", "width", "height", "decision")
+
+
+def _short(row: Row) -> dict[str, Any]:
+    return {
+        **{name: getattr(row, name) for name in SHORT},
+        "thumbnail": _stem(row.thumbnail),
+        "map": row.map is not None,
+        "error": None if row.error is None else row.error.message,
+        "because": None if row.reason is None else row.reason.because,
+    }
 
 
 def _stem(thumbnail: str | None) -> str | None:
@@ -141,7 +147,7 @@ def place(request: Request) -> dict[str, Any]:
     if found is None and given.get("next"):
         found = run.table.place_of(which, query.filters, **arguments)
     row = run.table.page(query.filters, limit=1, offset=found, **arguments) if found is not None else []
-    return {"place": found, "item": row[0]["item"] if row else None}
+    return {"place": found, "item": row[0].item if row else None}
 
 
 def thumbnails(request: Request) -> Response:
@@ -177,14 +183,14 @@ def heat(request: Request) -> Response:
     """The map as numbers: two uint32 (rows, columns) and float32 values."""
     import numpy as np
 
-    from oddpixel.forensics.detect.evidence_picture import read_evidence
+    from oddpixel.forensics.runs.heat_map import read_evidence
 
     run = _run(request)
     row = run.row(request.query_params.get("item", ""))
-    if row["map"] is None:
+    if row.map is None:
         raise MissingFile("there is no map of this item")
-    run.file(row["map"])
-    values, _ = read_evidence(run.run, row["map"])
+    run.file(row.map)
+    values, _ = read_evidence(run.run, row.map)
     content = np.array(values.shape, "<u4").tobytes() + values.astype("<f4").tobytes()
     return Response(content, media_type="application/octet-stream", headers={"cache-control": FOREVER})
 
@@ -228,8 +234,8 @@ def original(request: Request) -> Response:
     if author is None:
         raise PermissionError("this page is too old; reload it")
     file = run.originals.files.open(row)
-    run.verdicts.note_action(run.key, row["item"], "original downloaded", author=author)
-    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in Path(row["item"]).name)[:150] or "original"
+    run.verdicts.note_action(run.key, row.item, "original downloaded", author=author)
+    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in Path(row.item).name)[:150] or "original"
 
     def chunks() -> Any:
         with file:
@@ -249,8 +255,8 @@ def synthetic(request: Request) -> Response:
         raise PermissionError("this page is too old; reload it")
     found = read(run, row, given.get("name", ""))
     content = bytes_of(run, found)
-    run.verdicts.note_action(run.key, row["item"], f"synthetic {found.name} downloaded", author=author)
-    shown = f"synthetic-{found.name}-{row['sha256'][:12]}.png"
+    run.verdicts.note_action(run.key, row.item, f"synthetic {found.name} downloaded", author=author)
+    shown = f"synthetic-{found.name}-{recorded_digest(row)[:12]}.png"
     headers = {"content-disposition": f'attachment; filename="{shown}"', "cache-control": NEVER}
     return Response(content, media_type="application/octet-stream", headers=headers)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image as Pillow
 
-from oddpixel.forensics.run_table import Filter
+from oddpixel.forensics.runs.table import Filter
 
 from .library import OpenRun
 
@@ -28,12 +28,12 @@ class Alike:
 def most_alike(run: OpenRun, item: str, count: int = 4) -> list[Alike]:
     """Oddest excluded: only items that were not flagged, the most normal first among equals."""
     row = run.row(item)
-    if row["thumbnail"] is None:
+    if row.thumbnail is None:
         return []
     names, pictures, reduced = _reduced(run)
     if not names:
         return []
-    correlation = reduced @ _reduce(run, row["thumbnail"])
+    correlation = reduced @ _reduce(run, row.thumbnail)
     order = [index for index in np.argsort(-correlation, kind="stable") if names[index] != item]
     return [Alike(names[index], pictures[index], float(correlation[index])) for index in order[:count]]
 
@@ -50,7 +50,7 @@ def _reduced(run: OpenRun) -> tuple[list[str], list[str], np.ndarray]:
 def _read(run: OpenRun) -> tuple[list[str], list[str], np.ndarray]:
     normal = [Filter("flagged", "=", False), Filter("thumbnail", "is not null")]
     rows = run.table.page(normal, order_by="raw", limit=MOST)
-    names, pictures = [row["item"] for row in rows], [row["thumbnail"] for row in rows]
+    names, pictures = [row.item for row in rows], [str(row.thumbnail) for row in rows]
     return names, pictures, np.array([_reduce(run, name) for name in pictures])
 
 

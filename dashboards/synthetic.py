@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from oddpixel.errors import MissingFile, OddPixelError, RunError
-from oddpixel.forensics.originals import recorded_digest
+from oddpixel.forensics.runs.originals import recorded_digest
+from oddpixel.forensics.runs.rows import Row
 from oddpixel.image import file_and_frame
 from oddpixel.records import read_record
 
@@ -88,9 +89,9 @@ class Synthetic:
         return f"{MAKERS[self.record['kind']]} {self.record['maker']}"
 
 
-def folder_of(row: dict[str, Any]) -> str:
+def folder_of(row: Row) -> str:
     """Of a case's synthetic pictures. Raises: MissingFile where its run recorded no SHA-256."""
-    _, frame = file_and_frame(row["item"])
+    _, frame = file_and_frame(row.item)
     return f"synthetic/{recorded_digest(row)}" + ("" if frame is None else f"-{frame}")
 
 
@@ -98,18 +99,18 @@ def name_of(kind: str, seed: int | None) -> str:
     return kind if seed is None else f"{kind}-{seed:06d}"
 
 
-def read(run: OpenRun, row: dict[str, Any], name: str) -> Synthetic:
+def read(run: OpenRun, row: Row, name: str) -> Synthetic:
     """Raises: MissingFile where there is none of that name, RunError where its record is damaged or another file's."""
     if not NAME.fullmatch(name):
         raise MissingFile("there is no such synthetic picture")
     folder = folder_of(row)
     record = read_record(run.file(f"{folder}/{name}.json"), RECORD, RunError)
-    if record["sha256"] != row["sha256"] or name_of(record["kind"], record["seed"]) != name:
+    if record["sha256"] != row.sha256 or name_of(record["kind"], record["seed"]) != name:
         raise RunError(f"{folder}/{name}.json is the record of another picture")
     return Synthetic(folder, name, record)
 
 
-def read_all(run: OpenRun, row: dict[str, Any]) -> tuple[list[Synthetic], list[OddPixelError]]:
+def read_all(run: OpenRun, row: Row) -> tuple[list[Synthetic], list[OddPixelError]]:
     """Those of a case, newest first, and what is wrong with others."""
     found: list[Synthetic] = []
     errors: list[OddPixelError] = []

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from oddpixel.errors import OddPixelError
-from oddpixel.forensics.row_cells import error_of
+from oddpixel.forensics.runs.rows import Row
 
 from .detectors import detector_of
 from .forms import doing
@@ -27,7 +27,7 @@ SIZES = {1: "about 512 x 512 pixels", 2: "about 1024 x 1024 pixels"}
 AWAITED = "awaited: "  # and what it is about: the job that this visitor's page waited for last
 
 
-def for_viewer(run: OpenRun, row: dict[str, Any]) -> list[dict[str, Any]]:
+def for_viewer(run: OpenRun, row: Row) -> list[dict[str, Any]]:
     """What the viewer needs to know of a case's synthetic pictures, newest first."""
     return [
         {
@@ -56,8 +56,8 @@ def _values(synthetic: Synthetic) -> str | None:
     return f"only from {window[0]:g} to {window[1]:g}{' HU' if unit == 'HU' else ''}"
 
 
-def show(run: OpenRun, row: dict[str, Any]) -> None:
-    about = f"synthetic {run.key} {row['item']}"
+def show(run: OpenRun, row: Row) -> None:
+    about = f"synthetic {run.key} {row.item}"
     found, errors = _readable(run, row)
     job = the_site().jobs.running(about)
     is_open = bool(found or job or AWAITED + about in st.session_state)
@@ -77,14 +77,14 @@ def show(run: OpenRun, row: dict[str, Any]) -> None:
             listed(run, row, each)
 
 
-def _readable(run: OpenRun, row: dict[str, Any]) -> tuple[list[Synthetic], list[OddPixelError]]:
-    return read_all(run, row) if row["sha256"] else ([], [])
+def _readable(run: OpenRun, row: Row) -> tuple[list[Synthetic], list[OddPixelError]]:
+    return read_all(run, row) if row.sha256 else ([], [])
 
 
-def why_not(run: OpenRun, row: dict[str, Any]) -> str | None:
+def why_not(run: OpenRun, row: Row) -> str | None:
     """Why no synthetic picture can be made; None where one can."""
-    if (error := error_of(row)) is not None:
-        return str(error["message"])
+    if (error := row.error) is not None:
+        return str(error.message)
     try:
         facts = run.originals.picture(row).facts
     except OddPixelError as reason:
@@ -96,7 +96,7 @@ def why_not(run: OpenRun, row: dict[str, Any]) -> str | None:
     return None
 
 
-def form(run: OpenRun, row: dict[str, Any], about: str, *, is_running: bool) -> None:
+def form(run: OpenRun, row: Row, about: str, *, is_running: bool) -> None:
     kind = st.radio("Make", list(TITLES), format_func=TITLES.__getitem__, horizontal=True, key="synthetic-kind")
     options = reference_options() if kind == "reference" else expected_options(run, row)
     label = f"Make {TITLES[kind].lower()}"
@@ -118,9 +118,9 @@ def reference_options() -> list[str]:
     return [f"--seed={seed}", f"--scale={scale}"]
 
 
-def expected_options(run: OpenRun, row: dict[str, Any]) -> list[str] | None:
+def expected_options(run: OpenRun, row: Row) -> list[str] | None:
     """None where there is a reason against it, which the page names, or no folder yet."""
-    for reason, holds in ((NO_DETECTOR, "detector" not in run.run.record["options"]), (NO_MAP, row["map"] is None)):
+    for reason, holds in ((NO_DETECTOR, "detector" not in run.run.record["options"]), (NO_MAP, row.map is None)):
         if holds:
             quiet(f"None can be made of this image: {reason}.")
             return None
@@ -133,13 +133,13 @@ def expected_options(run: OpenRun, row: dict[str, Any]) -> list[str] | None:
     return [f"--normals={place.strip()}", f"--detector={name}", *(["--aligned"] if aligned else [])] if place else None
 
 
-def start(run: OpenRun, row: dict[str, Any], about: str, kind: str, options: list[str]) -> None:
+def start(run: OpenRun, row: Row, about: str, kind: str, options: list[str]) -> None:
     """Raises: UsageError, RunError."""
-    given = [str(run.run.path.resolve()), f"--item={row['item']}", f"--kind={kind}", f"--author={author()}", *options]
+    given = [str(run.run.path.resolve()), f"--item={row.item}", f"--kind={kind}", f"--author={author()}", *options]
     given += [f"--data={root}" for root in run.roots]
-    title = f"{TITLES[kind].lower()} for {row['item']}"
+    title = f"{TITLES[kind].lower()} for {row.item}"
     job = the_site().jobs.start(title, given, author(), module=MODULE, once=about)
-    run.verdicts.note_action(run.key, row["item"], f"synthetic {kind} begun", author=author())
+    run.verdicts.note_action(run.key, row.item, f"synthetic {kind} begun", author=author())
     st.session_state[AWAITED + about] = job.path.name
 
 
@@ -173,7 +173,7 @@ def _job(name: str) -> Job:
     return Job(the_site().jobs.folder / name)
 
 
-def listed(run: OpenRun, row: dict[str, Any], synthetic: Synthetic) -> None:
+def listed(run: OpenRun, row: Row, synthetic: Synthetic) -> None:
     record = synthetic.record
     st.html(f"<strong>{html.escape(synthetic.title)}</strong>: synthetic, {MARK}")
     spacing = record["spacing_mm"]
@@ -188,6 +188,6 @@ def listed(run: OpenRun, row: dict[str, Any], synthetic: Synthetic) -> None:
         "SHA-256": record["picture_sha256"],
     }
     table_of({name: value for name, value in shown.items() if value is not None})
-    query = urlencode({"item": row["item"], "name": synthetic.name, "ticket": ticket()})
+    query = urlencode({"item": row.item, "name": synthetic.name, "ticket": ticket()})
     link = html.escape(f"/oddpixel/runs/{run.key}/synthetic?{query}")
     st.html(f'<a href="{link}" download>Download it</a>; the file declares itself synthetic (noted in the log)')

@@ -19,14 +19,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
 from oddpixel.errors import InvalidImage, MissingFile, OddPixelError, UsageError
-from oddpixel.forensics.run_table import Filter, RunTable
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.rows import Row
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.table import Filter, RunTable
 from oddpixel.image import Image
 from oddpixel.provenance import save_synthetic
 
@@ -89,7 +89,7 @@ def make(run: OpenRun, item: str, options: Options) -> str:
     return keep(run.run, row, image, made, options)
 
 
-def row_of(run: Run, item: str) -> dict[str, Any]:
+def row_of(run: Run, item: str) -> Row:
     """The newest of an item. Raises: MissingFile, RunError."""
     table = RunTable(run)
     try:
@@ -124,7 +124,7 @@ def reference(image: Image, options: Options) -> Made:
     )
 
 
-def expected(run: OpenRun, row: dict[str, Any], image: Image, options: Options) -> Made:
+def expected(run: OpenRun, row: Row, image: Image, options: Options) -> Made:
     from oddpixel.forensics.detect.expected import expected_normal
     from oddpixel.forensics.detect.odd_region import odd_region
 
@@ -132,7 +132,7 @@ def expected(run: OpenRun, row: dict[str, Any], image: Image, options: Options) 
     detector = run.run.record["options"].get("detector")
     if not isinstance(detector, str):
         raise UsageError(NO_DETECTOR)
-    if row["map"] is None:
+    if row.map is None:
         raise InvalidImage(NO_MAP)
     odd = odd_region(run.run, row, (image.pixels.shape[1], image.pixels.shape[2]))
     normals = normals_like(image, folder)
@@ -174,7 +174,7 @@ def as_shown(image: Image, window: tuple[float, float] | None) -> UInt8[np.ndarr
     return grey
 
 
-def keep(run: Run, row: dict[str, Any], image: Image, made: Made, options: Options) -> str:
+def keep(run: Run, row: Row, image: Image, made: Made, options: Options) -> str:
     """Write the picture, then its record, which has its SHA-256: one without the other does not count. Raises: RunError."""
     name = f"{folder_of(row)}/{name_of(options.kind, made.seed)}"
     seed = "" if made.seed is None else f", seed {made.seed}"
@@ -188,8 +188,8 @@ def keep(run: Run, row: dict[str, Any], image: Image, made: Made, options: Optio
         "schema": SCHEMA,
         "synthetic": True,
         "kind": options.kind,
-        "item": row["item"],
-        "sha256": row["sha256"],
+        "item": row.item,
+        "sha256": row.sha256,
         "picture_sha256": hashlib.sha256(content).hexdigest(),
         "height": made.pixels.shape[0],
         "width": made.pixels.shape[1],

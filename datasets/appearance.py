@@ -48,11 +48,12 @@ class Samples:
 
     @property
     def white(self) -> int:
+        """The sample value that stands for white."""
         return 2**self.bits - 1 if self.top is None else self.top
 
 
 def appearance(samples: Samples) -> Frame:
-    """The picture, grey or sRGB, upright and opaque."""
+    """Convert stored samples to the picture they stand for: grey or sRGB, upright and opaque."""
     meta = dict(samples.meta or {})
     colours, alpha = _without_alpha(samples)
     is_premultiplied = samples.alpha == "premultiplied"
@@ -81,12 +82,12 @@ def appearance(samples: Samples) -> Frame:
 
 
 def as_stored(samples: Samples) -> Frame:
-    """Neither brought to sRGB nor turned: both would disturb the traces that forensic checks look for."""
+    """The samples as a frame, neither converted to sRGB nor turned: both disturb the traces that forensic checks look for."""
     return appearance(replace(samples, profile=None, orientation=1))
 
 
 def upright(values: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo an orientation of 1..8 (TIFF 6.0, p. 36; Exif 2.32, 4.6.4 A); any other number says nothing."""
+    """Undo an orientation of 1..8 (TIFF 6.0, p. 36; Exif 2.32, 4.6.4 A); any other number leaves the values as they are."""
     if orientation in (5, 6, 7, 8):
         values = np.swapaxes(values, 0, 1)
     flips_rows = orientation in (3, 4, 7, 8)
@@ -118,7 +119,7 @@ def _divided(colours: np.ndarray, alpha: np.ndarray, white: int) -> np.ndarray:
 
 
 def _over_white(colours: np.ndarray, alpha: np.ndarray, white: int, is_premultiplied: bool) -> np.ndarray:
-    """Laid on white, as a page would."""
+    """Colours composited on white, as a page would show them."""
     alpha = (alpha[..., 0] if colours.ndim == 2 else alpha).astype(np.float64 if white > 2**12 else np.float32)
     own = colours.astype(alpha.dtype) if is_premultiplied else colours * alpha / white
     return np.minimum(np.rint(own + white - alpha), white).astype(colours.dtype)

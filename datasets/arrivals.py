@@ -1,7 +1,7 @@
 """Files of a folder as they arrive: each once its size and time stand still, and again when it changes.
 
-Nothing outside of the folder is opened: a link that leads out is an error row, and a manifest is no list of files here, but a
-file that is no image. Names under which programs write before they rename are left alone.
+Nothing outside of the folder is opened: a link that leads out is an error row, and a manifest is not read as a list of files,
+but is a file that is not an image. Names under which programs write before they rename are left alone.
 """
 
 from __future__ import annotations
@@ -30,56 +30,63 @@ TEMPORARY = re.compile(
 )
 UNFINISHED = "under a temporary name"
 HALF = "one half of a pair, waiting for the other"
-Looks = tuple[tuple[int, int, int], ...]  # of each file: inode, size and time of the last change
+FileStates = tuple[tuple[int, int, int], ...]  # of each file: inode, size and time of the last change
 
 
 @dataclass
 class Arrivals:
-    """Arguments:
-    folder: what is watched.
-    limits: caps on archives.
-    left_out: what the last look did not give.
+    """A watched folder, with the state of each file when it was last seen and when it was taken.
+
+    Arguments:
+        folder: what is watched.
+        limits: caps on archives.
+        left_out: what the last look did not give.
     """
 
     folder: Path
     limits: Limits = field(default_factory=Limits)
     left_out: tuple[LeftOut, ...] = ()
-    _seen: dict[str, Looks] = field(default_factory=dict, repr=False)
-    _taken: dict[str, Looks] = field(default_factory=dict, repr=False)
+    _seen: dict[str, FileStates] = field(default_factory=dict, repr=False)
+    _taken: dict[str, FileStates] = field(default_factory=dict, repr=False)
 
-    def look(self) -> Iterator[tuple[Entry, Looks]]:
-        """Files that look as they did before and were not taken so. Raises: MissingFile where the folder is gone."""
+    def look(self) -> Iterator[tuple[Entry, FileStates]]:
+        """List the folder; yield the files that have not changed since the last look and were not taken in this state.
+
+        Raises: MissingFile where the folder is gone.
+        """
         if not self.folder.is_dir():
-            raise MissingFile(f"{self.folder} is no longer there; the same command goes on once it is back")
+            raise MissingFile(f"{self.folder} no longer exists; run the same command again once it is back")
         listing = merged([walk(self.folder, file=_file)])
         waiting = [entry for entry in listing.entries if entry.error is None and _waits(entry)]
         self.left_out = (*listing.left_out, *(LeftOut(entry.name, HALF) for entry in waiting))
         for entry in listing.entries:
-            looks = None if entry in waiting else _looks(entry)
-            if looks is None or self._taken.get(entry.name) == looks:
+            states = None if entry in waiting else _states(entry)
+            if states is None or self._taken.get(entry.name) == states:
                 continue
-            if self._seen.get(entry.name) == looks:
-                yield entry, looks
-            self._seen[entry.name] = looks
+            if self._seen.get(entry.name) == states:
+                yield entry, states
+            self._seen[entry.name] = states
 
-    def take(self, entry: Entry, looks: Looks) -> bool:
-        """Whether the file looks so still: then it is not given again until it changes."""
-        if _looks(entry) != looks:
+    def take(self, entry: Entry, states: FileStates) -> bool:
+        """Mark the file as taken if it is still in this state; it is not yielded again until it changes."""
+        if _states(entry) != states:
             return False
-        self._taken[entry.name] = looks
+        self._taken[entry.name] = states
         return True
 
     def content(self, entry: Entry) -> tuple[Entry, ...]:
-        """The file itself, or the members of an archive."""
+        """The file itself, or the members of a zip archive, each as an entry."""
         if entry.error is not None or entry.path.suffix.lower() != ".zip":
             return (entry,)
         members = archive_listing(entry.path, self.limits).entries
-        names = (entry.name if each.member is None else f"{entry.name}/{each.member}" for each in members)
-        return tuple(replace(each, name=name, inside=entry.inside) for each, name in zip(members, names, strict=True))
+        names = (entry.name if member.member is None else f"{entry.name}/{member.member}" for member in members)
+        return tuple(
+            replace(member, name=name, inside=entry.inside) for member, name in zip(members, names, strict=True)
+        )
 
 
 def _file(path: Path, name: str) -> Listed:
-    """Whatever arrives is judged: where images are expected, a file that is none is an error row."""
+    """A file that arrives is judged: where images are expected, one that is not an image is an error row."""
     if TEMPORARY.fullmatch(path.name):
         return LeftOut(name, UNFINISHED)
     return Entry(name=name, path=path)
@@ -107,8 +114,8 @@ def _is_unknown(head: bytes, name: str) -> bool:
     return False
 
 
-def _looks(entry: Entry) -> Looks | None:
-    """Of all its files; None where one is gone again."""
+def _states(entry: Entry) -> FileStates | None:
+    """The state of each of the entry's files; None where one is gone again."""
     try:
         states = [os.lstat(path) for path in files_of(entry)]
     except OSError:

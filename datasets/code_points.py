@@ -1,6 +1,6 @@
 """Colour by code points (ITU-T H.273), as HEIF, AVIF and PNG (cICP) carry it instead of an ICC profile.
 
-Camera curves (BT.709 and its kin) are taken as sRGB's, as browsers do: they differ in how a scene is captured, not shown.
+Camera curves (BT.709 and the like) are taken as sRGB's, as browsers do: they differ in how a scene is captured, not shown.
 """
 
 from __future__ import annotations
@@ -30,23 +30,24 @@ CURVE_POINTS = 4096
 
 
 def profile_of(primaries: int, transfer: int) -> tuple[bytes | None, dict[str, Any]]:
-    """An ICC profile for these code points, None where the colours are sRGB already or cannot be brought to it; and notes."""
+    """An ICC profile for these code points, and facts with any notes on what is not converted.
+
+    The profile is None where the colours are sRGB already or cannot be converted.
+    """
     if (curve := HIGH_DYNAMIC_RANGE.get(transfer)) is not None:
-        return None, {"notes": [f"high dynamic range ({curve}) is not mapped to sRGB: values are those of the file"]}
+        return None, {"notes": [f"high dynamic range ({curve}) is not mapped to sRGB: values are as stored"]}
     if primaries == 2 or (primaries in (1, 5, 6, 7) and transfer in LIKE_SRGB):
         # Primaries of standard-definition video stand in countless photographs that are sRGB in truth.
         return None, {}
     if primaries not in PRIMARIES or not (transfer in LIKE_SRGB or transfer in GAMMAS):
-        return None, {
-            "notes": [f"colour code points {primaries}/{transfer} are not known: colours are those of the file"]
-        }
+        return None, {"notes": [f"colour code points {primaries}/{transfer} are unknown: colours are not converted"]}
     return _profile(primaries, transfer), {"colour_code_points": f"{primaries}/{transfer}"}
 
 
 def code_points(nclx: Mapping[str, Any] | None) -> tuple[int, int]:
-    """Primaries and transfer of libheif's record; unspecified where there is none."""
-    about = nclx or {}
-    return int(about.get("color_primaries", 2)), int(about.get("transfer_characteristics", 2))
+    """Primaries and transfer of libheif's `nclx` record; 2 and 2, unspecified, where there is none."""
+    record = nclx or {}
+    return int(record.get("color_primaries", 2)), int(record.get("transfer_characteristics", 2))
 
 
 @lru_cache(16)

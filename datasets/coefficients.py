@@ -16,7 +16,7 @@ from .limits import Limits
 
 @dataclass(frozen=True, eq=False)
 class Coefficients:
-    """Of the luminance (or the only component).
+    """Quantised DCT coefficients of a JPEG's luminance, or of its only component.
 
     Arguments:
         blocks: quantised values, rows of blocks by columns of blocks, row frequency by column frequency.
@@ -28,7 +28,10 @@ class Coefficients:
 
 
 def read_coefficients(file: BinaryIO, limits: Limits) -> Coefficients:
-    """Never writes a file, so it can run where none can be written. Raises: UnreadableInput."""
+    """Read the quantised luminance coefficients of a JPEG.
+
+    Writes no file, so it can run where none can be written. Raises: UnreadableInput.
+    """
     try:
         import jpeglib
         from jpeglib._bind import CJpegLib

@@ -23,7 +23,7 @@ CACHED = 64  # profiles
 
 
 def to_srgb(colours: np.ndarray, white: int, profile: bytes) -> tuple[np.ndarray, dict[str, Any]]:
-    """The samples in sRGB (grey stays grey) over the same range, and what was done.
+    """Convert samples to sRGB over the same range (grey stays grey); returns them with facts on what was done.
 
     Arguments:
         colours: unsigned, `[h, w]` or `[h, w, 3 or 4]`, 0..white.
@@ -32,8 +32,8 @@ def to_srgb(colours: np.ndarray, white: int, profile: bytes) -> tuple[np.ndarray
     num_channels = 1 if colours.ndim == 2 else colours.shape[2]
     # A grey picture in an RGB space is one whose three colours are equal.
     if num_channels != num_colours and (num_channels, num_colours) != (1, 3):
-        what = technical_text(profile[16:20]) or "nothing"
-        return _refused(colours, f"it is for {what}, the picture has {num_channels} channels")
+        colour_space = technical_text(profile[16:20]) or "no colour space"
+        return _refused(colours, f"it is for {colour_space}, but the image has {num_channels} channels")
     try:
         name = profile_name(profile)
         if space != "cmyk" and is_srgb(profile, space):
@@ -46,7 +46,7 @@ def to_srgb(colours: np.ndarray, white: int, profile: bytes) -> tuple[np.ndarray
 
 
 def profile_name(profile: bytes) -> Any:
-    """Its description, as bounded text."""
+    """The description inside an ICC profile, as bounded text. Raises: ValueError."""
     from PIL import ImageCms
 
     try:
@@ -82,7 +82,7 @@ def _converted(colours: np.ndarray, white: int, profile: bytes, space: str) -> n
 
 
 def _transform(colours: np.ndarray, profile: bytes, space: str) -> np.ndarray:
-    """Into sRGB, three channels of the same type. Raises: ValueError, RuntimeError (Little CMS)."""
+    """Transform to sRGB: three channels of the same type. Raises: ValueError, RuntimeError (Little CMS)."""
     import imagecodecs
 
     native = colours.astype(colours.dtype.newbyteorder("="), copy=False)
@@ -108,5 +108,5 @@ def _srgb() -> bytes:
 def _refused(colours: np.ndarray, reason: str) -> tuple[np.ndarray, dict[str, Any]]:
     return colours, {
         "icc_profile": f"ignored: {reason}",
-        "notes": [f"the colour profile cannot be applied ({reason}): colours are those of the file"],
+        "notes": [f"the colour profile cannot be applied ({reason}): colours are not converted"],
     }

@@ -1,4 +1,4 @@
-"""What is missing from a DICOM series, by its own account: gaps in its numbering, and fewer images than it promises.
+"""Missing images of a DICOM series by its own account: gaps in its numbering, and fewer images than it declares.
 
 InstanceNumber may begin anywhere (PS3.3 C.7.6.1.1.1): a gap is a number that lacks between the first and the last that are here.
 Only a series that says how many images it has shows that its ends were cut off. A part of a series has gaps too, so this is a
@@ -17,7 +17,7 @@ MOST_RANGES = 10
 
 
 def promised(dataset: Any) -> int | None:
-    """How many images the series has as a whole, where a slice of it says so."""
+    """How many images the whole series has, where a slice of it says so."""
     for keyword in PROMISES:
         try:
             number = int(dataset.get(keyword) or 0)
@@ -29,7 +29,7 @@ def promised(dataset: Any) -> int | None:
 
 
 def missing(numbers: Sequence[int], total: int | None) -> dict[str, Any]:
-    """Notes of what is not here; empty for a complete series.
+    """Facts on what a series lacks, by number and by count; empty for a complete series.
 
     Arguments:
         numbers: of the slices that are here.
@@ -45,10 +45,13 @@ def missing(numbers: Sequence[int], total: int | None) -> dict[str, Any]:
 
 
 def _ranges(numbers: Sequence[int], total: int | None) -> list[tuple[int, int]]:
-    """Between the first and the last, or between 1 and the total where all lie there; none where slices share numbers."""
-    there = sorted(set(numbers))
-    if len(there) < max(len(numbers), 2) or there[0] < 0:
+    """Ranges of absent numbers between the first and the last, or between 1 and the total where all lie there.
+
+    None where slices share numbers.
+    """
+    present = sorted(set(numbers))
+    if len(present) < max(len(numbers), 2) or present[0] < 0:
         return []
-    if total is not None and there[0] >= 1 and there[-1] <= total:
-        there = [0, *there, total + 1]
-    return [(low + 1, high - 1) for low, high in pairwise(there) if high - low > 1]
+    if total is not None and present[0] >= 1 and present[-1] <= total:
+        present = [0, *present, total + 1]
+    return [(low + 1, high - 1) for low, high in pairwise(present) if high - low > 1]

@@ -1,4 +1,4 @@
-"""What a decoding worker gives up before it sees its first untrusted byte (Linux; each step is best effort but the limits).
+"""Confinement of a decoding worker before its first untrusted byte (Linux; all steps but the limits are best effort).
 
 * resource limits: address space, no core dumps, no byte written to any file, few open files (setrlimit(2));
 * no new privileges, death with the parent (prctl(2));
@@ -23,7 +23,7 @@ CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 
 
 def confine(memory_bytes: int) -> dict[str, bool]:
-    """Give up everything above; which of the best-effort steps held."""
+    """Give up everything listed above; returns which of the best-effort steps succeeded."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -33,14 +33,14 @@ def confine(memory_bytes: int) -> dict[str, bool]:
         return {"no_new_privileges": False, "no_network": False, "no_file_writes": False}
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    held = {"no_new_privileges": libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0}
-    held["no_network"] = _leave_network(libc)
-    held["no_file_writes"] = _forbid_writes(libc)
-    return held
+    succeeded = {"no_new_privileges": libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0}
+    succeeded["no_network"] = _leave_network(libc)
+    succeeded["no_file_writes"] = _forbid_writes(libc)
+    return succeeded
 
 
 def limit_cpu(seconds: int) -> None:
-    """Allow this much more processor time from now on; the kernel kills the process when it is used up."""
+    """Allow this many more seconds of processor time; the kernel kills the process when they are used up."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     with contextlib.suppress(ValueError):

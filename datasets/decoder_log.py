@@ -1,4 +1,4 @@
-"""What a decoder logs instead of raising: damage that it works around, tags that it drops. A reader of the result should know."""
+"""Notes from what a decoder logs instead of raising: damage that it works around, tags that it drops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ABOUT = re.compile(r"<[\w.]+(?: [^<>]*)?>\s*")  # which of the decoder's own obj
 
 @contextmanager
 def logged(name: str, ignored: re.Pattern[str]) -> Iterator[list[str]]:
-    """Collects the warnings and errors that the logger of that name gets from this thread, as notes, each once.
+    """Collect the warnings and errors that this thread logs under `name`, each once, as notes.
 
     Arguments:
         ignored: messages of no consequence, or about what is noted elsewhere.
@@ -38,7 +38,7 @@ class _Collector(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = ABOUT.sub("", record.getMessage())
-        note = f"the file is damaged or unusual, its decoder says: {technical_text(message)}"
+        note = f"the file is damaged or unusual; its decoder reports: {technical_text(message)}"
         is_news = note not in self.notes and self.ignored.search(message) is None
         if is_news and record.thread == self.thread and len(self.notes) < MOST:
             self.notes.append(note)

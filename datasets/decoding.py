@@ -1,4 +1,4 @@
-"""From an open file to decoded frames, in this process. The sandbox runs exactly this on the other side of a socket.
+"""Decoding of an open file to frames, in this process. The sandbox runs exactly this on the other side of a socket.
 
 Foreign exceptions end here: whatever a decoder raises on hostile bytes becomes one typed error.
 """
@@ -61,7 +61,7 @@ class Decoding:
             return self._checked(self.opened.frame(index))
 
     def as_stored(self) -> Frame:
-        """The first frame without what is done for looking at it (orientation, colour profile). Raises: UnreadableInput."""
+        """The first frame before orientation and colour profile are applied. Raises: UnreadableInput."""
         find = getattr(self.opened, "as_stored", None)
         if find is None:
             return self.frame(0)
@@ -72,13 +72,15 @@ class Decoding:
         channels, height, width = frame.shape
         self.limits.check_size(width, height)
         if frame.stored.dtype.kind not in "uif":
-            raise UnsupportedEncoding(f"samples of type {frame.stored.dtype}; whole and real numbers are read")
+            raise UnsupportedEncoding(
+                f"samples of type {frame.stored.dtype} are not supported; integers and floating-point numbers are"
+            )
         if channels not in (1, 3):
-            raise UnsupportedEncoding(f"{channels} samples per pixel; images have 1 or 3")
+            raise UnsupportedEncoding(f"{channels} samples per pixel are not supported; 1 or 3 are")
         return rounding_noted(without_values_masked(frame))
 
     def coefficients(self) -> Coefficients | None:
-        """Of a JPEG; None for any other format. Raises: UnreadableInput."""
+        """The quantised DCT coefficients of a JPEG; None for any other format. Raises: UnreadableInput."""
         if self.format_name != "JPEG":
             return None
         with _typed_errors():
@@ -101,11 +103,11 @@ class Decoding:
         if find is None:
             return None
         with _typed_errors():
-            found: list[int] = find()
-        return found
+            frames: list[int] = find()
+        return frames
 
     def series_place(self) -> dict[str, Any] | None:
-        """Where a slice lies in its series, the series named by its keyed hash; None for other files."""
+        """The slice's place in its series, which is named by its keyed hash; None for other files."""
         find = getattr(self.opened, "series_place", None)
         if find is None:
             return None
@@ -115,34 +117,41 @@ class Decoding:
 
 
 def references(file: BinaryIO, limits: Limits) -> list[list[str]]:
-    """The files that a DICOMDIR names. Raises: UnreadableInput."""
+    """The files that a DICOMDIR references, each as the parts of a relative path. Raises: UnreadableInput."""
     from .formats.dicom import referenced_files
 
     limits.check_bytes(os.fstat(file.fileno()).st_size)
     with _typed_errors():
-        found = referenced_files(file)
-        if len(found) > limits.max_frames:
-            raise TooLarge(f"{len(found)} files, over the cap of {limits.max_frames}")
-        return found
+        paths = referenced_files(file)
+        if len(paths) > limits.max_frames:
+            raise TooLarge(f"the DICOMDIR references {len(paths)} files, over the cap of {limits.max_frames}")
+        return paths
 
 
 def identify(head: bytes, name: str, *, any_suffix: bool = False) -> tuple[str, Format]:
-    """The format by content. Raises: UnsupportedFormat, also where the suffix promises another one."""
+    """Identify the format by its first bytes.
+
+    Raises: UnsupportedFormat, also where the suffix promises another format; CorruptFile for an empty file.
+    """
     promised, suffix = promised_format(name), PurePosixPath(name.replace("\\", "/")).suffix.lower()
     if not head:
         raise CorruptFile("the file is empty")
     for kind in formats():
-        if (found := kind.recognise(head)) is not None:
-            if promised not in (None, found) and not any_suffix:
+        if (format_name := kind.recognise(head)) is not None:
+            if promised not in (None, format_name) and not any_suffix:
                 raise UnsupportedFormat(
-                    f"named {suffix} but its content is {found}, not {promised}; rename it, or read it with any_suffix "
-                    "(--any-suffix)"
+                    f"the content is {format_name}, not {promised} as the suffix {suffix} promises; rename the file, or use "
+                    "any_suffix (--any-suffix)"
                 )
-            return found, kind
-    known = ", ".join(sorted(set(known_suffixes().values())))
-    promise = f"named {suffix} but its content is not {promised}: " if promised else "of no known image format: "
-    begins = f"its first byte is {head.hex()}" if len(head) == 1 else f"its first bytes are {head[:8].hex(' ')}"
-    raise UnsupportedFormat(f"{promise}{begins} (hexadecimal); known are {known}")
+            return format_name, kind
+    supported = ", ".join(sorted(set(known_suffixes().values())))
+    promise = (
+        f"the content is not {promised}, which the suffix {suffix} promises: "
+        if promised
+        else "the format is unknown: "
+    )
+    begins = f"the only byte is {head.hex()}" if len(head) == 1 else f"the first bytes are {head[:8].hex(' ')}"
+    raise UnsupportedFormat(f"{promise}{begins} (hexadecimal); supported formats are {supported}")
 
 
 def keyed_hash(key: bytes, text: str) -> str:
@@ -151,7 +160,7 @@ def keyed_hash(key: bytes, text: str) -> str:
 
 
 class _typed_errors:
-    """Whatever happens inside leaves as an `UnreadableInput`.
+    """Turns any exception raised inside into an `UnreadableInput`.
 
     pydicom alone raises AttributeError, NotImplementedError, OSError, ValueError, TypeError and its own on mutated
     files, so `Exception` is the honest class to catch at this border.
@@ -168,5 +177,5 @@ class _typed_errors:
 
 
 def _corrupt(error: Exception) -> UnreadableInput:
-    text = str(technical_text(str(error), LONGEST_REASON)) or "no further word from the decoder"
+    text = str(technical_text(str(error), LONGEST_REASON)) or "the decoder gives no reason"
     return CorruptFile(f"cannot be decoded: {text} ({type(error).__name__}); {GET_ANOTHER}")

@@ -1,4 +1,4 @@
-"""Defects of products: a scratch, a stain, a part that is not there. `strength` scales contrast, or the size of the part."""
+"""Defects of products: a scratch, a stain, a missing part. `strength` scales the contrast, or the size of the part."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def stain(canvas: Canvas) -> tuple[np.ndarray, Mask]:
 
 
 def missing_part(canvas: Canvas) -> tuple[np.ndarray, Mask]:
-    """A piece of the object gone, background in its place: from 5 to 30 % of the shorter side."""
+    """A piece of the object replaced by background, 5 to 30 % of the shorter side across."""
     mask = canvas.blob(0.05 + 0.25 * canvas.strength, canvas.body())
     frame = np.concatenate([canvas.image.pixels[:, row, :] for row in (0, -1)], 1)
     pixels = filled(canvas.image.pixels, mask)

@@ -18,7 +18,10 @@ JPEG_2000_COLOURS = ("YBR_ICT", "YBR_RCT")
 
 
 def check_colours(dataset: Any) -> None:
-    """Raises: CorruptFile, UnsupportedEncoding."""
+    """Refuse a photometric interpretation that would come out in wrong colours.
+
+    Raises: CorruptFile, UnsupportedEncoding.
+    """
     from pydicom.uid import JPEG2000TransferSyntaxes
 
     declared = photometric(dataset)
@@ -26,12 +29,12 @@ def check_colours(dataset: Any) -> None:
     is_jpeg_2000 = dataset.file_meta.get("TransferSyntaxUID") in JPEG2000TransferSyntaxes
     if declared not in (*GREY, *COLOURS, *(JPEG_2000_COLOURS if is_jpeg_2000 else ())):
         raise UnsupportedEncoding(
-            f"photometric interpretation {technical_text(declared)} in this encoding is not converted; convert the file to RGB"
+            f"photometric interpretation {technical_text(declared)} is not supported in this encoding; convert the file to RGB"
         )
     if num_samples != (1 if declared in GREY else 3):
         raise CorruptFile(
-            f"photometric interpretation {declared} with {num_samples} sample(s) per pixel contradict each other; get the file "
-            "from its source again"
+            f"photometric interpretation {declared} contradicts {num_samples} sample(s) per pixel; get the file from its "
+            "source again"
         )
 
 
@@ -45,11 +48,14 @@ def colour_notes(dataset: Any, is_transformed: bool | None) -> list[str]:
     if is_transformed is None or declared in GREY:
         return []
     if declared in JPEG_2000_COLOURS and not is_transformed:
-        return [f"the header declares {declared}, the compressed frame has no colour transform: it is taken as RGB"]
+        return [f"the header declares {declared}, but the compressed frame has no colour transform: it is read as RGB"]
     if declared in COLOURS[1:] and is_transformed:
-        return [f"the header declares {declared}, the compressed frame a colour transform: its colours may be wrong"]
+        return [
+            f"the header declares {declared}, but the compressed frame has a colour transform: its colours may be wrong"
+        ]
     return []
 
 
 def photometric(dataset: Any) -> str:
+    """The photometric interpretation that the data set declares, MONOCHROME2 where it declares none."""
     return str(dataset.get("PhotometricInterpretation", "") or "MONOCHROME2").strip()

@@ -1,4 +1,4 @@
-"""What the frames of a DICOM object say of themselves, against its header (PS3.5 8.2 and A.4).
+"""Headers of compressed DICOM frames, checked against the data set (PS3.5 8.2 and A.4).
 
 The codestream of a compressed frame has its own size and depth. Where they contradict the data set, a decoder's samples would be
 folded into rows of the wrong length, or cut to a depth that is not theirs.
@@ -25,7 +25,7 @@ JPEG_FRAMES = (*(code for code in range(0xC0, 0xD0) if code not in (0xC4, 0xC8, 
 
 @dataclass(frozen=True, kw_only=True)
 class Codestream:
-    """What the header of a compressed frame says; `height` is 0 where it comes behind the samples (T.81, B.2.5).
+    """What the header of a compressed frame declares; `height` is 0 where it follows the samples (T.81, B.2.5).
 
     Arguments:
         is_transformed: whether its codec undoes a colour transform; None where it does not say (all but JPEG 2000).
@@ -40,7 +40,7 @@ class Codestream:
 
 
 def codestream(frame: bytes) -> Codestream | None:
-    """None for a frame that is neither JPEG, JPEG-LS nor JPEG 2000."""
+    """Parse the header of a compressed frame; None for a frame that is neither JPEG, JPEG-LS nor JPEG 2000."""
     if frame.startswith(START_OF_IMAGE):
         return _jpeg(frame)
     start = frame.find(JPEG_2000, 0, 1024)
@@ -48,31 +48,34 @@ def codestream(frame: bytes) -> Codestream | None:
 
 
 def check_header(stream: Codestream, dataset: Any) -> list[str]:
-    """Notes on a frame whose size is that of the data set. Raises: CorruptFile, where it is not."""
+    """Compare a compressed frame with the data set; returns notes.
+
+    Raises: CorruptFile where their sizes differ.
+    """
     samples, columns, rows = (int(dataset.get(name, 1) or 1) for name in ("SamplesPerPixel", "Columns", "Rows"))
     if (stream.width, stream.height or rows, stream.num_components) != (columns, rows, samples):
         raise CorruptFile(
-            f"the header declares {columns} x {rows} pixels of {samples} sample(s), the compressed frame "
-            f"{stream.width} x {stream.height} of {stream.num_components}; get the file from its source again"
+            f"the header declares {columns} x {rows} pixels of {samples} sample(s), but the compressed "
+            f"frame has {stream.width} x {stream.height} of {stream.num_components}; get the file from its source again"
         )
     if stream.bits == _bits_stored(dataset):
         return []
-    return [f"the header declares {_bits_stored(dataset)} bits stored, the compressed frame {stream.bits}"]
+    return [f"the header declares {_bits_stored(dataset)} bits stored, but the compressed frame has {stream.bits}"]
 
 
 def check_depth(samples: np.ndarray, dataset: Any) -> None:
-    """Raises: CorruptFile, where decoded samples do not fit into the bits that the data set declares."""
+    """Check that decoded samples fit into the bits that the data set declares. Raises: CorruptFile."""
     bits, is_signed = _bits_stored(dataset), int(dataset.get("PixelRepresentation", 0) or 0) == 1
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
     if samples.min() < low or samples.max() > high:
         raise CorruptFile(
-            f"the header declares {bits} bits stored ({low} to {high}), the compressed frame holds values from "
+            f"the header declares {bits} bits stored ({low} to {high}), but the compressed frame holds values from "
             f"{samples.min()} to {samples.max()}; get the file from its source again"
         )
 
 
 def check_length(dataset: Any) -> None:
-    """Raises: CorruptFile, where native pixel data are shorter than the frames that the header declares."""
+    """Check that native pixel data are as long as the declared frames need. Raises: CorruptFile."""
     from pydicom.pixels.utils import get_expected_length
 
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated or "PixelData" not in dataset:
@@ -99,7 +102,7 @@ def surplus_notes(dataset: Any) -> list[str]:
 
 
 def num_frames_held(dataset: Any) -> int | None:
-    """How many frames the pixel data hold, whatever NumberOfFrames says; None where that cannot be told."""
+    """How many frames the pixel data hold, whatever NumberOfFrames says; None where that cannot be determined."""
     from pydicom.encaps import parse_basic_offsets
 
     syntax = dataset.file_meta.get("TransferSyntaxUID")
@@ -146,7 +149,7 @@ def _jpeg(stream: bytes) -> Codestream | None:
 
 
 def _jpeg_2000(stream: bytes) -> Codestream | None:
-    """From the segment of image and tile size (ISO/IEC 15444-1, A.5.1)."""
+    """Parse the image and tile size segment (ISO/IEC 15444-1, A.5.1)."""
     if len(stream) < 43:
         return None
     right, bottom, left, top = struct.unpack(">4I", stream[8:24])
@@ -162,6 +165,6 @@ def _jpeg_2000(stream: bytes) -> Codestream | None:
 
 
 def _has_colour_transform(stream: bytes) -> bool | None:
-    """From the segment of the coding style (A.6.1), which stands before the first tile."""
+    """Read the coding style segment (A.6.1), which stands before the first tile."""
     place = stream.find(CODING_STYLE, 0, stream.find(START_OF_TILE))
     return bool(stream[place + 8]) if place >= 0 and place + 8 < len(stream) else None

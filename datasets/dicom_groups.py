@@ -1,4 +1,4 @@
-"""Functional groups of multi-frame objects: what is said of each frame, and where its plane lies (PS3.3 C.7.6.16).
+"""Functional groups of multi-frame objects: attributes of each frame, and where its plane lies (PS3.3 C.7.6.16).
 
 Frames are read in the order in which they are stored. Nothing makes that the order of anatomy, so what differs is noted.
 """
@@ -19,7 +19,11 @@ MOST_SHOWN = 8
 
 
 class FunctionalGroups:
-    """Arguments: dataset: of any object; one without functional groups answers for all of its frames."""
+    """The functional groups of a DICOM object: attributes by frame, and where each frame's plane lies.
+
+    Arguments:
+        dataset: of any object; one without functional groups answers for all of its frames.
+    """
 
     def __init__(self, dataset: Any, num_frames: int) -> None:
         self.dataset, self.num_frames = dataset, num_frames
@@ -28,27 +32,27 @@ class FunctionalGroups:
         self.has_own_values = any(group.get(VALUES) for group in self.per_frame)
 
     def item(self, index: int, sequence: str) -> Any:
-        """The item of this functional group for a frame, else the data set itself."""
+        """The item of a functional group that applies to a frame; the data set itself where there is none."""
         groups = [*self.per_frame[index : index + 1], *self.shared]
         return next((group[sequence][0] for group in groups if group.get(sequence)), self.dataset)
 
     def check(self, index: int) -> None:
-        """Raises: CorruptFile, where other frames have a transformation of values and nothing says which this one has."""
+        """Check that a frame has its own value transformation where other frames have one. Raises: CorruptFile."""
         if self.has_own_values and self.item(index, VALUES) is self.dataset:
             raise CorruptFile(
-                f"frame {index} has no rescale of its own, other frames have: its values cannot be compared with theirs; get "
-                "the file from its source again"
+                f"frame {index} has no rescale of its own, but other frames have one: its values cannot be compared with "
+                "theirs; get the file from its source again"
             )
 
     def notes(self) -> list[str]:
-        """What is wrong with the groups, or with the order of the frames."""
-        lacking = []
+        """Notes on incomplete functional groups and on the order of the frames."""
+        incomplete = []
         if self.per_frame and len(self.per_frame) != self.num_frames:
-            lacking = [f"{len(self.per_frame)} of {self.num_frames} frames are described by functional groups"]
-        return [*lacking, *self._order()]
+            incomplete = [f"{len(self.per_frame)} of {self.num_frames} frames have functional groups"]
+        return [*incomplete, *self._order()]
 
     def position_mm(self, index: int) -> float | None:
-        """Along the normal of the plane; None where nothing says where it lies."""
+        """The frame's position along the normal of its plane, in mm; None where the file does not state it."""
         if (offsets := self._offsets()) is not None:
             return offsets[index]
         position = self.item(index, "PlanePositionSequence").get("ImagePositionPatient")
@@ -58,7 +62,7 @@ class FunctionalGroups:
         return float(np.asarray(position, float) @ normal)
 
     def _offsets(self) -> list[float] | None:
-        """Of the planes of an RT dose, along its normal (C.8.8.3.2)."""
+        """Offsets of the planes of an RT dose along its normal (C.8.8.3.2)."""
         offsets = self.dataset.get("GridFrameOffsetVector")
         is_usable = offsets is not None and not isinstance(offsets, str | float) and len(offsets) == self.num_frames
         return [float(offset) for offset in offsets] if is_usable else None
@@ -80,13 +84,13 @@ class FunctionalGroups:
             return []
         normals = [self._normal(index) for index in range(self.num_frames)]
         positions = [self.position_mm(index) for index in range(self.num_frames)]
-        known = [(normal, place) for normal, place in zip(normals, positions, strict=True) if place is not None]
-        if len(known) < self.num_frames:
-            return [f"where {self.num_frames - len(known)} of the frames lie is not said"] if known else []
-        first = known[0][0]
-        if any(not np.allclose(normal, first, atol=1e-3) for normal, _ in known):  # type: ignore[arg-type]
-            return ["frames have planes of different orientation: they are read in the order in which they are stored"]
-        return _order_of(np.array([place for _, place in known]))
+        planes = [(normal, place) for normal, place in zip(normals, positions, strict=True) if place is not None]
+        if len(planes) < self.num_frames:
+            return [f"the positions of {self.num_frames - len(planes)} frame(s) are not given"] if planes else []
+        first = planes[0][0]
+        if any(not np.allclose(normal, first, atol=1e-3) for normal, _ in planes):  # type: ignore[arg-type]
+            return ["frames differ in orientation: they are read in the order in which they are stored"]
+        return _order_of(np.array([place for _, place in planes]))
 
 
 def _order_of(positions: np.ndarray) -> list[str]:

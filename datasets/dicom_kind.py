@@ -1,4 +1,4 @@
-"""What kind of picture a DICOM object is: of the patient, or of a screen (PS3.3 A.8, C.7.6.1.1.2, C.8.6.1).
+"""The kind of a DICOM image: of the patient, or of a screen (PS3.3 A.8, C.7.6.1.1.2, C.8.6.1).
 
 A name may be burned into pictures of a screen. They are read like all others, but nothing is drawn of them.
 """
@@ -15,20 +15,20 @@ SCREEN_WORDS = ("SCREEN SAVE", "SCREENSAVE", "SCREEN CAPTURE", "SCREENSHOT", "DO
 
 
 def may_show_text(dataset: Any) -> bool:
-    """Secondary captures, saved screens, and modalities known for text where the file does not deny it."""
+    """Whether text may be burned into the pixels: captures, and modalities known for it unless the file denies it."""
     declared = str(dataset.get("BurnedInAnnotation", "") or "").strip().upper()
     is_known_for_it = str(dataset.get("Modality", "")) in SCREEN_MODALITIES and declared != "NO"
     return declared == "YES" or is_known_for_it or is_capture(dataset)
 
 
 def is_original(dataset: Any) -> bool:
-    """Neither derived nor secondary, as far as the file says."""
+    """Whether the image is neither derived nor secondary, as far as the file says."""
     words = [word.strip().upper() for word in _image_type(dataset)[:2]]
     return not ({"DERIVED", "SECONDARY"} & {*words}) and not is_capture(dataset)
 
 
 def why_not_hounsfield(dataset: Any, rescale: Any, frame_type: Any) -> str | None:
-    """Why values are no HU, None where they are: an original of a CT with both rescale tags, and no projection (C.8.2.1.1).
+    """Why values are not in HU; None for an original CT slice with both rescale tags (C.8.2.1.1).
 
     Arguments:
         rescale: what holds the rescale tags.
@@ -48,7 +48,7 @@ def why_not_hounsfield(dataset: Any, rescale: Any, frame_type: Any) -> str | Non
 
 
 def is_capture(dataset: Any) -> bool:
-    """A picture of a screen or of a film, not of the patient."""
+    """Whether this is a picture of a screen or of a film, not of the patient."""
     file_meta = getattr(dataset, "file_meta", None) or {}
     kind = str(dataset.get("SOPClassUID") or file_meta.get("MediaStorageSOPClassUID") or "")
     words = [word.strip().upper().replace("_", " ") for word in _image_type(dataset)[2:]]

@@ -1,4 +1,4 @@
-"""Padding of DICOM pixels: values that stand where nothing was recorded (PS3.3 C.7.5.1.1.2).
+"""Padding of DICOM pixels: values that fill places where nothing was recorded (PS3.3 C.7.5.1.1.2).
 
 The padding value's VR (US or SS) may not agree with the pixels' sign, and it may not fit into the bits stored: then it stands in
 the whole cell, and only there. Cut to the bits stored it would be the value of a genuine pixel.
@@ -15,7 +15,7 @@ from .masking import equal_to
 
 
 def padding(samples: np.ndarray, dataset: Any, cells: Callable[[], np.ndarray | None]) -> np.ndarray | None:
-    """Where padding lies; None where nowhere.
+    """Mask of padding pixels; None where there are none.
 
     Arguments:
         cells: the samples with all bits allocated, as they are stored; None where they were compressed.
@@ -37,13 +37,13 @@ def padding(samples: np.ndarray, dataset: Any, cells: Callable[[], np.ndarray | 
     return None if whole is None else _between(whole, *(_as_allocated(value, dataset) for value in values))
 
 
-def _between(samples: np.ndarray, one: int, other: int) -> np.ndarray | None:
-    padded = (samples >= min(one, other)) & (samples <= max(one, other))
+def _between(samples: np.ndarray, first: int, last: int) -> np.ndarray | None:
+    padded = (samples >= min(first, last)) & (samples <= max(first, last))
     return padded if padded.any() else None
 
 
 def _as_stored(value: int, dataset: Any) -> int | None:
-    """As the pixels hold it in the bits stored; None where they cannot."""
+    """The value as the pixels hold it in the bits stored; None where they cannot."""
     bits, is_signed = int(dataset.get("BitsStored", 16) or 16), _is_signed(dataset)
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
     if low <= value <= high:

@@ -1,4 +1,4 @@
-"""The raster of an image as text, to be compared with that of others of its series: its size, and the distance of its pixels."""
+"""An image's size and pixel spacing as text, to compare it with others of its series."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def raster_of(dataset: Any) -> str:
-    """`512 x 512 of 0.7 x 0.7 mm`: rows first, distances as far as they are given."""
+    """Size and pixel spacing as text, `512 x 512 of 0.7 x 0.7 mm`: rows first, spacing only where it is given."""
     size = f"{dataset.get('Rows')} x {dataset.get('Columns')}"
     try:
         row, column = (float(value) for value in dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing"))

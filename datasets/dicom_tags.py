@@ -25,11 +25,11 @@ SEQUENCES_READ = (
     "RealWorldValueMappingSequence",
 )
 PIXELS = 0x7FE0
-WITHOUT_WHICH_NOTHING_IS_READ = ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation")
+REQUIRED = ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation")
 
 
 def without_unreadable(dataset: Any) -> list[str]:
-    """Take out of the data set what cannot be read; the keywords of it, each once."""
+    """Remove elements that cannot be read from the data set; returns their keywords, each once."""
     left_out: list[str] = []
     for tag in list(dataset.keys()):
         if tag.group == PIXELS:
@@ -40,7 +40,7 @@ def without_unreadable(dataset: Any) -> list[str]:
             is_readable = _is_readable(element)
         except Exception:  # pydicom raises what it likes on a malformed value
             is_readable = False
-        if not is_readable and keyword not in WITHOUT_WHICH_NOTHING_IS_READ:
+        if not is_readable and keyword not in REQUIRED:
             del dataset[tag]
             left_out.append(keyword)
         elif is_readable and keyword in SEQUENCES_READ:
@@ -49,6 +49,7 @@ def without_unreadable(dataset: Any) -> list[str]:
 
 
 def note_of(left_out: list[str]) -> list[str]:
+    """A note that names the elements left out; empty where none were."""
     return [f"tags that cannot be read are left out: {', '.join(left_out)}"] if left_out else []
 
 
@@ -57,7 +58,7 @@ def _is_readable(element: Any) -> bool:
         return True
     value = element.value
     values = [value] if isinstance(value, str | int | float) or value is None else list(value)
-    return all(_is_number(each) for each in values)
+    return all(_is_number(number) for number in values)
 
 
 def _is_number(value: Any) -> bool:

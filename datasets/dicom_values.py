@@ -1,4 +1,4 @@
-"""From stored values to those that a modality means by them: LUT, rescale slope and intercept, scaling of doses.
+"""From stored values to modality values: LUT, rescale slope and intercept, scaling of doses.
 
 PS3.3 C.11.1, C.8.8.3 and C.7.6.16.2.11.
 """
@@ -13,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Values:
-    """value = slope * samples + intercept; `notes` on what is wrong with what the file says of them."""
+    """Modality values, slope * samples + intercept, with `notes` on rescale tags that cannot be used."""
 
     samples: np.ndarray
     slope: float = 1.0
@@ -22,7 +22,11 @@ class Values:
 
 
 def modality_values(samples: np.ndarray, dataset: Any, rescale: Any) -> Values:
-    """Arguments: rescale: what holds slope and intercept: a frame's functional group, or the data set."""
+    """Apply modality LUT, dose scaling or rescale tags to stored values.
+
+    Arguments:
+        rescale: what holds slope and intercept: a frame's functional group, or the data set.
+    """
     from pydicom.pixels import apply_modality_lut
 
     if dataset.get("ModalityLUTSequence"):
@@ -33,16 +37,16 @@ def modality_values(samples: np.ndarray, dataset: Any, rescale: Any) -> Values:
     if slope is None and intercept is None:
         return Values(samples=samples)
     if slope is None or intercept is None:
-        lacking = "RescaleSlope" if slope is None else "RescaleIntercept"
-        return Values(samples=samples, notes=[f"{lacking} is missing: values are as stored"])
+        missing = "RescaleSlope" if slope is None else "RescaleIntercept"
+        return Values(samples=samples, notes=[f"{missing} is missing: values are as stored"])
     if not np.isfinite([float(slope), float(intercept)]).all() or float(slope) == 0:
-        unusable = f"a rescale slope of {slope} and an intercept of {intercept} are none: values are as stored"
+        unusable = f"rescale slope {slope} and intercept {intercept} cannot be applied: values are as stored"
         return Values(samples=samples, notes=[unusable])
     return Values(samples=samples, slope=float(slope), intercept=float(intercept))
 
 
 def dose_scaling(dataset: Any) -> float | None:
-    """Of an RT dose: what its stored values are multiplied by; None where it says nothing usable."""
+    """The factor from stored values to dose (RT dose, DoseGridScaling); None where the file has no usable one."""
     scaling = dataset.get("DoseGridScaling")
     is_usable = (
         scaling is not None and not isinstance(scaling, str) and np.isfinite(float(scaling)) and float(scaling) > 0
@@ -51,7 +55,7 @@ def dose_scaling(dataset: Any) -> float | None:
 
 
 def has_other_mapping(mapped: Any, rescale: Any) -> bool:
-    """Whether a real-world value mapping asks for other values than the rescale gives.
+    """Whether a real-world value mapping gives other values than the rescale tags.
 
     Arguments:
         mapped: what may hold the mapping: a frame's functional groups, or the data set.
@@ -60,6 +64,6 @@ def has_other_mapping(mapped: Any, rescale: Any) -> bool:
         mapping = [item.get("RealWorldValueSlope", 1), item.get("RealWorldValueIntercept", 0)]
         rescaled = [rescale.get("RescaleSlope", 1), rescale.get("RescaleIntercept", 0)]
         is_table = item.get("RealWorldValueLUTData") is not None
-        if is_table or not np.allclose([float(each or 0) for each in mapping], [float(each or 0) for each in rescaled]):
+        if is_table or not np.allclose([float(v or 0) for v in mapping], [float(v or 0) for v in rescaled]):
             return True
     return False

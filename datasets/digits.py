@@ -11,7 +11,10 @@ from .corpora import Role, fetch
 
 
 def load_digits(role: Role) -> tuple[UInt8[np.ndarray, "n 1 28 28"], Int64[np.ndarray, "n"]]:
-    """Grey levels 0..255 and the digit each shows. Raises: UnreadableInput where the corpus cannot be fetched."""
+    """Grey levels 0..255 of the digits of one role, and the digit each shows.
+
+    Raises: UnreadableInput where the corpus cannot be fetched.
+    """
     from PIL import Image
 
     corpus = fetch("digits")

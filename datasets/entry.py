@@ -1,4 +1,4 @@
-"""One file of a source, before it is opened: its name, where its bytes are, and what is known about it."""
+"""One file of a source, before it is opened: its name, its location, and what its source declares about it."""
 
 from __future__ import annotations
 
@@ -47,12 +47,14 @@ class Entry:
 
     @property
     def identity(self) -> str:
-        """The name, with what a source says of the file where it says anything: another group makes another run."""
-        said = (self.group, self.label, self.role)
-        return self.name if said == (None, None, None) else "\t".join((self.name, *(each or "" for each in said)))
+        """The name, with group, label and role where any is set: another group makes another run."""
+        declared = (self.group, self.label, self.role)
+        if declared == (None, None, None):
+            return self.name
+        return "\t".join((self.name, *(value or "" for value in declared)))
 
     def open(self, limits: Limits) -> BinaryIO:
-        """The file's bytes, as a real file. Raises: UnreadableInput."""
+        """Open the file, or the archive member in memory, for reading. Raises: UnreadableInput."""
         if self.error is not None:
             raise self.error
         return self._open_file() if self.member is None else self._open_member(limits)
@@ -61,7 +63,7 @@ class Entry:
         file = open_regular(self.path)
         if self.inside is not None and not _lies_in(file, self.inside):
             file.close()
-            raise UnsafePath("a folder above it became a link out of the tree since it was listed")
+            raise UnsafePath("a folder above the file was replaced by a link out of the tree after it was listed")
         return file
 
     def _open_member(self, limits: Limits) -> BinaryIO:
@@ -73,7 +75,7 @@ class Entry:
                     raise CorruptFile("the archive member is encrypted; unpack it first")
                 limits.check_bytes(info.file_size)
                 if info.file_size > MAX_INFLATION * max(info.compress_size, 1):
-                    raise TooLarge(f"inflates {info.file_size} bytes from {info.compress_size}: an archive bomb")
+                    raise TooLarge(f"inflates from {info.compress_size} to {info.file_size} bytes: an archive bomb")
                 with archive.open(info) as member:
                     return _to_memory(member, info.file_size)
         except (OddPixelError, MemoryError):
@@ -83,7 +85,7 @@ class Entry:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file. Never waits on a pipe, never follows a link put there since it was listed.
+    """Open a regular file. Never waits on a pipe, never follows a link put there since the folder was listed.
 
     Raises: MissingFile, NotPermitted, UnsafePath.
     """
@@ -96,7 +98,7 @@ def open_regular(path: Path) -> BinaryIO:
         raise NotPermitted(f"may not be read ({error.strerror}); ask its owner for permission to read it") from error
     except OSError as error:
         if path.is_symlink():
-            raise UnsafePath("a link, put there after the folder was listed") from error
+            raise UnsafePath("the file was replaced by a link after the folder was listed") from error
         raise MissingFile(f"cannot be opened: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -105,7 +107,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def _lies_in(file: BinaryIO, folder: Path) -> bool:
-    """By the system's own name for what was opened, where it tells (Linux)."""
+    """Whether the opened file lies in the folder, by the system's own name for it (Linux); True where it has none."""
     try:
         return Path(os.readlink(f"/proc/self/fd/{file.fileno()}")).is_relative_to(folder)
     except OSError:

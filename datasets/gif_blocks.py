@@ -48,7 +48,7 @@ class GifFrame:
     data: bytes
 
     def indices(self) -> UInt8[np.ndarray, "h w"]:
-        """Raises: CorruptFile."""
+        """Decode the palette indices of the frame. Raises: CorruptFile."""
         import imagecodecs
 
         size = struct.pack("<HH", self.width, self.height)
@@ -63,10 +63,12 @@ class GifFrame:
 
 @dataclass(frozen=True, kw_only=True)
 class GifFile:
-    """Arguments:
-    width, height: of the canvas.
-    background: a colour of the file's palette; None without one.
-    notes: sentences on what the blocks lack.
+    """A parsed GIF: canvas size, frames in order, and what its blocks lack.
+
+    Arguments:
+        width, height: of the canvas.
+        background: a colour of the file's palette; None without one.
+        notes: sentences on what the blocks lack.
     """
 
     width: int
@@ -77,11 +79,12 @@ class GifFile:
 
     @property
     def has_grey_background(self) -> bool:
+        """Whether the background is grey, or there is none."""
         return self.background is None or len(set(self.background)) == 1
 
 
 def parse_gif(content: bytes) -> GifFile:
-    """Raises: CorruptFile, where no frame begins in it."""
+    """Parse the blocks of a GIF; picture data stay compressed. Raises: CorruptFile, where no frame begins in it."""
     parser = _Parser(content)
     width, height = parser.screen()
     notes = parser.blocks()
@@ -122,7 +125,7 @@ class _Parser:
         return width, height
 
     def blocks(self) -> list[str]:
-        """Takes up every frame; notes."""
+        """Collect every frame; returns notes."""
         try:
             while (kind := self._take(1)[0]) != TRAILER:
                 if kind == EXTENSION:
@@ -130,11 +133,11 @@ class _Parser:
                 elif kind == IMAGE:
                     self._image()
                 elif kind:  # stray zeros between blocks are harmless
-                    return [f"behind frame {len(self.frames)} of the GIF stands no block: what follows is not read"]
+                    return [f"no block follows frame {len(self.frames)} of the GIF: the rest of the file is not read"]
         except _CutShort:
             return ["the GIF has no end mark: it is cut short, and frames may be missing"]
-        behind = len(self.content[self.position :].strip(b"\0"))
-        return [f"{behind} bytes behind the GIF's end mark are not read"] if behind else []
+        num_trailing = len(self.content[self.position :].strip(b"\0"))
+        return [f"{num_trailing} bytes after the GIF's end mark are not read"] if num_trailing else []
 
     def _extension(self) -> None:
         label = self._take(1)[0]
@@ -173,7 +176,7 @@ class _Parser:
         return np.frombuffer(self._take(3 << (flags & TABLE_SIZE) + 1), np.uint8).reshape(-1, 3)
 
     def _sub_blocks(self) -> bytes:
-        """With the length before each, without the empty one at the end."""
+        """The sub-blocks with the length before each, without the empty one at the end."""
         begin = self.position
         while length := self._take(1)[0]:
             self._take(length)
@@ -189,11 +192,14 @@ class _Parser:
 
 
 def check_palette(frame: GifFrame, indices: np.ndarray) -> None:
-    """Raises: CorruptFile, UnsupportedEncoding."""
+    """Check that the frame has a palette and that it covers every visible index.
+
+    Raises: CorruptFile, UnsupportedEncoding.
+    """
     if frame.palette is None:
-        raise UnsupportedEncoding(
-            "a GIF without a palette: which colours its indices mean is not known; save it as PNG"
-        )
+        raise UnsupportedEncoding("the GIF has no palette, so the colours of its indices are unknown; save it as PNG")
     shown = indices if frame.transparent is None else indices[indices != frame.transparent]
     if shown.size and int(shown.max()) >= len(frame.palette):
-        raise CorruptFile(f"a pixel has colour {int(shown.max())} of a palette of {len(frame.palette)}; {GET_ANOTHER}")
+        raise CorruptFile(
+            f"a pixel has colour index {int(shown.max())}, the palette has {len(frame.palette)} colours; {GET_ANOTHER}"
+        )

@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 @cache
 def group_key() -> bytes:
-    """32 bytes or more."""
-    if given := os.environ.get("ODDPIXEL_GROUP_KEY"):
-        return given.encode()
+    """The secret key for group ids, 32 bytes or more."""
+    if key_text := os.environ.get("ODDPIXEL_GROUP_KEY"):
+        return key_text.encode()
     path = key_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

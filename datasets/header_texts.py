@@ -12,7 +12,10 @@ LONGEST = 300  # characters
 
 
 def header_texts(file: BinaryIO, keywords: Sequence[str]) -> dict[str, str]:
-    """Those that are there and not empty, printable and cut. Raises: CorruptFile."""
+    """Read the given elements of a DICOM header as printable text, bounded in length; empty ones are left out.
+
+    Raises: CorruptFile.
+    """
     import pydicom
 
     with warnings.catch_warnings():
@@ -23,7 +26,7 @@ def header_texts(file: BinaryIO, keywords: Sequence[str]) -> dict[str, str]:
         except MemoryError:
             raise
         except Exception as error:  # of a hostile file anything may come
-            raise CorruptFile(f"its header cannot be read: {type(error).__name__}") from error
+            raise CorruptFile(f"the DICOM header cannot be read: {type(error).__name__}") from error
 
 
 def _text(value: Any) -> str:

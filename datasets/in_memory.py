@@ -16,7 +16,9 @@ from .pillow_samples import frame_from_pillow
 
 
 def in_memory(item: Any, index: int) -> Image:
-    """Arguments:
+    """Convert an array or a Pillow image to an `Image`.
+
+    Arguments:
         item: `[h, w]` or `[h, w, 1 or 3]` of uint8, uint16 or floats in 0..1 (NaN: nothing there), or a Pillow image of any mode.
         index: its place among others, for its name.
 
@@ -57,8 +59,10 @@ def _of_array(array: np.ndarray, index: int) -> Frame:
     if array.dtype.kind == "f":
         real = array[np.isfinite(array)]
         if real.size and (real.min() < 0 or real.max() > 1):
-            raise UsageError(f"image {index} has values from {real.min():g} to {real.max():g}; floats lie in 0..1")
+            raise UsageError(
+                f"image {index} has values from {real.min():g} to {real.max():g}; floating-point values must lie in 0..1"
+            )
         return Frame(stored=stored, scale=1.0, bits=8, unit="display")
     raise UsageError(
-        f"image {index} is of {array.dtype}, which does not say what black and white are; give uint8, uint16 or floats in 0..1"
+        f"image {index} has type {array.dtype}, which does not define black and white; give uint8, uint16 or floats in 0..1"
     )

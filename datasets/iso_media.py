@@ -16,7 +16,7 @@ def brands(head: bytes) -> list[bytes] | None:
 
 
 def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, first byte and end of the content of each box from `start` to `end`."""
+    """Iterate over the boxes from `start` to `end`: name, and first byte and end of the content of each."""
     while start + 8 <= end:
         file.seek(start)
         size, name = struct.unpack(">I4s", file.read(8))
@@ -32,6 +32,7 @@ def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, in
 
 
 def content(file: BinaryIO, first: int, end: int) -> bytes:
+    """Read the bytes from `first` to `end`."""
     file.seek(first)
     return file.read(end - first)
 
@@ -41,7 +42,7 @@ def descend(file: BinaryIO, end: int, *path: bytes) -> Iterator[bytes]:
     spans = [(0, end)]
     for name in path:
         skip = 4 if name == b"meta" else 0
-        inner = [each for span in spans for each in boxes(file, *span) if each[0] == name]
+        inner = [box for span in spans for box in boxes(file, *span) if box[0] == name]
         spans = [(first + skip, last) for _, first, last in inner]
     for span in spans:
         yield content(file, *span)

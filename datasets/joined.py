@@ -1,4 +1,4 @@
-"""Two files as one: a decoder is handed one open file, and a NIfTI pair is two. Neither half is inflated for it.
+"""Two files as one: a decoder gets one open file, and a NIfTI pair is two. Neither half is inflated for it.
 
 MAGIC, length of the header file (8 bytes, little-endian), header file, voxel file
 """
@@ -17,7 +17,7 @@ BLOCK = 2**20
 
 
 def join(header: BinaryIO, voxels: BinaryIO) -> BinaryIO:
-    """In anonymous memory, never in the file system."""
+    """Join header and voxel files of a NIfTI pair into one, in anonymous memory, never in the file system."""
     memory: Any = (
         os.fdopen(os.memfd_create("pair", os.MFD_CLOEXEC), "w+b")
         if hasattr(os, "memfd_create")
@@ -37,7 +37,7 @@ def join(header: BinaryIO, voxels: BinaryIO) -> BinaryIO:
 
 
 def halves(file: BinaryIO) -> tuple[Part, Part] | None:
-    """The header file and the voxel file; None where the file is no joined pair."""
+    """The header file and the voxel file of a joined pair; None where the file is not one."""
     file.seek(0)
     head = file.read(len(MAGIC) + LENGTH.size)
     if not head.startswith(MAGIC) or len(head) < len(MAGIC) + LENGTH.size:
@@ -49,16 +49,18 @@ def halves(file: BinaryIO) -> tuple[Part, Part] | None:
 
 
 class Part:
-    """Some of a file's bytes, read as if they were a file."""
+    """A byte range of a file, read as if it were a file."""
 
     def __init__(self, file: BinaryIO, begin: int, end: int) -> None:
         self.file, self.begin, self.end, self.place = file, begin, end, 0
 
     @property
     def size(self) -> int:
+        """Length of the range in bytes."""
         return self.end - self.begin
 
     def read(self, size: int = -1) -> bytes:
+        """Read up to `size` bytes from the current position; all that are left where negative."""
         left = self.size - self.place
         self.file.seek(self.begin + self.place)
         content = self.file.read(left if size < 0 else min(size, left))
@@ -66,5 +68,6 @@ class Part:
         return content
 
     def seek(self, place: int) -> int:
+        """Move to a position counted from the beginning of the range."""
         self.place = place
         return place

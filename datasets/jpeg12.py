@@ -16,6 +16,7 @@ LABEL = "imagecodecs"
 
 
 def is_available(uid: str) -> bool:
+    """Whether imagecodecs can decode 12-bit JPEG here (pydicom's plugin interface)."""
     try:
         import imagecodecs
     except ImportError:
@@ -24,6 +25,7 @@ def is_available(uid: str) -> bool:
 
 
 def decode_frame(source: bytes, runner: Any) -> bytearray:
+    """Decode one frame to native bytes and tell pydicom their bits allocated (pydicom's plugin interface)."""
     import imagecodecs
 
     samples = imagecodecs.jpeg8_decode(source)
@@ -32,7 +34,7 @@ def decode_frame(source: bytes, runner: Any) -> bytearray:
 
 
 def register() -> None:
-    """Make pydicom try this decoder too. Calling it again changes nothing."""
+    """Register this decoder with pydicom. Calling it again changes nothing."""
     from pydicom.pixels import get_decoder
 
     with contextlib.suppress(ValueError):  # "already has a plugin named"

@@ -28,7 +28,7 @@ NOT_CHECKED = "the JPEG data could not be checked for damage"
 
 
 def check_jpeg(stream: bytes) -> list[str]:
-    """Notes on a stream whose data are whole.
+    """Check that the picture data of a JPEG stream are whole; returns notes.
 
     Raises: CorruptFile, where samples are missing or more data are there than the picture needs.
     """
@@ -69,15 +69,15 @@ def _probed(stream: bytes) -> list[str]:
         raise CorruptFile("the JPEG data are cut short: samples are missing; get an undamaged copy of the file")
     if _is_same(expected, _decoded(_last_bytes_changed(data))):
         raise CorruptFile(
-            "the JPEG data are damaged: the picture does not use all of them; get an undamaged copy of the file"
+            "the JPEG data are damaged: the image does not need all of them; get an undamaged copy of the file"
         )
     return []
 
 
 def _last_bytes_changed(data: bytes) -> bytes:
     """Two bytes, as the last one may be padding bits alone; neither becomes the beginning of a marker."""
-    kept = data.rstrip(b"\0\xff")
-    return kept[:-2] + bytes(0xBF if byte == 0xAA else byte ^ 0x55 for byte in kept[-2:])
+    entropy_coded = data.rstrip(b"\0\xff")
+    return entropy_coded[:-2] + bytes(0xBF if byte == 0xAA else byte ^ 0x55 for byte in entropy_coded[-2:])
 
 
 def _decoded(data: bytes) -> np.ndarray | None:
@@ -90,5 +90,5 @@ def _decoded(data: bytes) -> np.ndarray | None:
     return samples
 
 
-def _is_same(one: np.ndarray, other: np.ndarray | None) -> bool:
-    return other is not None and np.array_equal(one, other)
+def _is_same(expected: np.ndarray, samples: np.ndarray | None) -> bool:
+    return samples is not None and np.array_equal(expected, samples)

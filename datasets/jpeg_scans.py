@@ -22,9 +22,9 @@ def missing_scans(stream: bytes) -> list[str]:
             first, last = content[-3], content[-2]
             for component in content[1:-3:2]:
                 exact.get(component, set()).update(range(first, last + 1))
-    share = sum(len(each) for each in exact.values()) / (NUM_COEFFICIENTS * max(len(exact), 1))
+    share = sum(len(coefficients) for coefficients in exact.values()) / (NUM_COEFFICIENTS * max(len(exact), 1))
     if not exact or share >= 1:
         return []
     return [
-        f"the scans of the JPEG hold {share:.0%} of its coefficients in full: it is cut short, or was saved coarser"
+        f"the scans of the JPEG hold {share:.0%} of its coefficients in full: it is cut short, or was saved with less detail"
     ]

@@ -13,21 +13,21 @@ AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
 def without_metadata(stream: bytes) -> bytes:
-    """The stream without what precedes its first scan and is no part of the picture data."""
-    kept, position = [START_OF_IMAGE], len(START_OF_IMAGE)
+    """The stream without application segments and comments before its first scan."""
+    parts, position = [START_OF_IMAGE], len(START_OF_IMAGE)
     while stream[position : position + 1] == b"\xff" and (code := stream[position + 1 : position + 2]):
         if code[0] == START_OF_SCAN:
             break
         is_fill = code[0] == 0xFF
         end = position + (1 if is_fill else 2 + int.from_bytes(stream[position + 2 : position + 4], "big"))
         if not is_fill and code[0] not in METADATA:
-            kept.append(stream[position:end])
+            parts.append(stream[position:end])
         position = end
-    return b"".join(kept) + stream[position:]
+    return b"".join(parts) + stream[position:]
 
 
 def segments(stream: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and content of each; scans without their entropy-coded data."""
+    """Iterate over marker and content of each segment; scans come without their entropy-coded data."""
     position = len(START_OF_IMAGE)
     while position + 4 <= len(stream) and stream[position] == 0xFF and (code := stream[position + 1]) != END:
         if code == 0xFF:  # a fill byte

@@ -1,4 +1,4 @@
-"""What a JPEG XL codestream says of itself before its first frame (ISO/IEC 18181-1:2024, annexes C and D; bits, lowest first).
+"""The image header of a JPEG XL codestream (ISO/IEC 18181-1:2024, annexes C and D; lowest bits first).
 
 The decoder gives samples without their colour space, transparency or orientation, and only after it has allocated them.
 """
@@ -17,15 +17,17 @@ P3 = 11
 
 @dataclass(frozen=True, kw_only=True)
 class JpegXlHeader:
-    """Arguments:
-    width, height: as stored, before the orientation is applied.
-    bits: stored depth.
-    is_float: whether samples are real numbers.
-    has_alpha, is_premultiplied: of the first alpha channel.
-    num_other_channels: extra channels that are no alpha.
-    is_animated: whether it holds several frames.
-    primaries, transfer: code points of H.273 for what the decoder gives; 2 where unspecified.
-    has_unread_profile: whether the samples are in the space of an ICC profile that the decoder does not hand over.
+    """Size, depth, channels and colour space that a JPEG XL codestream declares.
+
+    Arguments:
+        width, height: as stored, before the orientation is applied.
+        bits: stored depth.
+        is_float: whether samples are real numbers.
+        has_alpha, is_premultiplied: of the first alpha channel.
+        num_other_channels: extra channels that are no alpha.
+        is_animated: whether it holds several frames.
+        primaries, transfer: code points of H.273 for what the decoder gives; 2 where unspecified.
+        has_unread_profile: whether the samples are in the space of an ICC profile that the decoder does not hand over.
     """
 
     width: int
@@ -43,7 +45,13 @@ class JpegXlHeader:
 
 
 def read_header(codestream: bytes) -> JpegXlHeader:
-    """Arguments: codestream: its beginning, with the signature FF 0A. Raises: CorruptFile."""
+    """Parse the image header of a JPEG XL codestream.
+
+    Arguments:
+        codestream: its beginning, with the signature FF 0A.
+
+    Raises: CorruptFile.
+    """
     bits = _Bits(codestream[2:])
     width, height = _size(bits)
     if bits.flag():  # everything else at its default
@@ -147,7 +155,7 @@ def _bit_depth(bits: _Bits) -> tuple[bool, int]:
 
 
 def _extra_channel(bits: _Bits) -> tuple[int, bool]:
-    """Its kind, and whether it is an alpha that colours are multiplied by."""
+    """The kind of an extra channel, and whether it is an alpha that colours are multiplied by."""
     if bits.flag():
         return ALPHA, False
     kind = bits.enum()

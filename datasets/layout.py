@@ -21,28 +21,32 @@ ELSEWHERE = "a mask, or outside of the layout"
 
 
 class Layout(ABC):
-    """A lister for places that begin with its prefix."""
+    """Base class of folder layouts: lists places that begin with `PREFIX:`."""
 
     prefix: ClassVar[str]
     expected: ClassVar[str]
 
     def accepts(self, place: str) -> bool:
+        """Whether the place begins with this layout's prefix."""
         return place.startswith(f"{self.prefix}:")
 
     def listing(self, place: str, reader: Reader) -> Listing:
-        """Raises: UsageError where nothing below the root is laid out so."""
+        """List the images below the root, with label, mask, group and role.
+
+        Raises: UsageError where no file lies as the layout expects.
+        """
         root = Path(place.removeprefix(f"{self.prefix}:"))
         if not root.is_dir():
-            raise UsageError(f"{place}: no folder {root}")
+            raise UsageError(f"{place}: the folder {root} does not exist")
         listed = walk(root, reader.follow_links)
         facts = self.facts(root, [Path(entry.name).parts for entry in listed.entries])
-        known = list(zip(listed.entries, facts, strict=True))
-        entries = tuple(replace(entry, **each) for entry, each in known if each is not None)
+        described = list(zip(listed.entries, facts, strict=True))
+        entries = tuple(replace(entry, **fields) for entry, fields in described if fields is not None)
         if not entries:
-            raise UsageError(f"{place}: none of its {len(known)} images lies as expected: {self.expected}")
-        elsewhere = tuple(LeftOut(entry.name, ELSEWHERE) for entry, each in known if each is None)
+            raise UsageError(f"{place}: none of its {len(described)} images matches the layout {self.expected}")
+        elsewhere = tuple(LeftOut(entry.name, ELSEWHERE) for entry, fields in described if fields is None)
         return Listing(entries, (*listed.left_out, *elsewhere), listed.notes)
 
     @abstractmethod
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:
-        """For each file, by the parts of its name: what is known (label, mask, group, role); None for what is no image."""
+        """Label, mask, group and role of each file, by the parts of its name; None for what is not an image."""

@@ -123,11 +123,11 @@ def _towards_other_texture(
     canvas: Canvas, detail: Pixels, body: Mask, rows: np.ndarray, columns: np.ndarray
 ) -> tuple[int, int]:
     """The move to where the detail's energy differs most from what is here, inside the body."""
-    here = float(detail[:, rows, columns].std())
+    own_contrast = float(detail[:, rows, columns].std())
 
     def differs(r: np.ndarray, c: np.ndarray) -> float:
-        there = float(detail[:, r, c].std())
-        return float(body[r, c].mean() > 0.9) * abs(np.log((there + 1e-6) / (here + 1e-6)))
+        contrast = float(detail[:, r, c].std())
+        return float(body[r, c].mean() > 0.9) * abs(np.log((contrast + 1e-6) / (own_contrast + 1e-6)))
 
     return _best_of(canvas, rows, columns, differs)
 
@@ -135,7 +135,7 @@ def _towards_other_texture(
 def _best_of(
     canvas: Canvas, rows: np.ndarray, columns: np.ndarray, worth: Callable[[np.ndarray, np.ndarray], float]
 ) -> tuple[int, int]:
-    """Of many random moves that keep the structure inside the image, the one worth most."""
+    """The best by `worth` of many random moves that keep the structure inside the image."""
     moves = [
         (
             int(canvas.random.integers(-rows.min(), canvas.height - rows.max())),

@@ -37,10 +37,11 @@ class Limits:
     jobs_per_worker: int = 5_000
 
     def as_json(self) -> dict[str, Any]:
+        """The caps as a JSON object."""
         return asdict(self)
 
     def check_size(self, width: int, height: int, frames: int = 1) -> None:
-        """Raises: TooLarge, naming the figure and the cap."""
+        """Check the pixels of one frame and the number of frames. Raises: TooLarge, naming the figure and the cap."""
         if width * height > self.max_pixels:
             raise TooLarge(
                 f"{width} x {height} is {width * height / 1e6:.0f} megapixels, over the cap of "
@@ -48,10 +49,12 @@ class Limits:
             )
         if frames > self.max_frames:
             raise TooLarge(
-                f"{frames} frames, over the cap of {self.max_frames}; raise max_frames if you trust this file"
+                f"the file has {frames} frames, over the cap of {self.max_frames}; raise max_frames if you trust this file"
             )
 
     def check_bytes(self, size: int) -> None:
-        """Raises: TooLarge."""
+        """Check the size of a file in bytes. Raises: TooLarge."""
         if size > self.max_file_bytes:
-            raise TooLarge(f"{size / 2**30:.1f} GiB, over the cap of {self.max_file_bytes / 2**30:.1f} GiB")
+            raise TooLarge(
+                f"the file has {size / 2**30:.1f} GiB, over the cap of {self.max_file_bytes / 2**30:.1f} GiB"
+            )

@@ -1,4 +1,4 @@
-"""What is found at a place: entries to read, and everything that is not read, with the reason. Nothing vanishes between the two.
+"""The files at a place: entries to read, and everything that is left out, with the reason. No file is lost between the two.
 
     listing = merged([lister.listing(place, reader) for place in places])
 
@@ -41,10 +41,12 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Listing:
-    """Arguments:
-    entries: to be read, in a stable order.
-    left_out: not to be read.
-    notes: what the user should know about the places themselves, a sentence each.
+    """The entries at one place or several, and the files that are left out.
+
+    Arguments:
+        entries: to be read, in a stable order.
+        left_out: not to be read.
+        notes: what the user should know about the places themselves, a sentence each.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -54,13 +56,13 @@ class Listing:
 
 def reasons(left_out: Iterable[LeftOut]) -> dict[str, int]:
     """How many files were left out for each reason, the most frequent first."""
-    return dict(Counter(each.reason for each in left_out).most_common())
+    return dict(Counter(file.reason for file in left_out).most_common())
 
 
 def merged(listings: Sequence[Listing]) -> Listing:
-    """One listing of several, every file once and under a name of its own."""
+    """Merge listings into one, with every file once and under a unique name."""
     unique, duplicates = _without_duplicates(_with_places(listings))
-    left_out = [each for listing in listings for each in listing.left_out]
+    left_out = [file for listing in listings for file in listing.left_out]
     notes = dict.fromkeys(note for listing in listings for note in listing.notes)
     return Listing(tuple(_with_unique_names(unique)), (*dict.fromkeys(left_out), *duplicates), tuple(notes))
 
@@ -76,9 +78,9 @@ def _with_places(listings: Sequence[Listing]) -> list[Entry]:
     for entry in (entry for listing in listings for entry in listing.entries):
         files.setdefault(entry.name, set()).add(_identity(entry))
     shared = {name for name, different in files.items() if len(different) > 1}
-    apart = [any(entry.name in shared for entry in each.entries) for each in listings]
+    apart = [any(entry.name in shared for entry in listing.entries) for listing in listings]
     depth = _depth(
-        [entry for each, is_apart in zip(listings, apart, strict=True) if is_apart for entry in each.entries]
+        [entry for listing, is_apart in zip(listings, apart, strict=True) if is_apart for entry in listing.entries]
     )
     entries: list[Entry] = []
     for listing, is_apart in zip(listings, apart, strict=True):
@@ -98,7 +100,7 @@ def _depth(entries: Sequence[Entry]) -> int:
 
 
 def _with_place(entry: Entry, depth: int) -> Entry:
-    """The entry's name behind so many folders of the place that it is relative to."""
+    """The entry with as many folders of its place in front of its name."""
     below = 1 if entry.member is not None else len(PurePosixPath(entry.name).parts)
     place = entry.path.parents[min(below, len(entry.path.parents)) - 1]
     folders = "/".join(file_name(part) for part in place.relative_to(place.anchor).parts[-depth:])
@@ -110,22 +112,22 @@ def _without_duplicates(entries: Sequence[Entry]) -> tuple[list[Entry], list[Lef
     duplicates: list[LeftOut] = []
     for entry in entries:
         key = _identity(entry)
-        if (known := first.get(key)) is None:
+        if (earlier := first.get(key)) is None:
             first[key] = entry
             continue
-        first[key] = _combined(known, entry)
-        duplicates.append(_duplicate(entry, known))
+        first[key] = _combined(earlier, entry)
+        duplicates.append(_duplicate(entry, earlier))
     return list(first.values()), duplicates
 
 
-def _duplicate(entry: Entry, known: Entry) -> LeftOut:
-    if len(files_of(known)) > 1 and os.path.realpath(entry.path) != os.path.realpath(known.path):
-        return LeftOut(entry.name, OTHER_HALF, f"read together with {known.name}")
-    return LeftOut(entry.name, "listed twice", f"the same file as {known.name}")
+def _duplicate(entry: Entry, earlier: Entry) -> LeftOut:
+    if len(files_of(earlier)) > 1 and os.path.realpath(entry.path) != os.path.realpath(earlier.path):
+        return LeftOut(entry.name, OTHER_HALF, f"read together with {earlier.name}")
+    return LeftOut(entry.name, "listed twice", f"the same file as {earlier.name}")
 
 
 def _identity(entry: Entry) -> Hashable:
-    """Of the bytes: equal for hard links, soft links, different spellings of one path, and both halves of a pair."""
+    """Identity of the bytes: equal for hard links, soft links, spellings of one path, and both halves of a pair."""
     if entry.error is not None and not is_linked_half(entry.path):  # it will not be opened, whatever it leads to
         return os.path.abspath(entry.path), entry.member
     path = files_of(entry)[0]
@@ -136,22 +138,22 @@ def _identity(entry: Entry) -> Hashable:
     return state.st_dev, state.st_ino, entry.member
 
 
-def _combined(known: Entry, again: Entry) -> Entry:
+def _combined(entry: Entry, duplicate: Entry) -> Entry:
     """What either says of the file; an error where they contradict each other."""
     for name in DECLARED:
-        one, other = getattr(known, name), getattr(again, name)
-        if one is None:
-            known = replace(known, **{name: other})
-        elif other is not None and one != other and known.error is None:
-            known = replace(
-                known,
-                error=Contradiction(f"listed twice, with {name} {one!r} and {name} {other!r}; keep the right one"),
+        first, second = getattr(entry, name), getattr(duplicate, name)
+        if first is None:
+            entry = replace(entry, **{name: second})
+        elif second is not None and first != second and entry.error is None:
+            entry = replace(
+                entry,
+                error=Contradiction(f"listed twice, with {name} {first!r} and {name} {second!r}; keep the right one"),
             )
-    return known
+    return entry
 
 
 def _with_unique_names(entries: Sequence[Entry]) -> list[Entry]:
-    """Two places may hold files of the same relative name: the later ones get their folder in front, or a number behind."""
+    """Make names unique: where places share a relative name, later ones get their folder in front, or a number after."""
     seen: set[str] = set()
     unique = []
     files = {entry.name for entry in entries}

@@ -1,4 +1,4 @@
-"""C2PA manifests, verified offline (C2PA 2.2, clause 15): who signed a file, whether it changed since, what it says of itself.
+"""C2PA manifests, verified offline (C2PA 2.2, clause 15): who signed a file, whether it changed since, what it declares.
 
     read_manifest(file, "JPEG", anchors)["state"]  # "trusted", "valid", "invalid", "absent", ...
 
@@ -38,7 +38,7 @@ OFFLINE = {
 
 
 def read_manifest(file: BinaryIO, container: str, anchors: str | None) -> dict[str, Any]:
-    """Never raises on a file's content.
+    """Read and verify a file's C2PA manifest. Never raises on a file's content.
 
     Arguments:
         file: read from its beginning; left anywhere.
@@ -84,10 +84,10 @@ def _trust(anchors: str | None) -> dict[str, Any]:
     return {} if anchors is None else {"trust": {"user_anchors": anchors}}
 
 
-def _answer(state: str, **found: Any) -> dict[str, Any]:
+def _answer(state: str, **fields: Any) -> dict[str, Any]:
     texts = dict.fromkeys(("issuer", "title", "generator", "signed_at"))
     lists = ("actions", "agents", "source_types", "component_source_types", "failures", "notes")
-    return {"state": state} | texts | {name: [] for name in lists} | found
+    return {"state": state} | texts | {name: [] for name in lists} | fields
 
 
 def _described(store: dict[str, Any]) -> dict[str, Any]:
@@ -96,14 +96,14 @@ def _described(store: dict[str, Any]) -> dict[str, Any]:
     active = _dict(manifests.get(line[0])) if line else {}
     signature, (own, placed) = _dict(active.get("signature_info")), _declared(manifests, line)
     tool = next(iter(_dicts(active.get("claim_generator_info"))), {"name": active.get("claim_generator")})
-    done = list(_actions(active))
+    own_actions = list(_actions(active))
     return _answer(
         STATES.get(str(store.get("validation_state")), "invalid"),
         issuer=_text(signature.get("issuer")),
         title=_text(active.get("title")),
         generator=_text(" ".join(part for part in (tool.get("name"), tool.get("version")) if isinstance(part, str))),
         signed_at=_text(signature.get("time")),
-        actions=_texts(action.get("action") for action in done),
+        actions=_texts(action.get("action") for action in own_actions),
         agents=_texts(_agent(action) for label in line for action in _actions(_dict(manifests[label]))),
         source_types=_texts(own),
         component_source_types=_texts(placed),
@@ -113,8 +113,10 @@ def _described(store: dict[str, Any]) -> dict[str, Any]:
 
 
 def _lineage(manifests: dict[str, Any], active: Any) -> list[str]:
-    """The active manifest, then those of the files that it was derived from: where an editor saves a generated picture, its
-    manifest says "opened", and the one behind it "generated"."""
+    """The active manifest, then those of the files that it was derived from.
+
+    Where an editor saves a generated picture, its manifest says "opened", and the one behind it "generated".
+    """
     line = [active] if active in manifests else []
     for label in line:  # grows
         for ingredient in _dicts(_dict(manifests[label]).get("ingredients")):
@@ -135,7 +137,7 @@ def _declared(manifests: dict[str, Any], line: list[str]) -> tuple[list[Any], li
     """Digital source types: of the file and of what it was derived from; of everything else that went into it."""
     own: list[Any] = []
     placed: list[Any] = []
-    for label in [*line, *(each for each in manifests if each not in line)]:
+    for label in [*line, *(unrelated for unrelated in manifests if unrelated not in line)]:
         manifest, is_own = _dict(manifests[label]), label in line
         (own if is_own else placed).extend(action.get("digitalSourceType") for action in _actions(manifest))
         for ingredient in _dicts(manifest.get("ingredients")):  # one without a manifest can carry its type itself
@@ -163,7 +165,7 @@ def _dict(value: Any) -> dict[str, Any]:
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _texts(values: Iterable[Any]) -> list[str]:

@@ -15,7 +15,7 @@ LARGEST = float(np.finfo(np.float32).max)  # pixels become float32
 
 
 def without_values_masked(frame: Frame) -> Frame:
-    """The frame with NaN, infinities and values beyond float32 masked too, and a note of how many.
+    """The frame with NaN, infinities and values beyond float32 masked too, and a note on how many.
 
     Raises: NoPixels where all of it is masked.
     """
@@ -32,7 +32,7 @@ def without_values_masked(frame: Frame) -> Frame:
         return replace(frame, masked=None)
     if masked.all():
         raise NoPixels(
-            "no pixel of it holds a value: all are padding, nodata, NaN, infinite, beyond float32 or not in the file"
+            "no pixel holds a value: all are padding, nodata, NaN, infinite, beyond float32 or not in the file"
         )
     count = int(masked.sum())
     reasons = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
@@ -48,7 +48,7 @@ def without_values_masked(frame: Frame) -> Frame:
 
 
 def equal_to(stored: Shaped[np.ndarray, "h w *c"], value: float) -> Bool[np.ndarray, "h w"] | None:
-    """Where every channel holds this value, compared in the samples' own type; None where it cannot occur in them."""
+    """Where every channel holds this value, compared in the samples' own type; None where that type cannot hold it."""
     if stored.dtype.kind in "ui" and not (float(value).is_integer() and _holds(stored.dtype, int(value))):
         return None
     with np.errstate(over="ignore"):
@@ -66,10 +66,10 @@ def _holds(dtype: np.dtype, value: int) -> bool:
 
 
 def _somewhere(samples: Bool[np.ndarray, "h w *c"]) -> Bool[np.ndarray, "h w"]:
-    """In any channel."""
+    """Where any channel is True."""
     return samples if samples.ndim == 2 else np.any(samples, axis=2)
 
 
 def _everywhere(samples: Bool[np.ndarray, "h w *c"]) -> Bool[np.ndarray, "h w"]:
-    """In every channel."""
+    """Where every channel is True."""
     return samples if samples.ndim == 2 else np.all(samples, axis=2)

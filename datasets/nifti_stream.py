@@ -1,4 +1,4 @@
-"""The bytes of a NIfTI file, or of one half of a pair, inflated where they are gzipped, within what gzip can honestly hold."""
+"""The bytes of a NIfTI file, or of one half of a pair: inflated where gzipped, within what gzip can hold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ BLOCK = 2**20
 
 
 class Stream:
-    """Arguments: file: read from its beginning."""
+    """The bytes of a NIfTI file, inflated where it is gzipped.
+
+    Arguments:
+        file: read from its beginning.
+    """
 
     def __init__(self, file: Any) -> None:
         file.seek(0)
@@ -25,20 +29,20 @@ class Stream:
         self.head, self.num_read = b"", 0
 
     def read(self, size: int) -> bytes:
-        """The first bytes; they are part of what `read_first` returns."""
+        """Read the first bytes; `read_first` returns them again."""
         self.head = self.stream.read(size)
         return self.head
 
     def read_first(self, size: int) -> bytes:
-        """So many bytes from the beginning, or all there are. Raises: TooLarge, before anything is inflated."""
+        """Read this many bytes from the beginning, or all there are. Raises: TooLarge, before anything is inflated."""
         if self.is_gzipped and size > MAX_INFLATION * self.stored_size:
-            raise TooLarge(f"it declares {size} bytes out of {self.stored_size} gzipped ones, more than gzip can hold")
+            raise TooLarge(f"the header declares {size} bytes, more than {self.stored_size} gzipped bytes can hold")
         content = self.head + self.stream.read(max(size - len(self.head), 0))
         self.num_read = min(len(content), size)
         return bytes(content[:size])
 
     def count_rest(self, most: int) -> int:
-        """How many bytes follow. gzip checks a member's checksum behind its last byte only.
+        """Count the bytes that follow. gzip checks a member's checksum only after its last byte.
 
         Raises: TooLarge, above `most` to be inflated; OSError, EOFError, zlib.error.
         """

@@ -24,14 +24,14 @@ LARGEST_HEADER = 2**16  # bytes of a header file
 
 
 def files_of(entry: Entry) -> tuple[Path, ...]:
-    """Every file that the entry is read from: of a pair the header first, then the voxels."""
+    """Every file that the entry is read from: of a pair, the header first, then the voxels."""
     if entry.member is None and (pair := _pair(entry.path)) is not None:
         return pair
     return (entry.path,)
 
 
 def lacks_other_half(path: Path) -> bool:
-    """Whether this is the header of a pair without its voxels; or a file called as voxels are, without its header."""
+    """Whether this is one half of a NIfTI pair, by header or suffix, without the other half beside it."""
     name = path.name.lower()
     if name.endswith(VOXELS):
         return _beside(path, HEADERS) is None
@@ -39,7 +39,7 @@ def lacks_other_half(path: Path) -> bool:
 
 
 def is_linked_half(path: Path) -> bool:
-    """Whether this is one half of a pair, and a link: it is not followed, and the pair is one row that says so."""
+    """Whether this is one half of a pair, and a link: it is not followed, and the pair is one error row."""
     return path.is_symlink() and _pair(path) is not None
 
 
@@ -62,7 +62,7 @@ def _is_pair_header(path: Path) -> bool:
 
 
 def open_whole(entry: Entry, limits: Limits) -> BinaryIO:
-    """The entry's bytes; of either half of a pair, both. Raises: UnreadableInput."""
+    """Open the entry for reading; either half of a pair opens both, joined. Raises: UnreadableInput."""
     file = entry.open(limits)
     name = (entry.member or entry.path.name).lower()
     if not name.endswith((*HEADERS, *VOXELS)):
@@ -78,14 +78,14 @@ def open_whole(entry: Entry, limits: Limits) -> BinaryIO:
     voxels = _beside(entry.path, VOXELS) if entry.member is None else None
     if voxels is None:
         file.close()
-        raise MissingFile(f"{name} is the header of a pair, and no file with its voxels (.img) lies beside it")
+        raise MissingFile(f"{name} is the header of a pair, but its voxel file (.img) does not lie beside it")
     with file, _open_half(voxels) as second:
         _check_sizes(file, second, limits)
         return join(file, second)
 
 
 def _open_half(path: Path) -> BinaryIO:
-    """Raises: UnreadableInput, also for a link: it may lead out of what the user named."""
+    """Open one half of a pair. Raises: UnreadableInput, also for a link: it may lead out of what the user named."""
     if path.is_symlink():
         raise UnsafePath(
             f"the other half of the pair, {path.name!r}, is a link and is not followed; put the file itself there"
@@ -115,7 +115,7 @@ def _is_paired(file: BinaryIO) -> bool:
 
 
 def _check_sizes(header: BinaryIO, voxels: BinaryIO, limits: Limits) -> None:
-    """Raises: TooLarge."""
+    """Check the sizes of both files. Raises: TooLarge."""
     sizes = [os.fstat(file.fileno()).st_size for file in (header, voxels)]
     if sizes[0] > LARGEST_HEADER:
         raise TooLarge(f"the header of the pair has {sizes[0]} bytes, over the cap of {LARGEST_HEADER}")

@@ -1,4 +1,4 @@
-"""What a Pillow image stores, as `Samples`: whatever its mode, with its transparency, profile and orientation.
+"""The stored samples of a Pillow image in any mode, with its transparency, profile and orientation.
 
 Pillow's own modes say less than files do: `P` holds indices, `I;16` grey of 16 bits, `I` whole numbers, `F` real ones.
 """
@@ -20,7 +20,7 @@ DIRECT = ("L", "LA", "RGB", "RGBA", "CMYK")
 
 
 def frame_from_pillow(picture: Any, *, stored: bool = False, bits: int = 8) -> Frame:
-    """The current frame, brought to grey or sRGB and upright; `stored`: as the file has it.
+    """The current frame of a Pillow image, in grey or sRGB and upright; with `stored`, as the file has it.
 
     Arguments:
         bits: of grey samples that Pillow stretched over 8.
@@ -34,28 +34,28 @@ def frame_from_pillow(picture: Any, *, stored: bool = False, bits: int = 8) -> F
 
 
 def samples_from_pillow(picture: Any, bits: int = 8) -> Samples:
-    """Of a picture in any mode of the display. Raises: UnsupportedEncoding."""
+    """The samples of a Pillow image in any display mode. Raises: UnsupportedEncoding."""
     profile = picture.info.get("icc_profile") if picture.mode != "LAB" else None  # Lab is converted without one
-    about: dict[str, Any] = {"profile": profile, "orientation": orientation_of(picture)}
+    attributes: dict[str, Any] = {"profile": profile, "orientation": orientation_of(picture)}
     picture = _with_spread_key(picture, bits)
     if picture.mode == "1" and "transparency" not in picture.info:
-        return Samples(values=np.asarray(picture).astype(np.uint8), bits=1, **about)
+        return Samples(values=np.asarray(picture).astype(np.uint8), bits=1, **attributes)
     if picture.mode in DEEP_GREY:
         values, alpha = _with_key(np.asarray(picture).astype(np.uint16), picture.info.get("transparency"))
-        return Samples(values=values, bits=16, alpha=alpha, **about)
+        return Samples(values=values, bits=16, alpha=alpha, **attributes)
     picture, converted = _direct(picture)
-    if picture.mode != "CMYK" or about["profile"] is None:
+    if picture.mode != "CMYK" or attributes["profile"] is None:
         picture, converted = _without_inks(picture, converted)
     alpha = "straight" if picture.mode in ("LA", "RGBA") else "none"
     meta = {} if converted is None else {"converted_from": converted}
     values, depth = np.asarray(picture), 8
     if picture.mode == "L" and bits < 8:  # Pillow spreads them over 0..255
         values, depth = values // (255 // (2**bits - 1)), bits
-    return Samples(values=values, bits=depth, alpha=alpha, meta=meta, **about)  # type: ignore[arg-type]
+    return Samples(values=values, bits=depth, alpha=alpha, meta=meta, **attributes)  # type: ignore[arg-type]
 
 
 def orientation_of(picture: Any) -> int:
-    """1..8; 1 where the file has no orientation or an invalid one."""
+    """The EXIF orientation, 1..8; 1 where the file has none or an invalid one."""
     try:
         value = int(picture.getexif().get(ORIENTATION, 1))
     except Exception:  # a broken EXIF block does not make the pixels unreadable
@@ -74,7 +74,7 @@ def _with_spread_key(picture: Any, bits: int) -> Any:
 
 
 def _direct(picture: Any) -> tuple[Any, str | None]:
-    """In one of the modes that hold colours as they are, palettes looked up; and from which mode it was converted."""
+    """The picture in a mode that holds colours directly, palettes looked up, and the mode it was converted from."""
     has_key = "transparency" in picture.info
     if picture.mode in ("P", "PA"):
         return picture.convert("RGBA" if has_key or picture.mode == "PA" else "RGB"), None
@@ -87,7 +87,7 @@ def _direct(picture: Any) -> tuple[Any, str | None]:
     try:
         return picture.convert("RGB"), picture.mode
     except (ValueError, OSError) as error:
-        raise UnsupportedEncoding(f"pixels of mode {picture.mode}, which cannot be brought to RGB: {error}") from error
+        raise UnsupportedEncoding(f"pixels of mode {picture.mode} cannot be converted to RGB: {error}") from error
 
 
 def _without_inks(picture: Any, converted: str | None) -> tuple[Any, str | None]:

@@ -30,9 +30,11 @@ Mask = Bool[np.ndarray, "h w"]
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """Arguments:
-    image: as it is now; same group as before, so that both fall on one side of every split.
-    mask: True where something was done. Outside, pixels are as they were, but for kinds that recompress all of it.
+    """An image with a planted anomaly, and the exact mask of where it is.
+
+    Arguments:
+        image: as it is now; same group as before, so that both fall on one side of every split.
+        mask: True where something was done. Outside, pixels are as they were, but for kinds that recompress all of it.
     """
 
     image: Image
@@ -44,7 +46,7 @@ class Planted:
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """What a kind works on.
+    """What a kind of planting works on: an image, a source of randomness, and how much to change.
 
     Arguments:
         image: never changed; start from `copy()`.
@@ -64,23 +66,26 @@ class Canvas:
 
     @property
     def height(self) -> int:
+        """Height of the image in pixels."""
         return self.image.pixels.shape[1]
 
     @property
     def width(self) -> int:
+        """Width of the image in pixels."""
         return self.image.pixels.shape[2]
 
     @property
     def span(self) -> float:
-        """From the 1st to the 99th percentile: the unit for contrasts, whatever the image's own unit."""
+        """Distance of the 1st and 99th percentile: the unit for contrasts, whatever the image's own unit."""
         return self.span_of(np.ones((self.height, self.width), bool))
 
     def span_of(self, where: Mask) -> float:
-        """The same of a part, at least one stored step."""
+        """The same within a mask; at least one quantum."""
         low, high = np.percentile(self.image.pixels[:, where], (1, 99))
         return float(max(high - low, self.image.quantum))
 
     def copy(self) -> Pixels:
+        """A copy of the image's pixels to change."""
         return self.image.pixels.copy()
 
     def blob(self, size: float, within: Mask | None = None) -> Mask:
@@ -111,14 +116,14 @@ class Canvas:
         return float(row), float(column)
 
     def body(self) -> Mask:
-        """Where the object is, by Otsu's threshold, a little away from its edge."""
+        """Mask of the object by Otsu's threshold, eroded a little from its edge."""
         from scipy.ndimage import binary_erosion
         from skimage.filters import threshold_otsu
 
         grey = self.image.pixels.mean(0)
-        found = grey > threshold_otsu(grey) if grey.min() < grey.max() else np.ones_like(grey, bool)
-        shrunk: Mask = binary_erosion(found, iterations=max(min(grey.shape) // 40, 1))
-        return shrunk if shrunk.any() else found
+        foreground = grey > threshold_otsu(grey) if grey.min() < grey.max() else np.ones_like(grey, bool)
+        shrunk: Mask = binary_erosion(foreground, iterations=max(min(grey.shape) // 40, 1))
+        return shrunk if shrunk.any() else foreground
 
 
 Kind = Callable[[Canvas], tuple[np.ndarray, Mask]]
@@ -126,13 +131,13 @@ Kind = Callable[[Canvas], tuple[np.ndarray, Mask]]
 
 @cache
 def kinds() -> dict[str, Kind]:
-    """Every kind of planted anomaly by its name."""
+    """Every kind of planted anomaly, by name."""
     return {name: kind for family in FAMILIES for name, kind in _family(family).items()}
 
 
 def _family(family: str) -> dict[str, Kind]:
-    found: dict[str, Kind] = import_module(f"{__package__}.{family}").KINDS
-    return found
+    family_kinds: dict[str, Kind] = import_module(f"{__package__}.{family}").KINDS
+    return family_kinds
 
 
 def plant(
@@ -145,7 +150,7 @@ def plant(
     region: Mask | None = None,
     size: float = 1.0,
 ) -> Planted:
-    """Do it. The result lies on the image's own grid of stored values, `display` images in 0..1.
+    """Plant an anomaly. The result lies on the image's own grid of stored values, `display` images in 0..1.
 
     Arguments:
         strength: 0 (nothing, or next to nothing) to 1.
@@ -156,15 +161,17 @@ def plant(
     Raises: UsageError, InvalidImage.
     """
     if kind not in kinds():
-        raise UsageError(f"no planted anomaly {kind!r}; there are {', '.join(kinds())}")
+        raise UsageError(f"unknown planted anomaly {kind!r}; choose one of {', '.join(kinds())}")
     if not 0 <= strength <= 1:
-        raise UsageError(f"strength {strength}: give a number from 0 to 1")
+        raise UsageError(f"the strength must lie from 0 to 1, got {strength}")
     if not 0.1 <= size <= 10:
-        raise UsageError(f"size {size}: give a factor from 0.1 to 10")
+        raise UsageError(f"the size must lie from 0.1 to 10, got {size}")
     if min(image.pixels.shape[1:]) < SMALLEST_SIDE:
-        raise InvalidImage(f"{image.source} is {image.pixels.shape[1:]}; planting needs {SMALLEST_SIDE} pixels a side")
+        raise InvalidImage(
+            f"{image.source} has size {image.pixels.shape[1:]}; planting needs {SMALLEST_SIDE} pixels a side"
+        )
     if region is not None and region.shape != image.pixels.shape[1:]:
-        raise InvalidImage(f"a region of {region.shape} for an image of {image.pixels.shape[1:]}")
+        raise InvalidImage(f"the region has shape {region.shape}, the image {image.pixels.shape[1:]}")
     canvas = Canvas(image, np.random.default_rng(seed), strength, donor, region, size)
     pixels, mask = kinds()[kind](canvas)
     pixels = _stored(pixels, image)
@@ -172,19 +179,19 @@ def plant(
 
 
 def bounded(effect: Float[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
-    """Without the faint tails of a soft-edged effect: a mask is to show what can be seen, not a grey level far away."""
+    """Cut off the faint tails of a soft-edged effect: a mask shows what can be seen, not a grey level far away."""
     return np.where(np.abs(effect) < 0.05 * np.abs(effect).max(), 0, effect).astype(np.float32)
 
 
 def changed(canvas: Canvas, pixels: np.ndarray) -> Mask:
-    """Where a soft-edged change is still there after rounding to the stored grid."""
+    """Mask of pixels that a soft-edged effect still changes after rounding to the stored grid."""
     difference = np.abs(_stored(pixels, canvas.image) - canvas.image.pixels).max(0)
     mask: Mask = difference > canvas.image.quantum / 2
     return mask
 
 
 def _stored(pixels: np.ndarray, image: Image) -> Pixels:
-    """On the grid of stored values; a sample that rounds to where it was stays exactly what it was."""
+    """Snap to the grid of stored values; a sample that rounds to its old value keeps it exactly."""
     step = np.float32(image.quantum)
     moved = np.rint((pixels - image.pixels) / step)
     if image.unit == "display":

@@ -1,4 +1,4 @@
-"""What the chunks before the picture data of a PNG say of its samples (PNG 3, 5.4, 11.2 and 11.3).
+"""What the chunks before the picture data of a PNG declare about its samples (PNG 3, 5.4, 11.2 and 11.3).
 
     header = read_header(file)
     header.depth, header.significant, header.num_colours
@@ -28,12 +28,14 @@ SAME_PRIMARY = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class PngHeader:
-    """Arguments:
-    depth: of the samples; of a palette, that of its entries.
-    significant: bits of the colours that the writer declares to hold information.
-    num_colours: of the palette; None where the samples are no indices.
-    code_points: primaries and transfer (ITU-T H.273); they win over a profile.
-    primaries: white, red, green and blue, x and y of each.
+    """Depth, palette and colour space that the chunks of a PNG declare.
+
+    Arguments:
+        depth: of the samples; of a palette, that of its entries.
+        significant: bits of the colours that the writer declares to hold information.
+        num_colours: of the palette; None where the samples are no indices.
+        code_points: primaries and transfer (ITU-T H.273); they win over a profile.
+        primaries: white, red, green and blue, x and y of each.
     """
 
     depth: int = 8
@@ -45,11 +47,12 @@ class PngHeader:
 
     @property
     def has_other_primaries(self) -> bool:
+        """Whether the declared primaries are not those of sRGB."""
         return not np.allclose(self.primaries, SRGB_PRIMARIES, atol=SAME_PRIMARY)
 
 
 def read_header(file: BinaryIO) -> PngHeader:
-    """Raises: CorruptFile, UnsupportedEncoding."""
+    """Parse the chunks before the picture data. Raises: CorruptFile, UnsupportedEncoding."""
     chunks = dict(_chunks(file))
     _check_critical(chunks)
     image, significant, primaries = (chunks.get(name, b"") for name in (b"IHDR", b"sBIT", b"cHRM"))
@@ -71,10 +74,11 @@ def read_header(file: BinaryIO) -> PngHeader:
 
 
 def check_indices(indices: np.ndarray, num_colours: int) -> None:
-    """Raises: CorruptFile, where an index of a pixel lies outside of the palette (PNG 3, 11.2.2; decoders show black)."""
+    """Check that the palette covers every index (PNG 3, 11.2.2; decoders show black). Raises: CorruptFile."""
     if int(indices.max()) >= num_colours:
         raise CorruptFile(
-            f"a pixel has colour {int(indices.max())} of a palette of {num_colours}; get an undamaged copy of the file"
+            f"a pixel has colour index {int(indices.max())}, the palette has {num_colours} colours; get an undamaged copy of "
+            "the file"
         )
 
 
@@ -103,25 +107,25 @@ def _check_critical(chunks: dict[bytes, bytes]) -> None:
     for name in chunks:
         if name[:1].isupper() and name not in KNOWN_CRITICAL:
             raise UnsupportedEncoding(
-                f"a PNG with the critical chunk {name.decode('latin-1')}, which is not part of the standard: what its samples "
-                "mean is not known; save it again as a standard PNG"
+                f"the PNG has the critical chunk {name.decode('latin-1')}, which is not in the standard, so the meaning of its "
+                "samples is unknown; save it again as a standard PNG"
             )
 
 
 def _code_points(content: bytes) -> tuple[int, int] | None:
-    """Raises: UnsupportedEncoding."""
+    """Primaries and transfer of a cICP chunk. Raises: UnsupportedEncoding."""
     if len(content) != 4:
         return None
     if content[2] != IDENTITY or content[3] != FULL_RANGE:
         raise UnsupportedEncoding(
-            f"a PNG whose cICP chunk declares matrix {content[2]} and range {content[3]}: only RGB of the full range (0 and 1) "
-            "is read; save it as such"
+            f"the PNG's cICP chunk declares matrix {content[2]} and range {content[3]}, but only full-range RGB (0 and 1) is "
+            "supported; save it as such"
         )
     return content[0], content[1]
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Those before the picture data; of long ones only the name."""
+    """Yield the chunks before the picture data; of long ones only the name."""
     position = 8
     while True:
         file.seek(position)

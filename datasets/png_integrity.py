@@ -26,7 +26,7 @@ GET_ANOTHER = "get an undamaged copy of the file"
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What the image header says (PNG 3, 11.2.1)."""
+    """Size and depth that the image header declares (PNG 3, 11.2.1)."""
 
     width: int
     height: int
@@ -41,7 +41,7 @@ class Layout:
 
 
 def check_png(file: BinaryIO) -> list[str]:
-    """Notes on a file whose picture data are whole, those of every frame. Raises: CorruptFile."""
+    """Check the picture data of every frame; returns notes. Raises: CorruptFile where they are damaged or cut short."""
     read = _read(file)
     if not read.pictures:
         raise CorruptFile(f"the PNG has no picture data; {GET_ANOTHER}")
@@ -54,9 +54,11 @@ def check_png(file: BinaryIO) -> list[str]:
 
 @dataclass
 class _Read:
-    """Arguments:
-    num_frames: of an animation, that are there; a picture of another use may precede them.
-    num_declared: by the animation control chunk, which counts only before the picture data.
+    """Picture data of every frame, and how many frames there are.
+
+    Arguments:
+        num_frames: of an animation, that are there; a picture of another use may precede them.
+        num_declared: by the animation control chunk, which counts only before the picture data.
     """
 
     pictures: list[Inflated] = field(default_factory=list)
@@ -65,7 +67,7 @@ class _Read:
 
 
 def _read(file: BinaryIO) -> _Read:
-    """Raises: CorruptFile."""
+    """Inflate the picture data of every frame. Raises: CorruptFile."""
     layout, read = None, _Read()
     for name, content in _chunks(file):
         if name == HEADER:
@@ -97,7 +99,7 @@ class Inflated:
         self.stream = zlib.decompressobj()
 
     def add(self, data: bytes) -> None:
-        """Raises: CorruptFile."""
+        """Inflate and count the next block of compressed data. Raises: CorruptFile."""
         while data and not self.stream.eof and self.num_bytes <= self.num_expected:
             try:
                 block = self.stream.decompress(data, BLOCK)
@@ -134,7 +136,7 @@ def _layout(content: bytes) -> Layout:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Those that make up pictures, their checksums verified. Raises: CorruptFile."""
+    """Yield the chunks that make up pictures, their checksums verified. Raises: CorruptFile."""
     position = SIGNATURE_BYTES
     while True:
         file.seek(position)
@@ -148,7 +150,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         content, checksum = file.read(length), file.read(4)
         if len(checksum) == 4 and struct.pack(">I", zlib.crc32(content, zlib.crc32(name))) != checksum:
             raise CorruptFile(
-                f"the checksum of the PNG's chunk {name.decode()} does not fit its content; {GET_ANOTHER}"
+                f"the checksum of the PNG's chunk {name.decode()} does not match its content; {GET_ANOTHER}"
             )
         yield name, content
 

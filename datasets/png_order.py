@@ -1,6 +1,6 @@
-"""Which chunks a PNG has, and where they stand (PNG 3, 5.6 and 11.2.1): decoders differ on files that break these rules.
+"""Presence and order of the chunks of a PNG (PNG 3, 5.6 and 11.2.1): decoders differ on files that break these rules.
 
-libpng ignores a palette, a profile or a transparent colour behind the picture data, Pillow applies it; neither minds a lost end.
+libpng ignores a palette, a profile or a transparent colour after the picture data, Pillow applies it; neither minds a lost end.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ GET_ANOTHER = "get an undamaged copy of the file"
 
 
 def check_image_header(file: BinaryIO) -> None:
-    """Raises: CorruptFile, UnsupportedEncoding, where it has a value that the standard does not define."""
+    """Check that the file begins with a valid image header.
+
+    Raises: CorruptFile, UnsupportedEncoding, where it has a value that the standard does not define.
+    """
     file.seek(SIGNATURE_BYTES)
     head = file.read(8 + 13)
     file.seek(0)
@@ -33,16 +36,18 @@ def check_image_header(file: BinaryIO) -> None:
         )
     depth, colour_type, compression, filters, interlace = head[16:21]
     if depth not in DEPTHS.get(colour_type, ()):
-        raise CorruptFile(f"a PNG of colour type {colour_type} with {depth} bits, which does not exist; {GET_ANOTHER}")
+        raise CorruptFile(
+            f"the PNG declares colour type {colour_type} with {depth} bits, which does not exist; {GET_ANOTHER}"
+        )
     if compression or filters or interlace > LAST_INTERLACE:
         raise UnsupportedEncoding(
-            f"a PNG with compression method {compression}, filter method {filters} and interlace method {interlace}: the "
-            "standard has 0, 0 and 0 or 1, and what others mean is not known; save it again as a standard PNG"
+            f"the PNG declares compression method {compression}, filter method {filters} and interlace method {interlace}, but "
+            "the standard defines only 0, 0, and 0 or 1; save it again as a standard PNG"
         )
 
 
 def check_order(file: BinaryIO, colour_type: int) -> list[str]:
-    """Notes on chunks that are misplaced or lacking and change no pixel. Raises: CorruptFile."""
+    """Check order and number of the chunks; returns notes on those that change no pixel. Raises: CorruptFile."""
     chunks = list(_chunks(file))
     names = [name for name, _ in chunks]
     for name in ONCE:
@@ -50,22 +55,22 @@ def check_order(file: BinaryIO, colour_type: int) -> list[str]:
             raise CorruptFile(f"the PNG has {names.count(name)} chunks {name.decode()} instead of one; {GET_ANOTHER}")
     _check_lengths(dict(chunks), colour_type)
     begin = names.index(DATA) if DATA in names else len(names)
-    behind = names[begin:]
+    late = names[begin:]
     for name in COLOURS:
-        if name in behind:
-            raise _in_doubt(f"chunk {name.decode()} stands behind the picture data")
+        if name in late:
+            raise _in_doubt(f"chunk {name.decode()} stands after the picture data")
     if colour_type == INDICES and b"tRNS" in names and b"PLTE" in names[names.index(b"tRNS") :]:
         raise _in_doubt("chunk tRNS stands before the palette")
     notes = [
-        f"the PNG's chunk {name.decode()} stands behind the picture data: it is not applied"
+        f"the PNG's chunk {name.decode()} stands after the picture data: it is not applied"
         for name in HINTS
-        if name in behind
+        if name in late
     ]
     return notes if END in names else [*notes, "the PNG has no end mark: what followed its picture data may be lost"]
 
 
 def _check_lengths(lengths: dict[bytes, int], colour_type: int) -> None:
-    """Of palette and transparent colours (PNG 3, 11.2.2 and 11.3.1.1). Raises: CorruptFile."""
+    """Check the lengths of palette and transparent colours (PNG 3, 11.2.2 and 11.3.1.1). Raises: CorruptFile."""
     palette, transparency = lengths.get(b"PLTE", 0), lengths.get(b"tRNS")
     if palette % 3 or palette > LARGEST_PALETTE:
         raise _in_doubt(f"palette has {palette} bytes, not 3 for each of up to 256 colours")
@@ -73,17 +78,17 @@ def _check_lengths(lengths: dict[bytes, int], colour_type: int) -> None:
         return
     is_long = colour_type == INDICES and transparency > palette // 3
     if is_long or transparency != TRANSPARENT_COLOUR.get(colour_type, transparency):
-        raise _in_doubt(f"chunk tRNS has {transparency} bytes, which does not fit its colours")
+        raise _in_doubt(f"chunk tRNS has {transparency} bytes, which does not match its colours")
 
 
-def _in_doubt(what: str) -> CorruptFile:
+def _in_doubt(fault: str) -> CorruptFile:
     return CorruptFile(
-        f"the PNG's {what}, and programs differ on what it then shows; {GET_ANOTHER}, or save it again as a standard PNG"
+        f"the PNG's {fault}, and programs differ on how to show it; {GET_ANOTHER}, or save it again as a standard PNG"
     )
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Names and lengths, up to the end mark."""
+    """Yield name and length of each chunk, up to the end mark."""
     position = SIGNATURE_BYTES
     while True:
         file.seek(position)

@@ -1,4 +1,4 @@
-"""What is lost when stored values become float32, the type of pixels: 24 bits of every value are kept."""
+"""Rounding of stored values to float32, the type of pixels, which keeps 24 bits of every value."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def rounding_noted(frame: Frame) -> Frame:
     spread = float(high) - float(low)
     is_visible = spread > 0 and largest / EXACT > VISIBLE * spread
     return noted(
-        frame, ["real numbers are rounded to 24 bits, and differ by little more than that"] if is_visible else []
+        frame, ["real numbers are rounded to 24 bits, and their differences are hardly larger"] if is_visible else []
     )

@@ -51,22 +51,23 @@ class Reader:
     follow_links: bool = False
 
     def decoder(self) -> Decoder:
+        """A new decoder with this reader's limits: sandboxed, or in this process."""
         kind = SandboxedDecoder if self.sandboxed else DirectDecoder
         return kind(self.limits, self.key, any_suffix=self.any_suffix)
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Image | Unreadable]:
-        """Every image of every entry, in order; an `Unreadable` where one could not be had."""
+        """Yield every image of every entry, in order; an `Unreadable` where one cannot be read."""
         return _in_order(entries, self, partial(read_entry, every=self.every, by_shot=self.by_shot))
 
     def facts(self, entries: Sequence[Entry]) -> Iterator[FileFacts | OddPixelError]:
-        """The headers alone, one answer an entry, in order."""
+        """Yield what the header of each entry says, or its error, in order."""
         return _in_order(entries, self, _read_facts)
 
 
 def read_entry(
     entry: Entry, decoder: Decoder, limits: Limits, *, every: int = 1, by_shot: bool = False
 ) -> Iterator[Image | Unreadable]:
-    """The images of one file. A multi-frame file whose k-th frame is bad yields one `Unreadable` for that frame."""
+    """Yield the images of one file. A frame that cannot be read is one `Unreadable`; the others are still read."""
     sha256, group = None, entry.group or entry.name
     try:
         with open_whole(entry, limits) as file:
@@ -82,7 +83,7 @@ def read_entry(
                     # The worker went down with this frame; the file's other frames need a new one.
                     if (restarts := restarts + 1) > MAX_RESTARTS:
                         raise DecodingStopped(
-                            f"{restarts} frames stopped the decoder; the rest of the file is left unread"
+                            f"{restarts} frames stopped the decoder; the rest of the file is not read"
                         )
                     file.seek(0)
                     decoder.open(file, entry.member or entry.path.name)
@@ -91,14 +92,14 @@ def read_entry(
 
 
 def read_frame(entry: Entry, decoder: Decoder, limits: Limits, frame: int | None) -> Image | Unreadable:
-    """One image of a file: a frame by its number, or the only one."""
+    """Read one image of a file: the frame of this number, or the only one."""
     try:
         with open_whole(entry, limits) as file:
             limits.check_bytes(size := _size(file))
             sha256 = _digest(file)
             facts = decoder.open(file, entry.member or entry.path.name)
             if not 0 <= (frame or 0) < facts.header.frames:
-                raise CorruptFile(f"frame {frame} of a file with {facts.header.frames}")
+                raise CorruptFile(f"the file has no frame {frame}; it has {facts.header.frames}, counted from 0")
             return _read_frame(
                 entry, decoder, facts, frame or 0, sha256, entry.group or facts.group or entry.name, size
             )
@@ -150,9 +151,9 @@ def _reading_error(error: BaseException, decoder: Decoder) -> OddPixelError:
         return error
     if isinstance(error, OSError):
         return CorruptFile(f"cannot be read: {error}")
-    found = typed(error)
+    typed_error = typed(error)
     decoder.close()
-    return found
+    return typed_error
 
 
 def _size(file: BinaryIO) -> int:

@@ -31,7 +31,7 @@ from .header_texts import header_texts
 from .limits import SHOTS_FACTOR, Limits
 from .wire import receive, send
 
-NONSENSE = "the decoder answered nonsense"
+INVALID_ANSWER = "the decoder's answer is invalid"
 SMALLEST_ARENA = 2**20
 START_SECONDS = 60.0  # a worker imports numpy and Pillow first, on a machine that may be busy
 LARGEST_PIXEL = 3 * 8 + 1  # bytes: three channels of float64, and whether it is masked
@@ -51,7 +51,7 @@ WORKER_ENVIRONMENT = {
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """One decoded frame, in its unit; `valid` where the file holds a value, None where it does everywhere."""
+    """One decoded frame in its unit; `valid` is True where the file holds a value, None where it does everywhere."""
 
     array: Float32[np.ndarray, "c h w"]
     bits: int
@@ -63,7 +63,7 @@ class Pixels:
 
 @dataclass(frozen=True, eq=False)
 class FileFacts:
-    """What is known of a file once it is open."""
+    """What the header of an open file says: its `Header`, group id, and place in a DICOM series."""
 
     header: Header
     group: str | None
@@ -75,30 +75,31 @@ class Decoder(Protocol):
     """Decodes one file at a time: `open`, then `frame` in any order."""
 
     def open(self, file: BinaryIO, name: str, *, ahead: bool = False) -> FileFacts:
-        """With `ahead`, frame 0 will be asked for next and may be decoded already. Raises: UnreadableInput."""
+        """Open a file; with `ahead`, frame 0 is read next and may be decoded already. Raises: UnreadableInput."""
 
     def frame(self, index: int) -> Pixels:
-        """Raises: UnreadableInput."""
+        """Decode one frame. Raises: UnreadableInput."""
 
     def shots(self) -> list[int] | None:
         """The middle frame of every shot, where the file is a video. Raises: UnreadableInput."""
 
     def as_stored(self) -> Pixels:
-        """The first frame without what is done for looking at it. Raises: UnreadableInput."""
+        """The first frame before orientation and colour profile are applied. Raises: UnreadableInput."""
 
     def coefficients(self) -> Coefficients | None:
-        """Of a JPEG; None for any other format. Raises: UnreadableInput."""
+        """The quantised DCT coefficients of a JPEG; None for any other format. Raises: UnreadableInput."""
 
     def manifest(self, container: str, anchors: str | None) -> dict[str, Any]:
         """The C2PA manifest, verified offline (`manifests`). Raises: UnreadableInput."""
 
     def references(self, file: BinaryIO) -> list[list[str]]:
-        """The files that a DICOMDIR names, as parts of relative paths. Raises: UnreadableInput."""
+        """The files that a DICOMDIR references, as parts of relative paths. Raises: UnreadableInput."""
 
     def header_texts(self, file: BinaryIO, keywords: Sequence[str]) -> dict[str, str]:
         """Elements of a DICOM header, by keyword. Raises: UnreadableInput."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release the open file, and the worker where there is one."""
 
 
 class DirectDecoder:
@@ -109,36 +110,45 @@ class DirectDecoder:
         self.decoding: Decoding | None = None
 
     def open(self, file: BinaryIO, name: str, *, ahead: bool = False) -> FileFacts:
+        """Open a file and parse its header."""
         self.decoding = Decoding(file, name, self.limits, self.key, any_suffix=self.any_suffix)
         return FileFacts(self.decoding.header, self.decoding.group, self.decoding.series_place())
 
     def frame(self, index: int) -> Pixels:
+        """Decode one frame."""
         assert self.decoding is not None, "open a file first"
         return _pixels(self.decoding.frame(index))
 
     def shots(self) -> list[int] | None:
+        """The middle frame of every shot of a video; None for other formats."""
         assert self.decoding is not None, "open a file first"
         return self.decoding.shots()
 
     def as_stored(self) -> Pixels:
+        """The first frame before orientation and colour profile are applied."""
         assert self.decoding is not None, "open a file first"
         return _pixels(self.decoding.as_stored())
 
     def coefficients(self) -> Coefficients | None:
+        """The quantised DCT coefficients of a JPEG; None for any other format."""
         assert self.decoding is not None, "open a file first"
         return self.decoding.coefficients()
 
     def manifest(self, container: str, anchors: str | None) -> dict[str, Any]:
+        """The C2PA manifest, verified offline."""
         assert self.decoding is not None, "open a file first"
         return self.decoding.manifest(container, anchors)
 
     def references(self, file: BinaryIO) -> list[list[str]]:
+        """The files that a DICOMDIR references, as parts of relative paths."""
         return references(file, self.limits)
 
     def header_texts(self, file: BinaryIO, keywords: Sequence[str]) -> dict[str, str]:
+        """Elements of a DICOM header as text, by keyword."""
         return header_texts(file, keywords)
 
     def close(self) -> None:
+        """Forget the open file."""
         self.decoding = None
 
 
@@ -154,6 +164,7 @@ class SandboxedDecoder:
         self.jobs = 0
 
     def open(self, file: BinaryIO, name: str, *, ahead: bool = False) -> FileFacts:
+        """Hand the file to the worker, which parses its header, and with `ahead` decodes frame 0."""
         self._take_job()
         request = {"op": "open", "name": name, "any_suffix": self.any_suffix, "ahead": ahead}
         answer = self._ask(request, (file.fileno(),))
@@ -161,18 +172,20 @@ class SandboxedDecoder:
         try:
             return FileFacts(Header(**answer["header"]), answer["group"], answer["place"])
         except (KeyError, TypeError) as error:
-            raise self._stopped(NONSENSE) from error
+            raise self._stopped(INVALID_ANSWER) from error
 
     def frame(self, index: int) -> Pixels:
+        """Decode one frame in the worker; frame 0 may have come with `open`."""
         answer = self.first if index == 0 else None
         self.first = None
         answer = self._ask({"op": "frame", "index": index}) if answer is None else _checked(answer)
         try:
             return _pixels(self._shared_frame(answer))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._stopped(NONSENSE) from error
+            raise self._stopped(INVALID_ANSWER) from error
 
     def shots(self) -> list[int] | None:
+        """The middle frame of every shot of a video; None for other formats. Waits longer than for a frame."""
         assert self.channel is not None, "open a file first"
         self.channel.settimeout(self.limits.wall_seconds * SHOTS_FACTOR)
         answer = self._ask({"op": "shots"})
@@ -180,16 +193,18 @@ class SandboxedDecoder:
         try:
             return None if answer["shots"] is None else [int(index) for index in answer["shots"]]
         except (KeyError, TypeError, ValueError) as error:
-            raise self._stopped(NONSENSE) from error
+            raise self._stopped(INVALID_ANSWER) from error
 
     def as_stored(self) -> Pixels:
+        """The first frame before orientation and colour profile are applied."""
         answer = self._ask({"op": "as stored"})
         try:
             return _pixels(self._shared_frame(answer))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._stopped(NONSENSE) from error
+            raise self._stopped(INVALID_ANSWER) from error
 
     def coefficients(self) -> Coefficients | None:
+        """The quantised DCT coefficients of a JPEG; None for any other format."""
         answer = self._ask({"op": "coefficients"})
         try:
             if answer["shape"] is None:
@@ -201,27 +216,30 @@ class SandboxedDecoder:
             blocks = np.frombuffer(self.arena or b"", np.int16, math.prod(shape)).reshape(shape)
             return Coefficients(blocks.copy(), np.array(answer["table"], np.uint16).reshape(8, 8))
         except (KeyError, TypeError, ValueError) as error:
-            raise self._stopped(NONSENSE) from error
+            raise self._stopped(INVALID_ANSWER) from error
 
     def manifest(self, container: str, anchors: str | None) -> dict[str, Any]:
+        """The C2PA manifest, verified offline in the worker."""
         answer = self._ask({"op": "manifest", "container": container, "anchors": anchors}).get("manifest")
         if not isinstance(answer, dict):
-            raise self._stopped(NONSENSE)
+            raise self._stopped(INVALID_ANSWER)
         return answer
 
     def references(self, file: BinaryIO) -> list[list[str]]:
+        """The files that a DICOMDIR references, as parts of relative paths."""
         self._take_job()
         answer = self._ask({"op": "references"}, (file.fileno(),))
         try:
             return [[str(part) for part in parts] for parts in answer["references"]]
         except (KeyError, TypeError) as error:
-            raise self._stopped(NONSENSE) from error
+            raise self._stopped(INVALID_ANSWER) from error
 
     def header_texts(self, file: BinaryIO, keywords: Sequence[str]) -> dict[str, str]:
+        """Elements of a DICOM header as text, by keyword."""
         self._take_job()
         texts = self._ask({"op": "header texts", "keywords": list(keywords)}, (file.fileno(),)).get("texts")
         if not isinstance(texts, dict):
-            raise self._stopped(NONSENSE)
+            raise self._stopped(INVALID_ANSWER)
         return {name: str(texts[name]) for name in keywords if name in texts}
 
     def _take_job(self) -> None:
@@ -250,7 +268,7 @@ class SandboxedDecoder:
         )
 
     def _shared_mask(self, stored: np.ndarray) -> np.ndarray:
-        """It lies behind the samples; any byte but 0 masks."""
+        """The mask, which lies after the samples in the arena; any byte but 0 masks."""
         size = stored.shape[0] * stored.shape[1]
         masked = np.frombuffer(self.arena or b"", np.uint8, size, stored.nbytes).reshape(stored.shape[:2]) != 0
         if masked.all():
@@ -258,6 +276,7 @@ class SandboxedDecoder:
         return masked
 
     def close(self) -> None:
+        """Kill the worker and release the memory shared with it."""
         if self.channel is not None:
             self.channel.close()
         if self.process is not None:
@@ -266,7 +285,7 @@ class SandboxedDecoder:
         self.process = self.channel = self.arena = self.first = None
 
     def start(self) -> dict[str, bool]:
-        """Start a fresh worker; which of the best-effort confinements held."""
+        """Start a fresh worker; returns which of the best-effort confinements it holds."""
         self.close()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         environment = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
@@ -282,9 +301,9 @@ class SandboxedDecoder:
             )
         ours.settimeout(START_SECONDS)
         self.channel, self.jobs = ours, 0
-        held: dict[str, bool] = self._ask({"limits": self.limits.as_json(), "key": self.key.hex()})["confined"]
+        confined: dict[str, bool] = self._ask({"limits": self.limits.as_json(), "key": self.key.hex()})["confined"]
         ours.settimeout(self.limits.wall_seconds)
-        return held
+        return confined
 
     def _ask(self, message: dict[str, Any], files: tuple[int, ...] = ()) -> dict[str, Any]:
         """One question, one answer; in between the worker may ask for more shared memory."""
@@ -298,7 +317,7 @@ class SandboxedDecoder:
         except (EOFError, OSError) as error:
             raise self._stopped(self._cause_of_death()) from error
         except (TypeError, ValueError) as error:
-            raise self._stopped(NONSENSE) from error
+            raise self._stopped(INVALID_ANSWER) from error
         return _checked(answer)
 
     def _receive(self) -> dict[str, Any]:
@@ -330,8 +349,8 @@ class SandboxedDecoder:
             if code == -24:
                 return f"decoding used more than {self.limits.cpu_seconds} s of processor time"
             if code < 0:
-                return f"the decoder died of signal {-code}"
-            return f"the decoder ended with code {code}"
+                return f"the decoder was killed by signal {-code}"
+            return f"the decoder exited with code {code}"
         return "the decoder stopped answering"
 
 

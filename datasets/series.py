@@ -31,13 +31,13 @@ UNEVEN_BY_STEP = 0.01  # ... and this much more for each slice distance in it, s
 
 
 def arrange(entries: Sequence[Entry], reader: Reader) -> list[Entry]:
-    """The entries with every DICOM series sorted and put where its first file stood; all others untouched."""
+    """Sort every DICOM series along its slice normal and put it where its first file stood; other entries keep their order."""
     candidates = [i for i, entry in enumerate(entries) if entry.error is None and _may_be_dicom(entry)]
     if len(candidates) < 2:
         return list(entries)
-    found = list(reader.facts([entries[i] for i in candidates]))
+    headers = list(reader.facts([entries[i] for i in candidates]))
     members: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    for i, facts in zip(candidates, found, strict=True):
+    for i, facts in zip(candidates, headers, strict=True):
         if isinstance(facts, FileFacts) and facts.place is not None:
             members.setdefault(facts.place["series"], []).append((i, facts.place))
     ordered = {slices[0][0]: _sort_series(series, slices, entries) for series, slices in members.items()}
@@ -49,16 +49,16 @@ def arrange(entries: Sequence[Entry], reader: Reader) -> list[Entry]:
 
 
 def _may_be_dicom(entry: Entry) -> bool:
-    """By name alone: a raster suffix is not one; anything else may be."""
+    """Whether the name allows DICOM: a suffix of another format does not."""
     suffix = PurePosixPath(entry.member or entry.path.name).suffix.lower()
     return known_suffixes().get(suffix, "DICOM") == "DICOM"
 
 
 def _sort_series(series: str, slices: list[tuple[int, dict[str, Any]]], entries: Sequence[Entry]) -> list[Entry]:
     """The slices of the series' main orientation along their normal, then all others by number."""
-    main = _main_stack([each for each in slices if "position" in each[1]])
+    main = _main_stack([member for member in slices if "position" in member[1]])
     members = {i for i, _ in main}
-    others = [each for each in slices if each[0] not in members]
+    others = [member for member in slices if member[0] not in members]
     notes: dict[str, Any] = {"sorted_by": "position"}
     if main:
         position, normal = np.array([place["position"] for _, place in main]), slice_normal(main[0][1]["orientation"])
@@ -67,18 +67,18 @@ def _sort_series(series: str, slices: list[tuple[int, dict[str, Any]]], entries:
         main = [main[k] for k in order]
         unplaced = [place["instance"] for _, place in others if "position" not in place]
         notes |= geometry(position[order], normal, [place["instance"] for _, place in main], unplaced)
-    others = sorted(others, key=lambda each: (each[1]["instance"], entries[each[0]].name))
+    others = sorted(others, key=lambda member: (member[1]["instance"], entries[member[0]].name))
     totals = [place["promised"] for _, place in slices if place.get("promised")]
-    lacking = missing([place["instance"] for _, place in slices], max(totals, default=None))
+    absent = missing([place["instance"] for _, place in slices], max(totals, default=None))
     places = [place for _, place in slices]
-    common = lacking | _shared_uids(places) | _rasters(places) | _counts(others, bool(main))
+    common = absent | _shared_uids(places) | _rasters(places) | _counts(others, bool(main))
     described = [
         *((i, notes | common) for i, _ in main),
         *((i, _apart(place, bool(main)) | common) for i, place in others),
     ]
     return [
-        replace(entries[i], series={"id": series, "index": k, "num_slices": len(described), **about})
-        for k, (i, about) in enumerate(described)
+        replace(entries[i], series={"id": series, "index": k, "num_slices": len(described), **notes_of_slice})
+        for k, (i, notes_of_slice) in enumerate(described)
     ]
 
 
@@ -95,12 +95,12 @@ def _counts(others: list[tuple[int, dict[str, Any]]], has_main: bool) -> dict[st
 
 def _apart(place: dict[str, Any], has_main: bool) -> dict[str, Any]:
     """About an image that is not in the stack."""
-    about: dict[str, Any] = {"sorted_by": "instance number"}
+    notes: dict[str, Any] = {"sorted_by": "instance number"}
     if has_main and "position" in place:
-        about["orientation"] = "not that of most slices of the series"
+        notes["orientation"] = "not that of most slices of the series"
     elif has_main:
-        about["position"] = "none"
-    return about
+        notes["position"] = "none"
+    return notes
 
 
 def _shared_uids(places: Sequence[dict[str, Any]]) -> dict[str, int]:
@@ -119,19 +119,19 @@ def _rasters(places: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
 def _main_stack(placed: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
     """The largest set of parallel slices, the first of equally large ones; none where no two are parallel."""
     stacks: list[list[tuple[int, dict[str, Any]]]] = []
-    for each in placed:
-        normal = slice_normal(each[1]["orientation"])
+    for member in placed:
+        normal = slice_normal(member[1]["orientation"])
         parallel = (stack for stack in stacks if normal @ slice_normal(stack[0][1]["orientation"]) > PARALLEL)
         if (stack := next(parallel, None)) is None:
-            stacks.append([each])
+            stacks.append([member])
         else:
-            stack.append(each)
+            stack.append(member)
     main = max(stacks, key=len, default=[])
     return main if len(main) > 1 else []
 
 
 def slice_normal(orientation: Sequence[float]) -> np.ndarray:
-    """Row cosines x column cosines."""
+    """Unit normal of the slice plane: row cosines x column cosines."""
     normal = np.cross(orientation[:3], orientation[3:])
     return normal / max(float(np.linalg.norm(normal)), 1e-12)
 
@@ -157,17 +157,17 @@ def geometry(
     is_irregular = is_step & (np.abs(steps / spacing - multiples) > UNEVEN + UNEVEN_BY_STEP * multiples)
     is_gap = is_step & ~is_irregular & (multiples > 1)
     gaps = np.flatnonzero(is_gap).tolist()
-    lacking = {k: int(multiples[k]) - 1 - _num_between(numbers, k, unplaced) for k in gaps}
-    lacking = {k: number for k, number in lacking.items() if number > 0}
+    num_missing = {k: int(multiples[k]) - 1 - _num_between(numbers, k, unplaced) for k in gaps}
+    num_missing = {k: number for k, number in num_missing.items() if number > 0}
     travel = position[-1] - position[0]
     cosine = float(travel @ normal) / max(float(np.linalg.norm(travel)), 1e-12)
     tilt = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
-    notes |= {"slice_distance_mm": round(spacing, 4), "missing_slices": sum(lacking.values())}
-    if lacking:
-        notes["gaps_after"] = [*lacking]
+    notes |= {"slice_distance_mm": round(spacing, 4), "missing_slices": sum(num_missing.values())}
+    if num_missing:
+        notes["gaps_after"] = [*num_missing]
     if is_irregular.any():
         extremes = (min(spacing, steps[is_irregular].min()), max(spacing, steps[is_irregular].max()))
-        notes["slice_distances_mm"] = [round(float(each), 4) for each in extremes]
+        notes["slice_distances_mm"] = [round(float(extreme), 4) for extreme in extremes]
     if tilt > TILT_NOTED_DEG:
         notes["gantry_tilt_deg"] = round(tilt, 2)
     return notes
@@ -201,7 +201,7 @@ def _distance_by_numbers(steps: np.ndarray, numbers: Sequence[int]) -> float | N
 
 
 def slice_distance(steps: np.ndarray) -> float:
-    """The distance of neighbouring slices: the smallest one that is no exception. Wider steps are gaps.
+    """The distance of neighbouring slices: the smallest step that is no exception. Wider steps are gaps.
 
     The median would take a gap for the rule where few slices are left: at 0, 5 and 15 mm it is 7.5.
     """

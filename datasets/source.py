@@ -71,14 +71,18 @@ class FileSource:
 
     @property
     def listing(self) -> Listing:
+        """The entries and left-out files of this source as a `Listing`."""
         return Listing(self.entries, self.left_out, self.notes)
 
     def check_any(self) -> None:
-        """Raises: NoImages where there is nothing to read, with what was left out instead."""
+        """Check that there is something to read.
+
+        Raises: NoImages where there is nothing to read, with what was left out instead.
+        """
         if not self.entries:
             counted = ", ".join(f"{count} {reason}" for reason, count in reasons(self.left_out).items())
             raise NoImages(
-                f"no file there is an image ({counted})" if counted else "there are no files at the given places"
+                f"none of the files is an image ({counted})" if counted else "there are no files at the given places"
             )
 
 
@@ -92,7 +96,7 @@ def open_source(
     by_shot: bool = False,
     follow_links: bool = False,
 ) -> FileSource:
-    """The images at these places: files, folders, globs, manifests (CSV, Parquet), zip archives, DICOMDIRs.
+    """Open the images at these places: files, folders, globs, manifests (CSV, Parquet), zip archives, DICOMDIRs.
 
     A prefix names a layout (`mvtec:ROOT`, `imagefolder:ROOT`, `faceforensics:ROOT`) or a packaged corpus
     (`corpus:NAME`, `corpus:NAME/test`).
@@ -119,7 +123,7 @@ def open_source(
 
 
 def readable(source: FileSource) -> Iterator[Image]:
-    """The images that can be read. Those that cannot, and files that are none, are counted in a warning at the end."""
+    """Yield the images that can be read; a warning at the end counts the errors and the files left out."""
     errors: Counter[str] = Counter()
     for image in source:
         if isinstance(image, Image):
@@ -133,9 +137,9 @@ def readable(source: FileSource) -> Iterator[Image]:
 
 
 def reader_of(*, limits: Limits | None = None, every: int = 1, **options: Any) -> Reader:
-    """A reader with this machine's key for groups; options as for `open_source`. Raises: UsageError."""
+    """A reader with this machine's group key; options as for `open_source`. Raises: UsageError."""
     if every < 1:
-        raise UsageError(f"every {every}-th frame: give a number from 1 on")
+        raise UsageError(f"`every` must be 1 or more, got {every}")
     return Reader(limits or Limits(), group_key(), every=every, **options)
 
 

@@ -17,7 +17,7 @@ REGION = 0.35  # of the shorter side, for kinds whose strength is not the size
 
 
 def splice(canvas: Canvas) -> tuple[np.ndarray, Mask]:
-    """A region of the donor, cut out hard, at the place it had there."""
+    """A region of the donor pasted with a hard edge, from a random place of the donor."""
     if (donor := canvas.donor) is None:
         raise UsageError("splice needs a donor: another image to paste from")
     if donor.pixels.shape[0] != canvas.image.pixels.shape[0]:
@@ -67,7 +67,7 @@ def resample(canvas: Canvas) -> tuple[np.ndarray, Mask]:
 
 
 def blur(canvas: Canvas) -> tuple[np.ndarray, Mask]:
-    """Gaussian, sigma up to 3 pixels."""
+    """A region blurred by a Gaussian, sigma up to 3 pixels."""
     from scipy.ndimage import gaussian_filter
 
     sigma = 3 * canvas.strength
@@ -76,14 +76,14 @@ def blur(canvas: Canvas) -> tuple[np.ndarray, Mask]:
 
 
 def noise(canvas: Canvas) -> tuple[np.ndarray, Mask]:
-    """Gaussian, sigma up to a twentieth of the contrast."""
+    """A region with Gaussian noise added, sigma up to a twentieth of the contrast."""
     mask = canvas.blob(REGION)
     sigma = 0.05 * canvas.strength * canvas.span
     return _inside(canvas, mask, canvas.image.pixels + canvas.random.normal(0, sigma, canvas.image.pixels.shape)), mask
 
 
 def median(canvas: Canvas) -> tuple[np.ndarray, Mask]:
-    """Median filter of 3, 5 or 7 pixels."""
+    """A region smoothed by a median filter of 3, 5 or 7 pixels."""
     from scipy.ndimage import median_filter
 
     side = 1 + 2 * int(np.ceil(3 * canvas.strength))
@@ -92,7 +92,7 @@ def median(canvas: Canvas) -> tuple[np.ndarray, Mask]:
 
 
 def double_jpeg_aligned(canvas: Canvas) -> tuple[np.ndarray, Mask]:
-    """All but the region was compressed before, on the same grid: first at quality 95 - 45 * strength, then all at 95.
+    """Recompress all but a region twice on the same grid: first at quality 95 - 45 * strength, then everything at 95.
 
     The forgery pasted into a JPEG photograph that is then saved again: outside the mask compression is double.
     """
@@ -103,7 +103,7 @@ def double_jpeg_aligned(canvas: Canvas) -> tuple[np.ndarray, Mask]:
 
 
 def double_jpeg_shifted(canvas: Canvas) -> tuple[np.ndarray, Mask]:
-    """The region alone was compressed before, on a grid shifted against the final one."""
+    """Compress a region twice, the first time on a grid shifted against the final one."""
     mask = canvas.blob(REGION)
     down, right = (int(shift) for shift in canvas.random.integers(1, 8, 2))
     rolled = np.roll(canvas.image.pixels, (down, right), (1, 2))
@@ -126,7 +126,7 @@ KINDS: dict[str, Kind] = {
 
 
 def filled(pixels: Pixels, mask: Mask) -> Pixels:
-    """The region filled from its surroundings, as smoothly as they go on: biharmonic equation (Damelin and Hoang 2018)."""
+    """Fill the region from its surroundings as smoothly as they go on: biharmonic equation (Damelin and Hoang 2018)."""
     from skimage.restoration import inpaint_biharmonic
 
     rows, columns = np.nonzero(mask)
@@ -166,7 +166,7 @@ def _first_quality(canvas: Canvas) -> int:
 
 
 def _jpeg(pixels: Pixels, quality: int) -> Pixels:
-    """There and back through JPEG, 4:4:4. Only pictures of the display can be saved so."""
+    """Compress as JPEG, 4:4:4, and decode again. Only `display` images can be saved so."""
     from PIL import Image as Pillow
 
     samples = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)

@@ -8,7 +8,7 @@ MAX_LENGTH = 120
 
 
 def technical_text(value: Any, longest: int = MAX_LENGTH) -> str | float | int:
-    """A number as it is; anything else as printable characters, at most so many."""
+    """Convert a value from a file to a number, or to printable text of at most `longest` characters."""
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, int):

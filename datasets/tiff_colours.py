@@ -1,4 +1,4 @@
-"""Which colours of a TIFF are read as what they are, and which are refused by name (TIFF 6.0, sections 16, 20, 22 and 23).
+"""Colours of TIFF: which are read, and which are refused by name (TIFF 6.0, sections 16, 20, 22 and 23).
 
 Grey, RGB and palettes are samples of the display; inks, Lab and YCbCr are converted by Pillow, YCbCr in JPEG by its codec. All
 else that a page declares would be taken for grey or RGB by the number of its bands.
@@ -30,10 +30,12 @@ CURVES = {291: "GrayResponseCurve", 301: "TransferFunction"}
 
 
 def check_colours(page: Any) -> None:
-    """Raises: UnsupportedEncoding."""
+    """Refuse colours that would come out wrong, by name. Raises: UnsupportedEncoding."""
     photometric = name_of(page.photometric)
     if np.ndim(page.bitspersample):
-        raise UnsupportedEncoding(f"bands of {page.bitspersample} bits each; save it with one depth for all of them")
+        raise UnsupportedEncoding(
+            f"bands of different depths, {page.bitspersample} bits, are not supported; save it with one depth for all of them"
+        )
     if PHOTOMETRIC in page.tags and photometric not in (*DIRECT, *THROUGH_PILLOW):
         raise _not_converted(f"photometric interpretation {photometric}")
     _check_num_colours(page, photometric)
@@ -45,6 +47,7 @@ def check_colours(page: Any) -> None:
 
 
 def is_jpeg(page: Any) -> bool:
+    """Whether the page is compressed as JPEG, old-style included."""
     return name_of(page.compression) in JPEGS
 
 
@@ -53,22 +56,25 @@ def colour_notes(page: Any) -> list[str]:
     curves = [f"its {name} is not applied: values are as stored" for tag, name in CURVES.items() if tag in page.tags]
     if PHOTOMETRIC in page.tags:
         return curves
-    return ["its photometric interpretation is not declared: the lowest value is taken for black", *curves]
+    return ["its photometric interpretation is not declared: the lowest value is read as black", *curves]
 
 
 def name_of(code: Any) -> str:
-    """tifffile gives a known code as an enum, an unknown one as a plain number."""
+    """The name of a tifffile enum member; unknown codes are plain numbers."""
     return str(getattr(code, "name", code))
 
 
 def _check_num_colours(page: Any, photometric: str) -> None:
-    """Raises: UnsupportedEncoding, where the page has fewer or more samples than such colours have, extra ones left aside."""
+    """Compare the number of samples with that of the colours.
+
+    Raises: UnsupportedEncoding, where the page has fewer or more samples than such colours have, extra ones left aside.
+    """
     samples, extra = int(page.samplesperpixel), len(page.extrasamples or ())
     allowed = NUM_COLOURS.get(photometric) if PHOTOMETRIC in page.tags else None
     if allowed is not None and samples - extra not in allowed:
         raise UnsupportedEncoding(
-            f"a TIFF of photometric interpretation {photometric} with {samples} samples per pixel, {extra} of them extra ones: "
-            f"such colours have {' or '.join(map(str, allowed))}, so what its samples mean is not known; save it as grey or RGB"
+            f"the TIFF has {samples} sample(s) per pixel, {extra} of them extra, but photometric interpretation {photometric} "
+            f"has {' or '.join(map(str, allowed))}; save it as grey or RGB"
         )
 
 
@@ -93,9 +99,9 @@ def _check_reference_black_white(page: Any, photometric: str) -> None:
     whole = [0, top, middle, top, middle, top] if photometric == "YCBCR" else [0, top] * 3
     if not np.array_equal(codes, whole):
         raise UnsupportedEncoding(
-            f"{photometric} whose ReferenceBlackWhite is {codes.tolist()}, not the whole range; save it as RGB of the whole range"
+            f"ReferenceBlackWhite of the {photometric} TIFF is {codes.tolist()}, not the full range; save it as full-range RGB"
         )
 
 
-def _not_converted(what: str) -> UnsupportedEncoding:
-    return UnsupportedEncoding(f"a TIFF with {what}: its colours cannot be converted; save it as RGB")
+def _not_converted(kind: str) -> UnsupportedEncoding:
+    return UnsupportedEncoding(f"the TIFF has {kind}: its colours cannot be converted; save it as RGB")

@@ -1,6 +1,6 @@
 """The chain of a TIFF's directories, one a page: each ends in the offset of the next, the last in 0 (TIFF 6.0, p. 13 and 14).
 
-A chain that breaks off, or runs in a circle, has lost every page behind that place. tifffile reads what it still reaches, and
+A chain that breaks off, or runs in a circle, has lost every page after that point. tifffile reads what it still reaches, and
 only logs that; of a circle it may read fewer pages than there are.
 """
 
@@ -16,7 +16,7 @@ FIRST_OFFSET = {42: 4, 43: 8}  # where it stands: TIFF, BigTIFF
 
 
 def pages_of(tiff: Any, limits: Limits) -> tuple[list[Any], list[str]]:
-    """The pages of the chain, and a note where it is broken. Raises: TooLarge."""
+    """The pages of the directory chain, and a note where it is broken. Raises: TooLarge."""
     offsets, notes = _directories(tiff, limits)
     limits.check_size(1, 1, len(tiff.pages))
     tiff.pages.useframes = False
@@ -62,7 +62,5 @@ def _number(tiff: Any, place: int, form: str) -> int | None:
     return int(struct.unpack(form, content)[0]) if len(content) == struct.calcsize(form) else None
 
 
-def _broken(num_pages: int, how: str) -> str:
-    return (
-        f"after page {num_pages} the chain of pages {how}: the file is cut short or damaged, and pages may be missing"
-    )
+def _broken(num_pages: int, ending: str) -> str:
+    return f"after page {num_pages} the chain of pages {ending}: the file is cut short or damaged, and pages may be missing"

@@ -22,7 +22,7 @@ START_OF_IMAGE_BYTES, END_OF_IMAGE_BYTES = 2, 2
 
 
 def missing_segments(page: Any) -> tuple[Bool[np.ndarray, "h w"] | None, list[str]]:
-    """Where strips or tiles of any plane are not in the file, and a note; None where all are."""
+    """Mask of strips or tiles of any plane that are not in the file, and a note; None where all are there."""
     width, height = int(page.imagewidth), int(page.imagelength)
     columns = int(page.tilewidth) if page.is_tiled else width
     rows = int(page.tilelength) if page.is_tiled else min(int(page.rowsperstrip or height), height)
@@ -47,7 +47,7 @@ def _is_there(page: Any, segment: int) -> bool:
 
 
 def check_byte_counts(page: Any) -> list[str]:
-    """Notes where uncompressed segments are declared with other sizes than their rows have.
+    """Check declared byte counts of uncompressed segments against their rows; returns notes.
 
     One segment alone is read by its rows, as libtiff does; of several, a short one has lost some.
 
@@ -61,7 +61,7 @@ def check_byte_counts(page: Any) -> list[str]:
     if short and len(rows) > 1:
         count, needed = short[0]
         raise CorruptFile(
-            f"a strip or tile of {count} bytes, where its rows need {needed}; get an undamaged copy of the file"
+            f"a strip or tile has {count} bytes, but its rows need {needed}; get an undamaged copy of the file"
         )
     if short:
         return [_other_size(*short[0])]
@@ -76,7 +76,7 @@ def _row_bytes(page: Any) -> int:
 
 
 def _rows_of_segments(page: Any) -> list[int]:
-    """Of each; the last strip of a plane may have fewer."""
+    """Rows of each segment; the last strip of a plane may have fewer."""
     height, planes = int(page.imagelength), int(page.samplesperpixel) if int(page.planarconfig or 1) == 2 else 1
     if page.is_tiled:
         across = -(-int(page.imagewidth) // int(page.tilewidth))
@@ -91,11 +91,11 @@ def _holds_many_pictures(page: Any) -> bool:
 
 
 def _other_size(declared: int, needed: int) -> str:
-    return f"a strip or tile is declared with {declared} bytes and its rows need {needed}: size or depth may be declared wrongly"
+    return f"a strip or tile is declared with {declared} bytes, but its rows need {needed}: size or depth may be wrong"
 
 
 def check_jpeg_segments(page: Any, file: BinaryIO) -> list[str]:
-    """Notes on the page's JPEG data, none for other compressions. Raises: CorruptFile."""
+    """Check the page's JPEG data; returns notes, none for other compressions. Raises: CorruptFile."""
     if int(page.compression) not in JPEG:
         return []
     if page.jpegheader:  # the header lies elsewhere, and without it nothing can be decoded
@@ -104,7 +104,7 @@ def check_jpeg_segments(page: Any, file: BinaryIO) -> list[str]:
 
 
 def _streams(page: Any, file: BinaryIO) -> Iterator[bytes]:
-    """Every segment, with the tables that the page keeps once for all of them."""
+    """Yield every segment, with the tables that the page keeps once for all of them."""
     tables = (page.jpegtables or b"")[:-END_OF_IMAGE_BYTES]
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
         if count:

@@ -1,5 +1,6 @@
-"""Pictures varied as cameras and their owners vary them: turned, mirrored, of another tone. There are few photographs whose
-licence lets weights ship, and a network learns five of them by heart.
+"""Training pictures varied as cameras and their owners vary them: turned, mirrored, with another tone.
+
+There are few photographs whose licence lets weights ship, and a network learns five of them by heart.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ TONE_DRAWS = 6
 
 
 def turned(x: Float[Tensor, "c h w"], turn: float, mirror: float) -> Float[Tensor, "c _p _q"]:
-    """By quarter turns, and mirrored in one of two cases; draws in 0..1."""
+    """Turn by quarter turns, and mirror in one of two cases; `turn` and `mirror` are draws in 0..1."""
     x = torch.rot90(x, int(4 * turn), (1, 2))
     return x.flip(2) if mirror < 0.5 else x
 
 
 def toned(x: Float[Tensor, "b c h w"], highest: float, draws: Float[Tensor, "b 6"]) -> Float[Tensor, "b c h w"]:
-    """Of other contrast, brightness, saturation and white balance. May leave 0..highest.
+    """Vary contrast, brightness, saturation and white balance. May leave 0..highest.
 
     Arguments:
         draws: numbers in 0..1 for each picture: gamma, gain, saturation, and a gain for each channel.

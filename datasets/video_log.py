@@ -1,4 +1,4 @@
-"""What FFmpeg logs while it decodes: most damage it conceals, with an error in its log and a picture that is wrong.
+"""Damage in video, from FFmpeg's log: it conceals most damage, with an error in its log and a picture that is wrong.
 
 Frames build on each other, so a picture is in doubt from the first error on, up to the next key frame that is shown after it.
 """
@@ -12,7 +12,7 @@ DAMAGED = "the video data are damaged here: this frame, or one that it builds on
 
 
 def frames_of(av: Any, container: Any, stream: Any) -> Iterator[tuple[Any, bool]]:
-    """Frames in the order in which they are shown, and whether each is in doubt. Raises: whatever PyAV does on a lost frame."""
+    """Yield frames in display order, and whether each is in doubt. Raises: whatever PyAV does on a lost frame."""
     doubtful_from: int | None = None
     is_doubtful = False
     for packet in _quietly(av, container.demux(stream)):
@@ -38,6 +38,7 @@ def _quietly(av: Any, packets: Iterator[Any]) -> Iterator[Any]:
 
 
 def has_errors(av: Any, messages: list[tuple[int, str, str]]) -> bool:
+    """Whether any captured message of FFmpeg is an error."""
     return any(level <= av.logging.ERROR for level, _, _ in messages)
 
 

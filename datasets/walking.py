@@ -1,9 +1,9 @@
-"""A folder tree, in the order of the paths. What a file is, its content says: a suffix only promises, and a file that breaks the
-promise of an image suffix is an error row.
+"""A folder tree, in the order of the paths.
 
-Hidden files, and files that are no images, are left out and counted. A link is followed inside the tree alone: to a file that is
-not walked by itself (a store of contents in a hidden folder), and with `follow_links` to such a folder. A link out of the
-tree is an error row.
+The content decides what a file is; a suffix only promises, and a file that breaks the promise of an image suffix is an error
+row. Hidden files, and files that are not images, are left out and counted. A link is followed inside the tree alone: to a file
+that is not walked by itself (a store of contents in a hidden folder), and with `follow_links` to such a folder. A link out of
+the tree is an error row.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from .listing import LeftOut, Listing, file_name
 from .pairs import files_of
 
 HEAD = 512  # bytes that tell a format
-HIDDEN, NO_IMAGE, EMPTY, LINKED = "hidden", "no image", "empty", "a link to a file that is read by itself"
-FOLDER_LINK, DANGLING = "a link to a hidden folder (--follow-links reads it)", "a link to nothing"
+HIDDEN, NO_IMAGE, EMPTY, LINKED = "hidden", "not an image", "empty", "a link to a file that is read by itself"
+FOLDER_LINK, DANGLING = "a link to a hidden folder (--follow-links reads it)", "a broken link"
 ARCHIVE, MANIFEST, DICOMDIR = "an archive (name it to read it)", "a manifest (name it to read it)", "a DICOMDIR"
-# By suffix: their content is told from no other text, or from no other zip file.
+# By suffix: their content cannot be told from other text, or from other zip files.
 NAMED_PLACES = {".zip": ARCHIVE, ".csv": MANIFEST, ".tsv": MANIFEST, ".parquet": MANIFEST}
 
 Listed = Entry | LeftOut
@@ -33,7 +33,7 @@ Classify = Callable[[Path, str], Listed]
 
 
 def walk(root: Path, follow_links: bool = False, *, file: Classify | None = None) -> Listing:
-    """Everything below `root`. A folder that cannot be listed is an error row.
+    """List everything below `root`. A folder that cannot be listed is an error row.
 
     Arguments:
         follow_links: walk hidden folders that links lead to.
@@ -45,10 +45,11 @@ def walk(root: Path, follow_links: bool = False, *, file: Classify | None = None
 
 
 def split(listed: Iterator[Listed]) -> Listing:
+    """Separate entries from files that are left out."""
     entries: list[Entry] = []
     left_out: list[LeftOut] = []
-    for each in listed:
-        entries.append(each) if isinstance(each, Entry) else left_out.append(each)
+    for item in listed:
+        entries.append(item) if isinstance(item, Entry) else left_out.append(item)
     return Listing(tuple(entries), tuple(left_out))
 
 
@@ -107,15 +108,19 @@ def _linked(path: Path, name: str, inside: str, follow_links: bool, file: Classi
 
 
 def leads_out(target: Path) -> UnsafePath:
-    return UnsafePath(f"a link out of the folder, to {file_name(target.name)!r}; name that file itself to read it")
+    """The error of a link whose target lies outside of the folder."""
+    return UnsafePath(
+        f"the link leads out of the folder, to {file_name(target.name)!r}; name that file itself to read it"
+    )
 
 
 def is_dicomdir(name: str) -> bool:
+    """Whether a file name is that of a DICOMDIR."""
     return name.upper().startswith("DICOMDIR")
 
 
 def listed_file(path: Path, name: str) -> Listed:
-    """A file as an entry, or why it is left out."""
+    """A file as an entry, or with the reason why it is left out."""
     if is_dicomdir(path.name):
         return LeftOut(name, DICOMDIR)
     if promised_format(path.name) is not None:

@@ -1,4 +1,4 @@
-"""Messages between a reader and its decoding worker: JSON behind a four-byte length, with open files riding along.
+"""Messages between a reader and its decoding worker: JSON after a four-byte length, with open files attached.
 
 Never pickle: the worker may have been taken over by the file it was given, so its answers are data to be checked.
 """
@@ -16,6 +16,7 @@ HEAD = struct.Struct("<I")
 
 
 def send(channel: socket.socket, message: dict[str, Any], files: tuple[int, ...] = ()) -> None:
+    """Send one message, and open files with it."""
     payload = json.dumps(message).encode()
     packet = HEAD.pack(len(payload)) + payload
     sent = socket.send_fds(channel, [packet], files) if files else channel.send(packet)
@@ -23,7 +24,7 @@ def send(channel: socket.socket, message: dict[str, Any], files: tuple[int, ...]
 
 
 def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """The next message and the files that came with it. Nobody speaks out of turn, so no second message can follow.
+    """Receive the next message and the files that came with it. Nobody speaks out of turn, so no second message can follow.
 
     Raises: EOFError where the other side is gone; ValueError on a malformed message; TimeoutError.
     """

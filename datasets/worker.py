@@ -1,4 +1,4 @@
-"""The inside of the sandbox: `python -I -m oddpixel.datasets.worker FD`. Decodes what it is handed, until told to stop.
+"""The inside of the sandbox: `python -I -m oddpixel.datasets.worker FD`. Decodes the files it receives, until the socket closes.
 
 It gets open files, never paths, and answers with plain facts. Stored samples go into shared memory that the reader made;
 the reader turns them into float32 itself, so the sandbox costs one copy of the narrow samples and nothing more.
@@ -28,7 +28,7 @@ from .wire import receive, send
 
 
 class Worker:
-    """One decoder behind a socket."""
+    """The worker's side of the sandbox: decodes one file at a time and answers over a socket."""
 
     def __init__(self, channel: socket.socket) -> None:
         self.channel = channel
@@ -36,6 +36,7 @@ class Worker:
         self.decoding: Decoding | None = None
 
     def run(self) -> None:
+        """Confine the process, then answer requests until the reader closes the socket."""
         setup, _ = receive(self.channel)
         self.limits, self.key = Limits(**setup["limits"]), bytes.fromhex(setup["key"])
         _import_codecs()
@@ -76,8 +77,8 @@ class Worker:
             raise
         except BaseException as error:  # a decoder written in Rust panics with one that is no Exception (PyO3)
             self.decoding = None
-            said = technical_text(f"{type(error).__name__}: {error}")
-            return {"error": describe(CorruptFile(f"the decoder failed at this file ({said})"))}
+            message = technical_text(f"{type(error).__name__}: {error}")
+            return {"error": describe(CorruptFile(f"the decoder failed on this file ({message})"))}
 
     def _open(self, request: dict[str, Any], descriptor: int) -> dict[str, Any]:
         self.decoding = None  # frees the previous file before the next is parsed
@@ -96,12 +97,12 @@ class Worker:
         return self.decoding
 
     def _coefficients(self) -> dict[str, Any]:
-        found = self._opened().coefficients()
-        if found is None:
+        coefficients = self._opened().coefficients()
+        if coefficients is None:
             return {"shape": None}
-        arena = self._reserve(found.blocks.nbytes)
-        np.frombuffer(arena, np.int16, found.blocks.size)[...] = found.blocks.ravel()
-        return {"shape": found.blocks.shape, "table": found.table.tolist()}
+        arena = self._reserve(coefficients.blocks.nbytes)
+        np.frombuffer(arena, np.int16, coefficients.blocks.size)[...] = coefficients.blocks.ravel()
+        return {"shape": coefficients.blocks.shape, "table": coefficients.table.tolist()}
 
     def _frame(self, index: int) -> dict[str, Any]:
         return self._share(self._opened().frame(index))
@@ -117,7 +118,7 @@ class Worker:
         return {"shape": frame.stored.shape, "dtype": frame.stored.dtype.str, "masked": masked is not None, **record}
 
     def _reserve(self, size: int) -> mmap.mmap:
-        """Shared memory of at least this size: kept from frame to frame, asked for when it is too small."""
+        """Shared memory of at least this size, kept from frame to frame; a larger block is requested when it is too small."""
         if self.arena is not None and len(self.arena) >= size:
             return self.arena
         send(self.channel, {"reserve": size})
@@ -127,7 +128,7 @@ class Worker:
             return self.arena
         except (OSError, ValueError) as error:
             self.arena = None
-            raise UnreadableInput(f"the pixels could not be handed over: {error}") from error
+            raise UnreadableInput(f"the pixels could not be transferred: {error}") from error
         finally:
             os.close(descriptor)
 

@@ -53,9 +53,11 @@ ADAPTER: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterOptions:
-    """Arguments:
-    rank: of a style's low-rank matrices.
-    hidden: channels of a control's first convolution.
+    """What kind of adapter to build, and how large.
+
+    Arguments:
+        rank: of a style's low-rank matrices.
+        hidden: channels of a control's first convolution.
     """
 
     kind: Kind
@@ -64,7 +66,7 @@ class AdapterOptions:
 
 
 class Adapter(nn.Module):
-    """Joined to a cascade, whose own weights it leaves alone.
+    """An adapter joined to a cascade, whose own weights it leaves unchanged.
 
     Arguments:
         cascade: its stage C is adapted in place by a style.
@@ -86,31 +88,33 @@ class Adapter(nn.Module):
 
     @property
     def facts(self) -> dict[str, str]:
-        """For the record of a picture."""
+        """Kind, name and hash, for the record of a picture."""
         return {"kind": self.options.kind, "name": self.name, "sha256": self.sha256}
 
     def tensors(self) -> dict[str, Tensor]:
+        """The trained tensors by name: low-rank matrices of a style, weights of a control network."""
         return lora.weights(self._unet[0]) if self.network is None else dict(self.network.state_dict())
 
-    def load(self, given: dict[str, Tensor]) -> None:
-        """Raises: UsageError, RuntimeError where the tensors are another adapter's."""
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Set the trained tensors. Raises: UsageError, RuntimeError where the tensors are another adapter's."""
         if self.network is None:
-            lora.load(self._unet[0], given)
+            lora.load(self._unet[0], tensors)
         else:
-            self.network.load_state_dict(given)
+            self.network.load_state_dict(tensors)
 
     def shown(
         self, pictures: Float[Tensor, "b 3 h w"], mask: Float[Tensor, "b 1 h w"] | None = None
     ) -> Float[Tensor, "b _c h w"]:
-        """What the control network is given of pictures in 0..1. Raises: UsageError."""
+        """The control network's input for pictures in 0..1: edges, or the masked picture and its mask. Raises: UsageError."""
         if self.options.kind == "edges":
             return edges(pictures)
         if mask is None:
-            raise UsageError("this adapter fills what a mask hides: name the mask with --mask")
+            raise UsageError("this adapter fills what a mask hides: give the mask with --mask")
         return masked(pictures, mask)
 
 
 def save_adapter(folder: Path, adapter: Adapter, cascade_sha256: str, record: dict[str, Any]) -> None:
+    """Write the adapter's tensors in half precision, and `model.json` beside them."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(
         {name: value.half().cpu().contiguous() for name, value in adapter.tensors().items()},
@@ -126,18 +130,21 @@ def save_adapter(folder: Path, adapter: Adapter, cascade_sha256: str, record: di
 
 
 def load_adapter(folder: Path, cascade: Cascade, cascade_sha256: str) -> Adapter:
-    """Raises: MissingFile, CorruptWeights, WrongArchitecture where it was trained on another cascade."""
+    """Load an adapter onto the cascade that it was trained on.
+
+    Raises: MissingFile, CorruptWeights, WrongArchitecture where it was trained on another cascade.
+    """
     content = read_record(folder / "model.json", ADAPTER, CorruptWeights)
     if content["cascade_sha256"] != cascade_sha256:
         raise WrongArchitecture(
-            f"{folder} was trained on the cascade {content['cascade_sha256'][:12]}, not on {cascade_sha256[:12]}; name that one "
-            "with --cascade, or train it again"
+            f"{folder} was trained on the cascade {content['cascade_sha256'][:12]}, not on {cascade_sha256[:12]}; use that one "
+            "with --cascade, or train the adapter again"
         )
     adapter = Adapter(AdapterOptions(**content["options"]), cascade)
-    given = {name: value.float() for name, value in read_weights(folder / "model.safetensors").items()}
-    check_finite(given, str(folder))
+    tensors = {name: value.float() for name, value in read_weights(folder / "model.safetensors").items()}
+    check_finite(tensors, str(folder))
     try:
-        adapter.load(given)
+        adapter.load(tensors)
     except (UsageError, RuntimeError, KeyError) as error:
         raise CorruptWeights(f"{folder} does not hold the tensors that its model.json describes: {error}") from error
     adapter.name, adapter.sha256 = folder.name, sha256_of(folder / "model.safetensors")
@@ -145,7 +152,7 @@ def load_adapter(folder: Path, cascade: Cascade, cascade_sha256: str) -> Adapter
 
 
 def drawn_masks(count: int, side: int, generator: torch.Generator) -> Float[Tensor, "b 1 s s"]:
-    """Rectangles of a fifth to seven tenths of the side, anywhere."""
+    """Random rectangular masks, sides of a fifth to seven tenths of `side`; 1 is hidden."""
     device = generator.device
     centres, halves = torch.rand(2, count, 2, 1, generator=generator, device=device)
     places = (torch.arange(side, device=device) + 0.5) / side

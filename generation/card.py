@@ -1,4 +1,4 @@
-"""The card of a cascade: what it is, what each stage was trained on and for how long, and what it must not be taken for."""
+"""The model card of a cascade: what it is, how each stage was trained, and what it must not be taken for."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ STAGES = {"a": "stage A", "b": "stage B", "c": "stage C", "guidance": "guidance"
 
 
 def write_card(path: Path, content: dict[str, Any]) -> None:
-    """Markdown from model.json's content."""
+    """Write the model card in Markdown, from the content of model.json."""
     record = content["record"]
     lines = [
         f"# {record.get('title', 'A cascade')}",
         "",
-        "Stages A, B and C of Stable Cascade with UltraPixel's guidance (arXiv:2407.02158), of our own training. What it",
-        "makes is synthetic, and marked as such. It knows the few pictures it was shown: texture and layout, no evidence of",
-        "anything.",
+        "Stages A, B and C of Stable Cascade with UltraPixel's guidance (arXiv:2407.02158), trained with OddPixel. The pictures",
+        "that it generates are synthetic, and marked as such. It was trained on few pictures: it gives texture and layout, and",
+        "no evidence of anything.",
         *(["", record["note"]] if record.get("note") else []),
         "",
         "| stage | steps | hours | held-out figures |",
         "|---|---|---|---|",
-        *(_row(said, record["stages"].get(stage)) for stage, said in STAGES.items()),
+        *(_row(title, record["stages"].get(stage)) for stage, title in STAGES.items()),
         "",
         f"Weights: SHA-256 `{content['weights_sha256'][:16]}...`, half precision.",
         "",
@@ -35,8 +35,8 @@ def write_card(path: Path, content: dict[str, Any]) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def _row(said: str, stage: dict[str, Any] | None) -> str:
+def _row(title: str, stage: dict[str, Any] | None) -> str:
     if stage is None:
-        return f"| {said} | not trained | | |"
+        return f"| {title} | not trained | | |"
     figures = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in stage.get("figures", {}).items())
-    return f"| {said} | {stage['step']:,} | {stage['seconds'] / 3600:.2f} | {figures} |"
+    return f"| {title} | {stage['step']:,} | {stage['seconds'] / 3600:.2f} | {figures} |"

@@ -43,9 +43,11 @@ LABEL_SCALE = 1.5  # of guidance without a classifier
 
 @dataclass(frozen=True, kw_only=True)
 class CascadeOptions:
-    """Arguments:
-    labels: what may be asked for by name.
-    shift: of stage C's schedule at the base grid; grows with the side of a larger one.
+    """The architecture of a cascade: options of its stages, its grids and its labels.
+
+    Arguments:
+        labels: what a prompt may ask for by name.
+        slots: text tokens that a label is embedded into.
     """
 
     a: StageAOptions = field(default_factory=StageAOptions)
@@ -58,7 +60,7 @@ class CascadeOptions:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> CascadeOptions:
-        """Raises: WrongArchitecture."""
+        """Parse the options of a model.json. Raises: WrongArchitecture."""
         kinds = {
             "a": StageAOptions,
             "b": StageBOptions,
@@ -73,12 +75,12 @@ class CascadeOptions:
             raise WrongArchitecture(f"the cascade's options do not fit together: {error}") from error
 
     def shift(self, grid: tuple[int, int]) -> float:
-        """Of the schedule for a grid of stage C: noise grows with the side, as pixels of a place grow together."""
+        """The schedule's shift for a grid of stage C: noise grows with its side, as pixels of a place grow together."""
         return max((grid[0] * grid[1]) ** 0.5 / self.geometry.base, 1.0)
 
 
 class Cascade(nn.Module):
-    """All parts, with fresh weights."""
+    """Every network of a cascade, with fresh weights."""
 
     def __init__(self, options: CascadeOptions) -> None:
         super().__init__()
@@ -100,14 +102,18 @@ class Cascade(nn.Module):
             cast(ImplicitGuidance, network).silence()
 
     def pipeline(self, device: torch.device | str = "cpu", offload: bool = False) -> UltraPixelPipeline:
+        """A sampling pipeline over these networks; `offload` keeps those not in use on the CPU."""
         conditioner = ReferenceConditioner(self.labels, self.encoder)
         return UltraPixelPipeline(
             self.c, self.b, self.a, self.encoder, conditioner.eval(), self.options.geometry, device, offload
         )
 
     def sampling(self, size: tuple[int, int]) -> SamplingOptions:
-        """Schedules shifted by size, as in training. Few steps without fresh noise keep the contrast that DDPM's lose. The label
-        guides the low-resolution pass, which guides the other."""
+        """Sampling options for pictures of this size, schedules shifted as in training.
+
+        Few steps without fresh noise keep the contrast that DDPM's lose. The label guides the low-resolution pass, which
+        guides the other.
+        """
         geometry = self.options.geometry
         low, high = (
             PassOptions(steps=count, shift=self.options.shift(grid), guidance=Guidance(scale=scale), eta=0.0)
@@ -120,9 +126,10 @@ class Cascade(nn.Module):
 
 
 def save_cascade(folder: Path, cascade: Cascade, record: dict[str, Any]) -> None:
+    """Write weights in half precision, model.json and the model card into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    held = cascade.state_dict()
-    half = {n: (v.half() if v.is_floating_point() else v).cpu().contiguous() for n, v in held.items()}
+    weights = cascade.state_dict()
+    half = {n: (v.half() if v.is_floating_point() else v).cpu().contiguous() for n, v in weights.items()}
     temporary = folder / ".model.safetensors.tmp"
     save_file(half, temporary)
     temporary.replace(folder / "model.safetensors")
@@ -138,7 +145,7 @@ def save_cascade(folder: Path, cascade: Cascade, record: dict[str, Any]) -> None
 
 
 def load_cascade(name: str | Path = BUNDLED) -> Cascade:
-    """By folder, or by the name of a bundled one, in evaluation mode.
+    """Load a cascade by its folder, or by the name of a bundled one, in evaluation mode.
 
     Raises: MissingWeights, CorruptWeights, WrongArchitecture.
     """
@@ -158,7 +165,10 @@ def load_cascade(name: str | Path = BUNDLED) -> Cascade:
 
 
 def _built(options: CascadeOptions) -> Cascade:
-    """Raises: WrongArchitecture where the options do not make a network."""
+    """A cascade of these options, with fresh weights.
+
+    Raises: WrongArchitecture where the options do not make a network.
+    """
     try:
         return Cascade(options)
     except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -166,24 +176,27 @@ def _built(options: CascadeOptions) -> Cascade:
 
 
 def read_content(folder: Path) -> dict[str, Any]:
-    """model.json. Raises: CorruptWeights, WrongArchitecture."""
+    """Read and validate a cascade's model.json. Raises: CorruptWeights, WrongArchitecture."""
     content = read_record(folder / "model.json", CASCADE, CorruptWeights)
     if content["schema"] != SCHEMA:
-        raise WrongArchitecture(f"{folder} holds no cascade (schema {content['schema']!r}, wanted {SCHEMA!r})")
+        raise WrongArchitecture(f"{folder} is not a cascade (schema {content['schema']!r}, expected {SCHEMA!r})")
     return content
 
 
 def find_cascade(name: str | Path) -> Path:
-    """Raises: MissingWeights, naming the bundled cascades."""
+    """The folder of a cascade: the path itself, or a bundled cascade of this name.
+
+    Raises: MissingWeights, naming the bundled cascades.
+    """
     bundled = Path(str(files("oddpixel.generation").joinpath("weights")))
     for folder in (Path(name), bundled / str(name)):
         if (folder / "model.json").is_file():
             return folder
     names = sorted(item.name for item in bundled.iterdir() if item.is_dir()) if bundled.is_dir() else []
-    there = ", ".join(names) or "there is none yet"
+    available = ", ".join(names) or "none is installed"
     raise MissingWeights(
-        f"no cascade {str(name)!r}: neither a folder with a model.json nor a bundled one ({there}); make one with: "
-        "oddpixel train --recipe cascade -o FOLDER, and name it with --cascade FOLDER"
+        f"unknown cascade {str(name)!r}: it is neither a folder with a model.json nor a bundled cascade ({available}); train "
+        "one with: oddpixel train --recipe cascade -o FOLDER, and use it with --cascade FOLDER"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a cascade's model.json says, as a JSON Schema, with bounds above the published sizes."""
+"""The JSON Schema of a cascade's model.json, with bounds above the published sizes."""
 
 from __future__ import annotations
 

@@ -24,10 +24,12 @@ Pictures = Float[Tensor, "b _c _h _w"]
 
 
 class ControlNetwork(nn.Module):
-    """Arguments:
-    channels: of the picture that controls (edges 1, mask and masked picture 4, small picture 3).
-    width: of stage C.
-    hidden: of the first convolution; doubled at each of `halvings`.
+    """Reduces a control picture to features, and adds them to stage C.
+
+    Arguments:
+        channels: of the picture that controls (edges 1, mask and masked picture 4, small picture 3).
+        width: of stage C.
+        hidden: of the first convolution; doubled at each of `halvings`.
     """
 
     def __init__(self, channels: int, width: int, hidden: int = 32, halvings: int = 4) -> None:
@@ -44,14 +46,17 @@ class ControlNetwork(nn.Module):
             nn.init.zeros_(cast(Tensor, convolution.bias))
 
     def forward(self, pictures: Pictures) -> Control:
-        """Raises: UsageError where the pictures have other channels."""
+        """Features of control pictures, ready to act on stage C.
+
+        Raises: UsageError where the pictures have other channels.
+        """
         if pictures.shape[1] != self.channels:
             raise UsageError(f"this control takes {self.channels} channels, got {pictures.shape[1]}")
         return Control(self.body(pictures), self.at)
 
 
 class Control:
-    """Acts at the four places of a `GuidedStageC`.
+    """Adds control features at the four places of a `GuidedStageC`.
 
     Arguments:
         features: of the pictures, for as many samples or for a part of the batch that is repeated.
@@ -62,17 +67,18 @@ class Control:
         self.features, self.at, self.strength = features, at, strength
 
     def after(self, place: str, x: Tensor) -> Tensor:
+        """The activations with control features added, resized to their grid."""
         added = self.at[place](interpolate(self.features, size=x.shape[2:], mode="area"))
         return x + self.strength * added.repeat(len(x) // len(added), 1, 1, 1)
 
 
 def edges(pictures: Float[Tensor, "b 3 h w"], low: float = 100, high: float = 200) -> Float[Tensor, "b 1 h w"]:
-    """Canny's edges, 0 or 1, of pictures in 0..1."""
+    """Canny edges, 0 or 1, of pictures in 0..1; `low` and `high` are Canny's thresholds on 0..255."""
     grey = (255 * pictures.mean(1).clamp(0, 1)).byte().cpu().numpy()
-    found = np.stack([cv2.Canny(each, low, high) for each in grey])
-    return torch.from_numpy(found > 0).float()[:, None].to(pictures.device)
+    contours = np.stack([cv2.Canny(picture, low, high) for picture in grey])
+    return torch.from_numpy(contours > 0).float()[:, None].to(pictures.device)
 
 
 def masked(pictures: Float[Tensor, "b 3 h w"], mask: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 4 h w"]:
-    """For inpainting: the picture without what lies under the mask, and the mask."""
+    """The input of an inpainting control: the picture with the masked part set to 0, and the mask."""
     return torch.cat([pictures * (1 - mask), mask], dim=1)

@@ -1,4 +1,4 @@
-"""What a network will cost, before it runs: operations and the peak of live activations, counted on the meta device.
+"""The cost of a network before it runs: operations and the peak of live activations, counted on the meta device.
 
 Attention is counted as the fused kernels compute it, without its matrix: materialised, that alone would take 49 GiB in stage C at
 4096 x 4096. Two operations a multiply-add; weights are not among the activations.
@@ -21,9 +21,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 @dataclass(frozen=True)
 class Cost:
-    """Arguments:
-    flops: of one call.
-    peak_bytes: of activations live at once.
+    """What one call of a network costs.
+
+    Arguments:
+        flops: of one call.
+        peak_bytes: of activations live at once.
     """
 
     flops: float
@@ -31,7 +33,7 @@ class Cost:
 
 
 def cost_of(call: Callable[[], Any]) -> Cost:
-    """Of a call on meta tensors, without gradients."""
+    """Count operations and peak activation bytes of a call on meta tensors, without gradients."""
     attention, live = _FusedAttention(), _LiveBytes()
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter, live, attention:
@@ -40,11 +42,13 @@ def cost_of(call: Callable[[], Any]) -> Cost:
 
 
 def weight_bytes(module: nn.Module, width: int | None = None) -> int:
-    """Arguments:
-    width: bytes a weight; each one's own where None.
+    """Bytes of a module's parameters and buffers.
+
+    Arguments:
+        width: bytes a weight; each one's own where None.
     """
-    held = [*module.parameters(), *module.buffers()]
-    return sum(value.numel() * (width or value.element_size()) for value in held)
+    tensors = [*module.parameters(), *module.buffers()]
+    return sum(value.numel() * (width or value.element_size()) for value in tensors)
 
 
 class _FusedAttention(TorchFunctionMode):
@@ -71,7 +75,7 @@ class _LiveBytes(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        given = {
+        inputs = {
             id(storage)
             for value in torch.utils._pytree.tree_leaves((args, kwargs or {}))
             if isinstance(value, Tensor)
@@ -79,12 +83,12 @@ class _LiveBytes(TorchDispatchMode):
         }
         for value in torch.utils._pytree.tree_leaves(result):
             if isinstance(value, Tensor):
-                self._made(value.untyped_storage(), given)
+                self._made(value.untyped_storage(), inputs)
         return result
 
-    def _made(self, storage: Any, given: set[int]) -> None:
+    def _made(self, storage: Any, inputs: set[int]) -> None:
         key = storage._cdata
-        if key in self._seen or id(storage) in given:
+        if key in self._seen or id(storage) in inputs:
             return
         self._seen.add(key)
         self.now += storage.nbytes()

@@ -1,4 +1,4 @@
-"""Stage B's part: from the semantic latent to stage A's.
+"""Stage B's part of sampling: from the semantic latent to stage A's.
 
 With a learned encoder (as published) stage B makes the whole latent. With a projection (`ComponentEncoder`) it is shown the
 coarse latent that the semantic one fixes, and makes what is left.
@@ -19,10 +19,12 @@ from .stages.unet import CascadeUNet
 
 
 class Decoder:
-    """Arguments:
-    b: stage B.
-    encoder: the semantic encoder, or None.
-    semantic: what is to be decoded.
+    """Stage B as a denoiser, given the semantic latent to decode.
+
+    Arguments:
+        b: stage B.
+        encoder: the semantic encoder, or None.
+        semantic: what is to be decoded.
     """
 
     def __init__(self, b: CascadeUNet, encoder: Any, semantic: Float[Tensor, "b _k _p _q"]) -> None:
@@ -31,18 +33,18 @@ class Decoder:
         self.coarse = None if self.split is None else self.split.coarse(semantic)
 
     def grid(self, geometry: Geometry, size: Grid) -> Grid:
-        """Of what stage B makes, for a picture of this size."""
+        """The grid of stage B's output for a picture of this size."""
         if self.coarse is None:
             return geometry.latent(size)
         return self.coarse.shape[2], self.coarse.shape[3]
 
     def predict_noise(self, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
-        """A half without conditions is shown no semantic latent either."""
+        """e_hat(x_t) of stage B. A half without conditions gets no semantic latent either."""
         has_halves = len(x) != len(self.semantic)
         shown = torch.cat([self.semantic, torch.zeros_like(self.semantic)]) if has_halves else self.semantic
         coarse = self.coarse.repeat(2, 1, 1, 1) if has_halves and self.coarse is not None else self.coarse
         return self.b.predict_noise(x, t, pooled=conditions.pooled, semantic=shown, coarse=coarse)
 
-    def latent(self, made: Float[Tensor, "b _c _h _w"]) -> Float[Tensor, "b _c _h _w"]:
-        """Stage A's latent from what stage B made."""
-        return made if self.split is None else self.split.joined(self.semantic, made)
+    def latent(self, output: Float[Tensor, "b _c _h _w"]) -> Float[Tensor, "b _c _h _w"]:
+        """Stage A's latent from the output of stage B."""
+        return output if self.split is None else self.split.joined(self.semantic, output)

@@ -10,7 +10,7 @@ from .request import Request
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """Arguments are those of `Request`, as images."""
+    """The images that a request names, under the names of its fields; None where it names none."""
 
     like: Reference | None = None
     image: Reference | None = None
@@ -19,17 +19,17 @@ class Given:
 
     @classmethod
     def read(cls, request: Request) -> Given:
-        """Raises: UnreadableInput, UsageError."""
+        """Read the images of a request. Raises: UnreadableInput, UsageError."""
         places = request.like, request.image, request.control, request.mask
         return cls(*(None if place is None else read_reference(place) for place in places))
 
     @property
     def shown(self) -> Reference | None:
-        """The one that the picture is made after."""
+        """The image that decides size and unit: `like`, else `image`, else `control`."""
         return self.like or self.image or self.control
 
     @property
     def digests(self) -> frozenset[str]:
-        """SHA-256 of their files."""
-        every = self.like, self.image, self.control, self.mask
-        return frozenset(each.sha256 for each in every if each is not None)
+        """SHA-256 of the image files."""
+        images = self.like, self.image, self.control, self.mask
+        return frozenset(image.sha256 for image in images if image is not None)

@@ -19,6 +19,8 @@ ATTENTION = r"\.(to_q|to_k|to_v|to_out\.0)$"
 
 
 class LowRank(nn.Module):
+    """The parametrisation W + (scale / rank) B A; B starts at zero."""
+
     def __init__(self, outer: int, inner: int, rank: int, scale: float) -> None:
         super().__init__()
         self.a = nn.Parameter(torch.empty(rank, inner))
@@ -27,6 +29,7 @@ class LowRank(nn.Module):
         nn.init.kaiming_uniform_(self.a, a=math.sqrt(5))
 
     def forward(self, weight: Tensor) -> Tensor:
+        """The adapted weight."""
         return weight + self.scale * (self.b @ self.a)
 
 
@@ -37,7 +40,7 @@ def add(module: nn.Module, rank: int = 4, scale: float = 1.0, where: str = ATTEN
     """
     names = [name for name, part in module.named_modules() if isinstance(part, nn.Linear) and re.search(where, name)]
     if not names:
-        raise UsageError(f"no linear layer's name contains {where}")
+        raise UsageError(f"no linear layer has a name that matches {where}")
     module.requires_grad_(False)
     for name in names:
         layer = cast(nn.Linear, module.get_submodule(name))
@@ -47,7 +50,7 @@ def add(module: nn.Module, rank: int = 4, scale: float = 1.0, where: str = ATTEN
 
 
 def weights(module: nn.Module) -> dict[str, Tensor]:
-    """What training changed, to be kept in a file of its own."""
+    """The low-rank matrices by layer name, to be saved in a file of their own."""
     return {
         f"{name}.{part}": getattr(low_rank, part).detach()
         for name, low_rank in _adapted(module).items()
@@ -55,21 +58,21 @@ def weights(module: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def load(module: nn.Module, given: dict[str, Tensor]) -> None:
-    """Into a module adapted with the same rank. Raises: UsageError."""
+def load(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Copy low-rank matrices into a module adapted with the same rank. Raises: UsageError."""
     adapted = _adapted(module)
-    if {name.rpartition(".")[0] for name in given} != set(adapted):
-        raise UsageError(f"these weights adapt other layers than the {len(adapted)} of this module")
+    if {name.rpartition(".")[0] for name in tensors} != set(adapted):
+        raise UsageError(f"these weights belong to other layers than the {len(adapted)} adapted ones of this module")
     for name, low_rank in adapted.items():
         for part in ("a", "b"):
-            held, value = getattr(low_rank, part), given[f"{name}.{part}"]
-            if held.shape != value.shape:
-                raise UsageError(f"{name}.{part} is {tuple(value.shape)}, wanted {tuple(held.shape)}")
-            held.data.copy_(value)
+            parameter, value = getattr(low_rank, part), tensors[f"{name}.{part}"]
+            if parameter.shape != value.shape:
+                raise UsageError(f"{name}.{part} is {tuple(value.shape)}, expected {tuple(parameter.shape)}")
+            parameter.data.copy_(value)
 
 
 def merge(module: nn.Module) -> None:
-    """Keep the sums and forget the parts."""
+    """Fold the low-rank sums into the weights and remove the parametrisations."""
     for name in _adapted(module):
         parametrize.remove_parametrizations(module.get_submodule(name), "weight")
 

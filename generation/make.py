@@ -19,7 +19,7 @@ from oddpixel.provenance import Signature
 
 from .adapter import Adapter, load_adapter
 from .cascade import BUNDLED, load_cascade, read_content
-from .follows import Follows
+from .control_inputs import ControlInputs
 from .given import Given
 from .official.load import from_official
 from .outputs import Outputs
@@ -35,7 +35,7 @@ LABEL_OF_UNIT = {"HU": "ct"}
 
 @dataclass(frozen=True, eq=False)
 class Synthetic:
-    """A picture that was made.
+    """A generated picture.
 
     Arguments:
         pixels: sRGB, or grey levels three times.
@@ -52,8 +52,8 @@ class Generator:
 
     Arguments:
         name, sha256: of the cascade.
-        labels: known to it; none where it reads text.
-    adapter: a style or a control that was added to it.
+        labels: prompts that it understands; none where it reads text.
+        adapter: a style or a control that was added to it.
     """
 
     pipeline: UltraPixelPipeline
@@ -76,12 +76,12 @@ class Generator:
         try:
             torch.zeros(1, device=device)
         except (RuntimeError, AssertionError) as error:
-            raise UsageError(f"there is no device {device!r} here; cpu is always there") from error
+            raise UsageError(f"the device {device!r} is not available here; use cpu") from error
         if official is not None:
             if adapter is not None:
-                raise UsageError("an adapter belongs to a cascade of our own training, not to released weights")
+                raise UsageError("adapters work with cascades trained by OddPixel, not with released weights")
             pipeline = from_official(official, device=device, offload=offload)
-            digests = sorted(each["sha256"] for each in pipeline.facts["files"].values())
+            digests = sorted(file["sha256"] for file in pipeline.facts["files"].values())
             return cls(pipeline, official.name, hashlib.sha256("".join(digests).encode()).hexdigest())
         loaded = load_cascade(cascade)
         sha256 = read_content(loaded.folder)["weights_sha256"]
@@ -94,7 +94,7 @@ class Generator:
         on_step: OnStep = lambda part, done, total: None,
         given: Given | None = None,
     ) -> Iterator[Synthetic]:
-        """The pictures of a request, one by one.
+        """Generate the pictures of a request, one by one.
 
         Arguments:
             given: the images that the request names, where the caller has read them already.
@@ -107,13 +107,13 @@ class Generator:
         least = self._least_like
         if like is not None and size[0] * size[1] < least**2:
             raise UsageError(
-                f"a picture like another has an area of {least} x {least} pixels or more, not {size[0]} x {size[1]}: smaller "
-                "ones do not keep its layout"
+                f"a picture like another needs an area of {least} x {least} pixels or more, got {size[0]} x {size[1]}: "
+                "smaller ones do not keep its layout"
             )
         prompt = self._prompt(request, shown)
-        follows = Follows.of(self.adapter, given.control, given.mask, size)
+        controls = ControlInputs.of(self.adapter, given.control, given.mask, size)
         for seed in range(request.seed, request.seed + request.count):
-            made = self.pipeline(
+            output = self.pipeline(
                 [prompt],
                 size=size,
                 seeds=[seed],
@@ -121,19 +121,19 @@ class Generator:
                 reference=None if like is None else like.pixels,
                 image=None if image is None else image.pixels,
                 strength=1.0 if image is None else request.strength or STRENGTH,
-                controls=follows.roles,
+                controls=controls.roles,
                 options=self._options(request, size),
                 on_step=on_step,
             )
-            yield Synthetic(follows.kept(made.pictures[0]), self._record(request, seed, size, shown, prompt))
+            yield Synthetic(controls.blend(output.pictures[0]), self._record(request, seed, size, shown, prompt))
 
     def size(self, request: Request, shown: Reference | None) -> Grid:
-        """Of what will be made."""
+        """Height and width of the pictures that a request will give."""
         return request.size or (DEFAULT_SIZE if shown is None else size_like(shown.size))
 
     @property
     def options_sha256(self) -> str | None:
-        """Of what the weights mean: the same ones under other labels or at another geometry make other pictures."""
+        """Hash of the options: the same weights under other labels or another geometry make other pictures."""
         if self.cascade is None:
             return None
         options = json.dumps(dataclasses.asdict(self.cascade.options), sort_keys=True)
@@ -155,14 +155,16 @@ class Generator:
         if label is None and shown is not None:
             label = LABEL_OF_UNIT.get(shown.unit) if LABEL_OF_UNIT.get(shown.unit) in self.labels else None
         if self.labels and shown is not None and request.like is not None:
-            return label, shown.pixels[0]  # its look as well as its layout
+            return label, shown.pixels[0]  # its style as well as its layout
         return label
 
     def _options(self, request: Request, size: Grid) -> SamplingOptions:
         options: SamplingOptions = SamplingOptions() if self.cascade is None else self.cascade.sampling(size)
         if request.steps is None:
             return options
-        low, high = (dataclasses.replace(each, steps=request.steps) for each in (options.low, options.high))
+        low, high = (
+            dataclasses.replace(pass_options, steps=request.steps) for pass_options in (options.low, options.high)
+        )
         return dataclasses.replace(options, low=low, high=high)
 
     def _record(self, request: Request, seed: int, size: Grid, shown: Reference | None, prompt: Any) -> dict[str, Any]:
@@ -202,9 +204,9 @@ def make(
     given = Given.read(request)
     outputs.prepare(request, generator.size(request, given.shown), given.digests)
     items: list[dict[str, Any]] = []
-    for made in generator.make(request, on_step, given):
-        made_by = f"{generator}, seed {made.record['seed']}{_words(request)}"
-        items.append(outputs.write(made.pixels, made_by, made.record, signature))
+    for synthetic in generator.make(request, on_step, given):
+        made_by = f"{generator}, seed {synthetic.record['seed']}{_words(request)}"
+        items.append(outputs.write(synthetic.pixels, made_by, synthetic.record, signature))
         outputs.list_all(items, _files(generator.pipeline))
     return items
 
@@ -218,4 +220,4 @@ def _words(request: Request) -> str:
 def _files(pipeline: UltraPixelPipeline) -> dict[str, Any]:
     """Hashes of released files, without the folders they lie in."""
     files = pipeline.facts.get("files", {})
-    return {kind: {"file": Path(each["path"]).name, "sha256": each["sha256"]} for kind, each in files.items()}
+    return {kind: {"file": Path(file["path"]).name, "sha256": file["sha256"]} for kind, file in files.items()}

@@ -1,4 +1,4 @@
-"""The folder that pictures are written to: nothing in it is replaced unless that is asked for, and never through a link.
+"""The folder that pictures are written to: nothing in it is replaced unless `overwrite` is set, and never through a link.
 
 000000.png      a picture, by its seed
 000000.json     how it was made
@@ -41,15 +41,17 @@ LISTED = {
 
 @dataclass(frozen=True)
 class Outputs:
+    """Writes generated pictures and their records into a folder."""
+
     folder: Path
     format: str
     overwrite: bool = False
 
-    def prepare(self, request: Request, size: Grid, given: frozenset[str]) -> None:
-        """Before any work.
+    def prepare(self, request: Request, size: Grid, inputs: frozenset[str]) -> None:
+        """Check before any work that every picture can be written.
 
         Arguments:
-            given: SHA-256 of the images that the request names.
+            inputs: SHA-256 of the images that the request names.
 
         Raises: UsageError where a picture cannot or must not be written.
         """
@@ -57,24 +59,24 @@ class Outputs:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{self.folder} cannot be made a folder: {error.strerror}") from error
+            raise UsageError(f"the folder {self.folder} cannot be created: {error.strerror}") from error
         if not os.access(self.folder, os.W_OK | os.X_OK):
-            raise UsageError(f"nothing can be written into {self.folder}; name another folder")
+            raise UsageError(f"the folder {self.folder} is not writable; use another folder")
         for seed in range(request.seed, request.seed + request.count):
             for path in self._of(seed):
-                self._check(path, given)
+                self._check(path, inputs)
         self._earlier(())
 
     def write(
         self, pixels: Any, made_by: str, record: dict[str, Any], signature: Signature | None = None
     ) -> dict[str, Any]:
-        """A picture and its record. Returns the record. Raises: UsageError."""
+        """Write a picture and its record; returns the record. Raises: UsageError."""
         path = self.folder / f"{record['seed']:06d}.{self.format}"
         item = {"item": path.name, "sha256": "", **record}
         try:
             with FileLock(self.folder / LOCK):
-                for each in self._of(record["seed"]):
-                    self._check(each, frozenset())  # another process may have written it since
+                for existing in self._of(record["seed"]):
+                    self._check(existing, frozenset())  # another process may have written it since
                 save_synthetic(path, pixels, made_by, signature)
                 item["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
                 self._write_json(path.with_suffix(".json").name, {"schema": SCHEMA, **item})
@@ -83,7 +85,7 @@ class Outputs:
         return item
 
     def list_all(self, items: list[dict[str, Any]], files: dict[str, Any]) -> None:
-        """Those that were made now, after those that were there."""
+        """Update `generate.json`: earlier pictures of the folder first, then these items."""
         with FileLock(self.folder / LOCK):
             earlier = self._earlier([item["item"] for item in items])
             self._write_json(LIST, plain({"schema": SCHEMA, "files": files, "items": [*earlier, *items]}))
@@ -92,26 +94,26 @@ class Outputs:
         suffixes = [".json", *MEDIA_TYPES]
         return [self.folder / f"{seed:06d}{suffix}" for suffix in suffixes]
 
-    def _check(self, path: Path, given: frozenset[str]) -> None:
+    def _check(self, path: Path, inputs: frozenset[str]) -> None:
         if not os.path.lexists(path):
             return
-        if path.is_file() and given and sha256_of(path) in given:
-            raise UsageError(f"{path} is one of the images given; name another folder with -o")
+        if path.is_file() and inputs and sha256_of(path) in inputs:
+            raise UsageError(f"{path} is one of the input images; use another folder (-o)")
         if not self.overwrite:
-            raise UsageError(f"{path} is there already; name another folder with -o, another --seed, or --overwrite")
+            raise UsageError(f"{path} already exists; use another folder (-o), another --seed, or --overwrite")
         if path.is_symlink() or not path.is_file():
-            raise UsageError(f"{path} is no file of a picture; name another folder with -o")
+            raise UsageError(f"{path} is not a picture file; use another folder (-o)")
         if path.suffix != f".{self.format}" and path.suffix != ".json":
-            raise UsageError(f"{path} is of the same seed in another format; delete it, or name another folder with -o")
+            raise UsageError(f"{path} has the same seed in another format; delete it, or use another folder (-o)")
 
     def _earlier(self, names: Any) -> list[dict[str, Any]]:
         path = self.folder / LIST
         if path.is_symlink() or (os.path.lexists(path) and not path.is_file()):
-            raise UsageError(f"{path} is no file; name another folder with -o")
+            raise UsageError(f"{path} is not a regular file; use another folder (-o)")
         if not path.is_file():
             return []
         items = read_record(path, LISTED, UsageError).get("items", [])
-        return [each for each in items if each["item"] not in names and (self.folder / str(each["item"])).is_file()]
+        return [item for item in items if item["item"] not in names and (self.folder / str(item["item"])).is_file()]
 
     def _write_json(self, name: str, content: Any) -> None:
         write_whole(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())

@@ -44,11 +44,13 @@ Pictures = Float[Tensor, "_b 3 _h _w"]
 
 @dataclass(frozen=True, kw_only=True)
 class PassOptions:
-    """Arguments:
-    steps: of the sampler.
-    guidance: without a classifier.
-    shift: of the schedule; 1 as published.
-    eta: 1 is DDPM, 0 DDIM.
+    """How one denoising pass is sampled.
+
+    Arguments:
+        steps: of the sampler.
+        guidance: without a classifier.
+        shift: of the schedule; 1 as published.
+        eta: 1 is DDPM, 0 DDIM.
     """
 
     steps: int = 20
@@ -58,6 +60,7 @@ class PassOptions:
 
     @property
     def schedule(self) -> CosineSchedule:
+        """The cosine schedule with this pass's shift."""
         return CosineSchedule(shift=self.shift)
 
 
@@ -76,11 +79,13 @@ class SamplingOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
-    """Arguments:
-    pictures: 0..255.
-    semantic: stage C's latents of them.
-    low: the same of the low-resolution pass.
+class PipelineOutput:
+    """The pictures of one call, and the latents they were decoded from.
+
+    Arguments:
+        pictures: 0..255.
+        semantic: stage C's latents of them.
+        low: the same of the low-resolution pass.
     """
 
     pictures: UInt8[np.ndarray, "_b _h _w 3"]
@@ -90,11 +95,13 @@ class Made:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Arguments:
-    weights: bytes of each part's weights.
-    activations: bytes of activations that are live at once, by part.
-    flops: of the whole, by part.
-    available: bytes, now.
+    """Memory and work that a call will need, against the memory that is free.
+
+    Arguments:
+        weights: bytes of each part's weights.
+        activations: bytes of activations that are live at once, by part.
+        flops: of the whole, by part.
+        available: bytes, now.
     """
 
     weights: dict[str, int]
@@ -105,6 +112,7 @@ class Estimate:
 
     @property
     def peak(self) -> int:
+        """Bytes of weights and activations in memory at once, at most."""
         resident = 0 if self.offload else sum(self.weights.values())
         return max(
             (self.weights[part] if self.offload else resident) + self.activations[part] for part in self.activations
@@ -117,12 +125,14 @@ class Estimate:
 
 @dataclass(eq=False)
 class UltraPixelPipeline:
-    """Arguments:
-    c, b, a: the stages.
-    encoder: needed for references and image to image.
-    conditioner: of prompts.
-    device: where to compute.
-    offload: each stage is brought there when its turn comes, and taken away after.
+    """The cascade as a pipeline from prompts to pictures.
+
+    Arguments:
+        c, b, a: the stages.
+        encoder: needed for references and image to image.
+        conditioner: of prompts.
+        device: where to compute.
+        offload: each stage is brought there when its turn comes, and taken away after.
     """
 
     c: GuidedStageC
@@ -155,8 +165,8 @@ class UltraPixelPipeline:
         controls: Sequence[Role] = (),
         options: SamplingOptions = SamplingOptions(),
         on_step: OnStep = lambda part, done, total: None,
-    ) -> Made:
-        """Make pictures.
+    ) -> PipelineOutput:
+        """Generate pictures.
 
         Arguments:
             prompts: for the conditioner, one a picture (text, a label, None).
@@ -187,12 +197,16 @@ class UltraPixelPipeline:
             )
         pictures = self._decoded(semantic, conditions, size, seeds, options, on_step)[:, :, : size[0], : size[1]]
         if not bool(torch.isfinite(pictures).all()):
-            raise CorruptWeights("the networks' numbers overflow: the weights, or those of an adapter, are damaged")
+            raise CorruptWeights(
+                "the networks' values overflow: the weights of the cascade or of an adapter are damaged"
+            )
         rounded = (255 * pictures.clamp(0, 1)).round().byte()
-        return Made(rounded.permute(0, 2, 3, 1).cpu().numpy(), semantic.cpu(), (low if guided else semantic).cpu())
+        return PipelineOutput(
+            rounded.permute(0, 2, 3, 1).cpu().numpy(), semantic.cpu(), (low if guided else semantic).cpu()
+        )
 
     def estimate(self, size: Grid, count: int = 1, options: SamplingOptions | None = None) -> Estimate:
-        """What a call will need, from the shapes alone."""
+        """Estimate what a call will need, from the shapes alone."""
         options = options or SamplingOptions()
         call = _Calls(self, size, count)
         costs = {"c": call.stage_c(options.high), "b": call.stage_b(options.decode), "a": call.stage_a()}
@@ -232,7 +246,7 @@ class UltraPixelPipeline:
         else:
             x_0 = self._encoded(reference, grid)
         noised = add_noise(x_0, draw(), schedule.log_snr(at))
-        _, features = self.c.capture(noised, schedule.told(at), conditions)
+        _, features = self.c.capture(noised, schedule.timestep(at), conditions)
         on_step("capture", 1, 1)
         return x_0, Plan(features)
 
@@ -252,13 +266,13 @@ class UltraPixelPipeline:
         def predict(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
             if not options.captures_last_step:
                 return self.c.predict_noise(x, t, conditions, None, controls)
-            noise, found = self.c.capture(x, t, conditions)
-            features.update({place: feature[:count] for place, feature in found.items()})
+            noise, captured = self.c.capture(x, t, conditions)
+            features.update({place: feature[:count] for place, feature in captured.items()})
             return noise
 
-        way = options.low
-        denoise = contrasted(predict, way.guidance, conditions, against)
-        last = self._sampled("low", denoise, way, self._noise("low", seeds, grid), on_step)
+        pass_options = options.low
+        denoise = contrasted(predict, pass_options.guidance, conditions, against)
+        last = self._sampled("low", denoise, pass_options, self._noise("low", seeds, grid), on_step)
         return last.x_0, features
 
     def _high(
@@ -277,9 +291,11 @@ class UltraPixelPipeline:
         def predict(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
             return self.c.predict_noise(x, t, conditions, plan, controls)
 
-        way = options.high
-        denoise = contrasted(predict, way.guidance, conditions, against)
-        return self._sampled("high", denoise, way, self._noise("high", seeds, grid), on_step, start, strength).x_0
+        pass_options = options.high
+        denoise = contrasted(predict, pass_options.guidance, conditions, against)
+        return self._sampled(
+            "high", denoise, pass_options, self._noise("high", seeds, grid), on_step, start, strength
+        ).x_0
 
     def _decoded(
         self,
@@ -290,21 +306,21 @@ class UltraPixelPipeline:
         options: SamplingOptions,
         on_step: OnStep,
     ) -> Pictures:
-        way = options.decode
+        pass_options = options.decode
         with self._resident(self.b), self._resident(self.encoder):
             decoder = Decoder(self.b, self.encoder, semantic)
-            denoise = contrasted(decoder.predict_noise, way.guidance, conditions.for_stage_b())
+            denoise = contrasted(decoder.predict_noise, pass_options.guidance, conditions.for_stage_b())
             grid = decoder.grid(self.geometry, size)
             draw = self._noise("decode", seeds, grid, self.b.config.out_channels)
-            latent = decoder.latent(self._sampled("decode", denoise, way, draw, on_step).x_0)
+            latent = decoder.latent(self._sampled("decode", denoise, pass_options, draw, on_step).x_0)
         with self._resident(self.a):
-            return torch.cat([self.a.decode_tiled(each[None].to(_precision(self.a))).float() for each in latent])
+            return torch.cat([self.a.decode_tiled(sample[None].to(_precision(self.a))).float() for sample in latent])
 
     def _sampled(
         self,
         part: str,
         denoise: PredictNoise,
-        way: PassOptions,
+        pass_options: PassOptions,
         draw: Callable[[], Tensor],
         on_step: OnStep,
         start: Tensor | None = None,
@@ -312,10 +328,11 @@ class UltraPixelPipeline:
     ) -> Step:
         x = draw()
         if start is not None and strength < 1:
-            x = add_noise(start, x, way.schedule.log_snr(torch.full((len(x),), strength, device=x.device)))
-        count = max(math.ceil(strength * way.steps), 1)
+            x = add_noise(start, x, pass_options.schedule.log_snr(torch.full((len(x),), strength, device=x.device)))
+        count = max(math.ceil(strength * pass_options.steps), 1)
         last: Step | None = None
-        for done, step in enumerate(steps(denoise, way.schedule, x, count, draw, eta=way.eta, start=strength), 1):
+        sampled = steps(denoise, pass_options.schedule, x, count, draw, eta=pass_options.eta, start=strength)
+        for done, step in enumerate(sampled, 1):
             on_step(part, done, count)
             last = step
         assert last is not None
@@ -329,7 +346,7 @@ class UltraPixelPipeline:
             return self.encoder(sized)
 
     def _noise(self, part: str, seeds: Sequence[int], grid: Grid, channels: int | None = None) -> Callable[[], Tensor]:
-        """Of one part of the work: parts and samples never share noise."""
+        """Noise for one part of the work; parts and samples never share noise."""
         mixed = [int(np.random.SeedSequence([seed, PARTS.index(part)]).generate_state(1)[0]) for seed in seeds]
         wide = self.c.unet.config.in_channels if channels is None else channels
         return seeded_noise(mixed, (wide, *grid), self.device)
@@ -356,38 +373,38 @@ class UltraPixelPipeline:
         strength: float,
     ) -> None:
         self.geometry.check(size)
-        given = {"seeds": seeds, "negative_prompts": negative_prompts, "reference": reference, "image": image}
-        for name, value in given.items():
+        batches = {"seeds": seeds, "negative_prompts": negative_prompts, "reference": reference, "image": image}
+        for name, value in batches.items():
             if value is not None and len(value) != len(prompts):
                 raise UsageError(f"{len(prompts)} prompts, but {len(value)} {name}")
         if not 0 < strength <= 1:
-            raise UsageError(f"strength lies above 0 and up to 1, got {strength:g}")
+            raise UsageError(f"the strength must be above 0 and at most 1, got {strength:g}")
         if strength < 1 and image is None:
             raise UsageError("a strength below 1 needs an image to start from")
         if (reference is not None or image is not None) and self.encoder is None:
-            raise UsageError("a reference or an image needs the semantic encoder, which this cascade came without")
+            raise UsageError("a reference or an image needs the semantic encoder, which this cascade does not have")
         if reference is not None and self.c.networks is None:
-            raise UsageError("a reference acts through UltraPixel's guidance, which this cascade came without")
+            raise UsageError("a reference needs UltraPixel's guidance, which this cascade does not have")
 
     def _check_memory(self, size: Grid, count: int, options: SamplingOptions) -> None:
         estimate = self.estimate(size, count, options)
         if estimate.peak > estimate.available + (0 if self.offload else sum(estimate.weights.values())):
-            smaller = "" if self.offload else ", turn offload on,"
-            raise NotEnoughMemory(f"this would take {estimate}; make it smaller{smaller} or free some memory")
+            offload = "" if self.offload else ", turn offload on,"
+            raise NotEnoughMemory(f"generation needs {estimate}; choose a smaller size{offload} or free some memory")
 
 
 class _Calls:
-    """Every kind of call of a pipeline, on the meta device."""
+    """Costs of every kind of network call of a pipeline, on the meta device."""
 
     def __init__(self, pipeline: UltraPixelPipeline, size: Grid, count: int) -> None:
         self.of, self.size, self.count = pipeline, size, count
         self.dtype = _precision(pipeline.b)
 
-    def stage_c(self, way: PassOptions, grid: Grid | None = None) -> Cost:
+    def stage_c(self, pass_options: PassOptions, grid: Grid | None = None) -> Cost:
         config = self.of.c.unet.config
         unet = self._empty(self.of.c.unet)
         rows, columns = grid or self.of.geometry.semantic(self.size)
-        count = self.count * (2 if way.guidance.is_needed else 1)
+        count = self.count * (2 if pass_options.guidance.is_needed else 1)
         conditions = Conditions(
             self._tensor(count, 1, config.clip_text_pooled_in_channels),
             self._tensor(count, 77, config.clip_text_in_channels),
@@ -396,10 +413,10 @@ class _Calls:
         x, t = self._tensor(count, config.in_channels, rows, columns), torch.empty(count, device="meta")
         return cost_of(lambda: unet.predict_noise(x, t, **conditions.arguments()))
 
-    def stage_b(self, way: PassOptions) -> Cost:
+    def stage_b(self, pass_options: PassOptions) -> Cost:
         config = self.of.b.config
         unet = self._empty(self.of.b)
-        count = self.count * (2 if way.guidance.is_needed else 1)
+        count = self.count * (2 if pass_options.guidance.is_needed else 1)
         x = self._tensor(count, config.in_channels, *self.of.geometry.latent(self.size))
         semantic = self._tensor(count, config.effnet_in_channels, *self.of.geometry.semantic(self.size))
         pooled, t = self._tensor(count, 1, config.clip_text_pooled_in_channels), torch.empty(count, device="meta")
@@ -425,7 +442,7 @@ def _precision(module: nn.Module) -> torch.dtype:
 
 
 def _on(conditions: Conditions, device: torch.device | str) -> Conditions:
-    return conditions.each(lambda tokens: tokens.to(device))
+    return conditions.map(lambda tokens: tokens.to(device))
 
 
 def _available(device: torch.device | str) -> int:

@@ -31,10 +31,12 @@ MOST_IMAGES = 10_000
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Arguments:
-    pixels: in 0..1.
-    window: the values of 0 and 1 in the image's unit.
-    spacing_mm: between rows and columns.
+    """A user's image in the cascade's range, with what is needed to return to its own unit.
+
+    Arguments:
+        pixels: in 0..1.
+        window: the values of 0 and 1 in the image's unit.
+        spacing_mm: between rows and columns.
     """
 
     pixels: Float[Tensor, "1 3 _h _w"]
@@ -46,10 +48,11 @@ class Reference:
 
     @property
     def size(self) -> Grid:
+        """Height and width in pixels."""
         return self.pixels.shape[2], self.pixels.shape[3]
 
     def facts(self, size: Grid) -> dict[str, Any]:
-        """What the record of a picture of that size says of it."""
+        """JSON facts on the reference for the record of a picture of this size; the pixel spacing is scaled to it."""
         scaled = None
         if self.spacing_mm is not None:
             scaled = [mm * of / to for mm, of, to in zip(self.spacing_mm, self.size, size, strict=True)]
@@ -63,7 +66,7 @@ class Reference:
 
 
 def read_reference(place: str) -> Reference:
-    """The one image of a place, or `PLACE#7` of several. Raises: UnreadableInput, UsageError."""
+    """Read the one image of a place, or image 7 of several as `PLACE#7`. Raises: UnreadableInput, UsageError."""
     from oddpixel.datasets.source import open_source
 
     base, mark, number = place.rpartition("#")
@@ -72,9 +75,10 @@ def read_reference(place: str) -> Reference:
     wanted = int(number) if is_frame else 0
     images = list(itertools.islice(source, MOST_IMAGES if is_frame else 2))
     if not is_frame and len(images) != 1:
-        raise UsageError(f"{place} holds {'no image' if not images else 'several images'}; name one, such as {place}#0")
+        problem = f"several images; name one, such as {place}#0" if images else "no image"
+        raise UsageError(f"{place} holds {problem}")
     if wanted >= len(images):
-        raise UsageError(f"{base} holds {len(images)} images, counted from 0; there is none of number {wanted}")
+        raise UsageError(f"{base} holds {len(images)} images, counted from 0; there is no image {wanted}")
     image = images[wanted]
     if isinstance(image, Unreadable):
         raise image.error
@@ -82,7 +86,10 @@ def read_reference(place: str) -> Reference:
 
 
 def reference_of(image: Image) -> Reference:
-    """Raises: InvalidImage where a picture must not or cannot be made like it."""
+    """Convert an image to a reference: 0..1 between the limits of its window.
+
+    Raises: InvalidImage where a picture must not or cannot be made like it.
+    """
     if image.may_show_text:
         raise InvalidImage(
             f"{image.source} may show text in its pixels, such as a patient's name; a picture made from it could show the same"
@@ -99,10 +106,10 @@ def reference_of(image: Image) -> Reference:
 
 
 def size_like(size: Grid) -> Grid:
-    """The proportions of that size at an area of 512 x 512, in multiples of 16 pixels. Raises: UsageError."""
+    """An output size of the same proportions: an area of 512 x 512, in multiples of 16 pixels. Raises: UsageError."""
     if max(size) / min(size) > MOST_OBLONG:
         raise UsageError(
-            f"the image is more oblong ({size[0]} x {size[1]}) than {MOST_OBLONG:g} to 1; name a --size, or a part of it"
+            f"the image's aspect ratio ({size[0]} x {size[1]}) exceeds {MOST_OBLONG:g} to 1; give a --size, or crop the image"
         )
     factor = (AREA / (size[0] * size[1])) ** 0.5
     height, width = (max(16 * round(side * factor / 16), 16) for side in size)
@@ -119,7 +126,7 @@ def _window(image: Image) -> tuple[float, float]:
 
 
 def _white(image: Image) -> float:
-    """Of 16 bits that hold fewer (a camera's 10 or 12), what those can count to."""
+    """White in 0..1: of 16 bits that hold fewer (a camera's 10 or 12), the largest value of those."""
     top = 2**image.bits - 1
     if image.bits <= 8:
         return 1.0

@@ -25,11 +25,13 @@ Time = Float[Tensor, "_b"]
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Arguments:
-    t: what the network was told.
-    x: after the step, still noisy.
-    x_0: as estimated in it.
-    noise: as estimated in it.
+    """The state after one denoising step.
+
+    Arguments:
+        t: timestep given to the network.
+        x: after the step, still noisy.
+        x_0: as estimated in it.
+        noise: as estimated in it.
     """
 
     t: Time
@@ -52,18 +54,18 @@ def steps(
     eta: float = 1.0,
     start: float = 1.0,
 ) -> Iterator[Step]:
-    """Every step from time `start` to 0.
+    """Yield every step from time `start` to 0.
 
     Arguments:
-        predict: (x, t told, t on the grid) -> noise; the network takes the one, schedules of guidance the other.
-        draw: as much noise as x; asked once a step where eta > 0.
+        predict: (x, timestep, t on the grid) -> noise; the network takes the timestep, schedules of guidance take t.
+        draw: as much noise as x; called once a step where eta > 0.
     """
     grid = torch.linspace(start, 0.0, num_steps + 1, dtype=torch.float32, device=x.device)
     log_snr = schedule.log_snr(grid)
     alpha, sigma = alpha_sigma(log_snr)
-    told = schedule.inverse(log_snr)
+    timesteps = schedule.inverse(log_snr)
     for i in range(num_steps):
-        t = told[i].expand(len(x))
+        t = timesteps[i].expand(len(x))
         noise = predict(x, t, float(grid[i]))
         x_0 = (x - sigma[i] * noise) / alpha[i]
         tau = eta * (sigma[i + 1] / sigma[i]) * (1 - (alpha[i] / alpha[i + 1]).square()).clamp(min=0).sqrt()
@@ -93,27 +95,29 @@ class Guidance:
     until: float = 1.0
 
     def at(self, t: float) -> float:
-        """The scale at time t."""
+        """The guidance scale at time t."""
         if not self.since <= t <= self.until:
             return 1.0
         return self.scale if self.at_end is None else self.scale * t + self.at_end * (1 - t)
 
     @property
     def is_needed(self) -> bool:
+        """Whether any time needs the unconditional estimate."""
         return self.scale != 1.0 or self.at_end not in (None, 1.0)
 
     def mix(self, with_condition: Latent, without: Latent, t: float) -> Latent:
+        """Mix the conditional and the unconditional noise estimate at time t, and rescale the mixture."""
         mixed = torch.lerp(without, with_condition, self.at(t))
         if self.rescale == 0:
             return mixed
         axes = tuple(range(1, mixed.ndim)) if self.by_sample else tuple(range(mixed.ndim))
-        wanted, found = (e.std(axes, keepdim=True) for e in (with_condition, mixed))
-        return self.rescale * (mixed * wanted / (found + 1e-9)) + (1 - self.rescale) * mixed
+        target, actual = (e.std(axes, keepdim=True) for e in (with_condition, mixed))
+        return self.rescale * (mixed * target / (actual + 1e-9)) + (1 - self.rescale) * mixed
 
 
 def seeded_noise(
     seeds: list[int], shape: tuple[int, int, int], device: torch.device | str = "cpu"
 ) -> Callable[[], Tensor]:
-    """Draws `[b, c, h, w]`, each sample from its own seed: the same picture whatever its batch mates."""
+    """A function that draws noise `[b, c, h, w]`, each sample from its own seed, so that batch mates do not matter."""
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     return lambda: torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)

@@ -16,12 +16,14 @@ Grid = tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """Arguments:
-    compression: pixels a place of stage C's latent, along a side.
-    reduction: the same of stage A.
-    base: places of a side of a square low-resolution pass.
-    patch: stage B's.
-    encoder: pixels a place of the semantic encoder, along a side.
+    """Sizes of the cascade's grids, relative to the picture.
+
+    Arguments:
+        compression: pixels a place of stage C's latent, along a side.
+        reduction: the same of stage A.
+        base: places of a side of a square low-resolution pass.
+        patch: stage B's.
+        encoder: pixels a place of the semantic encoder, along a side.
     """
 
     compression: float = 42.67
@@ -31,40 +33,45 @@ class Geometry:
     encoder: int = 32
 
     def semantic(self, size: Grid) -> Grid:
+        """Grid of stage C's latent, for a picture of this size."""
         return _divided(size, self.compression)
 
     def latent(self, size: Grid) -> Grid:
+        """Grid of stage A's latent; multiples of stage B's patch."""
         rows, columns = (self.patch * math.ceil(side / self.patch) for side in _divided(size, self.reduction))
         return rows, columns
 
     def low(self, size: Grid) -> Grid:
-        """Of the low-resolution pass: as many places as base x base, at this aspect."""
+        """Grid of the low-resolution pass: as many places as base x base, at the picture's aspect."""
         height, width = size
         rows = max(round(self.base * math.sqrt(height / width)), 1)
         return rows, max(round(self.base * self.base / rows), 1)
 
     def encoded(self, grid: Grid) -> Grid:
-        """Pixels that the semantic encoder takes to give this grid."""
+        """Size of the picture that the semantic encoder maps to this grid."""
         return self.encoder * grid[0], self.encoder * grid[1]
 
     def check(self, size: Grid) -> None:
-        """Raises: UsageError where the cascade cannot make such a picture."""
+        """Check that the cascade can make pictures of this size.
+
+        Raises: UsageError where the cascade cannot make such a picture.
+        """
         least = math.ceil(4 * self.compression)
         if min(size) < least:
             raise UsageError(
-                f"a picture of {size[0]} x {size[1]} is too small for this cascade; sides start at {least}"
+                f"a picture of {size[0]} x {size[1]} is too small for this cascade; each side needs {least} pixels or more"
             )
         if max(size) / min(size) > MOST_OBLONG:
             raise UsageError(
-                f"{size[0]} x {size[1]} is more oblong than {MOST_OBLONG:g} to 1; nothing was trained for that"
+                f"the aspect ratio of {size[0]} x {size[1]} exceeds {MOST_OBLONG:g} to 1, which the cascade was not trained for"
             )
 
 
-def parsed(said: str) -> Grid:
-    """HEIGHTxWIDTH. Raises: UsageError."""
-    height, by, width = said.lower().partition("x")
+def parsed(text: str) -> Grid:
+    """Parse HEIGHTxWIDTH in pixels. Raises: UsageError."""
+    height, by, width = text.lower().partition("x")
     if not (by and height.isdecimal() and width.isdecimal() and max(len(height), len(width)) <= MOST_DIGITS):
-        raise UsageError(f"a size is HEIGHTxWIDTH in pixels, such as 256x384; got {said!r}")
+        raise UsageError(f"a size is HEIGHTxWIDTH in pixels, such as 256x384; got {text!r}")
     return int(height), int(width)
 
 

@@ -183,9 +183,9 @@ def _folders(place: Path) -> Iterator[tuple[Path, Callable[[Path], str]]]:
     from oddpixel.forensics.detect.decide import Rule
     from oddpixel.forensics.detect.detector import Detector
     from oddpixel.forensics.detect.flag import Incoming, flag_into
-    from oddpixel.forensics.runs import Run
-    from oddpixel.forensics.verdicts import Verdicts
-    from tests.forensics.test_detector import surface
+    from oddpixel.forensics.runs.run import Run
+    from oddpixel.forensics.runs.verdicts import Verdicts
+    from tests.forensics.detect.test_detector import surface
 
     store.save(Detector().fit([surface(k) for k in range(24)]), place / "detector")
     (place / "incoming").mkdir()
@@ -204,9 +204,9 @@ def _folders(place: Path) -> Iterator[tuple[Path, Callable[[Path], str]]]:
 def _open_run(folder: Path) -> str:
     from oddpixel.dashboards.library import Library
     from oddpixel.dashboards.routes import _short
-    from oddpixel.forensics.export import export
-    from oddpixel.forensics.runs import Run
-    from oddpixel.forensics.summary import summarise
+    from oddpixel.forensics.runs.export import export
+    from oddpixel.forensics.runs.run import Run
+    from oddpixel.forensics.runs.summary import summarise
 
     summarise(folder)
     with closing(Library([folder], data=[folder.parent / "incoming"])) as library:
@@ -222,7 +222,7 @@ def _open_run(folder: Path) -> str:
 
 def _open_detector(folder: Path) -> str:
     from oddpixel.forensics.detect import store
-    from tests.forensics.test_detector import surface
+    from tests.forensics.detect.test_detector import surface
 
     store.load(folder).score_samples([surface(3)])
     return "detector"

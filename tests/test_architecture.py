@@ -15,7 +15,9 @@ from tests.patience import PATIENCE, until
 
 BASE = {
     "border",
+    "console",
     "counting",
+    "discover",
     "folders",
     "image",
     "errors",
@@ -41,16 +43,7 @@ ALLOWED = {
         "generation",
         "bench",
         "dashboards",
-        "console",
-        "doctor",
-        "demo",
-        "cli",
-        "cli_audit",
-        "cli_dashboard",
-        "cli_detect",
-        "cli_ending",
-        "cli_generate",
-        "cli_options",
+        "commands",
     },
 }
 
@@ -99,11 +92,11 @@ def test_imports_point_down() -> None:
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("datasets/x.py", "from oddpixel.forensics.score import Score"),
+        ("datasets/x.py", "from oddpixel.forensics.detect.score import Score"),
         ("forensics/x.py", "import oddpixel.generation.stages"),
         ("generation/x.py", "from oddpixel import forensics"),
         ("src/oddpixel/image.py", "from oddpixel.datasets.source import Source"),
-        ("tests/x.py", "from forensics.score import Score"),
+        ("tests/x.py", "from forensics.detect.score import Score"),
         ("forensics/density/x.py", "from ...datasets.source import Source"),
     ],
 )

@@ -18,16 +18,17 @@ from typer.testing import CliRunner
 
 from oddpixel import open_source
 from oddpixel.border import border, typed
-from oddpixel.cli import app
+from oddpixel.commands import app
 from oddpixel.errors import CorruptFile, Defect, NotEnoughMemory, OddPixelError, StorageFull
 from oddpixel.forensics.detect import watch as watching
 from oddpixel.forensics.detect.decide import Rule
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.store import save
-from oddpixel.forensics.export import export
-from oddpixel.forensics.originals import OriginalFiles
-from oddpixel.forensics.runs import Run
-from tests.forensics.test_detector import surface
+from oddpixel.forensics.runs.export import export
+from oddpixel.forensics.runs.originals import OriginalFiles
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.table import RunTable
+from tests.forensics.detect.test_detector import surface
 
 
 class PanicError(BaseException):
@@ -103,13 +104,13 @@ def ran(*arguments: object) -> Any:
 
 
 def errors(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found = [row["error"] for row in rows if row["error"] is not None]
-    return [json.loads(each) if isinstance(each, str) else each for each in found]
+    return [row["error"] for row in rows if row["error"] is not None]
 
 
 def check_one_row_failed(result: Any, fault: BaseException, number: int = 3) -> None:
     assert result.stdout, result.exception
-    rows = json.loads(result.stdout)["items"]
+    content = json.loads(result.stdout)
+    rows = content["scores" if content["schema"].startswith("oddpixel/flag/") else "items"]
     assert len(rows) == number
     assert len({row["item"] for row in rows}) == number
     (error,) = errors(rows)
@@ -127,7 +128,7 @@ READING = [
     "datasets.sandbox:SandboxedDecoder.open",
     "datasets.sandbox:SandboxedDecoder.frame",
 ]
-INSPECT = [*READING, "forensics.inspect:describe_image", "forensics.runs:Run.write_thumbnail"]
+INSPECT = [*READING, "forensics.inspection.inspect:describe_image", "forensics.runs.run:Run.write_thumbnail"]
 
 
 @pairs(INSPECT, FAULTS)
@@ -141,7 +142,7 @@ def test_inspect(
     assert len(pd.read_parquet(tmp_path / "run/scores")) == 3
 
 
-@pytest.mark.parametrize("step", ["forensics.runs:_encoded", "forensics.contact_sheet:_data_url"])
+@pytest.mark.parametrize("step", ["forensics.runs.run:encoded", "forensics.inspection.contact_sheet:_data_url"])
 def test_inspect_writes_its_table_and_page_whatever_fails(
     step: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,7 +202,7 @@ FLAG = [
     "forensics.detect.detector:Detector.reasons",
     "forensics.detect.flag:facts_of",
     "forensics.detect.flag:stratum",
-    "forensics.runs:Run.write_thumbnail",
+    "forensics.runs.run:Run.write_thumbnail",
     "forensics.detect.flag:write_evidence",
 ]
 
@@ -221,7 +222,7 @@ def test_flag(
 def test_the_page_of_flagged_images(
     step: str, detector: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant(monkeypatch, f"forensics.detect.report:{step}", RuntimeError("planted"))
+    plant(monkeypatch, f"forensics.runs.report:{step}", RuntimeError("planted"))
     ran("flag", folder, "--detector", detector, "-o", tmp_path / "run", "--alpha", 0.1)
     page = (tmp_path / "run/index.html").read_text()
     assert all(f"{k}.png" in page for k in range(3))
@@ -234,8 +235,8 @@ def test_watch(step: str, detector: Path, folder: Path, tmp_path: Path, monkeypa
     options = {"seconds": 0.05, "until_idle": 0.5}
     arrivals = list(watching.watch_folder(folder, detector, tmp_path / "run", Rule(alpha=0.1), **options))  # type: ignore[arg-type]
     assert len(arrivals) == 3
-    (error,) = errors([{"error": None, **arrival.row} for arrival in arrivals])
-    assert "PanicError" in error["message"]
+    (error,) = [arrival.row.error for arrival in arrivals if arrival.row.error is not None]
+    assert "PanicError" in error.message
 
 
 AUDIT = [
@@ -253,7 +254,7 @@ AUDIT = [
     "forensics.audit.run:page",
     "forensics.audit.run:pdf",
     "forensics.audit.run:_write",
-    "forensics.runs:Run.write_thumbnail",
+    "forensics.runs.run:Run.write_thumbnail",
 ]
 
 
@@ -271,11 +272,11 @@ def test_audit(step: str, folder: Path, tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("form", "step"),
     [
-        ("csv", "forensics.export.csv_table:safe"),
-        ("coco", "forensics.export.coco:_image"),
-        ("coco", "forensics.export.coco:_polygons"),
-        ("html", "forensics.detect.report:shown_row"),
-        ("zip", "forensics.export.zip_bundle:failure"),
+        ("csv", "forensics.runs.export.csv_table:safe"),
+        ("coco", "forensics.runs.export.coco:_image"),
+        ("coco", "forensics.runs.export.coco:_polygons"),
+        ("html", "forensics.runs.report:shown_row"),
+        ("zip", "forensics.runs.export.zip_bundle:failure"),
     ],
 )
 def test_export(
@@ -284,7 +285,7 @@ def test_export(
     ran("flag", folder, "--detector", detector, "-o", tmp_path / "run", "--alpha", 0.1)
     run, out = Run.open(tmp_path / "run"), tmp_path / "out"
     if form == "zip":
-        plant(monkeypatch, "forensics.export.zip_bundle:hashlib.sha256", RuntimeError("planted"))
+        plant(monkeypatch, "forensics.runs.export.zip_bundle:hashlib.sha256", RuntimeError("planted"))
     else:
         plant(monkeypatch, step, RuntimeError("planted"))
     left_out = export(run, form, out)
@@ -315,7 +316,7 @@ def test_a_full_disk_ends_a_batch(folder: Path, tmp_path: Path, monkeypatch: pyt
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("oddpixel.forensics.runs.os.fsync", full)
+    monkeypatch.setattr("oddpixel.forensics.runs.run.os.fsync", full)
     result = ran("inspect", folder, "-o", tmp_path / "run")
     assert isinstance(result.exception, StorageFull)
 
@@ -381,12 +382,15 @@ def test_names_that_are_no_utf_8(detector: Path, folder: Path, tmp_path: Path) -
         out = tmp_path / command
         result = ran(*arguments, "-o", out, "--json")
         assert result.exit_code == 0, (command, result.exception)
-        assert sorted(row["item"] for row in json.loads(result.stdout)["items"]) == shown
+        assert (
+            sorted(row["item"] for row in json.loads(result.stdout)["scores" if command == "flag" else "items"])
+            == shown
+        )
         table = pd.concat([pd.read_parquet(part) for part in (out / "scores").glob("*.parquet")])
         assert sorted(table["item"]) == shown
-        row = table.to_dict("records")[0]
+        row = RunTable(Run.open(out)).rows()[0]
         with OriginalFiles(Run.open(out)).open(row) as original:
-            assert hashlib.file_digest(original, "sha256").hexdigest() == row["sha256"]
+            assert hashlib.file_digest(original, "sha256").hexdigest() == row.sha256
         if command != "audit":
             assert shown[0] in (out / "index.html").read_text(encoding="utf-8")
             for form, name in (("csv", "t.csv"), ("zip", "t.zip")):

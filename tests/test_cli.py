@@ -39,7 +39,7 @@ def test_help_answers_at_once() -> None:
         [
             sys.executable,
             "-c",
-            "import sys, oddpixel.cli; print(sorted({'torch', 'numpy', 'pandas'} & set(sys.modules)))",
+            "import sys, oddpixel.commands; print(sorted({'torch', 'numpy', 'pandas'} & set(sys.modules)))",
         ],
         capture_output=True,
         text=True,
@@ -143,7 +143,7 @@ def test_demo_runs_on_real_images(tmp_path: Path) -> None:
 def test_fit_flag_and_calibrate(tmp_path: Path) -> None:
     from PIL import Image as Pillow
 
-    from tests.forensics.test_detector import ODD, surface
+    from tests.forensics.detect.test_detector import ODD, surface
 
     for folder, seeds in (("normals", range(24)), ("others", range(50, 62)), ("incoming", range(90, 93))):
         (tmp_path / folder).mkdir()
@@ -159,9 +159,15 @@ def test_fit_flag_and_calibrate(tmp_path: Path) -> None:
     arguments = ("flag", tmp_path / "incoming", "--detector", tmp_path / "d", "-o", tmp_path / "run", "--alpha", "0.1")
     flagged = oddpixel(*arguments, "--json", "--fail-on", "flagged")
     assert flagged.returncode == 1, flagged.stderr
-    items = json.loads(flagged.stdout)["items"]
-    assert items[0]["item"] == "noise.png"
-    assert items[0]["flagged"]
+    content = json.loads(flagged.stdout)
+    oddest = content["scores"][0]
+    assert (oddest["item"], oddest["flagged"], oddest["error"]) == ("noise.png", True, None)
+    assert 0 < oddest["reasons"][0]["p_value"] <= 0.1
+    assert content["groups"][0]["group"] == oddest["group"]
+    assert content["guarantee"] == {
+        "kind": "marginal", "alpha": 0.1, "confidence": None, "n": 12, "stratum": None, "valid": True,
+        "text": "at most 0.1 of normal groups are flagged, on average over calibration sets of 12 groups",
+    }  # fmt: skip
     calibrated = oddpixel("calibrate", tmp_path / "d", tmp_path / "others", "-o", tmp_path / "e")
     assert calibrated.returncode == 0, calibrated.stderr
     assert "calibrated on 12 others" in calibrated.stdout
@@ -188,7 +194,7 @@ def test_corpora_are_listed_shown_and_fetched(tmp_path: Path, monkeypatch: pytes
 
 
 def test_runs_are_shown_merged_and_verified(save: Save, tmp_path: Path) -> None:
-    from oddpixel.forensics.verdicts import Verdicts
+    from oddpixel.forensics.runs.verdicts import Verdicts
 
     for name in ("one", "two"):
         save(TILE, f"in/{name}.png")
@@ -224,7 +230,7 @@ def test_generate_writes_marked_pictures(tmp_path: Path, save: Save, photo: np.n
     with Pillow.open(tmp_path / "out/000001.png") as picture:
         assert picture.size == (112, 96)
         assert "trainedAlgorithmicMedia" in picture.info["XML:com.adobe.xmp"]
-    for wrong, said in ((["--size", "big"], "HEIGHTxWIDTH"), (["--strength", "0.5"], "without an image there is none")):
+    for wrong, said in ((["--size", "big"], "HEIGHTxWIDTH"), (["--strength", "0.5"], "needs an image to start from")):
         result = oddpixel(*common, *wrong, "-o", tmp_path / "out")
         assert result.returncode == 2
         assert said in result.stderr

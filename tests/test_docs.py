@@ -26,7 +26,7 @@ def test_the_documented_python_runs(page: str, least: int, monkeypatch: pytest.M
 
 def test_the_command_reference_is_up_to_date(tmp_path: Path) -> None:
     """In a process of its own: the tests' run-time type checks would change what typer reads of the commands."""
-    command = [sys.executable, "-m", "oddpixel.bench.reference", str(tmp_path / "cli.md")]
+    command = [sys.executable, "-m", "oddpixel.commands.reference", str(tmp_path / "cli.md")]
     subprocess.run(command, check=True, timeout=PATIENCE)
     assert (ROOT / "docs/cli.md").read_text() == (tmp_path / "cli.md").read_text(), "run make docs"
 

@@ -47,7 +47,7 @@ def test_the_wheel_holds_everything_and_only_oddpixel(wheel: Path) -> None:
     for wanted in (
         "oddpixel/datasets/source.py",
         "oddpixel/datasets/corpora/cards/digits.toml",
-        "oddpixel/forensics/contact_sheet.html",
+        "oddpixel/forensics/inspection/contact_sheet.html",
         "oddpixel/forensics/density/recipes/digits.toml",
         "oddpixel/forensics/weights/digits/model.json",
         "oddpixel/forensics/weights/digits/model.safetensors",

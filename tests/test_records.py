@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oddpixel.errors import RunError
-from oddpixel.forensics.row_cells import DAMAGED_ERROR, DAMAGED_REASON, error_of, reasons_of
-from oddpixel.forensics.run_schema import RUN
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.rows import COLUMNS, DAMAGED_ERROR, DAMAGED_REASON, Failure, Reason, Row, decoded, encoded
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.schema import RUN
 from oddpixel.records import MOST_BYTES, read_record
 
 GOOD: dict[str, Any] = {
@@ -108,21 +109,35 @@ def test_bytes_that_are_no_text_and_files_that_are_too_large(tmp_path: Path) -> 
     "cell", ["{", "[]", "7", '"x"', '{"type": 1, "message": "x"}', '{"message": "x"}', "[" * 100_000]
 )
 def test_a_damaged_error_cell_is_one_rows_loss(cell: str) -> None:
-    assert error_of({"error": cell}) == DAMAGED_ERROR
+    assert decoded({"item": "x", "error": cell}).error == DAMAGED_ERROR
 
 
 @pytest.mark.parametrize("cell", ["{", "{}", "7", "[7]", '[{"because": 7}]', '[{"because": "x", "p_value": "y"}]'])
 def test_a_damaged_reasons_cell_is_one_rows_loss(cell: str) -> None:
-    assert reasons_of({"reasons": cell}) == [DAMAGED_REASON]
+    assert decoded({"item": "x", "reasons": cell}).reasons == (DAMAGED_REASON,)
 
 
 def test_good_cells_are_read() -> None:
-    assert error_of({"error": None}) is None
-    assert error_of({"error": '{"type": "CorruptFile", "message": "m", "more": 1}'}) == {
-        "type": "CorruptFile", "message": "m"
-    }  # fmt: skip
-    assert reasons_of({"reasons": None}) == []
-    assert reasons_of({"reasons": '[{"channel": "c", "p_value": 0.1, "because": "b"}]'})[0]["p_value"] == 0.1
+    cells = {
+        "error": '{"type": "CorruptFile", "message": "m", "more": 1}',
+        "reasons": '[{"channel": "c", "p_value": 0.1, "because": "b"}]',
+        "notes": '["n"]',
+    }
+    row = decoded({"item": "x", **cells})
+    assert row.error == Failure("CorruptFile", "m")
+    assert row.reasons == (Reason("c", 0.1, "b"),)
+    assert row.notes == ("n",)
+    assert decoded({"item": "x"}) == Row(item="x"), "columns of other versions may lack"
+
+
+def test_a_row_is_what_it_was_encoded_from() -> None:
+    row = Row(
+        item="x\udcff", sha256="0" * 64, group="g", stratum="CT", raw=1.5, p_value=0.1, q_value=0.2, flagged=True,
+        reasons=(Reason("c", None, "b"), Reason("d", 0.5, "e")), map="maps/x.png", thumbnail="t.webp", notes=("n", "m"),
+        width=3, height=4, error=Failure("Defect", "m"), shard=2,
+    )  # fmt: skip
+    assert decoded(encoded(row)) == replace(row, item=r"x\udcff")
+    assert set(encoded(row)) == set(COLUMNS)
 
 
 def test_new_files_obey_the_umask(tmp_path: Path) -> None:
@@ -130,8 +145,9 @@ def test_new_files_obey_the_umask(tmp_path: Path) -> None:
     import sys
 
     script = (
-        "import sys; from pathlib import Path; from oddpixel.forensics.runs import Run\n"
-        "run = Run.begin(Path(sys.argv[1]), 'inspect', {}, ['a'])\n"
+        "import sys; from pathlib import Path; from oddpixel.forensics.runs.run import Run\n"
+        "from oddpixel.forensics.runs.order import Order\n"
+        "run = Run.begin(Path(sys.argv[1]), Order(kind='inspect', items=['a']))\n"
     )
     for umask, mode in ((0o077, 0o600), (0o027, 0o640), (0o022, 0o644)):
         folder = tmp_path / f"{umask:o}"

@@ -21,7 +21,7 @@ from oddpixel.dashboards.visit import author, failed, label, plain, quiet, table
 from oddpixel.errors import OddPixelError, UnreadableInput, UsageError
 from oddpixel.forensics.audit.checks import checks
 from oddpixel.forensics.audit.facts.fact import printable
-from oddpixel.forensics.row_cells import error_of, reasons_of
+from oddpixel.forensics.runs.rows import Row
 
 MOST_ITEMS = 2000
 JOBS_SHOWN = 3
@@ -146,7 +146,7 @@ def reports(runs: list[OpenRun]) -> None:
     key = chosen(st.sidebar, "Run", "run", {run.key: label(run) for run in runs})
     st.session_state["run"] = key
     run = known[key]
-    rows = {row["item"]: row for row in run.table.page(order_by="raw", descending=True, limit=MOST_ITEMS)}
+    rows = {row.item: row for row in run.table.page(order_by="raw", descending=True, limit=MOST_ITEMS)}
     if (asked := st.query_params.get("item")) is not None and asked not in rows:
         with contextlib.suppress(OddPixelError):  # `chosen` says so
             rows |= {asked: run.row(asked)}
@@ -155,22 +155,21 @@ def reports(runs: list[OpenRun]) -> None:
         return
     item = chosen(st, "File", "item", {name: f"{printable(name)} · {short(row)}" for name, row in rows.items()})
     row = rows[item]
-    if (error := error_of(row)) is not None:
+    if row.error is not None:
         st.subheader("Not read")
-        plain(f"{printable(item)}: {error['message']}")
+        plain(f"{printable(item)}: {row.error.message}")
         return
     show(run, row, read_report(run, row))
 
 
-def short(row: dict[str, Any]) -> str:
+def short(row: Row) -> str:
     """A verdict's label, as the run's table has it."""
-    if row["error"]:
+    if row.error is not None:
         return "not read"
-    reasons = reasons_of(row)
-    return str(reasons[0]["because"]).partition(":")[0] if reasons else "no verdict"
+    return "no verdict" if row.reason is None else row.reason.because.partition(":")[0]
 
 
-def show(run: OpenRun, row: dict[str, Any], report: dict[str, Any]) -> None:
+def show(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
     gate, groups = report["gate"], list(GROUPS)
     case = f"Case {report['case']}. " if report["case"] else ""
     quiet(f"{case}{gate['width']} x {gate['height']} pixels, {gate['container'] or 'unknown'}, {report['bytes']} bytes")
@@ -189,7 +188,7 @@ def show(run: OpenRun, row: dict[str, Any], report: dict[str, Any]) -> None:
         bounds(report)
 
 
-def pictures(run: OpenRun, row: dict[str, Any], report: dict[str, Any]) -> None:
+def pictures(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
     if report.get("pictures"):  # why there are none
         quiet(report["pictures"])
         return
@@ -200,7 +199,7 @@ def pictures(run: OpenRun, row: dict[str, Any], report: dict[str, Any]) -> None:
     if maps:
         shown = st.segmented_control(
             "Map", list(names), default=next(iter(names)), format_func=lambda name: literal(names[name]),
-            key=f"map-{run.key}-{row['item']}", required=True,
+            key=f"map-{run.key}-{row.item}", required=True,
         )  # fmt: skip
     try:
         stored(run, row)
@@ -211,7 +210,7 @@ def pictures(run: OpenRun, row: dict[str, Any], report: dict[str, Any]) -> None:
     st.html(f'<img class="oddpixel-picture" src="{address(run, row, shown)}" alt="the image as stored">')
     if shown != STORED:
         quiet(f"Orange: where {names[shown]} points. The image is in grey beneath it.")
-    query = {"run": run.key, "item": row["item"]}
+    query = {"run": run.key, "item": row.item}
     st.page_link("views/case.py", label="Look closer, and decide", icon=":material/image_search:", query_params=query)
 
 
@@ -221,14 +220,14 @@ def rank(each: dict[str, Any]) -> tuple[bool, float]:
     return each["about"] == "history", log10_p
 
 
-def address(run: OpenRun, row: dict[str, Any], name: str) -> str:
-    query = urlencode({"item": row["item"], "name": name})
+def address(run: OpenRun, row: Row, name: str) -> str:
+    query = urlencode({"item": row.item, "name": name})
     return html.escape(f"/oddpixel/runs/{run.key}/report_picture?{query}")
 
 
-def downloads(run: OpenRun, row: dict[str, Any]) -> None:
+def downloads(run: OpenRun, row: Row) -> None:
     def link(name: str) -> str:
-        query = urlencode({"item": row["item"], "part": name, "ticket": ticket()})
+        query = urlencode({"item": row.item, "part": name, "ticket": ticket()})
         return f'<a href="/oddpixel/runs/{run.key}/report?{html.escape(query)}" download>{name}</a>'
 
     st.html(f"<p>Download {', '.join(map(link, parts(run, row)))} (noted in the log)</p>")
@@ -306,7 +305,7 @@ def facts(report: dict[str, Any]) -> None:
         )
 
 
-def aids(run: OpenRun, row: dict[str, Any], report: dict[str, Any]) -> None:
+def aids(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
     if not report["aids"]:
         return
     with st.expander("Visual aids"):

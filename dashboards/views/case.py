@@ -16,18 +16,18 @@ from oddpixel.dashboards.synthetic_form import for_viewer
 from oddpixel.dashboards.synthetic_form import show as show_synthetic
 from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet, table_of, ticket
 from oddpixel.errors import OddPixelError
-from oddpixel.forensics.row_cells import error_of, reasons_of
-from oddpixel.forensics.run_table import Filter
+from oddpixel.forensics.runs.rows import Row
+from oddpixel.forensics.runs.table import Filter
 from oddpixel.image import spacing_as_size
 
 MOST_SLICES = 3000
 REASONS_SHOWN = 6
 
 
-def slices(run: OpenRun, row: dict[str, Any]) -> list[dict[str, Any]]:
+def slices(run: OpenRun, row: Row) -> list[dict[str, Any]]:
     """Items of the same group, in the order of the inputs: a series, a volume, a video."""
-    rows = run.table.page([Filter("group", "=", row["group"]), Filter("error", "is null")], limit=MOST_SLICES)
-    return [{"item": each["item"], "map": each["map"] is not None} for each in rows]
+    rows = run.table.page([Filter("group", "=", row.group), Filter("error", "is null")], limit=MOST_SLICES)
+    return [{"item": member.item, "map": member.map is not None} for member in rows]
 
 
 def go(run: OpenRun) -> None:
@@ -35,16 +35,16 @@ def go(run: OpenRun) -> None:
     st.query_params["item"] = str(asked.get("item", ""))
 
 
-def show(run: OpenRun, row: dict[str, Any]) -> None:
+def show(run: OpenRun, row: Row) -> None:
     decision = run.run.record.get("decision") or {}
-    plain(row["item"])
+    plain(row.item)
     component("viewer")(
         data={
             "run": run.key,
-            "item": row["item"],
-            "group": row["group"],
+            "item": row.item,
+            "group": row.group,
             "slices": slices(run, row),
-            "decision": row["decision"],
+            "decision": row.decision,
             "threshold": decision.get("map_threshold"),
             "queue": st.session_state.get("queue-query", {}),
             "synthetic": for_viewer(run, row),
@@ -68,33 +68,33 @@ def show(run: OpenRun, row: dict[str, Any]) -> None:
         beside(run, row)
 
 
-def reasons(run: OpenRun, row: dict[str, Any], decision: dict[str, Any]) -> None:
+def reasons(run: OpenRun, row: Row, decision: dict[str, Any]) -> None:
     st.subheader("Why")
-    if (error := error_of(row)) is not None:
-        plain(error["message"])
+    if row.error is not None:
+        plain(row.error.message)
         return
     audited = run.run.record["kind"] == "audit"
-    if row["p_value"] is None and not audited:
+    if row.p_value is None and not audited:
         quiet("This run did not score its items (`oddpixel flag` does).")
         return
-    measured = (("p = ", row["p_value"], ".4g"), ("q = ", row["q_value"], ".4g"), ("oddness ", row["raw"], ".3g"))
+    measured = (("p = ", row.p_value, ".4g"), ("q = ", row.q_value, ".4g"), ("oddness ", row.raw, ".3g"))
     said = [f"{name}{value:{form}}" for name, value, form in measured if value is not None]
-    plain("; ".join(["flagged" if row["flagged"] else "not flagged", *([", ".join(said)] if said else [])]))
-    for each in reasons_of(row)[:REASONS_SHOWN]:
-        p = "" if each["p_value"] is None else f", p = {each['p_value']:.3g}"
-        plain(f"• {each['because']} ({each['channel']}{p})")
+    plain("; ".join(["flagged" if row.flagged else "not flagged", *([", ".join(said)] if said else [])]))
+    for reason in row.reasons[:REASONS_SHOWN]:
+        p = "" if reason.p_value is None else f", p = {reason.p_value:.3g}"
+        plain(f"• {reason.because} ({reason.channel}{p})")
     if audited:
         quiet("No result here says that an image is authentic.")
-        query = {"run": run.key, "item": row["item"]}
+        query = {"run": run.key, "item": row.item}
         st.page_link("views/audit.py", label="Open the report", icon=":material/policy:", query_params=query)
         return
     quiet(f"{decision['promise']}." if decision.get("promise") else "No guarantee: see the warnings of the run.")
     quiet("Not flagged does not mean sound: it is no rarer than the normal images that were shown.")
 
 
-def beside(run: OpenRun, row: dict[str, Any]) -> None:
+def beside(run: OpenRun, row: Row) -> None:
     st.subheader("Most alike, not flagged")
-    found = most_alike(run, row["item"])
+    found = most_alike(run, row.item)
     if not found:
         quiet("There are none in this run.")
         return
@@ -108,9 +108,9 @@ def beside(run: OpenRun, row: dict[str, Any]) -> None:
     quiet("By their thumbnails, among the most normal items of this run.")
 
 
-def decisions(run: OpenRun, row: dict[str, Any]) -> None:
+def decisions(run: OpenRun, row: Row) -> None:
     st.subheader("History")
-    history = run.verdicts.history(run.key, row["item"])
+    history = run.verdicts.history(run.key, row.item)
     if not history:
         quiet("No verdict yet.")
     for each in reversed(history[-12:]):
@@ -120,12 +120,12 @@ def decisions(run: OpenRun, row: dict[str, Any]) -> None:
         )
 
 
-def facts(run: OpenRun, row: dict[str, Any]) -> None:
+def facts(run: OpenRun, row: Row) -> None:
     st.subheader("File")
     shown: dict[str, Any] = {
-        "SHA-256": row["sha256"],
-        "group": row["group"],
-        "size": f"{row['width']} x {row['height']}",
+        "SHA-256": row.sha256,
+        "group": row.group,
+        "size": f"{row.width} x {row.height}",
     }
     try:
         found = run.originals.picture(row).facts
@@ -134,7 +134,7 @@ def facts(run: OpenRun, row: dict[str, Any]) -> None:
     except OddPixelError as error:
         shown["original"] = str(error)
     table_of({name: value for name, value in shown.items() if value is not None})
-    query = urlencode({"item": row["item"], "ticket": ticket()})
+    query = urlencode({"item": row.item, "ticket": ticket()})
     st.html(
         f'<a href="/oddpixel/runs/{run.key}/original?{query}" download>Download the original</a> (noted in the log)'
     )
@@ -142,7 +142,7 @@ def facts(run: OpenRun, row: dict[str, Any]) -> None:
         "Show identifiers", help="Name, numbers, dates of the patient. The log notes that you looked."
     ):
         try:
-            table_of(identifiers(run, row["item"], author()))
+            table_of(identifiers(run, row.item, author()))
         except OddPixelError as error:
             failed(error)
 
@@ -153,7 +153,7 @@ if run is not None:
     try:
         if not item:
             first = run.table.page(order_by="raw", descending=True, limit=1)
-            item = first[0]["item"] if first else None
+            item = first[0].item if first else None
         if item is None:
             st.info("This run holds no items yet.")
         else:

@@ -13,7 +13,7 @@ from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.statistics import along, curves, slices
 from oddpixel.dashboards.visit import chosen_run, failed, plain, quiet
 from oddpixel.errors import OddPixelError
-from oddpixel.forensics.run_table import Filter
+from oddpixel.forensics.runs.table import Filter
 
 BINS = 80
 MEASURES = {"p-value": ("p_value", False), "oddness": ("raw", True)}
@@ -30,9 +30,9 @@ def rule_threshold(run: OpenRun, column: str) -> float:
     least: dict[str, Any] = {"order_by": column, "descending": not odder, "limit": 1}
     flagged = run.table.page([Filter("flagged", "=", True), scored], **least)
     if flagged:
-        return float(flagged[0][column])
+        return float(getattr(flagged[0], column))
     most = run.table.page([scored], order_by=column, descending=odder, limit=1)
-    return float(most[0][column]) if most else 0.0
+    return float(getattr(most[0], column)) if most else 0.0
 
 
 def thresholds(run: OpenRun) -> None:
@@ -76,14 +76,14 @@ def guarantee(run: OpenRun, moved: bool) -> None:
 def labelled(run: OpenRun) -> None:
     st.subheader("Against verdicts")
     decided = run.table.page([Filter("decision", "is not null"), Filter("raw", "is not null")], limit=100_000)
-    rows = [row for row in decided if row["decision"] in ("odd", "normal")]
-    odd = [row["decision"] == "odd" for row in rows]
+    rows = [row for row in decided if row.decision in ("odd", "normal")]
+    odd = [row.decision == "odd" for row in rows]
     if min(sum(odd), len(odd) - sum(odd)) < FEWEST_LABELS:
         quiet(
             f"Curves need at least {FEWEST_LABELS} verdicts of odd and of normal; there are {sum(odd)} and {len(odd) - sum(odd)}."
         )
         return
-    found = curves([row["raw"] for row in rows], odd)
+    found = curves([float(row.raw or 0.0) for row in rows], odd)
     assert found is not None
     shown = (("AUROC", found.auroc), ("average precision", found.average_precision))
     plain("; ".join(f"{name} {value:.3f} [{low:.3f}, {high:.3f}]" for name, (value, low, high) in shown))
@@ -104,8 +104,7 @@ def labelled(run: OpenRun) -> None:
 
 def drifting(run: OpenRun) -> None:
     st.subheader("Along the run")
-    table = run.table.frame([Filter("p_value", "is not null")])
-    points = along(list(table["p_value"]))
+    points = along(run.table.column("p_value", [Filter("p_value", "is not null")]))
     if len(points) < 2:
         quiet("Too few scored items for windows of twenty.")
     else:
@@ -122,12 +121,9 @@ def drifting(run: OpenRun) -> None:
 
 def by_stratum(run: OpenRun) -> None:
     st.subheader("Slices")
-    table = run.table.frame()
-    rows = slices(
-        [None if pd.isna(value) else value for value in table["stratum"]],
-        [None if pd.isna(value) else bool(value) for value in table["flagged"]],
-        list(table["error"].notna()),
-    )
+    table = run.table
+    errors = [error is not None for error in table.column("error")]
+    rows = slices(table.column("stratum"), table.column("flagged"), errors)
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
     quiet(
         "Share flagged with an exact 95 % interval. Strata are compared within only if the run was made with --strata."

@@ -12,7 +12,7 @@ from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.query import SHOWN, Query
 from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet
 from oddpixel.errors import OddPixelError
-from oddpixel.forensics.export import export, forms
+from oddpixel.forensics.runs.export import export, forms
 
 MEANING = {
     "csv": "Table for spreadsheets; text that would be a formula is made harmless",
@@ -29,13 +29,13 @@ MOST = 1_000_000
 
 def items(run: OpenRun, query: Query) -> list[str]:
     rows = run.table.page(query.filters, order_by=query.order_by, descending=not query.up, limit=MOST)
-    return [row["item"] for row in rows]
+    return [row.item for row in rows]
 
 
 def made(run: OpenRun, form: str, wanted: list[str] | None) -> tuple[str, bytes, list[str]]:
     """File name, content, and what was left out; several DICOM objects come as one archive."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{run.name}-{form}{forms()[form].SUFFIX}"
+        path = Path(folder) / f"{run.name}-{form}{forms()[form].suffix}"
         left_out = export(run.run, form, path, store=run.store, items=wanted)
         if not path.is_dir():
             return path.name, path.read_bytes(), left_out

@@ -11,7 +11,7 @@ from oddpixel.dashboards.site import the_site
 from oddpixel.dashboards.uploads import allowed
 from oddpixel.dashboards.visit import failed, label, quiet
 from oddpixel.errors import OddPixelError
-from oddpixel.forensics.run_table import Filter
+from oddpixel.forensics.runs.table import Filter
 
 MODELS = ("photo-grey", "photo-rgb", "ct")
 JOBS_SHOWN = 12

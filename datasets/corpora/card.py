@@ -1,4 +1,4 @@
-"""What a corpus is: where it comes from, which bytes it must have, what may be done with it, and who learns from what."""
+"""The card of a corpus: where it comes from, which bytes it must have, its licence, and its split into roles."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ class Split:
     test: float = 0.15
 
     def deal(self, groups: Sequence[str]) -> dict[str, Role]:
+        """Deal the groups to the three roles; returns the role of each group."""
         ordered = sorted(set(groups))
         shuffled = [ordered[i] for i in np.random.default_rng(self.seed).permutation(len(ordered))]
         num_held_out = {
@@ -95,7 +96,7 @@ class Card:
     note: str = ""
 
     def facts(self) -> dict[str, Any]:
-        """For people and for JSON: everything but the patterns."""
+        """The card as JSON, without the patterns of its members."""
         package = self.package
         named = ("name", "title", "kind", "licence", "weights_may_ship", "attribution", "note")
         origin = {
@@ -107,17 +108,18 @@ class Card:
         return {name: getattr(self, name) for name in named} | origin
 
     def wants(self, member: str) -> bool:
+        """Whether a file of the package belongs to the corpus."""
         patterns = [pattern for those in self.members.values() for pattern in those]
         patterns += self.split.of if self.split else []
         return _matches(member, patterns) and not _matches(member, self.exclude)
 
     def group_of(self, member: str) -> str:
-        """The exchangeability unit: unique across corpora."""
+        """The exchangeability unit of a member; unique across corpora."""
         name = PurePosixPath(member).name
         if self.group == "corpus":
             return self.name
-        found = None if self.group == "file" else re.search(self.group, member)
-        return f"{self.name}/{found[1] if found else name}"
+        match = None if self.group == "file" else re.search(self.group, member)
+        return f"{self.name}/{match[1] if match else name}"
 
     def roles(self, members: Sequence[str]) -> dict[str, Role]:
         """The role of every member: by its pattern, or by the draw for its group."""
@@ -135,14 +137,14 @@ class Card:
 def cards() -> dict[str, Card]:
     """Every corpus with a card in `cards/`."""
     folder = files(__package__ or "") / "cards"
-    found = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
-    return {card.name: card for card in (_read(item.name.removesuffix(".toml"), item.read_text()) for item in found)}
+    items = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
+    return {card.name: card for card in (_read(item.name.removesuffix(".toml"), item.read_text()) for item in items)}
 
 
 def card(name: str) -> Card:
-    """Raises: UsageError."""
+    """The card of one corpus. Raises: UsageError."""
     if name not in cards():
-        raise UsageError(f"no corpus {name!r}; there are {', '.join(cards())}")
+        raise UsageError(f"unknown corpus {name!r}; known corpora are {', '.join(cards())}")
     return cards()[name]
 
 
@@ -158,11 +160,11 @@ def _matches(member: str, patterns: Sequence[str]) -> bool:
 
 
 def credits_of(names: Sequence[str]) -> dict[str, Any]:
-    """What the card of a model trained on these corpora must say."""
-    found = [card(name) for name in names]
+    """Title, licence and attribution that the card of a model trained on these corpora must state."""
+    corpora = [card(name) for name in names]
     return {
-        "title": "; ".join(each.title for each in found),
-        "licence": "; ".join(each.licence for each in found),
-        "attribution": "; ".join(each.attribution for each in found),
-        "weights_may_ship": all(each.weights_may_ship for each in found),
+        "title": "; ".join(corpus.title for corpus in corpora),
+        "licence": "; ".join(corpus.licence for corpus in corpora),
+        "attribution": "; ".join(corpus.attribution for corpus in corpora),
+        "weights_may_ship": all(corpus.weights_may_ship for corpus in corpora),
     }

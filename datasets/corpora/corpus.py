@@ -24,6 +24,8 @@ SUMS = "SHA256SUMS.json"
 
 @dataclass(frozen=True)
 class CorpusFile:
+    """One file of a corpus: where it is, its role, and its exchangeability unit."""
+
     path: Path
     role: Role
     group: str
@@ -31,19 +33,19 @@ class CorpusFile:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus whose files are here."""
+    """A corpus in the cache folder of this machine."""
 
     card: Card
     folder: Path
 
     @cached_property
     def sums(self) -> dict[str, str]:
-        """SHA-256 of every file, as it was unpacked."""
+        """SHA-256 of every file by name, as it was unpacked."""
         content: dict[str, str] = json.loads((self.folder / SUMS).read_text())
         return content
 
     def files(self, role: Role | None = None) -> list[CorpusFile]:
-        """Its files in the order of their names, of one role or of all."""
+        """The files of one role, or of all, in the order of their names."""
         names = sorted(self.sums)
         # Roles are decided by the paths inside the package, groups by file name; both are kept as the cache was filled.
         roles = json.loads((self.folder / "roles.json").read_text())
@@ -54,7 +56,7 @@ class Corpus:
         ]
 
     def verify(self) -> None:
-        """Raises: CorruptFile where a file is not what was unpacked."""
+        """Compare every file with its checksum. Raises: CorruptFile where a file is not what was unpacked."""
         for name, sum_then in self.sums.items():
             path = self.folder / name
             if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != sum_then:
@@ -62,7 +64,7 @@ class Corpus:
 
 
 def is_cached(name: str) -> bool:
-    """Raises: UsageError."""
+    """Whether the corpus is in the cache. Raises: UsageError."""
     return _place(card(name)).folder.is_dir()
 
 
@@ -75,7 +77,7 @@ def cached(name: str) -> Corpus:
 
 
 def fetch(name: str) -> Corpus:
-    """The corpus, downloaded and unpacked if need be, and checked. Works offline once it is in the cache.
+    """The corpus, downloaded, unpacked and checked as needed. Works offline once it is in the cache.
 
     Raises: UsageError for an unknown corpus; MissingFile where its package cannot be had; CorruptFile where its bytes
     are not those of the card, in which case nothing of them is kept.

@@ -30,14 +30,14 @@ HINTS = {"apt-get": "; the list of packages may be missing or old: apt-get updat
 
 
 def cache_folder() -> Path:
-    """`$ODDPIXEL_CACHE`, else `$XDG_CACHE_HOME/oddpixel`, else `~/.cache/oddpixel`."""
-    if given := os.environ.get("ODDPIXEL_CACHE"):
-        return Path(given)
+    """The cache folder: `$ODDPIXEL_CACHE`, else `$XDG_CACHE_HOME/oddpixel`, else `~/.cache/oddpixel`."""
+    if folder := os.environ.get("ODDPIXEL_CACHE"):
+        return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "oddpixel"
 
 
 def cached_archive(package: Package) -> Path:
-    """The package's archive in the cache, downloaded if it is not there, its hash checked either way.
+    """The package's archive in the cache, downloaded if needed; its hash is checked every time.
 
     Raises: MissingFile where the client fails; CorruptFile where the bytes are not those of the card, and then they are
     removed.
@@ -55,15 +55,15 @@ def cached_archive(package: Package) -> Path:
 
 
 def installed_member(package: Package, member: str) -> bytes:
-    """A file of an installed Python package. Raises: MissingFile, CorruptFile."""
+    """Read a file of an installed Python package and check its hash. Raises: MissingFile, CorruptFile."""
     try:
         path = Path(str(importlib.metadata.distribution(package.name).locate_file(member)))
         content = path.read_bytes()
     except (importlib.metadata.PackageNotFoundError, OSError) as error:
         raise MissingFile(f"{member} of the Python package {package.name}: {error}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if not isinstance(package.sha256, str) and found != package.sha256[member]:
-        raise CorruptFile(f"{member} has SHA-256 {found}, the card says {package.sha256[member]}; not used")
+    digest = hashlib.sha256(content).hexdigest()
+    if not isinstance(package.sha256, str) and digest != package.sha256[member]:
+        raise CorruptFile(f"{member} has SHA-256 {digest}, but its card says {package.sha256[member]}; it is not used")
     return content
 
 
@@ -74,10 +74,10 @@ def _download(package: Package, folder: Path) -> Path:
     except FileNotFoundError as error:
         raise MissingFile(f"{package.name} comes through {command[0]}, which is not installed here") from error
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        said = str(getattr(error, "stderr", "") or error).strip().splitlines()
+        output = str(getattr(error, "stderr", "") or error).strip().splitlines()
         hint = HINTS.get(command[0], "")
         raise MissingFile(
-            f"{package.client} could not get {package.name} {package.version}: {' '.join(said[-1:])}{hint}"
+            f"{package.client} could not get {package.name} {package.version}: {' '.join(output[-1:])}{hint}"
         ) from error
     written = [path for path in folder.iterdir() if path.is_file()]
     # apt escapes the `:` of an epoch and `+`; there is exactly one file, and its hash decides.
@@ -92,10 +92,10 @@ def _download(package: Package, folder: Path) -> Path:
 
 def _check(archive: Path, package: Package) -> None:
     with archive.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != package.sha256:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != package.sha256:
         archive.unlink()
         raise CorruptFile(
-            f"{archive.name} has SHA-256 {found}, the card says {package.sha256}; removed, not used. Try again; if it "
-            "stays so, the package was changed at its source"
+            f"{archive.name} has SHA-256 {digest}, but its card says {package.sha256}; it was removed. Try again; if "
+            "this persists, the package was changed at its source"
         )

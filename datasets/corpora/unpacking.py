@@ -17,7 +17,7 @@ from .packages import cached_archive, installed_member
 
 
 def members(card: Card) -> Iterator[tuple[str, bytes]]:
-    """Path and content of every file that the card wants. Raises: MissingFile, CorruptFile."""
+    """Yield path and content of every file of the corpus, bundles opened. Raises: MissingFile, CorruptFile."""
     package = card.package
     for path, content in _contents(card):
         kind = next((k for k, patterns in package.expand.items() if any(fnmatchcase(path, p) for p in patterns)), None)

@@ -6,8 +6,6 @@ float32 straight into the memory it is given, so a sandboxed decoder can fill me
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -17,12 +15,13 @@ import numpy as np
 from jaxtyping import Bool, Float32, Shaped
 
 from oddpixel.datasets.limits import Limits
+from oddpixel.discover import discover
 from oddpixel.image import Unit
 
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What is known before any pixel is decoded."""
+    """What the header of a file declares, before any pixel is decoded."""
 
     format: str
     width: int
@@ -52,7 +51,7 @@ class Frame:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(c, h, w) of the image to come."""
+        """(c, h, w) of the decoded image."""
         height, width = self.stored.shape[:2]
         return (self.stored.shape[2] if self.stored.ndim == 3 else 1, height, width)
 
@@ -71,21 +70,22 @@ class Frame:
 
 
 def noted(frame: Frame, notes: Sequence[str]) -> Frame:
-    """The frame with these notes after its own."""
+    """The frame with these notes appended to its own."""
     return replace(frame, meta=frame.meta | {"notes": [*frame.meta.get("notes", []), *notes]}) if notes else frame
 
 
 @runtime_checkable
 class Opened(Protocol):
-    """An open file of some format."""
+    """An open file of some format; its header is parsed, its pixels are not."""
 
     header: Header
 
     @property
     def identity(self) -> str | None:
-        """What names the patient or study behind it. Hashed with a key by the caller, never stored or shown."""
+        """Identifies the patient or study. The caller hashes it with a key; it is never stored or shown."""
 
-    def frame(self, index: int) -> Frame: ...
+    def frame(self, index: int) -> Frame:
+        """Decode one frame or page."""
 
 
 @runtime_checkable
@@ -99,7 +99,7 @@ class Format(Protocol):
     suffixes: ClassVar[dict[str, str]]
 
     def recognise(self, head: bytes) -> str | None:
-        """The name of the format that these first 512 bytes begin, or None."""
+        """The format's name if a file with these first 512 bytes is of it, else None."""
 
     def open(self, file: BinaryIO, limits: Limits) -> Opened:
         """Parse the header. Raises: TooLarge before anything large is allocated; anything else on bad content."""
@@ -111,17 +111,16 @@ def formats() -> Sequence[Format]:
 
     A module here offers its class under the name `FORMAT`; its heavy imports wait until a file is opened.
     """
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return tuple(importlib.import_module(f"{__name__}.{name}").FORMAT() for name in names)
+    return tuple(kind() for kind in discover(__name__, "FORMAT").values())
 
 
 @cache
 def known_suffixes() -> dict[str, str]:
-    """Suffix -> format name over all formats."""
-    return {suffix: name for each in formats() for suffix, name in each.suffixes.items()}
+    """Format name by file suffix, over all formats."""
+    return {suffix: name for file_format in formats() for suffix, name in file_format.suffixes.items()}
 
 
 def promised_format(name: str) -> str | None:
-    """What a file's suffix promises: the format, or None for a suffix that no format here claims."""
+    """The format that a file's suffix promises, or None for a suffix that no format here claims."""
     fitting = [suffix for suffix in known_suffixes() if name.lower().endswith(suffix)]
     return known_suffixes()[max(fitting, key=len)] if fitting else None

@@ -25,13 +25,17 @@ PROPERTIES = (b"meta", b"iprp", b"ipco")
 
 
 class Avif:
+    """AVIF images and sequences."""
+
     suffixes: ClassVar[dict[str, str]] = {".avif": "AVIF", ".avifs": "AVIF"}
 
     def recognise(self, head: bytes) -> str | None:
+        """AVIF by its brands, also where the major one is HEIF's."""
         major, *compatible = brands(head) or [b""]
         return "AVIF" if major in PICTURES and BRANDS & {major, *compatible} else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedAvif:
+        """Parse the container."""
         return OpenedAvif(file, limits)
 
 
@@ -39,6 +43,8 @@ FORMAT = Avif
 
 
 class OpenedAvif:
+    """An open AVIF file."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -59,17 +65,19 @@ class OpenedAvif:
         )  # fmt: skip
 
     def frame(self, index: int) -> Frame:
+        """Decode one picture, in sRGB and upright."""
         return appearance(self._samples(index))
 
     def as_stored(self) -> Frame:
+        """The first picture before orientation and colour profile are applied."""
         return as_stored(self._samples(0))
 
     def _properties(self) -> tuple[int, tuple[int, int]]:
         """Depth (av1C; AV1-ISOBMFF 2.3.3), and colour primaries and transfer (colr, nclx)."""
         size = self.file.seek(0, io.SEEK_END)
-        codec = next((each for each in descend(self.file, size, *PROPERTIES, b"av1C") if len(each) >= 3), b"\0\0\0")
+        codec = next((box for box in descend(self.file, size, *PROPERTIES, b"av1C") if len(box) >= 3), b"\0\0\0")
         is_deep, is_twelve = codec[2] & 0x40, codec[2] & 0x20
-        colour = next((each for each in descend(self.file, size, *PROPERTIES, b"colr") if each[:4] == b"nclx"), b"")
+        colour = next((box for box in descend(self.file, size, *PROPERTIES, b"colr") if box[:4] == b"nclx"), b"")
         points = (
             (int.from_bytes(colour[4:6], "big"), int.from_bytes(colour[6:8], "big")) if len(colour) >= 8 else (2, 2)
         )
@@ -95,8 +103,8 @@ class OpenedAvif:
         )
 
     def _of_sequence(self, index: int) -> Samples:
-        """Through Pillow: imagecodecs 2026.3.6 writes beyond its memory where a frame is not the last."""
+        """Decode through Pillow: imagecodecs 2026.3.6 writes beyond its memory where a frame is not the last."""
         self.picture.seek(index)
         samples = samples_from_pillow(self.picture)
-        notes = [] if self.bits == 8 else [f"a sequence of {self.bits} bits is read in 8"]
+        notes = [] if self.bits == 8 else [f"the sequence of {self.bits} bits is read in 8 bits"]
         return replace(samples, meta=dict(samples.meta or {}) | ({"notes": notes} if notes else {}))

@@ -57,17 +57,21 @@ TECHNICAL = {
 
 
 class Dicom:
+    """DICOM objects with pixel data, with or without preamble and file meta information."""
+
     suffixes: ClassVar[dict[str, str]] = {".dcm": "DICOM", ".dicom": "DICOM", ".ima": "DICOM"}
 
     def recognise(self, head: bytes) -> str | None:
+        """DICOM by the preamble's prefix, or by the first element where there is no preamble."""
         if head[128:132] == b"DICM":
             return "DICOM"
         # Without a preamble (retired but common): a first element of group 0002 or 0008, little- or big-endian.
         group = head[:4] in (b"\x02\0\0\0", b"\x02\0\x02\0", b"\x02\0\x10\0", b"\x08\0\0\0", b"\x08\0\x01\0")
-        other = head[:2] == b"\x08\0" and head[2:4] in (b"\x05\0", b"\x08\0", b"\x12\0", b"\x16\0", b"\x20\0")
-        return "DICOM" if group or other or head[:4] in (b"\0\x08\0\0", b"\0\x08\0\x05", b"\0\x08\0\x08") else None
+        tag = head[:2] == b"\x08\0" and head[2:4] in (b"\x05\0", b"\x08\0", b"\x12\0", b"\x16\0", b"\x20\0")
+        return "DICOM" if group or tag or head[:4] in (b"\0\x08\0\0", b"\0\x08\0\x05", b"\0\x08\0\x08") else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedDicom:
+        """Parse the data set; pixel data stay encoded."""
         return OpenedDicom(file, limits)
 
 
@@ -75,6 +79,8 @@ FORMAT = Dicom
 
 
 class OpenedDicom:
+    """An open DICOM object."""
+
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
         import pydicom
 
@@ -90,7 +96,7 @@ class OpenedDicom:
 
     @property
     def identity(self) -> str | None:
-        """Patient, else study, else series: the first that is filled in."""
+        """Patient, study or series ID: the first that is filled in."""
         for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID"):
             if value := str(self.dataset.get(keyword, "") or "").strip():
                 issuer = self.dataset.get("IssuerOfPatientID", "") if keyword == "PatientID" else ""
@@ -124,7 +130,9 @@ class OpenedDicom:
         if num_held is None or num_held <= num_declared:
             return surplus_notes(self.dataset)
         left_out = num_held - num_declared
-        return [f"the header declares {num_declared} frame(s), the pixel data hold {num_held}: {left_out} are not read"]
+        return [
+            f"the header declares {num_declared} frame(s), but the pixel data hold {num_held}: {left_out} are not read"
+        ]
 
     def _unapplied(self) -> list[str]:
         """Notes on what the object asks to be done with its values and is not done (C.7.6.16.2.11), or is not obvious."""
@@ -139,7 +147,7 @@ class OpenedDicom:
         return notes
 
     def series_place(self) -> dict[str, Any] | None:
-        """Series identity (to be hashed), position and normal of a single-frame slice; None where it has none."""
+        """Series identity (to be hashed), position and orientation of a single-frame slice; None without a series."""
         series = str(self.dataset.get("SeriesInstanceUID", "") or "")
         position, orientation = self.dataset.get("ImagePositionPatient"), self.dataset.get("ImageOrientationPatient")
         if not series or self.header.frames != 1:
@@ -154,6 +162,7 @@ class OpenedDicom:
         return place
 
     def frame(self, index: int) -> Frame:
+        """Decode one frame to modality values; colour frames to sRGB."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             samples, notes = self._decoded(index)
@@ -281,7 +290,7 @@ class OpenedDicom:
         file_meta = getattr(self.dataset, "file_meta", None)
         syntax = file_meta.get("TransferSyntaxUID") if file_meta is not None else None
         if syntax is None:
-            raise CorruptFile("no transfer syntax: how the pixels are encoded is not said")
+            raise CorruptFile("the file has no transfer syntax, so the encoding of its pixels is unknown")
         try:
             decoder = get_decoder(syntax)
         except NotImplementedError as error:
@@ -311,7 +320,7 @@ class OpenedDicom:
         value = self.groups.item(index, "PlaneOrientationSequence").get("ImageOrientationPatient")
         if value is None or isinstance(value, str) or len(value) != 6:
             return place
-        return {"orientation": [float(each) for each in value], **place}
+        return {"orientation": [float(cosine) for cosine in value], **place}
 
     def _display_knots(self, frame: Frame, inverted: bool, index: int) -> dict[str, list[float]] | None:
         """VOI LUT and inversion as the knots of a piecewise-linear map from modality values to grey 0..1.
@@ -343,16 +352,16 @@ class OpenedDicom:
 
 
 def _check_has_pixels(dataset: Any) -> None:
-    """Raises: CorruptFile, NoPixels."""
+    """Check that the object holds pixel data. Raises: CorruptFile, NoPixels."""
     from pydicom.datadict import dictionary_has_tag
 
     if any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         return
     if not any(dictionary_has_tag(tag) for tag in dataset.keys()):  # noqa: SIM118 -- a data set iterates over elements
         raise CorruptFile(
-            "begins like DICOM, but no object can be read behind that; get the file from its source again"
+            "the file begins like DICOM, but no object can be read after that; get the file from its source again"
         )
-    raise NoPixels(f"a DICOM object without pixel data ({technical_text(dataset.get('Modality') or 'no modality')})")
+    raise NoPixels(f"the DICOM object has no pixel data ({technical_text(dataset.get('Modality') or 'no modality')})")
 
 
 def _window(centre: float, width: float, kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -378,7 +387,7 @@ def _look_up_palette(samples: np.ndarray, dataset: Any) -> tuple[np.ndarray, int
 
 
 def _transfer_syntax_assumed(dataset: Any) -> list[str]:
-    """Without file meta information, how pydicom could read the elements tells how pixels of native encoding lie (PS3.10 7.1)."""
+    """Without file meta information, the encoding of the elements also gives that of native pixels (PS3.10 7.1)."""
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -392,15 +401,15 @@ def _transfer_syntax_assumed(dataset: Any) -> list[str]:
     assumed = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
     dataset.file_meta = file_meta if file_meta is not None else FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = assumed
-    return [f"no file meta information: taken as {assumed.name}"]
+    return [f"the file meta information is missing: {assumed.name} is assumed"]
 
 
 def referenced_files(file: BinaryIO) -> list[list[str]]:
-    """The file ids of a DICOMDIR's records, each as the parts of a relative path (PS3.3 F.3.2.2)."""
+    """The files that a DICOMDIR's records reference, each as the parts of a relative path (PS3.3 F.3.2.2)."""
     import pydicom
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         records = pydicom.dcmread(file).DirectoryRecordSequence
-        found = [record.ReferencedFileID for record in records if record.get("ReferencedFileID")]
-    return [[str(part) for part in ([name] if isinstance(name, str) else name)] for name in found]
+        file_ids = [record.ReferencedFileID for record in records if record.get("ReferencedFileID")]
+    return [[str(part) for part in ([file_id] if isinstance(file_id, str) else file_id)] for file_id in file_ids]

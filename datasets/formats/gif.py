@@ -27,12 +27,16 @@ RAMP = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 
 
 class Gif:
+    """GIF images and animations."""
+
     suffixes: ClassVar[dict[str, str]] = {".gif": "GIF"}
 
     def recognise(self, head: bytes) -> str | None:
+        """GIF by its signature, GIF87a or GIF89a."""
         return "GIF" if head.startswith((b"GIF87a", b"GIF89a")) else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedGif:
+        """Parse the blocks; picture data stay compressed."""
         return OpenedGif(file, limits)
 
 
@@ -40,6 +44,8 @@ FORMAT = Gif
 
 
 class OpenedGif:
+    """An open GIF file, with the canvas of the frames composed so far."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -58,6 +64,7 @@ class OpenedGif:
         self._rewind()
 
     def frame(self, index: int) -> Frame:
+        """Compose the canvas up to this frame; grey where all palettes are."""
         if index < self.num_laid:
             self._rewind()
         while self.num_laid <= index:
@@ -72,7 +79,7 @@ class OpenedGif:
         return self._left_behind(frame)[3] == OPAQUE and frame.disposal == TO_BACKGROUND
 
     def _left_behind(self, frame: GifFrame) -> tuple[int, int, int, int]:
-        """Colour and opacity of its place once the frame is removed to the background."""
+        """Colour and opacity of the frame's area once it is removed to the background."""
         background = self.gif.background
         return (0, 0, 0, 0) if background is None or frame.transparent is not None else (*background, OPAQUE)
 
@@ -101,7 +108,7 @@ class OpenedGif:
         self.num_laid += 1
 
     def _samples(self) -> Samples:
-        """Of the frame laid last; grey where all palettes of the file are."""
+        """Samples of the canvas with the last frame laid; grey where all palettes of the file are."""
         has_alpha = bool((self.shown[..., 3] != OPAQUE).any())
         colours = self.shown[..., :1] if self.is_grey else self.shown[..., :3]
         values = np.concatenate([colours, self.shown[..., 3:]], 2) if has_alpha else colours

@@ -19,13 +19,17 @@ AV1_BRANDS = {b"avif", b"avis"}
 
 
 class Heif:
+    """HEIC and HEIF images."""
+
     suffixes: ClassVar[dict[str, str]] = {".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF"}
 
     def recognise(self, head: bytes) -> str | None:
+        """HEIF by its major brand, unless an AVIF brand is compatible."""
         major, *compatible = brands(head) or [b""]
         return "HEIF" if major in BRANDS and not AV1_BRANDS & {*compatible} else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedHeif:
+        """Parse the container."""
         return OpenedHeif(file, limits)
 
 
@@ -33,6 +37,8 @@ FORMAT = Heif
 
 
 class OpenedHeif:
+    """An open HEIF file."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -49,9 +55,11 @@ class OpenedHeif:
         )
 
     def frame(self, index: int) -> Frame:
+        """Decode one picture, in sRGB and upright."""
         return appearance(self._samples(index))
 
     def as_stored(self) -> Frame:
+        """The first picture before its colour profile is applied; libheif has already turned it."""
         return as_stored(self._samples(0))
 
     def _samples(self, index: int) -> Samples:

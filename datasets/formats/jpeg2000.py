@@ -41,14 +41,18 @@ class Size:
 
 
 class Jpeg2000:
+    """JPEG 2000, in a container (JP2) or as a bare codestream."""
+
     suffixes: ClassVar[dict[str, str]] = dict.fromkeys(
         (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".jph"), "JPEG 2000"
     )
 
     def recognise(self, head: bytes) -> str | None:
+        """JPEG 2000 by the signature of the container or of the codestream."""
         return "JPEG 2000" if head.startswith((CONTAINER, CODESTREAM)) else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedJpeg2000:
+        """Parse the container and the codestream's header."""
         return OpenedJpeg2000(file, limits)
 
 
@@ -56,6 +60,8 @@ FORMAT = Jpeg2000
 
 
 class OpenedJpeg2000:
+    """An open JPEG 2000 file."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -66,12 +72,15 @@ class OpenedJpeg2000:
         limits.check_size(self.size.width, self.size.height)
         self.profile, self.space = self._colour()
         if self.profile is not None and self._is_palette():
-            raise UnsupportedEncoding("a JPEG 2000 palette with a colour profile")
+            raise UnsupportedEncoding(
+                "a JPEG 2000 palette with a colour profile is not supported; convert the image to RGB"
+            )
         self._check_colours()
         self.alphas = self._alphas()
         self.header = Header(format="JPEG 2000", width=self.size.width, height=self.size.height, frames=1)
 
     def frame(self, index: int) -> Frame:
+        """Decode the picture, in sRGB; signed and deep samples keep their values, in unit `modality`."""
         values = self._decoded()
         if self.size.is_signed or self.size.bits > DEEPEST_DISPLAY:
             values, _, notes = self._colours(values)
@@ -79,6 +88,7 @@ class OpenedJpeg2000:
         return appearance(self._samples(values))
 
     def as_stored(self) -> Frame:
+        """The picture before its colour profile is applied."""
         if self.size.is_signed or self.size.bits > DEEPEST_DISPLAY:
             return self.frame(0)
         return as_stored(self._samples(self._decoded()))
@@ -102,10 +112,10 @@ class OpenedJpeg2000:
         num_channels = values.shape[2]
         num_colours = 3 if num_channels >= 3 else 1
         place = next((k for k in sorted(self.alphas) if num_colours <= k < num_channels), None)
-        kept = list(range(num_colours)) + ([] if place is None else [place])
-        left_out = num_channels - len(kept)
-        notes = [f"{left_out} extra band(s), no transparency, are left out"] if left_out else []
-        colours = values[..., kept] if len(kept) > 1 else values[..., 0]
+        channels = list(range(num_colours)) + ([] if place is None else [place])
+        left_out = num_channels - len(channels)
+        notes = [f"{left_out} extra band(s) that are not transparency are left out"] if left_out else []
+        colours = values[..., channels] if len(channels) > 1 else values[..., 0]
         return colours, "none" if place is None else self.alphas[place], notes
 
     def _colour(self) -> tuple[bytes | None, int | None]:
@@ -119,15 +129,13 @@ class OpenedJpeg2000:
         return profile, space
 
     def _check_colours(self) -> None:
-        """Raises: UnsupportedEncoding."""
+        """Refuse colour spaces that neither decoder nor profile converts. Raises: UnsupportedEncoding."""
         unread = None if self.space in (None, SRGB, GREY, SYCC) else SPACES.get(self.space, f"space {self.space}")
         if self.profile is not None:
             kind = self.profile[16:20]
             unread = None if kind in PROFILED else str(technical_text(kind))
         if unread is not None:
-            raise UnsupportedEncoding(
-                f"JPEG 2000 colours in {unread} are not converted; convert the picture to RGB first"
-            )
+            raise UnsupportedEncoding(f"JPEG 2000 colours in {unread} are not supported; convert the image to RGB")
 
     def _is_palette(self) -> bool:
         return next(descend(self.file, self.bytes, b"jp2h", b"pclr"), None) is not None
@@ -148,21 +156,27 @@ def _noted(notes: list[str]) -> dict[str, Any]:
 
 
 def _codestream(file: BinaryIO, end: int) -> int:
-    """Where it begins."""
+    """The offset of the codestream in the file."""
     if content(file, 0, len(CODESTREAM)) == CODESTREAM:
         return 0
     return next((first for name, first, _ in boxes(file, 0, end) if name == b"jp2c"), end)
 
 
 def _size(head: bytes) -> Size:
-    """Arguments: head: the codestream's beginning. Raises: CorruptFile, UnsupportedEncoding."""
+    """Parse the image and tile size segment.
+
+    Arguments:
+        head: the codestream's beginning.
+
+    Raises: CorruptFile, UnsupportedEncoding.
+    """
     if head[:4] != CODESTREAM or len(head) < 45:
-        raise CorruptFile("no JPEG 2000 codestream in it")
+        raise CorruptFile("the file has no JPEG 2000 codestream")
     right, bottom, left, top = struct.unpack(">4I", head[8:24])
     (num_components,) = struct.unpack(">H", head[40:42])
     depths = {head[k] for k in range(42, min(42 + 3 * num_components, len(head)), 3)}
     if len(depths) != 1:
-        raise UnsupportedEncoding("components of different depths")
+        raise UnsupportedEncoding("components of different depths are not supported; save the image with one depth")
     (depth,) = depths
     return Size(
         width=right - left,

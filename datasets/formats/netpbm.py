@@ -20,12 +20,16 @@ BLANK = (b" ", b"\n", b"\t", b"\r")
 
 
 class Netpbm:
+    """PBM, PGM, PPM, PAM and PFM images."""
+
     suffixes: ClassVar[dict[str, str]] = dict.fromkeys((".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".pfm"), "PPM")
 
     def recognise(self, head: bytes) -> str | None:
+        """Netpbm by the magic number and the white space after it."""
         return "PPM" if head[:2] in MAGIC and head[2:3] in BLANK else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedNetpbm:
+        """Parse the header."""
         return OpenedNetpbm(file, limits)
 
 
@@ -33,6 +37,8 @@ FORMAT = Netpbm
 
 
 class OpenedNetpbm:
+    """An open Netpbm file."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -56,6 +62,7 @@ class OpenedNetpbm:
         )
 
     def frame(self, index: int) -> Frame:
+        """Decode the picture; real numbers (PFM) keep their values, in unit `modality`."""
         values = np.asarray(self.netpbm.asarray())
         channels = 1 if "S" not in self.netpbm.axes else values.shape[-1]
         values = values.reshape(-1, self.header.height, self.header.width, channels)[0]
@@ -65,9 +72,11 @@ class OpenedNetpbm:
         if values.dtype == bool:  # 1 is black (pbm(5))
             return appearance(Samples(values=(~values[..., 0]).astype(np.uint8), bits=1))
         if channels > 4:
-            raise UnsupportedEncoding(f"{channels} samples per pixel; images have 1 or 3, and perhaps an alpha")
+            raise UnsupportedEncoding(
+                f"{channels} samples per pixel are not supported; 1 or 3 are, with or without alpha"
+            )
         if int(values.max()) > self.maxval:
-            raise CorruptFile(f"a sample of {values.max()}, above the header's maximum of {self.maxval}")
+            raise CorruptFile(f"a sample is {values.max()}, above the header's maximum of {self.maxval}")
         native = values.astype(np.uint8 if self.maxval < 256 else np.uint16)
         alpha = "straight" if channels in (2, 4) else "none"
         return appearance(Samples(values=native, bits=self.maxval.bit_length(), top=self.maxval, alpha=alpha))  # type: ignore[arg-type]

@@ -33,18 +33,22 @@ SAME_SIDE = 0.01  # voxel sides of header and affine, relative
 
 
 class Nifti:
+    """NIfTI-1 and NIfTI-2 volumes, plain or gzipped, pairs joined into one file."""
+
     suffixes: ClassVar[dict[str, str]] = {".nii": "NIfTI", ".nii.gz": "NIfTI"}
 
     def recognise(self, head: bytes) -> str | None:
+        """NIfTI by its magic string, also when gzipped; Analyze 7.5 as well, which `open` refuses by name."""
         if head.startswith(GZIP):
             try:
                 head = zlib.decompressobj(wbits=31).decompress(head, 512)
             except zlib.error:
                 return None
-        known = head[344:348] in VERSION_1 or head[4:8] in VERSION_2 or _is_analyze(head) or head.startswith(MAGIC)
-        return "NIfTI" if known else None
+        is_nifti = head[344:348] in VERSION_1 or head[4:8] in VERSION_2 or _is_analyze(head) or head.startswith(MAGIC)
+        return "NIfTI" if is_nifti else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedNifti:
+        """Read the whole volume: gzip knows no slices."""
         return OpenedNifti(file, limits)
 
 
@@ -52,6 +56,8 @@ FORMAT = Nifti
 
 
 class OpenedNifti:
+    """An open NIfTI volume, turned to the nearest anatomical axes."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -59,16 +65,16 @@ class OpenedNifti:
 
         pair = halves(file)
         first = Stream(file if pair is None else pair[0])
-        about, is_paired = _header(first.read(LONGEST_HEADER))
+        header, is_paired = _header(first.read(LONGEST_HEADER))
         if is_paired != (pair is not None):
             raise CorruptFile("the header says that its voxels lie in another file (.img), which is not there")
         self.notes: list[str] = []
-        voxels = self._voxels(about, first if pair is None else Stream(pair[1]), pair is None, limits)
-        affine = about.get_best_affine()
+        voxels = self._voxels(header, first if pair is None else Stream(pair[1]), pair is None, limits)
+        affine = header.get_best_affine()
         turned = io_orientation(affine)
         self.stored = apply_orientation(voxels, turned)
-        self.scale, self.offset = self._scaling(about)
-        sides = self._sides(about, affine)
+        self.scale, self.offset = self._scaling(header)
+        sides = self._sides(header, affine)
         self.spacing = [sides[int(axis)] for axis in np.argsort(turned[:, 0])]
         width, height, num_slices = self.stored.shape[:3]
         self.header = Header(
@@ -87,6 +93,7 @@ class OpenedNifti:
         )
 
     def frame(self, index: int) -> Frame:
+        """One axial slice, in radiological orientation; frames run over slices, then over time."""
         num_slices = self.stored.shape[2]
         volume = self.stored if self.stored.ndim == 3 else self.stored[..., index // num_slices]
         picture = volume[::-1, ::-1, index % num_slices].T
@@ -101,74 +108,78 @@ class OpenedNifti:
             meta={"slice": index % num_slices},
         )
 
-    def _voxels(self, about: Any, stream: Stream, is_single: bool, limits: Limits) -> np.ndarray:
-        """As the file stores them. Raises: CorruptFile, TooLarge, UnsupportedEncoding."""
-        shape, dtype = _axes(about.get_data_shape()), about.get_data_dtype()
+    def _voxels(self, header: Any, stream: Stream, is_single: bool, limits: Limits) -> np.ndarray:
+        """Voxels as the file stores them. Raises: CorruptFile, TooLarge, UnsupportedEncoding."""
+        shape, dtype = _axes(header.get_data_shape()), header.get_data_dtype()
         if dtype.kind not in "uif":
-            raise UnsupportedEncoding(f"NIfTI samples of type {dtype}; whole and real numbers are read")
+            raise UnsupportedEncoding(
+                f"NIfTI samples of type {dtype} are not supported; integers and floating-point numbers are"
+            )
         limits.check_size(shape[0], shape[1], math.prod(shape[2:]))
-        begin = _offset(about, is_single)
+        begin = _offset(header, is_single)
         size = math.prod(shape) * dtype.itemsize
         if begin + size > limits.memory_bytes // 3:
-            raise TooLarge(f"a volume of {size / 2**30:.1f} GiB; a decoder may use {limits.memory_bytes / 2**30:.1f}")
+            raise TooLarge(
+                f"the volume has {size / 2**30:.1f} GiB; a decoder may use {limits.memory_bytes / 2**30:.1f}"
+            )
         # What lies between header and voxels may name the patient: it is skipped, like the header's free text.
         content = stream.read_first(begin + size)
         if len(content) < begin + size:
             raise CorruptFile(f"the volume needs {begin + size} bytes, the file holds {len(content)}")
-        if int(about["bitpix"]) != 8 * dtype.itemsize:
+        if int(header["bitpix"]) != 8 * dtype.itemsize:
             self.notes.append(
-                f"the header declares {int(about['bitpix'])} bits a voxel, its type has {8 * dtype.itemsize}"
+                f"the header declares {int(header['bitpix'])} bits per voxel, but its type has {8 * dtype.itemsize}"
             )
         if surplus := stream.count_rest(limits.memory_bytes // 3):
             self.notes.append(f"the file holds {surplus} bytes more than its header declares: they are not read")
         return np.frombuffer(content, dtype, math.prod(shape), begin).reshape(shape, order="F")
 
-    def _scaling(self, about: Any) -> tuple[float, float]:
+    def _scaling(self, header: Any) -> tuple[float, float]:
         """Slope and intercept; a slope of 0 means that there is none (nifti1.h)."""
-        declared = float(about["scl_slope"])
+        declared = float(header["scl_slope"])
         if np.isinf(declared):  # some writers put NaN where there is none
-            self.notes.append(f"a slope of {declared} is none: values are as stored")
-        slope, intercept = about.get_slope_inter()
+            self.notes.append(f"a slope of {declared} cannot be applied: values are as stored")
+        slope, intercept = header.get_slope_inter()
         return 1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept)
 
-    def _sides(self, about: Any, affine: np.ndarray) -> list[float | None]:
-        """Of a voxel, in mm, by axis of the file; None where the header has no usable length."""
-        factor = self._millimetres(about)
-        sides = [float(str(side)) for side in (*about.get_zooms(), 1.0, 1.0)[:3]]  # 0.7 of float32 is 0.7
-        if int(about["qform_code"]) <= 0 and int(about["sform_code"]) <= 0:
+    def _sides(self, header: Any, affine: np.ndarray) -> list[float | None]:
+        """Sides of a voxel in mm, by axis of the file; None where the header has no usable length."""
+        factor = self._millimetres(header)
+        sides = [float(str(side)) for side in (*header.get_zooms(), 1.0, 1.0)[:3]]  # 0.7 of float32 is 0.7
+        if int(header["qform_code"]) <= 0 and int(header["sform_code"]) <= 0:
             self.notes.append("the file has no orientation: which side is the patient's left is a guess")
         elif not np.allclose(np.linalg.norm(affine[:3, :3], axis=0), sides, rtol=SAME_SIDE):
-            self.notes.append("voxel sides of header and orientation matrix differ: those of the header are given")
+            self.notes.append("voxel sides of header and orientation matrix differ: those of the header are used")
         return [side * factor if np.isfinite(side) and side > 0 else None for side in sides]
 
-    def _millimetres(self, about: Any) -> float:
+    def _millimetres(self, header: Any) -> float:
         try:
-            unit = about.get_xyzt_units()[0]
+            unit = header.get_xyzt_units()[0]
         except KeyError:
             unit = UNIT_NOT_DECLARED
-            self.notes.append("the unit of length has an unknown code: taken as mm")
+            self.notes.append("the unit of length has an unknown code: mm is assumed")
         return MILLIMETRES.get(unit, 1.0)
 
 
 def _header(content: bytes) -> tuple[Any, bool]:
-    """And whether its voxels lie in another file. Raises: UnsupportedEncoding."""
+    """The header, and whether its voxels lie in another file. Raises: UnsupportedEncoding."""
     from nibabel.nifti1 import Nifti1Header
     from nibabel.nifti2 import Nifti2Header
 
     if content[344:348] not in VERSION_1 and content[4:8] not in VERSION_2:
         raise UnsupportedEncoding(
-            "an Analyze 7.5 header, which does not say which side is the left; convert it to NIfTI"
+            "the file is Analyze 7.5, which does not define which side is left; convert it to NIfTI"
         )
     kind: Any = Nifti1Header if content[344:348] in VERSION_1 else Nifti2Header
     return kind(content[: kind.sizeof_hdr], check=False), content[344:348] in PAIRED or content[4:8] in PAIRED
 
 
-def _offset(about: Any, is_single: bool) -> int:
-    """Where the voxels begin; behind the header, where both are one file. Raises: CorruptFile."""
-    declared, lowest = float(about["vox_offset"]), about.sizeof_hdr if is_single else 0
+def _offset(header: Any, is_single: bool) -> int:
+    """The offset of the voxels: after the header where both are one file. Raises: CorruptFile."""
+    declared, lowest = float(header["vox_offset"]), header.sizeof_hdr if is_single else 0
     if not declared.is_integer() or declared < lowest:
         raise CorruptFile(
-            f"vox_offset is {declared:g}: voxels cannot begin there, the header has {about.sizeof_hdr} bytes; get the file from "
+            f"vox_offset is {declared:g}: voxels cannot begin there, the header has {header.sizeof_hdr} bytes; get the file from "
             "its source again, or set vox_offset to where they begin"
         )
     return int(declared)
@@ -185,7 +196,9 @@ def _axes(shape: tuple[int, ...]) -> tuple[int, ...]:
     if len(trimmed) == 2:
         trimmed = (*trimmed, 1)
     if len(trimmed) not in (3, 4) or min(trimmed) < 1:
-        raise UnsupportedEncoding(f"a NIfTI array of shape {shape}; pictures and volumes have 2 to 4 axes")
+        raise UnsupportedEncoding(
+            f"NIfTI arrays of shape {shape} are not supported; images and volumes have 2 to 4 axes"
+        )
     return trimmed
 
 

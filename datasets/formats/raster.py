@@ -55,11 +55,13 @@ class Raster:
     }
 
     def recognise(self, head: bytes) -> str | None:
+        """PNG, JPEG, WebP or BMP by signature."""
         if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
             return "WEBP"
         return next((name for signature, name in SIGNATURES.items() if head.startswith(signature)), None)
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedRaster:
+        """Parse the header."""
         return OpenedRaster(file, limits)
 
 
@@ -67,6 +69,8 @@ FORMAT = Raster
 
 
 class OpenedRaster:
+    """An open PNG, JPEG, WebP or BMP file."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -103,10 +107,11 @@ class OpenedRaster:
         )
 
     def frame(self, index: int) -> Frame:
+        """Decode one frame, in grey or sRGB, upright and opaque."""
         return self._frame(index, stored=False)
 
     def as_stored(self) -> Frame:
-        """The first frame as the file's samples say: not turned upright, no colour profile applied."""
+        """The first frame before orientation and colour profile are applied."""
         return self._frame(0, stored=True)
 
     def _frame(self, index: int, *, stored: bool) -> Frame:
@@ -142,11 +147,11 @@ class OpenedRaster:
         return []
 
     def _read_png(self, num_frames: int) -> list[str]:
-        """Takes over what the chunks say; notes. Raises: CorruptFile, UnsupportedEncoding."""
+        """Read the chunks of a PNG into this object; returns notes. Raises: CorruptFile, UnsupportedEncoding."""
         self.png = read_header(self.file)
         info, notes = self.picture.info, []
         if "icc_profile" in info and not info["icc_profile"]:  # Pillow could not inflate it
-            notes.append("the colour profile is damaged and is not applied: colours are those of the file")
+            notes.append("the colour profile is damaged and is not applied: colours are not converted")
         if self.png.code_points is not None:  # they win over a profile
             info.pop("icc_profile", None)
             profile, facts = profile_of(*self.png.code_points)
@@ -191,19 +196,19 @@ class OpenedRaster:
 
 
 def exif_facts(picture: Any) -> dict[str, Any]:
-    """Device and exposure, as bounded text; nothing that names a person or a place."""
+    """EXIF facts on device and exposure, as bounded text; nothing that names a person or a place."""
     try:
         exif = picture.getexif()
-        found = {name: exif[tag] for tag, name in EXIF_TAGS.items() if tag in exif}
+        tags = {name: exif[tag] for tag, name in EXIF_TAGS.items() if tag in exif}
         photo = exif.get_ifd(0x8769)
-        found |= {name: photo[tag] for tag, name in EXIF_PHOTO_TAGS.items() if tag in photo}
+        tags |= {name: photo[tag] for tag, name in EXIF_PHOTO_TAGS.items() if tag in photo}
     except Exception:  # a broken EXIF block does not make the pixels unreadable
         return {"exif": "unreadable"}
-    return {name: technical_text(value) for name, value in found.items()}
+    return {name: technical_text(value) for name, value in tags.items()}
 
 
 def _bmp_profile(file: BinaryIO) -> dict[str, bytes]:
-    """Embedded in a header of version 5 (BITMAPV5HEADER, `bV5CSType` PROFILE_EMBEDDED)."""
+    """The profile embedded in a BMP header of version 5 (BITMAPV5HEADER, `bV5CSType` PROFILE_EMBEDDED)."""
     file.seek(0)
     head = file.read(BMP_HEADER + 124)
     if len(head) < BMP_HEADER + 124 or head[BMP_HEADER] != 124 or head[BMP_HEADER + 56 : BMP_HEADER + 60] != b"DEBM":
@@ -231,6 +236,6 @@ def _with_alpha(values: np.ndarray, transparent: np.ndarray, top: int) -> np.nda
 
 
 def _equal_to_key(values: np.ndarray, key: Any) -> np.ndarray:
-    """Where one colour, in all bits of the samples, stands for full transparency (PNG 3, 11.3.1.1)."""
+    """Mask of the one colour, in all bits of the samples, that stands for full transparency (PNG 3, 11.3.1.1)."""
     same = np.equal(values, np.asarray(key, values.dtype))
     return same if same.ndim == 2 else np.all(same, axis=2)

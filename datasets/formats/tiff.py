@@ -3,7 +3,7 @@
 Unsigned grey and colour of up to 16 bits become `display`. What says nothing of a range of its own stays as stored, in unit
 `modality`: real numbers, signed ones, and counts of more than 16 bits.
 
-Reduced-resolution copies and masks are no images (NewSubfileType, TIFF 6.0 p. 36). Of a whole-slide image the largest picture is
+Reduced-resolution copies and masks are left out (NewSubfileType, TIFF 6.0 p. 36). Of a whole-slide image the largest picture is
 read, never its label. A camera's raw data is refused by name: what lies beside it is only a preview.
 """
 
@@ -43,14 +43,18 @@ ALPHAS: dict[int, Alpha] = {1: "premultiplied", 2: "straight"}  # ExtraSamples (
 
 
 class Tiff:
+    """TIFF and BigTIFF, with whole-slide images and DNG by their suffixes."""
+
     suffixes: ClassVar[dict[str, str]] = {
         ".tif": "TIFF", ".tiff": "TIFF", ".svs": "TIFF", ".ndpi": "TIFF", ".scn": "TIFF", ".dng": "TIFF",
     }  # fmt: skip
 
     def recognise(self, head: bytes) -> str | None:
+        """TIFF or BigTIFF by byte order and version."""
         return "TIFF" if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedTiff:
+        """Parse the directories; strips and tiles stay encoded."""
         return OpenedTiff(file, limits)
 
 
@@ -58,6 +62,8 @@ FORMAT = Tiff
 
 
 class OpenedTiff:
+    """An open TIFF file; its frames are the full-resolution pages."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -89,10 +95,11 @@ class OpenedTiff:
         )
 
     def frame(self, index: int) -> Frame:
+        """Decode one page: `display` for unsigned samples of up to 16 bits, else `modality`."""
         return self._frame(index, stored=False)
 
     def as_stored(self) -> Frame:
-        """The first page as its samples say: not turned upright, no colour profile applied."""
+        """The first page before orientation and colour profile are applied."""
         return self._frame(0, stored=True)
 
     def _frame(self, index: int, *, stored: bool) -> Frame:
@@ -112,7 +119,9 @@ class OpenedTiff:
         damage = [*check_byte_counts(page), *check_jpeg_segments(page, self.file)]
         values = _samples_of(page)
         if values.dtype.kind == "c":
-            raise UnsupportedEncoding("a TIFF of complex numbers; save magnitude or phase as a picture of its own")
+            raise UnsupportedEncoding(
+                "complex numbers are not supported; save magnitude or phase as an image of its own"
+            )
         colours, alpha, notes = _colours(page, values)
         notes += [*missing, *damage]
         masked = _either(_without_data(page, colours, alpha), absent)
@@ -128,7 +137,7 @@ class OpenedTiff:
         from PIL import UnidentifiedImageError
 
         if len(page._index if isinstance(page._index, tuple) else (page._index,)) > 1:
-            raise UnsupportedEncoding(f"{name_of(page.photometric)} in a nested page")
+            raise UnsupportedEncoding(f"{name_of(page.photometric)} in a nested page is not supported; save it as RGB")
         Pillow.MAX_IMAGE_PIXELS = None
         self.file.seek(0)
         try:
@@ -136,8 +145,8 @@ class OpenedTiff:
             picture.seek(page.index)
         except UnidentifiedImageError as error:
             raise UnsupportedEncoding(
-                f"{name_of(page.photometric)} of {page.bitspersample} bits, {name_of(page.compression)} compression; "
-                "save it as RGB"
+                f"{name_of(page.photometric)} of {page.bitspersample} bits, {name_of(page.compression)} compression "
+                "is not supported; save it as RGB"
             ) from error
         frame = frame_from_pillow(picture, stored=stored)
         orientation = int(page.tags.valueof(ORIENTATION, 1))
@@ -150,33 +159,33 @@ class OpenedTiff:
 
 def _full_pages(tiff: Any, chain: list[Any]) -> tuple[list[Any], list[str]]:
     """The pages that are images in their own right, and what was left out. Raises: UnsupportedEncoding, NoPixels."""
-    pages = [each for page in chain for each in (page, *(page.pages or ()))]  # those nested in it: SubIFDs
-    for tag, what in RAW_TAGS.items():
+    pages = [nested for page in chain for nested in (page, *(page.pages or ()))]  # with its SubIFDs
+    for tag, photograph in RAW_TAGS.items():
         if any(tag in page.tags for page in pages):
-            raise _raw(what)
+            raise _raw(photograph)
     if any(int(page.photometric or 0) in RAW_PHOTOMETRICS for page in pages):
         raise _raw("a camera's raw photograph")
     if any(getattr(pages[0], f"is_{kind}", False) for kind in WHOLE_SLIDES):
         largest = max(pages, key=lambda page: page.imagewidth * page.imagelength)
         return [largest], ["a whole-slide image: its full resolution is read, its label and overviews are not"]
     full = [page for page in pages if not (page.is_reduced or page.is_mask or name_of(page.photometric) == "MASK")]
-    full = [page for k, page in enumerate(full) if not any(_is_reduction(page, other) for other in full[:k])]
+    full = [page for k, page in enumerate(full) if not any(_is_reduction(page, larger) for larger in full[:k])]
     if not full:
         raise NoPixels("the file holds only reduced-resolution copies or masks of an image that is not in it")
     left_out = len(pages) - len(full)
     notes = [f"{left_out} reduced-resolution copies or masks are left out"] if left_out else []
     if (promised := _promised(tiff)) > len(pages):
-        notes.append(f"the file describes {promised} pictures; {len(full)} are pages of it and are read")
+        notes.append(f"the file describes {promised} pictures; only its {len(full)} page(s) are read")
     return full, notes
 
 
-def _is_reduction(page: Any, other: Any) -> bool:
+def _is_reduction(page: Any, larger: Any) -> bool:
     """A tiled page of 1/2, 1/4, ... of an earlier one's size: a pyramid whose writer did not mark its levels."""
-    if not (page.is_tiled and other.is_tiled) or page.imagewidth >= other.imagewidth:
+    if not (page.is_tiled and larger.is_tiled) or page.imagewidth >= larger.imagewidth:
         return False
-    factor = round(other.imagewidth / page.imagewidth)
+    factor = round(larger.imagewidth / page.imagewidth)
     is_power = factor >= 2 and factor & (factor - 1) == 0
-    sides = ((other.imagewidth, page.imagewidth), (other.imagelength, page.imagelength))
+    sides = ((larger.imagewidth, page.imagewidth), (larger.imagelength, page.imagelength))
     return is_power and all(abs(large / factor - small) <= 1 for large, small in sides)
 
 
@@ -187,8 +196,10 @@ def _promised(tiff: Any) -> int:
     return sum(math.prod(series.shape) // max(math.prod(series.keyframe.shape), 1) for series in tiff.series)
 
 
-def _raw(what: str) -> UnsupportedEncoding:
-    return UnsupportedEncoding(f"{what}, whose sensor data are not developed here; export it as TIFF, PNG or JPEG")
+def _raw(photograph: str) -> UnsupportedEncoding:
+    return UnsupportedEncoding(
+        f"the file is {photograph}, and sensor data are not developed here; export it as TIFF, PNG or JPEG"
+    )
 
 
 def _samples_of(page: Any) -> np.ndarray:
@@ -197,7 +208,7 @@ def _samples_of(page: Any) -> np.ndarray:
     if int(page.planarconfig or 1) == 2 and values.ndim == 3:
         values = np.moveaxis(values, 0, 2)
     if values.ndim not in (2, 3):
-        raise UnsupportedEncoding(f"a TIFF page of shape {values.shape}; only [h, w] and [h, w, c] pages are images")
+        raise UnsupportedEncoding(f"a TIFF page of shape {values.shape} is not supported; [h, w] and [h, w, c] are")
     return values.astype(np.uint8) if values.dtype == bool else values
 
 
@@ -208,12 +219,12 @@ def _colours(page: Any, values: np.ndarray) -> tuple[np.ndarray, Alpha, list[str
         return values, "none", []
     num_colours = values.shape[2] - len(extra)
     if num_colours not in (1, 3):
-        raise UnsupportedEncoding(f"{num_colours} bands besides {len(extra)} extra ones; images have 1 or 3")
+        raise UnsupportedEncoding(f"{num_colours} bands besides {len(extra)} extra ones are not supported; 1 or 3 are")
     place = next((k for k, kind in enumerate(extra) if kind in ALPHAS), None)
-    kept = list(range(num_colours)) + ([] if place is None else [num_colours + place])
-    left_out = values.shape[2] - len(kept)
-    notes = [f"{left_out} extra band(s), no transparency, are left out"] if left_out else []
-    colours = values[..., kept]
+    bands = list(range(num_colours)) + ([] if place is None else [num_colours + place])
+    left_out = values.shape[2] - len(bands)
+    notes = [f"{left_out} extra band(s) that are not transparency are left out"] if left_out else []
+    colours = values[..., bands]
     return colours, "none" if place is None else ALPHAS[extra[place]], notes
 
 
@@ -268,7 +279,7 @@ def _looked_up(colormap: np.ndarray, values: np.ndarray, bits: int, alpha: Alpha
 
 
 def _declared_bits(page: Any, values: np.ndarray, bits: int) -> int:
-    """Fewer than the container's, where MaxSampleValue says so and the samples agree. It is often a statistic instead."""
+    """The depth by MaxSampleValue, where it is below the container's and the samples agree: it is often a statistic instead."""
     declared = np.ravel(page.tags.valueof(MAX_SAMPLE_VALUE, 0))
     top = int(declared.max()) if declared.size else 0
     is_range = top > 0 and top & (top + 1) == 0
@@ -280,8 +291,8 @@ def _without_data(page: Any, colours: np.ndarray, alpha: Alpha) -> np.ndarray | 
     return None if nodata is None else equal_to(colours if alpha == "none" else colours[..., :-1], nodata)
 
 
-def _either(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:
-    return one if other is None else other if one is None else one | other
+def _either(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
+    return first if second is None else second if first is None else first | second
 
 
 def _nodata(page: Any) -> float | None:

@@ -58,6 +58,8 @@ SIDE_FOR_SHOTS = 256  # pixels; PySceneDetect's own advice for speed
 
 
 class Video:
+    """Video containers that FFmpeg reads."""
+
     # Transport streams are known by content alone: `.ts` is TypeScript's suffix as well.
     suffixes: ClassVar[dict[str, str]] = dict.fromkeys(
         (
@@ -67,15 +69,17 @@ class Video:
     )  # fmt: skip
 
     def recognise(self, head: bytes) -> str | None:
-        known = (
+        """Video by brand or signature; transport streams by their sync bytes."""
+        is_video = (
             (head[4:8] == b"ftyp" and head[8:12] in BRANDS)
             or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
             or head[:4] in SIGNATURES
             or any(_is_transport_stream(head, *packets) for packets in PACKETS)
         )
-        return "video" if known else None
+        return "video" if is_video else None
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedVideo:
+        """Parse the container and count its packets."""
         return OpenedVideo(file, limits)
 
 
@@ -83,6 +87,8 @@ FORMAT = Video
 
 
 class OpenedVideo:
+    """An open video, decoded forwards."""
+
     identity = None
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
@@ -96,7 +102,7 @@ class OpenedVideo:
         listen(av)
         with av.logging.Capture() as messages, self.av.open(file) as container:
             if not container.streams.video:
-                raise NoPixels("no video stream in it")
+                raise NoPixels("the file has no video stream")
             stream = container.streams.video[0]
             limits.check_size(stream.width, stream.height)
             # Containers are often silent, or wrong, about how many frames they hold; counting packets decodes nothing.
@@ -127,11 +133,12 @@ class OpenedVideo:
                 },
             )
         if num_frames == 0:
-            raise NoPixels("a video without frames")
+            raise NoPixels("the video has no frames")
         self.frames: Iterator[tuple[Any, bool]] = iter(())
         self.next_index = -1
 
     def frame(self, index: int) -> Frame:
+        """Decode up to this frame, in sRGB and upright; an earlier index starts again from the beginning."""
         if self.next_index < 0 or index < self.next_index:
             self.frames, self.next_index = self._decode(), 0
         for frame, is_doubtful in self.frames:
@@ -141,7 +148,7 @@ class OpenedVideo:
         raise CorruptFile(f"frame {index} is missing: only {self.next_index} of {self.header.frames} could be decoded")
 
     def shots(self) -> list[int]:
-        """The middle frame of every shot, cuts found by PySceneDetect's adaptive detector (its default settings)."""
+        """The middle frame of every shot, by PySceneDetect's adaptive detector with its default settings."""
         try:
             import cv2
             from scenedetect import FrameTimecode
@@ -158,10 +165,10 @@ class OpenedVideo:
             shrunk = SIDE_FOR_SHOTS / max(picture.shape[:2])
             if shrunk < 1:
                 picture = cv2.resize(picture, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA)
-            found = detector.process_frame(FrameTimecode(count - 1, fps=rate), picture)
-            cuts += [int(cut.frame_num) for cut in found]
-        found = detector.post_process(FrameTimecode(max(count - 1, 0), fps=rate))
-        cuts = sorted({*cuts, *(int(cut.frame_num) for cut in found), count})
+            new_cuts = detector.process_frame(FrameTimecode(count - 1, fps=rate), picture)
+            cuts += [int(cut.frame_num) for cut in new_cuts]
+        new_cuts = detector.post_process(FrameTimecode(max(count - 1, 0), fps=rate))
+        cuts = sorted({*cuts, *(int(cut.frame_num) for cut in new_cuts), count})
         return [(first + after) // 2 for first, after in pairwise(cuts)]
 
     def _decode(self) -> Iterator[tuple[Any, bool]]:
@@ -225,7 +232,7 @@ def _promise(container: Any, stream: Any, num_packets: int) -> dict[str, Any]:
     return {
         "frames_promised": promised,
         "notes": [
-            f"the container promised {promised} frames and holds {num_packets}: the file is cut short or damaged"
+            f"the container promises {promised} frames, but holds {num_packets}: the file is cut short or damaged"
         ],
     }
 

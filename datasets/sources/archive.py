@@ -24,10 +24,14 @@ RESOURCES = "__MACOSX"  # what macOS adds beside every file
 
 
 class Archive:
+    """Lists zip archives."""
+
     def accepts(self, place: str) -> bool:
+        """Whether the place is a file with the suffix `.zip`."""
         return Path(place).suffix.lower() == ".zip" and Path(place).is_file()
 
     def listing(self, place: str, reader: Reader) -> Listing:
+        """List the members of the archive."""
         return archive_listing(Path(os.path.realpath(place)), reader.limits)
 
 
@@ -35,7 +39,7 @@ LISTER = Archive
 
 
 def archive_listing(path: Path, limits: Limits) -> Listing:
-    """The members by name. An archive that cannot be listed is an error row."""
+    """List the members of an archive by name. An archive that cannot be listed is an error row."""
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             return split(border(_members(archive, limits), partial(_listed, archive, path), partial(_damaged, path)))
@@ -49,10 +53,10 @@ def archive_listing(path: Path, limits: Limits) -> Listing:
 
 
 def _members(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
-    """Raises: TooLarge."""
+    """The members that are files, by name. Raises: TooLarge."""
     members = [info for info in archive.infolist() if not info.is_dir()]
     if len(members) > limits.max_frames:
-        raise TooLarge(f"{len(members)} members, over the cap of {limits.max_frames}")
+        raise TooLarge(f"the archive has {len(members)} members, over the cap of {limits.max_frames}")
     return sorted(members, key=lambda info: info.filename)
 
 
@@ -76,11 +80,11 @@ def _damaged(path: Path, info: zipfile.ZipInfo, error: OddPixelError) -> Entry:
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry) -> Listed:
     parts = PurePosixPath(info.filename.replace("\\", "/")).parts
     if not parts:  # ".", "./": a name of nothing
-        return replace(entry, error=UnsafePath(f"a name of no file: {info.filename[:80]!r}"))
+        return replace(entry, error=UnsafePath(f"the member's name is not a file name: {info.filename[:80]!r}"))
     is_link = (info.external_attr >> 16) & 0o170000 == 0o120000
     if parts[0].startswith("/") or ".." in parts or ":" in parts[0] or is_link:
-        what = "a link" if is_link else "a name that leads out of the archive"
-        error = UnsafePath(f"{what}: {info.filename[:80]!r}")
+        fault = "the member is a link" if is_link else "the member's name leads out of the archive"
+        error = UnsafePath(f"{fault}: {info.filename[:80]!r}")
         return replace(entry, error=error)
     if parts[0] == RESOURCES or any(part.startswith(".") for part in parts):
         return LeftOut(entry.name, HIDDEN)

@@ -13,16 +13,20 @@ PREFIX = "corpus:"
 
 
 class PackagedCorpus:
+    """Lists packaged corpora that are in the cache."""
+
     def accepts(self, place: str) -> bool:
+        """Whether the place begins with `corpus:`."""
         return place.startswith(PREFIX)
 
     def listing(self, place: str, reader: Reader) -> Listing:
+        """List the files of the corpus, or of one of its roles."""
         name, _, role = place.removeprefix(PREFIX).partition("/")
         corpus = cached(name)
         if corpus.card.kind == "weights":
             raise UsageError(f"{place}: {name} holds weights, not images")
         if role and role not in ROLES:
-            raise UsageError(f"{place}: no role {role!r}; there are {', '.join(ROLES)}")
+            raise UsageError(f"{place}: unknown role {role!r}; roles are {', '.join(ROLES)}")
         chosen = (file for file in corpus.files() if role in ("", file.role))
         return Listing(
             tuple(

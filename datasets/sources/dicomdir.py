@@ -14,10 +14,14 @@ from ..walking import is_dicomdir
 
 
 class DicomDir:
+    """Lists the files that a DICOMDIR references."""
+
     def accepts(self, place: str) -> bool:
+        """Whether the place is a file named DICOMDIR."""
         return is_dicomdir(Path(place).name) and Path(place).is_file()
 
     def listing(self, place: str, reader: Reader) -> Listing:
+        """List the referenced files; one outside the DICOMDIR's folder is an error row."""
         root = Path(place).resolve().parent
         entries = []
         for parts in self._references(place, reader):
@@ -30,7 +34,7 @@ class DicomDir:
         return Listing(tuple(entries))
 
     def _references(self, place: str, reader: Reader) -> list[list[str]]:
-        """Parsed where everything untrusted is: in the reader's decoder."""
+        """Parse the DICOMDIR where everything untrusted is parsed: in the reader's decoder."""
         decoder = reader.decoder()
         try:
             with open_regular(Path(place).resolve()) as file:

@@ -20,9 +20,12 @@ REAL = "real"
 
 
 class FaceForensics(Layout):
+    """The folder layout of FaceForensics++."""
+
     prefix, expected = "faceforensics", "original_sequences/... and manipulated_sequences/METHOD/COMPRESSION/videos/..."
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:
+        """Label, group and mask of each file; clips that share an original are one group."""
         present = {"/".join(name) for name in names}
         people = _Linked()
         for name in names:
@@ -63,12 +66,12 @@ class _Linked:
     def __init__(self) -> None:
         self.parent: dict[str, str] = {}
 
-    def name_of(self, one: str) -> str:
-        while (above := self.parent.setdefault(one, one)) != one:
-            one = above
-        return one
+    def name_of(self, number: str) -> str:
+        while (parent := self.parent.setdefault(number, number)) != number:
+            number = parent
+        return number
 
     def link(self, numbers: Sequence[str]) -> None:
-        first, *others = sorted(self.name_of(number) for number in numbers)
-        for other in others:
-            self.parent[other] = first
+        first, *roots = sorted(self.name_of(number) for number in numbers)
+        for root in roots:
+            self.parent[root] = first

@@ -14,9 +14,11 @@ class SingleFile:
     """A file that was named outright, so a link is followed: the user asked for it."""
 
     def accepts(self, place: str) -> bool:
+        """Whether anything exists under this path."""
         return os.path.lexists(place)
 
     def listing(self, place: str, reader: Reader) -> Listing:
+        """List the file itself."""
         return Listing((Entry(name=file_name(Path(place).name), path=Path(os.path.realpath(place))),))
 
 

@@ -10,10 +10,14 @@ from ..walking import walk
 
 
 class Folder:
+    """Lists folder trees."""
+
     def accepts(self, place: str) -> bool:
+        """Whether the place is a folder."""
         return Path(place).is_dir()
 
     def listing(self, place: str, reader: Reader) -> Listing:
+        """List the folder and everything below it."""
         return walk(Path(place), reader.follow_links)
 
 

@@ -18,10 +18,14 @@ FOLDER = "a folder (end the pattern in **/* to read what is in it)"
 
 
 class Pattern:
+    """Lists the matches of a glob pattern."""
+
     def accepts(self, place: str) -> bool:
+        """Whether the place holds a wildcard and is not itself a path."""
         return glob.has_magic(place) and not os.path.lexists(place)
 
     def listing(self, place: str, reader: Reader) -> Listing:
+        """List the matches; folders that cannot be searched are error rows."""
         matches = sorted(glob.glob(place, recursive=True))
         closed = _closed_folders(place)
         if not matches and not closed:

@@ -12,9 +12,12 @@ ROLES = {"train": "train", "val": "validation", "valid": "validation", "validati
 
 
 class ImageFolder(Layout):
+    """The folder layout of torchvision's `ImageFolder`."""
+
     prefix, expected = "imagefolder", "[train|val|test/]CLASS/.../NAME"
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:
+        """Label of each file by its folder, and its role where every top folder is one."""
         # Only where every top folder is a role is it one: a class may well be called `test`.
         split = all(name[0] in ROLES and len(name) > 2 for name in names)
         return [_facts(name, split) for name in names]

@@ -36,10 +36,14 @@ Row = Mapping[str, str | None]
 
 
 class Manifest:
+    """Lists the images that a CSV or Parquet table names."""
+
     def accepts(self, place: str) -> bool:
+        """Whether the place is a file with the suffix of a table."""
         return Path(place).suffix.lower() in SUFFIXES and Path(place).is_file()
 
     def listing(self, place: str, reader: Reader) -> Listing:
+        """List the rows of the table; unknown columns are named in a note."""
         rows = list(_parquet_rows(place) if place.lower().endswith(".parquet") else _csv_rows(place))
         root = Path(place).parent
         entries = tuple(_entry(row, root, place, number) for number, row in rows)
@@ -113,13 +117,16 @@ def _separator(text: str) -> str:
 
 
 def _names(place: str, columns: list[str]) -> list[str]:
-    """Raises: UsageError without a column `path`, or with two of one name."""
-    known = {name: name for name in COLUMNS} | ALSO_CALLED
-    names = [known.get(column.strip().lower(), column.strip()) for column in columns]
+    """The known names of the columns, others as they are.
+
+    Raises: UsageError without a column `path`, or with two of one name.
+    """
+    canonical = {name: name for name in COLUMNS} | ALSO_CALLED
+    names = [canonical.get(column.strip().lower(), column.strip()) for column in columns]
     if "path" not in names:
         raise UsageError(f"{place}: a manifest needs a column `path`; its columns are {', '.join(names) or 'none'}")
     if twice := [name for name in COLUMNS if names.count(name) > 1]:
-        raise UsageError(f"{place}: the column `{twice[0]}` is there twice; keep one")
+        raise UsageError(f"{place}: the column `{twice[0]}` appears twice; keep one")
     return names
 
 
@@ -128,15 +135,15 @@ def _notes(place: str, rows: list[tuple[int, Row]]) -> tuple[str, ...]:
     if not unknown:
         return ()
     shown = ", ".join(f"`{name}`" for name in unknown)
-    return (f"{file_name(Path(place).name)}: not used: the columns {shown}; known are {', '.join(COLUMNS)}",)
+    return (f"{file_name(Path(place).name)}: the columns {shown} are not used; known columns are {', '.join(COLUMNS)}",)
 
 
 def _entry(row: Row, root: Path, place: str, number: int) -> Entry:
-    if (given := row.get("path")) is None:
+    if (text := row.get("path")) is None:
         raise UsageError(f"{place}: row {number} has no path")
-    if "\0" in given:
+    if "\0" in text:
         raise UsageError(f"{place}: the path in row {number} holds a zero byte, which no path can")
-    path = _native(given, root)
+    path = _native(text, root)
     mask = row.get("mask")
     return Entry(
         name=file_name(path),
@@ -148,17 +155,20 @@ def _entry(row: Row, root: Path, place: str, number: int) -> Entry:
     )
 
 
-def _role(given: str | None, place: str, number: int) -> str | None:
-    """Raises: UsageError for what is no role: nobody should learn from a test image under another name."""
-    if given is None:
+def _role(text: str | None, place: str, number: int) -> str | None:
+    """The role that a row declares.
+
+    Raises: UsageError for what is no role: nobody should learn from a test image under another name.
+    """
+    if text is None:
         return None
-    if (role := ROLES.get(given.lower())) is None:
-        raise UsageError(f"{place}: row {number} has the role {given!r}; roles are train, validation and test")
+    if (role := ROLES.get(text.lower())) is None:
+        raise UsageError(f"{place}: row {number} has the role {text!r}; roles are train, validation and test")
     return role
 
 
-def _native(given: str, root: Path) -> str:
+def _native(text: str, root: Path) -> str:
     """A path as this system writes it: one of Windows where no file here is called so."""
-    if "\\" in given and not os.path.lexists(root / given):
-        return PureWindowsPath(given).as_posix()
-    return Path(given).as_posix()
+    if "\\" in text and not os.path.lexists(root / text):
+        return PureWindowsPath(text).as_posix()
+    return Path(text).as_posix()

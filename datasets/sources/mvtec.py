@@ -1,4 +1,4 @@
-"""MVTec AD, VisA in its form, and whatever else is laid out so (Bergmann et al. 2019).
+"""The layout of MVTec AD (Bergmann et al. 2019), in which VisA and other data sets come too.
 
 [CATEGORY/]train/good, [CATEGORY/]test/DEFECT, and the masks under [CATEGORY/]ground_truth/DEFECT/NAME_mask.png.
 """
@@ -13,9 +13,12 @@ from ..layout import Layout
 
 
 class MVTec(Layout):
+    """The folder layout of MVTec AD."""
+
     prefix, expected = "mvtec", "[CATEGORY/]train/good/NAME.png or [CATEGORY/]test/DEFECT/NAME.png"
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:
+        """Role, defect and ground-truth mask of each file."""
         masks = {"/".join(name) for name in names if "ground_truth" in name}
         return [_facts(root, name, masks) for name in names]
 
@@ -29,5 +32,5 @@ def _facts(root: Path, name: tuple[str, ...], masks: set[str]) -> dict[str, Any]
     *category, role, defect, file = name
     stem = PurePosixPath(file).stem
     candidates = ("/".join((*category, "ground_truth", defect, f"{stem}{end}")) for end in ("_mask.png", ".png"))
-    mask = next((root / found for found in candidates if found in masks), None)
+    mask = next((root / candidate for candidate in candidates if candidate in masks), None)
     return {"role": role, "label": defect, "mask": None if mask is None else str(mask)}

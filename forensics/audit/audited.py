@@ -13,11 +13,11 @@ from oddpixel.datasets.sandbox import Decoder
 from oddpixel.errors import UnreadableInput
 
 from .checks import named
-from .examine import examine
 from .exhibit import Exhibit, read_exhibit
 from .facts import Fact, facts_of
 from .facts.c2pa import facts_from
 from .finding import Finding
+from .judge import examine
 from .verdict import ALPHA, Verdict, decide
 
 

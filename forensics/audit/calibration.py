@@ -1,5 +1,5 @@
 """What the tests were measured to do on authentic and on manipulated images: the ground on which p-values, the choice of
-what is fused, likelihood ratios and power statements stand. Made by `python -m oddpixel.bench.audit_calibration` from the
+what is fused, likelihood ratios and power statements stand. Made by `python -m oddpixel.bench.audit.calibration` from the
 training and validation parts of the corpora; test parts are never in it.
 
     p = max over histories of (1 + #{authentic scores >= s}) / (n + 1)          (conformal, one score a source)

@@ -43,6 +43,7 @@ class Exhibit:
     coefficients: of a JPEG, else None.
     may_show_text: whether a name may be burned into the pixels: then no picture of it is written.
     num_pictures: that the file holds; only the first is examined.
+    part_of: the whole, of a tile: its gate decides what applies.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Exhibit:
     coefficients: Coefficients | None = None
     may_show_text: bool = False
     num_pictures: int = 1
+    part_of: Exhibit | None = field(default=None, repr=False)
     _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -82,7 +84,8 @@ class Exhibit:
 
     @cached_property
     def gate(self) -> Gate:
-        return Gate.of(self)
+        """What kind of file this is, and of which stratum."""
+        return Gate.of(self) if self.part_of is None else self.part_of.gate
 
     def once(self, name: str, measure: Callable[[Exhibit], Answer]) -> Answer:
         """What several checks need is measured once."""

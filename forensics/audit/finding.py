@@ -1,4 +1,4 @@
-"""What one forensic check says about one image."""
+"""What the audit says about one image in answer to one question, by measurement and calibration."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float32
 
+from .measurement import About
+
 Status = Literal["evidence", "no-evidence", "not-applicable", "error"]
-About = Literal["history", "manipulation", "anomaly"]
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """A check's answer, with what it rests on and what it cannot say.
+    """The answer to one question of a check, with what it rests on and what it cannot say. Made by `judge` alone.
 
     Arguments:
-        check: the check's name.
+        check: the question's name: the check's own, or `NAME-local` for parts of the image.
         status: `evidence`, `no-evidence`, `not-applicable` or `error`.
         statistic: the check's own number, higher is odder, or None.
         p_value: where the check has one; else
@@ -53,8 +54,3 @@ class Finding:
         if self.log10_nfa is not None:
             return float(min(1.0, 10.0 ** max(self.log10_nfa, -300.0)))
         return self.p_value
-
-
-def not_applicable(check: str, because: str) -> Finding:
-    """What a check says of an image that it cannot judge."""
-    return Finding(check, "not-applicable", because=because)

@@ -14,6 +14,7 @@ from jaxtyping import Float32
 from oddpixel.counting import counted
 
 from .facts.jpeg import nearest_quality
+from .grid_votes import votes_of
 
 if TYPE_CHECKING:
     from .exhibit import Exhibit
@@ -55,8 +56,6 @@ class Gate:
 
     @classmethod
     def of(cls, exhibit: Exhibit) -> Gate:
-        from .checks.jpeg_grid import votes_of
-
         height, width = exhibit.size
         found = exhibit.coefficients
         quality = None if found is None else nearest_quality(found.table.ravel())[0]

@@ -10,7 +10,7 @@ reports/SHA256/report.json   the truth: byte for byte the same for the same file
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,12 @@ from oddpixel.datasets.listing import Listing
 from oddpixel.datasets.sandbox import SandboxedDecoder
 from oddpixel.datasets.source import FileSource, open_source
 from oddpixel.errors import OddPixelError, RunError, UnreadableInput, UsageError, describe
-from oddpixel.forensics.detect.evidence_picture import EVIDENCE_SHOWN, write_evidence
-from oddpixel.forensics.executors import Executor, InProcess
-from oddpixel.forensics.freshness import drop_outdated, note_stamps, stamps_of
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.executors import Executor, InProcess
+from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
+from oddpixel.forensics.runs.heat_map import EVIDENCE_SHOWN, write_evidence
+from oddpixel.forensics.runs.order import Order, identities
+from oddpixel.forensics.runs.rows import Failure, Reason, Row
+from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Image
 from oddpixel.provenance import sign_report
 from oddpixel.records import read_record
@@ -49,24 +51,49 @@ LONGER_SIDE = 1024  # of the map that the run's table points to
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shard:
-    """All that auditing one shard needs.
+class Handling:
+    """How files are read and reported; none of it decides what is found.
 
     Arguments:
+        max_megapixels: a larger image is refused before it is decoded.
+        follow_links: whether listing walks folders that links lead to, inside the given place alone.
         case, examiner: noted in reports and custody.
         with_pdf: a PDF beside the page.
         talk: whether each check is named on stderr as it begins.
     """
 
-    run: Path
-    entry: Entry
-    shard: int
-    options: Options
     max_megapixels: float = 150.0
+    follow_links: bool = False
     case: str | None = None
     examiner: str | None = None
     with_pdf: bool = False
     talk: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        """Caps on what one file may cost."""
+        return Limits(max_pixels=int(self.max_megapixels * 1e6))
+
+    def open(self, places: Sequence[str]) -> FileSource:
+        """Whatever its name promises, a file is read by its content: a name that lies is a fact of the report."""
+        return open_source(
+            *places, limits=self.limits, num_workers=1, any_suffix=True, follow_links=self.follow_links
+        )  # fmt: skip
+
+    def as_json(self) -> dict[str, Any]:
+        """What makes one run of the audit another."""
+        return {name: getattr(self, name) for name in ("max_megapixels", "follow_links", "case", "with_pdf")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """All that auditing one file needs."""
+
+    run: Path
+    entry: Entry
+    shard: int
+    options: Options
+    handling: Handling
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,33 +110,32 @@ class AuditRun:
 
 def audit_into(
     out: Path,
-    places: tuple[str, ...],
+    places: Sequence[str],
     options: Options,
+    handling: Handling | None = None,
     *,
     executor: Executor | None = None,
     overwrite: bool = False,
     on_item: Callable[[], None] = lambda: None,
-    **more: Any,
 ) -> AuditRun:
-    """Raises: RunError, UsageError."""
-    reading = {name: more[name] for name in ("max_megapixels", "follow_links") if name in more}
-    source = _open(places, **reading)
+    """Audit every file at the places, one shard each, and write the run. Raises: RunError, UsageError."""
+    handling = handling or Handling()
+    source = handling.open(places)
     source.check_any()
-    names = [entry.identity for entry in source.entries]
-    spec = options.as_json() | reading | {name: more.get(name) for name in ("case", "with_pdf")}
-    run = Run.begin_or_reopen(
-        out, "audit", spec, names, shard_size=SHARD_SIZE, places=places, overwrite=overwrite
+    order = Order(
+        kind="audit", items=identities(source.entries), options=options.as_json() | handling.as_json(), places=places,
+        shard_size=SHARD_SIZE, overwrite=overwrite, reopens=True,
     )  # fmt: skip
-    shared = {name: value for name, value in more.items() if name != "follow_links"}
+    run = Run.begin(out, order)
     with run.writing_alone():
-        drop_outdated(run, source.entries, SHARD_SIZE)
+        drop_outdated(run, source.entries, order)
         shards = [
-            Shard(run=run.path, entry=source.entries[k], shard=k, options=options, **shared)
+            Shard(run=run.path, entry=source.entries[k], shard=k, options=options, handling=handling)
             for k in run.missing_shards()
         ]
         for _ in (executor or InProcess()).run(audit_shard, shards):
             on_item()
-        items = [dict(_kept(run, k)) for k in range(len(names))]
+        items = [dict(_kept(run, k)) for k in range(len(order.items))]
         if run.record["finished"] is None:
             run.finish(decision=_decision(items, options.alpha))
     return AuditRun(run, items, source.listing)
@@ -125,23 +151,23 @@ def audit_shard(spec: Shard) -> int:
     return 1
 
 
-Rows = tuple[dict[str, Any], dict[str, Any]]  # of the run's table, and of the details beside it
+Rows = tuple[Row, dict[str, Any]]  # of the run's table, and of the details beside it
 
 
 def _failed(entry: Entry, error: OddPixelError) -> Rows:
-    said = {"item": entry.name, "sha256": None, "error": describe(error)}
-    return {"group": entry.group or entry.name, **said}, said
+    row = Row(item=entry.name, group=entry.group or entry.name, error=Failure.of(error))
+    return row, {"item": entry.name, "sha256": None, "error": describe(error)}
 
 
 def _audited(run: Run, entry: Entry, spec: Shard) -> Rows:
     """Raises: whatever goes wrong with the file."""
-    custody = Custody(entry.name, spec.case, spec.examiner)
-    limits = _limits(spec.max_megapixels)
+    custody = Custody(entry.name, spec.handling.case, spec.handling.examiner)
+    limits = spec.handling.limits
     decoder = SandboxedDecoder(limits, group_key(), any_suffix=True)
     try:
         before = _digest(entry, limits)
         custody.note("opened for reading", sha256=before)
-        tell = _teller(entry.name, spec, run.record["num_items"]) if spec.talk else lambda name: None
+        tell = _teller(entry.name, spec, run.record["num_items"]) if spec.handling.talk else lambda name: None
         audited = audit_entry(entry, decoder, limits, spec.options, tell)
         if audited.exhibit.sha256 != before or (after := _digest(entry, limits)) != before:
             raise UnreadableInput(
@@ -150,7 +176,7 @@ def _audited(run: Run, entry: Entry, spec: Shard) -> Rows:
         custody.note("closed; not changed", sha256=after)
     finally:
         decoder.close()
-    row = {"item": entry.name, "group": entry.group or entry.name, **_row(run, audited, before)}
+    row = _row(run, audited, entry, before)
     report = write_report(run, audited, spec, custody, entry.name)
     verdict = audited.verdict
     item = {
@@ -165,7 +191,7 @@ def _audited(run: Run, entry: Entry, spec: Shard) -> Rows:
 
 def write_report(run: Run, audited: Audited, spec: Shard, custody: Custody, name: str) -> dict[str, Any]:
     """All files of one report; the record, and the folder relative to the run. Raises: RunError."""
-    record = record_of(audited, spec.options, name, spec.case)
+    record = record_of(audited, spec.options, name, spec.handling.case)
     folder = f"reports/{audited.exhibit.sha256}"
     whole = files_of(audited, spec.options)
     content: dict[str, bytes] = {"report.json": as_bytes(record), **whole}
@@ -174,7 +200,7 @@ def write_report(run: Run, audited: Audited, spec: Shard, custody: Custody, name
     pictures = shown_pictures(audited.exhibit, record, whole)
     said = custody.as_json()
     content["report.html"] = page(record, said, pictures).encode()
-    if spec.with_pdf:
+    if spec.handling.with_pdf:
         content["report.pdf"] = pdf(record, said, pictures)
     # Only now, so that a report whose drawing fails leaves none of its files behind.
     for path, each in content.items():
@@ -197,7 +223,7 @@ def _write(run: Run, path: str, content: bytes) -> None:
         file.write(content)
 
 
-def _row(run: Run, audited: Audited, sha256: str) -> dict[str, Any]:
+def _row(run: Run, audited: Audited, entry: Entry, sha256: str) -> Row:
     exhibit, verdict = audited.exhibit, audited.verdict
     image = Image(
         np.ascontiguousarray(exhibit.pixels.transpose(2, 0, 1)) / np.float32(255), exhibit.bits, "display", None,
@@ -208,25 +234,31 @@ def _row(run: Run, audited: Audited, sha256: str) -> dict[str, Any]:
         key=lambda each: each.probability or 1.0,
     )
     p_value = verdict.p_value
-    row = {
-        "sha256": sha256,
-        "stratum": exhibit.gate.stratum,
-        "raw": None if p_value is None else float(-np.log10(max(p_value, 1e-300))),
-        "p_value": p_value,
-        "flagged": verdict.label in FLAGGED,
-        "height": exhibit.size[0],
-        "width": exhibit.size[1],
-        "thumbnail": run.write_thumbnail(image),
-        "reasons": [
-            {"channel": "verdict", "p_value": p_value, "because": f"{verdict.label}: {'; '.join(verdict.because)}"},
-            *({"channel": each.check, "p_value": each.probability, "because": each.because} for each in counted),
-        ],
-    }
-    maps = [each.map for each in counted if each.map is not None]
-    if maps:
-        heat, size = _reduced(np.maximum.reduce(maps) * EVIDENCE_SHOWN)
-        row["map"] = write_evidence(run, image, heat, size)
-    return row
+    because = f"{verdict.label}: {'; '.join(verdict.because)}"
+    return Row(
+        item=entry.name,
+        sha256=sha256,
+        group=entry.group or entry.name,
+        stratum=exhibit.gate.stratum,
+        raw=None if p_value is None else float(-np.log10(max(p_value, 1e-300))),
+        p_value=p_value,
+        flagged=verdict.label in FLAGGED,
+        height=exhibit.size[0],
+        width=exhibit.size[1],
+        thumbnail=run.write_thumbnail(image),
+        reasons=(
+            Reason("verdict", p_value, because),
+            *(Reason(finding.check, finding.probability, finding.because) for finding in counted),
+        ),
+        map=_map(run, image, [finding.map for finding in counted if finding.map is not None]),
+    )
+
+
+def _map(run: Run, image: Image, maps: list[np.ndarray]) -> str | None:
+    if not maps:
+        return None
+    heat, size = _reduced(np.maximum.reduce(maps) * EVIDENCE_SHOWN)
+    return write_evidence(run, image, heat, size)
 
 
 def _text(exhibit: Exhibit) -> dict[str, str]:
@@ -237,17 +269,6 @@ def _reduced(heat: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
     factor = min(1.0, LONGER_SIDE / max(heat.shape))
     size = (max(1, round(heat.shape[0] * factor)), max(1, round(heat.shape[1] * factor)))
     return cv2.resize(heat, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float64), size
-
-
-def _open(places: tuple[str, ...], max_megapixels: float = 150.0, follow_links: bool = False) -> FileSource:
-    """Whatever its name promises, a file is read by its content: a name that lies is a fact of the report."""
-    return open_source(
-        *places, limits=_limits(max_megapixels), num_workers=1, any_suffix=True, follow_links=follow_links
-    )
-
-
-def _limits(max_megapixels: float) -> Limits:
-    return Limits(max_pixels=int(max_megapixels * 1e6))
 
 
 def _digest(entry: Entry, limits: Limits) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from oddpixel.counting import counted
 
 from .calibration import Calibration, table
+from .checks import check_of
 from .facts import Fact
 from .finding import Finding
 from .gate import Gate
@@ -96,8 +97,8 @@ def decide(
     fused = [each for each in findings if counts(each, gate, known)]
     p_value = holm(fused)
     hits = rejected(fused, alpha)
-    ran = {each.check.removesuffix("-local") for each in findings}
-    missing = sorted(each for each in known.counting(gate.stratum) if each.removesuffix("-local") not in ran)
+    ran = {check_of(finding.check) for finding in findings}
+    missing = sorted(each for each in known.counting(gate.stratum) if check_of(each) not in ran)
     # Both were measured with all tests that count: with fewer, neither holds.
     ratio = None if missing else _likelihood_ratio(p_value, gate, known)
     power = _power(gate, known) + (f"; not run here, so it is less: {', '.join(missing)}" if missing else "")

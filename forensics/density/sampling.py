@@ -56,7 +56,9 @@ def sample_values(
         labels = None if label is None else torch.full((count,), label, device=device)
         return model.predict_noise(x, levels, labels, guidance)
 
-    *_, x = sampler_for(sampler, model.schedule)(predict_noise, model.schedule, draw_noise(), num_steps, draw_noise)
+    *_, x = sampler_for(sampler, model.schedule).draw(
+        predict_noise, model.schedule, draw_noise(), num_steps, draw_noise
+    )
     return model.quanta.to_values(x).cpu()
 
 

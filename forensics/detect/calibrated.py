@@ -24,7 +24,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
-class Row:
+class CalibrationImage:
     """One calibration image.
 
     Arguments:
@@ -43,7 +43,7 @@ class Row:
     facts: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, image: Image, raw: float, heat_max: float, evidence: Mapping[str, float]) -> Row:
+    def of(cls, image: Image, raw: float, heat_max: float, evidence: Mapping[str, float]) -> CalibrationImage:
         return cls(image.source, image.group, image.sha256, raw, heat_max, dict(evidence), facts_of(image))
 
 
@@ -51,7 +51,7 @@ class Row:
 class Calibrated:
     """Rows of images that were used for nothing else."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[CalibrationImage, ...]
 
     @cached_property
     def groups(self) -> list[str]:
@@ -129,7 +129,7 @@ class Calibrated:
             return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
 
         rows = [
-            Row(
+            CalibrationImage(
                 row["item"],
                 row["group"],
                 row["sha256"],

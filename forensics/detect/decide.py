@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -131,26 +130,6 @@ def decide(
         )
         promise = ""
     return Decided(names, p, q, flagged, strata, promise, alarm, warnings)
-
-
-def odd_themselves(rows: Sequence[Mapping[str, Any]], decision: Mapping[str, Any]) -> set[str]:
-    """Items of flagged groups that are odd by themselves: the others only share their group with one.
-
-    Arguments:
-        rows: of a decided run, whole groups.
-        decision: of its record.
-    """
-    highest: dict[str, float] = {}
-    for row in rows:
-        if row["raw"] is not None:
-            highest[row["group"]] = max(row["raw"], highest.get(row["group"], row["raw"]))
-    up_to = decision.get("flagged_up_to")
-
-    def is_odd(row: Mapping[str, Any]) -> bool:
-        is_rare = None not in (up_to, row["p_value"]) and row["p_value"] <= up_to
-        return bool(row["flagged"]) and (is_rare or row["raw"] == highest.get(row["group"]))
-
-    return {row["item"] for row in rows if is_odd(row)}
 
 
 def _reference_sizes(

@@ -24,19 +24,21 @@ from oddpixel.datasets.source import FileSource
 from oddpixel.errors import UsageError
 from oddpixel.forensics.density.pyramid import Pyramid
 from oddpixel.forensics.density.store import load_pyramid
-from oddpixel.forensics.score import Reason, Score
+from oddpixel.forensics.runs.heat_map import on_image
+from oddpixel.forensics.runs.rows import Reason
 from oddpixel.image import Image, Unit, Unreadable
 
-from .calibrated import Calibrated, Row
+from .calibrated import Calibrated, CalibrationImage
 from .channels import Channel, Context, chosen, kinds
 from .encoders import encoder_named
 from .evidence import Evidence
-from .fusion import fused_heat, on_image, reference_heat
+from .fusion import fused_heat, reference_heat
 from .guarantee import Guarantee, guarantee
 from .levels import Levels
 from .normals import Normals, attempted, enough, images_of, take
 from .observation import Observation, Observer
 from .prepare import Preparation
+from .score import Score
 from .training_images import TrainingImages
 
 OnItem = Callable[[], None]
@@ -236,9 +238,9 @@ class Detector(OutlierMixin, BaseEstimator):
         return take(images, self.prepare_, on_item, learns_levels=learns_levels)
 
     def _take_calibration(self, normals: Normals) -> None:
-        def row(image: Image) -> Row:
+        def row(image: Image) -> CalibrationImage:
             judged = self._judge_prepared(image)
-            return Row.of(image, judged.raw, judged.heat_max, judged.evidence)
+            return CalibrationImage.of(image, judged.raw, judged.heat_max, judged.evidence)
 
         rows, failed = attempted(normals.images, row)
         self.left_out_ = (*self.left_out_, *failed)

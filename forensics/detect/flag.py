@@ -7,37 +7,42 @@ again with another alpha on a finished run without scoring anything anew.
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from oddpixel.border import border, error_row
+from oddpixel.border import border
 from oddpixel.counting import counted
 from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
 from oddpixel.datasets.reading import Reader
 from oddpixel.datasets.source import FileSource, open_source, reader_of
 from oddpixel.errors import CalibrationTooSmall, InvalidImage
-from oddpixel.forensics.executors import Executor, InProcess, Rank
-from oddpixel.forensics.freshness import drop_outdated, note_stamps, stamps_of
-from oddpixel.forensics.run_table import RunTable
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.executors import Executor, InProcess, Rank
+from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
+from oddpixel.forensics.runs.heat_map import write_evidence
+from oddpixel.forensics.runs.order import Order, identities
+from oddpixel.forensics.runs.rows import Row, failed_row
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.table import RunTable
 from oddpixel.image import Image, Unreadable
 
 from .calibrated import facts_of, stratum
 from .decide import Decided, Rule, decide
 from .detector import Detector
-from .evidence_picture import write_evidence
 from .grouping import grouped
 from .guarantee import groups_needed, guarantee
 from .levels import WARNING
 from .store import load, read_record
 
 SHARD_SIZE = 32  # files; a kill costs at most so much work
+GROUP_SHOWN = ("group", "stratum", "p_value", "q_value", "flagged", "num_images", "oddest")
 MAPS_UP_TO = 0.1  # p of an image by itself; rarer ones get a map
 
 
@@ -99,11 +104,28 @@ class Flagged:
     Arguments:
         rows: as in the run's table, oddest group first.
         decision: as in run.json.
+        groups: as in groups.json, oddest first.
     """
 
     run: Run
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     decision: dict[str, Any] = field(default_factory=dict)
+    groups: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_json(self, detector: Path) -> dict[str, Any]:
+        """What `flag --json` says: the guarantee, and groups and scores, oddest first."""
+        rule = self.decision["rule"]
+        return {
+            "run": self.run.path,
+            "detector": detector,
+            "alpha": rule["alpha"] if rule["fdr"] is None else rule["fdr"],
+            "guarantee": self.decision.get("guarantee"),
+            "warnings": self.decision.get("warnings", []),
+            "drift_alarm": self.decision.get("drift_alarm"),
+            "map_threshold": self.decision.get("map_threshold"),
+            "groups": [{name: group[name] for name in GROUP_SHOWN} for group in self.groups],
+            "scores": [row.as_json() for row in self.rows],
+        }
 
 
 def flag_into(
@@ -140,16 +162,17 @@ def flag_into(
         "strata": list(rule.strata),
         "maps": maps,
     }
-    names = [entry.identity for entry in source.entries]
-    # One that is finished is only decided anew, but for files that have changed since.
-    run = Run.begin_or_reopen(
-        out, "flag", options, names, shard_size=shard_size, places=incoming.places, overwrite=overwrite
+    order = Order(
+        kind="flag", items=identities(source.entries), options=options, places=incoming.places, shard_size=shard_size,
+        overwrite=overwrite, reopens=True,
     )  # fmt: skip
-    drop_outdated(run, source.entries, shard_size)
+    # One that is finished is only decided anew, but for files that have changed since.
+    run = Run.begin(out, order)
+    drop_outdated(run, source.entries, order)
     specs = [
         Shard(
             run=run.path, detector=detector, incoming=incoming, shard=shard, encoder=encoder,
-            entries=source.entries[shard * shard_size : (shard + 1) * shard_size], strata=rule.strata, maps=maps,
+            entries=tuple(order.part(shard, source.entries)), strata=rule.strata, maps=maps,
         )
         for shard in run.missing_shards()
     ]  # fmt: skip
@@ -191,14 +214,14 @@ def score_rows(
     detector: Detector,
     strata: Sequence[str] = (),
     maps: bool = True,
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """One row an image: its score, or its error."""
-    return list(border(images, lambda image: score_row(run, image, detector, strata, maps), error_row))
+    return list(border(images, lambda image: score_row(run, image, detector, strata, maps), failed_row))
 
 
 def score_row(
     run: Run, image: Image | Unreadable, detector: Detector, strata: Sequence[str] = (), maps: bool = True
-) -> dict[str, Any]:
+) -> Row:
     """Raw score, descriptive p-value, reasons, thumbnail and, where it looks odd, a map.
 
     Raises: whatever goes wrong with the image.
@@ -208,58 +231,68 @@ def score_row(
     if not np.isfinite(judged.raw):
         raise InvalidImage(f"its score is {judged.raw}: the detector cannot take these pixels")
     p_value = float(detector.calibrated_.p_values(np.array([judged.raw]))[0])
-    row: dict[str, Any] = {
-        "item": image.source,
-        "sha256": image.sha256,
-        "group": image.group,
-        "stratum": stratum(facts_of(image), strata),
-        "raw": judged.raw,
-        "p_value": p_value,
-        "height": image.pixels.shape[1],
-        "width": image.pixels.shape[2],
-        "reasons": [asdict(reason) for reason in detector.reasons(judged)],
-        "notes": list(judged.notes) or None,
-        "thumbnail": run.write_thumbnail(image),
-    }
-    if maps and p_value <= MAPS_UP_TO:
-        row["map"] = write_evidence(run, image, judged.heat, judged.size)
-    return row
+    return Row(
+        item=image.source,
+        sha256=image.sha256,
+        group=image.group,
+        stratum=stratum(facts_of(image), strata),
+        raw=float(judged.raw),
+        p_value=p_value,
+        height=image.pixels.shape[1],
+        width=image.pixels.shape[2],
+        reasons=detector.reasons(judged),
+        notes=tuple(judged.notes),
+        thumbnail=run.write_thumbnail(image),
+        map=write_evidence(run, image, judged.heat, judged.size) if maps and p_value <= MAPS_UP_TO else None,
+    )
 
 
 def decide_run(run: Run, detector: Detector, rule: Rule) -> Flagged:
     """Groups, p- and q-values and decisions into every part; the page and the record."""
-    from .report import write_report
+    from oddpixel.forensics.runs.report import write_report
 
-    table = RunTable(run).frame()
-    readable = table[table["error"].isna()]
+    rows = RunTable(run).rows()
+    readable = [row for row in rows if row.error is None]
     decision: dict[str, Any] = {"rule": asdict(rule)}
-    decided: Decided | None = None
-    if len(readable):
-        facts = [_facts(each, rule.strata) for each in readable["stratum"]]
-        decided = decide(
-            readable["raw"].to_numpy(np.float64), list(readable["group"]), facts, detector.calibrated_, rule
-        )
-        place = {group: index for index, group in enumerate(decided.groups)}
-        index = readable["group"].map(place)
-        alone = index[~readable["group"].duplicated(keep=False)]
-        table.loc[alone.index, "p_value"] = [float(decided.p_value[k]) for k in alone]
-        table["q_value"] = index.map(lambda k: float(decided.q_value[k])).reindex(table.index)
-        table["flagged"] = index.map(lambda k: bool(decided.flagged[k])).reindex(table.index)
+    groups: list[dict[str, Any]] = []
+    if readable:
+        facts = [_facts(row.stratum, rule.strata) for row in readable]
+        scores = np.array([row.raw for row in readable], np.float64)
+        decided = decide(scores, [str(row.group) for row in readable], facts, detector.calibrated_, rule)
+        rows = _with_decisions(rows, decided)
+        groups = _groups([row for row in rows if row.error is None], decided)
         decision |= _decision(decided, detector, rule)
         decision["warnings"] = [*decision["warnings"], *_known(readable, detector), *_lossy(readable)]
-    for shard, part in table.groupby("shard"):
-        run.rewrite_part(int(shard), part)
-    run.write_json("groups.json", {"groups": _groups(table, decided)})
+    for shard, part in itertools.groupby(rows, lambda row: row.shard):
+        run.write_part(int(shard or 0), list(part))
+    run.write_json("groups.json", {"groups": groups})
     run.finish(decision=decision)
-    rows = _oddest_first(table)
-    write_report(run, rows, decision, _groups(table, decided))
-    return Flagged(run, rows, decision)
+    rows = _oddest_first(rows)
+    write_report(run, rows, decision, groups)
+    return Flagged(run, rows, decision, groups)
 
 
-def _known(readable: Any, detector: Detector) -> list[str]:
+def _with_decisions(rows: Sequence[Row], decided: Decided) -> list[Row]:
+    """Each with its group's q-value and decision; p-values too, where an image is a group by itself."""
+    place = {group: index for index, group in enumerate(decided.groups)}
+    sizes = Counter(row.group for row in rows if row.error is None)
+
+    def with_decision(row: Row) -> Row:
+        if row.error is not None:
+            return replace(row, q_value=None, flagged=None)
+        index = place[str(row.group)]
+        p_value = float(decided.p_value[index]) if sizes[row.group] == 1 else row.p_value
+        return replace(
+            row, p_value=p_value, q_value=float(decided.q_value[index]), flagged=bool(decided.flagged[index])
+        )
+
+    return [with_decision(row) for row in rows]
+
+
+def _known(readable: Sequence[Row], detector: Detector) -> list[str]:
     """Images that the detector was made from have nothing to prove: what is promised holds for others."""
-    made_from = {*detector.fitted_on_, *(row.sha256 for row in detector.calibrated_.rows)}
-    count = int(readable["sha256"].isin(made_from).sum())
+    made_from = {*detector.fitted_on_, *(normal.sha256 for normal in detector.calibrated_.rows)}
+    count = sum(row.sha256 in made_from for row in readable)
     if not count:
         return []
     return [
@@ -276,6 +309,7 @@ def _decision(decided: Decided, detector: Detector, rule: Rule) -> dict[str, Any
         marks = float("inf")
     return {
         "promise": decided.promise,
+        "guarantee": _guarantee(decided, calibrated.num_groups, rule),
         "warnings": decided.warnings,
         "drift_alarm": decided.drift_alarm,
         "num_groups": len(decided.groups),
@@ -286,9 +320,23 @@ def _decision(decided: Decided, detector: Detector, rule: Rule) -> dict[str, Any
     }
 
 
-def _lossy(readable: Any) -> list[str]:
+def _guarantee(decided: Decided, num_calibration: int, rule: Rule) -> dict[str, Any]:
+    """What is promised, as JSON: void where `valid` is false, and then the warnings say why."""
+    marginal = "marginal" if rule.confidence is None else "training-conditional"
+    return {
+        "kind": marginal if rule.fdr is None else "false-discovery-rate",
+        "alpha": rule.alpha if rule.fdr is None else rule.fdr,
+        "confidence": rule.confidence,
+        "n": num_calibration,
+        "stratum": "/".join(rule.strata) or None,
+        "valid": bool(decided.promise),
+        "text": decided.promise,
+    }
+
+
+def _lossy(readable: Sequence[Row]) -> list[str]:
     """A warning where images lost on the way to the networks what may have mattered."""
-    count = sum(f'"{WARNING}' in notes for notes in readable["notes"].dropna())
+    count = sum(any(note.startswith(WARNING) for note in row.notes) for row in readable)
     if not count:
         return []
     return [
@@ -306,15 +354,15 @@ def _check_possible(record: dict[str, Any], rule: Rule) -> None:
         groups_needed(rule.fdr)
 
 
-def _facts(said: Any, names: Sequence[str]) -> dict[str, str]:
-    return dict(zip(names, str(said).split("/"), strict=True)) if names else {}
+def _facts(stratum: str | None, names: Sequence[str]) -> dict[str, str]:
+    return dict(zip(names, str(stratum).split("/"), strict=True)) if names else {}
 
 
-def _groups(table: Any, decided: Decided | None) -> list[dict[str, Any]]:
+def _groups(readable: Sequence[Row], decided: Decided) -> list[dict[str, Any]]:
     """One record a group, oddest first: its decision, its oddest image, and the score of each member in order."""
-    if decided is None:
-        return []
-    members = dict(list(table[table["error"].isna()].groupby("group", sort=False)))
+    members: dict[str, list[Row]] = {}
+    for row in readable:
+        members.setdefault(str(row.group), []).append(row)
     records = [
         {
             "group": name,
@@ -323,18 +371,17 @@ def _groups(table: Any, decided: Decided | None) -> list[dict[str, Any]]:
             "flagged": bool(decided.flagged[index]),
             "stratum": decided.stratum[index],
             "num_images": len(members[name]),
-            "oddest": str(members[name].loc[members[name]["raw"].astype(float).idxmax(), "item"]),
-            "curve": [round(float(raw), 4) for raw in members[name]["raw"]],
+            "oddest": max(members[name], key=_raw).item,
+            "curve": [round(_raw(row), 4) for row in members[name]],
         }
         for index, name in enumerate(decided.groups)
     ]
-    return sorted(records, key=lambda each: (each["p_value"], -max(each["curve"])))
+    return sorted(records, key=lambda record: (record["p_value"], -max(record["curve"])))
 
 
-def _oddest_first(table: Any) -> list[dict[str, Any]]:
-    import pandas as pd
+def _oddest_first(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (row.raw is None, -_raw(row), row.item))
 
-    ordered = table.sort_values(["raw", "item"], ascending=[False, True], na_position="last")
-    return [
-        {name: None if pd.isna(value) else value for name, value in row.items()} for row in ordered.to_dict("records")
-    ]
+
+def _raw(row: Row) -> float:
+    return 0.0 if row.raw is None else row.raw

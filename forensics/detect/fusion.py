@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import cv2
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float
+
+from oddpixel.forensics.runs.heat_map import on_image
 
 from .evidence import Evidence
 
@@ -27,11 +28,6 @@ def fused_heat(heats: Mapping[str, Heat], evidence: Mapping[str, Evidence], grid
         return np.zeros(grid)
     placed = np.stack([on_image(evidence[name](heat), grid) for name, heat in heats.items()])
     return np.asarray(placed.mean(0), np.float64)
-
-
-def on_image(heat: Heat, size: tuple[int, int]) -> Float32[np.ndarray, "_h _w"]:
-    """A map on another grid, bilinear."""
-    return cv2.resize(np.ascontiguousarray(heat, np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def reference_heat(heats: Sequence[Heat]) -> Float[np.ndarray, "n"]:

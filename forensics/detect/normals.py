@@ -1,7 +1,7 @@
 """Normal images, prepared, without duplicates, in groups, and dealt to fitting and calibration.
 
 Images that are calibrated on must be used for nothing else, and members of one group must stay on one side: otherwise the
-false-alarm rate is not what is promised (tests/forensics/test_guarantees.py plants both faults).
+false-alarm rate is not what is promised (tests/forensics/detect/test_guarantees.py plants both faults).
 """
 
 from __future__ import annotations

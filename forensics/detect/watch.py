@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from oddpixel.datasets.arrivals import Arrivals
 from oddpixel.datasets.entry import Entry
@@ -22,8 +21,10 @@ from oddpixel.datasets.pairs import open_whole
 from oddpixel.datasets.reading import Reader
 from oddpixel.datasets.source import reader_of
 from oddpixel.errors import RunError, UnreadableInput, UsageError
-from oddpixel.forensics.run_table import RunTable
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.order import Order
+from oddpixel.forensics.runs.rows import Row
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.table import RunTable
 from oddpixel.image import file_and_frame
 
 from .decide import DRIFT_LEVEL, Rule
@@ -41,7 +42,7 @@ class Arrival:
         promise: in words; empty once the drift alarm went off.
     """
 
-    row: dict[str, Any]
+    row: Row
     promise: str
     drift_alarm: bool
 
@@ -67,11 +68,12 @@ def watch_folder(
     arrivals = Arrivals(folder)
     reader = reader_of(num_workers=1)
     with run.writing_alone():
-        table = RunTable(run).frame()
-        judged = {known for row in table.to_dict("records") for known in _contents(row)}
+        earlier = RunTable(run).rows()
+        judged = {content for row in earlier for content in _contents(row)}
         monitor = Monitor(loaded.calibrated_.maxima, level=DRIFT_LEVEL)
-        for raw in table["raw"].dropna():
-            monitor(float(raw))
+        for row in earlier:
+            if row.raw is not None:
+                monitor(row.raw)
         idle_since = time.monotonic()
         while until_idle is None or time.monotonic() - idle_since < until_idle:
             for entry, looks in arrivals.look():
@@ -79,14 +81,14 @@ def watch_folder(
                 rows = [_decided(row, promised) for row in score_rows(run, reader.read(new), loaded)]
                 if not arrivals.take(entry, looks):  # it changed while it was read
                     continue
-                judged |= {known for row in rows for known in _contents(row)}
+                judged |= {content for row in rows for content in _contents(row)}
                 if not rows:
                     continue
                 run.write_part(len(run.parts()), rows)
                 idle_since = time.monotonic()
                 for row in rows:
-                    if row.get("raw") is not None:
-                        monitor(row["raw"])
+                    if row.raw is not None:
+                        monitor(row.raw)
                     yield Arrival(row, "" if monitor.alarm else str(promised), monitor.alarm)
             time.sleep(seconds)
         decision = {"rule": asdict(rule), "drift_alarm": monitor.alarm}
@@ -101,20 +103,19 @@ def _begin(out: Path, detector: Path, rule: Rule) -> Run:
         "calibration": record["calibration_sha256"],
         "rule": asdict(rule),
     }
+    order = Order(kind="watch", items=(), options=options, shard_size=1)
     if (out / "run.json").exists():
         run = Run.open(out)
-        if not run.is_same("watch", options, [], 1):
+        if not run.is_same(order):
             raise RunError(f"{out} holds another run; name another folder, or the same detector and rule to go on")
         return run
-    return Run.begin(out, "watch", options, [], shard_size=1)
+    return Run.begin(out, order)
 
 
-def _contents(row: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+def _contents(row: Row) -> Iterator[tuple[str, str | None]]:
     """What a row is known by: its file, or that file without the number of a frame, and the SHA-256 of its content."""
-    item, sha256 = str(row["item"]), row["sha256"]
-    known = sha256 if isinstance(sha256, str) else None
-    yield item, known
-    yield file_and_frame(item)[0], known
+    yield row.item, row.sha256
+    yield file_and_frame(row.item)[0], row.sha256
 
 
 def _digest(entry: Entry, reader: Reader) -> str | None:
@@ -128,7 +129,5 @@ def _digest(entry: Entry, reader: Reader) -> str | None:
         return None
 
 
-def _decided(row: dict[str, Any], promised: Guarantee) -> dict[str, Any]:
-    if row.get("p_value") is None:
-        return row
-    return row | {"flagged": row["p_value"] <= promised.threshold}
+def _decided(row: Row, promised: Guarantee) -> Row:
+    return row if row.p_value is None else replace(row, flagged=row.p_value <= promised.threshold)

@@ -1,1 +1,1 @@
-"""What is asked for: tokens for the cascade, from text, a label or a reference picture, each in a file of its own."""
+"""Conditioners: tokens for the cascade from text, a label or a reference picture, each in a file of its own."""

@@ -1,4 +1,4 @@
-"""A conditioner turns what a user asks for into tokens. One kind a file."""
+"""A conditioner turns a user's prompts into tokens. One kind a file."""
 
 from __future__ import annotations
 
@@ -9,5 +9,7 @@ from .tokens import Conditions
 
 @runtime_checkable
 class Conditioner(Protocol):
+    """Turns prompts into the tokens that the cascade is conditioned on."""
+
     def __call__(self, prompts: list[Any]) -> Conditions:
         """Tokens for a batch; None among `prompts` stands for no prompt. Raises: UsageError."""

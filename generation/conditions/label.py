@@ -13,10 +13,12 @@ from .tokens import Conditions
 
 
 class LabelConditioner(nn.Module):
-    """Arguments:
-    labels: names.
-    text, pooled, picture: widths of the tokens, as stage C's.
-    slots: tokens of text.
+    """Conditions on labels, by learned embeddings.
+
+    Arguments:
+        labels: names.
+        text, pooled, picture: widths of the tokens, as stage C's.
+        slots: tokens of text.
     """
 
     def __init__(self, labels: tuple[str, ...], *, text: int, pooled: int, picture: int, slots: int = 8) -> None:
@@ -26,7 +28,7 @@ class LabelConditioner(nn.Module):
         self.pooled = nn.Embedding(len(labels) + 1, pooled)
 
     def forward(self, prompts: list[Any]) -> Conditions:
-        """Raises: UsageError, naming the labels there are."""
+        """Tokens for a batch of labels; None stands for no prompt. Raises: UsageError, naming the labels there are."""
         rows = torch.tensor([self._row(label) for label in prompts], device=self.pooled.weight.device)
         pooled = self.pooled(rows)[:, None]
         return Conditions(
@@ -37,5 +39,5 @@ class LabelConditioner(nn.Module):
         if label is None or label == "":
             return 0
         if label not in self.labels:
-            raise UsageError(f"no label {label!r}; there are {', '.join(self.labels)}")
+            raise UsageError(f"unknown label {label!r}; labels are {', '.join(self.labels)}")
         return 1 + self.labels.index(label)

@@ -1,4 +1,4 @@
-"""Nothing prompted: zeros, as the published cascade's unconditional half."""
+"""No prompt: zeros, as the published cascade's unconditional half."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from .tokens import Conditions
 
 
 class NoConditioner:
+    """Gives zeros, for a cascade without a text encoder."""
+
     def __init__(self, *, text: int, pooled: int, picture: int, slots: int = 77) -> None:
         self.text, self.pooled, self.picture, self.slots = text, pooled, picture, slots
 
     def __call__(self, prompts: list[Any]) -> Conditions:
-        """Raises: UsageError where anything is requested."""
-        if wrong := [each for each in prompts if each not in (None, "")]:
-            raise UsageError(f"this cascade has no conditioner that understands {wrong[0]!r}; give it text weights")
+        """Zero tokens for a batch without prompts. Raises: UsageError where anything is requested."""
+        if wrong := [prompt for prompt in prompts if prompt not in (None, "")]:
+            raise UsageError(
+                f"this cascade has no text encoder for the prompt {wrong[0]!r}; add one to its folder (text_encoder/)"
+            )
         count = len(prompts)
         return Conditions(
             torch.zeros(count, 1, self.pooled),

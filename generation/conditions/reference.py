@@ -1,4 +1,4 @@
-"""References: a picture's own look, as one token (mean and deviation of its semantic latent), beside a label.
+"""References: the style of a picture as one token (mean and deviation of its semantic latent), beside a label.
 
 The layout of a reference acts through guidance (`UltraPixelPipeline`, `reference=`); this is its style alone.
 """
@@ -15,14 +15,16 @@ from torch.nn.functional import interpolate
 from .label import LabelConditioner
 from .tokens import Conditions
 
-LOOK_PIXELS = 1024 * 1024  # a larger picture is reduced first: the memory of stage A grows with its pixels
-LOOK_SIDE = 64  # a smaller one is enlarged: a deviation needs several places
+TOKEN_PIXELS = 1024 * 1024  # a larger picture is reduced first: the memory of stage A grows with its pixels
+TOKEN_SIDE = 64  # a smaller one is enlarged: a deviation needs several places
 
 
 class ReferenceConditioner(nn.Module):
-    """Arguments:
-    labels: of what may be requested by name; its picture token has twice the latent's channels.
-    encoder: pictures in 0..1 to semantic latents.
+    """Conditions on labels, and on the style of a reference picture.
+
+    Arguments:
+        labels: of what may be requested by name; its picture token has twice the latent's channels.
+        encoder: pictures in 0..1 to semantic latents.
     """
 
     def __init__(self, labels: LabelConditioner, encoder: nn.Module) -> None:
@@ -31,28 +33,29 @@ class ReferenceConditioner(nn.Module):
 
     @torch.no_grad()
     def forward(self, prompts: list[Any]) -> Conditions:
-        """Of labels, pictures `[3, h, w]`, pairs of both, or None. Raises: UsageError."""
+        """Tokens for labels, pictures `[3, h, w]` in 0..1, pairs of both, or None. Raises: UsageError."""
         pairs = [
-            each if isinstance(each, tuple) else (None, each) if isinstance(each, Tensor) else (each, None)
-            for each in prompts
+            prompt if isinstance(prompt, tuple) else (None, prompt) if isinstance(prompt, Tensor) else (prompt, None)
+            for prompt in prompts
         ]
         named = self.label([label for label, _ in pairs])
-        looks = [self._look(picture, named.pooled) for _, picture in pairs]
-        return Conditions(named.pooled, named.text, torch.stack(looks))
+        tokens = [self._token(picture, named.pooled) for _, picture in pairs]
+        return Conditions(named.pooled, named.text, torch.stack(tokens))
 
-    def _look(self, picture: Tensor | None, like: Tensor) -> Tensor:
+    def _token(self, picture: Tensor | None, like: Tensor) -> Tensor:
         if picture is None:
             return like.new_zeros(1, self.label.picture)
-        return look_of(self.encoder(_sized(picture[None]).to(like)))[0]
+        return picture_token(self.encoder(_sized(picture[None]).to(like)))[0]
 
 
-def look_of(latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 _d"]:
+def picture_token(latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 _d"]:
+    """The picture token of semantic latents: mean and standard deviation of each channel."""
     return torch.cat([latent.mean((2, 3)), latent.std((2, 3))], dim=1)[:, None]
 
 
 def _sized(pictures: Float[Tensor, "b 3 _h _w"]) -> Float[Tensor, "b 3 _h2 _w2"]:
-    """With at most `LOOK_PIXELS`, sides of at least `LOOK_SIDE`, and even ones: stage A begins with patches of 2 x 2."""
+    """Resize to at most `TOKEN_PIXELS` with even sides of at least `TOKEN_SIDE`: stage A begins with patches of 2 x 2."""
     height, width = pictures.shape[2:]
-    factor = min((LOOK_PIXELS / (height * width)) ** 0.5, 1)
-    size = [max(2 * int(side * factor / 2), LOOK_SIDE) for side in (height, width)]
+    factor = min((TOKEN_PIXELS / (height * width)) ** 0.5, 1)
+    size = [max(2 * int(side * factor / 2), TOKEN_SIDE) for side in (height, width)]
     return pictures if size == [height, width] else interpolate(pictures, size=size, mode="area")

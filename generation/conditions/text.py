@@ -17,10 +17,12 @@ from .tokens import Conditions
 
 
 class TextConditioner:
-    """Arguments:
-    encoder: a `CLIPTextModelWithProjection`.
-    tokenizer: its tokenizer.
-    picture: width of the place of a picture.
+    """Conditions on text, by the user's own CLIP text model.
+
+    Arguments:
+        encoder: a `CLIPTextModelWithProjection`.
+        tokenizer: its tokenizer.
+        picture: width of the place of a picture.
     """
 
     def __init__(self, encoder: Any, tokenizer: Any, picture: int = 768) -> None:
@@ -28,7 +30,10 @@ class TextConditioner:
 
     @classmethod
     def from_folder(cls, folder: Path, picture: int = 768) -> TextConditioner:
-        """A folder as transformers saves it. Raises: MissingWeights, UsageError where transformers is not installed."""
+        """Load model and tokenizer from a folder as transformers saves it.
+
+        Raises: MissingWeights, UsageError where transformers is not installed.
+        """
         try:
             from transformers import CLIPTextModelWithProjection, CLIPTokenizer
         except ImportError as error:
@@ -40,20 +45,23 @@ class TextConditioner:
 
     @torch.no_grad()
     def __call__(self, prompts: list[Any]) -> Conditions:
-        """Raises: UsageError where something else than text is requested."""
-        if wrong := [each for each in prompts if not isinstance(each, str | None)]:
+        """Tokens for a batch of texts; None stands for the empty text.
+
+        Raises: UsageError where something else than text is requested.
+        """
+        if wrong := [prompt for prompt in prompts if not isinstance(prompt, str | None)]:
             raise UsageError(f"a text conditioner takes text, got {type(wrong[0]).__name__}")
         length = self.encoder.config.max_position_embeddings
         tokens = self.tokenizer(
-            [each or "" for each in prompts],
+            [prompt or "" for prompt in prompts],
             padding="max_length",
             max_length=length,
             truncation=True,
             return_tensors="pt",
         )
-        told = self.encoder(
+        output = self.encoder(
             input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"], output_hidden_states=True
         )
-        text: Tensor = told.hidden_states[-1]
-        pooled: Tensor = told.text_embeds[:, None]
+        text: Tensor = output.hidden_states[-1]
+        pooled: Tensor = output.text_embeds[:, None]
         return Conditions(pooled, text, pooled.new_zeros(len(prompts), 1, self.picture))

@@ -15,9 +15,11 @@ from ..sampler import Guidance, PredictNoise
 
 @dataclass(frozen=True, eq=False)
 class Conditions:
-    """Arguments:
-    pooled: one vector a sample.
-    text, picture: for stage C alone; a vector a token, and one for the picture.
+    """Condition tokens of a batch.
+
+    Arguments:
+        pooled: one vector a sample.
+        text, picture: for stage C alone; a vector a token, and one for the picture.
     """
 
     pooled: Float[Tensor, "_b 1 _d"]
@@ -28,20 +30,24 @@ class Conditions:
         return len(self.pooled)
 
     def empty(self) -> Conditions:
-        """Nothing requested: zeros."""
-        return self.each(torch.zeros_like)
+        """Unconditional tokens of the same shapes: zeros."""
+        return self.map(torch.zeros_like)
 
     def at(self, index: slice) -> Conditions:
-        return self.each(lambda tokens: tokens[index])
+        """The tokens of some samples of the batch."""
+        return self.map(lambda tokens: tokens[index])
 
     def for_stage_b(self) -> Conditions:
+        """The pooled tokens alone, which is all that stage B takes."""
         return Conditions(self.pooled)
 
     def arguments(self) -> dict[str, Any]:
-        found = {"pooled": self.pooled, "text": self.text, "picture": self.picture}
-        return {name: value for name, value in found.items() if value is not None}
+        """Keyword arguments of `CascadeUNet.predict_noise`, without tokens that are None."""
+        tokens = {"pooled": self.pooled, "text": self.text, "picture": self.picture}
+        return {name: value for name, value in tokens.items() if value is not None}
 
-    def each(self, change: Callable[[Tensor], Tensor]) -> Conditions:
+    def map(self, change: Callable[[Tensor], Tensor]) -> Conditions:
+        """Apply a function to every token tensor."""
         return Conditions(
             change(self.pooled),
             None if self.text is None else change(self.text),
@@ -49,12 +55,12 @@ class Conditions:
         )
 
 
-def together(one: Conditions, other: Conditions) -> Conditions:
-    """As one batch."""
+def concatenated(first: Conditions, second: Conditions) -> Conditions:
+    """Concatenate two batches of conditions."""
     return Conditions(
-        torch.cat([one.pooled, other.pooled]),
-        None if one.text is None or other.text is None else torch.cat([one.text, other.text]),
-        None if one.picture is None or other.picture is None else torch.cat([one.picture, other.picture]),
+        torch.cat([first.pooled, second.pooled]),
+        None if first.text is None or second.text is None else torch.cat([first.text, second.text]),
+        None if first.picture is None or second.picture is None else torch.cat([first.picture, second.picture]),
     )
 
 
@@ -64,13 +70,13 @@ def contrasted(
     conditions: Conditions,
     against: Conditions | None = None,
 ) -> PredictNoise:
-    """A denoiser guided without a classifier.
+    """A denoiser with classifier-free guidance.
 
     Arguments:
         predict: (x, t, conditions) -> noise; called with the batch twice over where guidance acts, the conditions half first.
         against: what to be led away from (a negative prompt); nothing requested where None.
     """
-    both = together(conditions, conditions.empty() if against is None else against)
+    both = concatenated(conditions, conditions.empty() if against is None else against)
 
     def predicted(x: Tensor, t: Tensor, at: float) -> Tensor:
         if not guidance.is_needed or guidance.at(at) == 1.0:

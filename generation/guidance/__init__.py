@@ -1,1 +1,1 @@
-"""Low-resolution guidance: what the low-resolution pass knows, at any size, inside the high-resolution pass."""
+"""Low-resolution guidance: features of the low-resolution pass, at any size, inside the high-resolution pass."""

@@ -1,4 +1,4 @@
-"""A stage C that lends its low-resolution features and takes guidance from them, without another network being written.
+"""Stage C with its features captured, or guidance added to them, by hooks: no other network has to be written.
 
 Hooks stand after the first attention of each of the four half-levels. Nothing happens there (the network is bitwise diffusers'
 own) until a call either captures what passes or adds `strength * network(x, feature)` to it.
@@ -24,7 +24,7 @@ Features = dict[str, Tensor]
 
 
 class GuidanceNetworks(nn.Module):
-    """One network a place.
+    """One guidance network for each of the four places.
 
     Arguments:
         options: of each.
@@ -37,6 +37,7 @@ class GuidanceNetworks(nn.Module):
         self.at = nn.ModuleDict({place: ImplicitGuidance(options) for place in PLACES})
 
     def strength(self, place: str, size: tuple[int, ...]) -> float:
+        """Weight of guidance at a place, for a feature map of this size; 1 on the way down."""
         if place.startswith("down"):
             return 1.0
         return full(*size) if self.training else self.on_the_way_up(*size)
@@ -44,7 +45,7 @@ class GuidanceNetworks(nn.Module):
 
 @dataclass
 class Plan:
-    """Low-resolution features for the steps of one sampling; what each place makes of them at a size is kept.
+    """Low-resolution features that guide the steps of one sampling, with a cache of what each place derives from them.
 
     Arguments:
         features: by place, for as many samples as will be guided.
@@ -58,44 +59,55 @@ class Plan:
         self._prepared: dict[tuple[Any, ...], Tensor] = {}
 
     def prepared(self, place: str, network: ImplicitGuidance, x: Tensor) -> Tensor:
+        """The guidance network's features at the size of `x`, repeated over its batch."""
         key = (place, *x.shape[2:], len(x))
         if key in self._prepared:
             return self._prepared[key]
-        found = network.prepared(_repeated(self.features[place], len(x)), x.shape[2:])
+        features = network.prepared(_repeated(self.features[place], len(x)), x.shape[2:])
         if self.remember:
-            self._prepared[key] = found
-        return found
+            self._prepared[key] = features
+        return features
 
 
 @runtime_checkable
 class Role(Protocol):
+    """Something that acts on stage C's activations at the four places."""
+
     def after(self, place: str, x: Tensor) -> Tensor | None:
-        """What leaves the block instead of x; None leaves x."""
+        """The activations to replace `x` by; None leaves them unchanged."""
 
 
 class Capture:
+    """Records the activations at each place."""
+
     def __init__(self) -> None:
         self.features: Features = {}
 
     def after(self, place: str, x: Tensor) -> None:
+        """Record the activations of one place."""
         self.features[place] = x
 
 
 class Guide:
+    """Adds guidance from the captured low-resolution features."""
+
     def __init__(self, networks: GuidanceNetworks, plan: Plan, t: Tensor) -> None:
         self.networks, self.plan = networks, plan
         self.time = time_embedding(t, networks.options.time)
 
     def after(self, place: str, x: Tensor) -> Tensor:
+        """The activations with guidance added, at this place's strength."""
         network: Any = self.networks.at[place]
         guided: Tensor = network.fuse(x, self.plan.prepared(place, network, x), self.time.to(x.dtype))
         return x + self.networks.strength(place, x.shape[2:]) * guided
 
 
 class GuidedStageC(nn.Module):
-    """Arguments:
-    unet: stage C.
-    networks: None for a stage C that only captures.
+    """Stage C with hooks that capture features at four places, or add guidance to them.
+
+    Arguments:
+        unet: stage C.
+        networks: None for a stage C that only captures.
     """
 
     def __init__(self, unet: CascadeUNet, networks: GuidanceNetworks | None = None) -> None:
@@ -129,7 +141,7 @@ class GuidedStageC(nn.Module):
     def capture(
         self, x: Float[Tensor, "b _c _h _w"], t: Float[Tensor, "b"], conditions: Conditions
     ) -> tuple[Float[Tensor, "b _c _h _w"], Features]:
-        """e_hat(x_t), and the features of the four places."""
+        """e_hat(x_t), and the features at the four places."""
         role = Capture()
         self._roles = [role]
         noise = self.unet.predict_noise(x, t, **conditions.arguments())
@@ -140,14 +152,15 @@ class GuidedStageC(nn.Module):
         def after(block: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
             changed: Tensor | None = None
             for role in self._roles:
-                found = role.after(place, output if changed is None else changed)
-                changed = changed if found is None else found
+                replacement = role.after(place, output if changed is None else changed)
+                changed = changed if replacement is None else replacement
             return changed
 
         return after
 
 
 def guided_blocks(unet: CascadeUNet) -> dict[str, nn.Module]:
+    """The block at each of the four places, by place."""
     levels = {
         **{f"down{i}": level for i, level in enumerate(unet.down_blocks)},
         **{f"up{i}": level for i, level in enumerate(unet.up_blocks)},
@@ -156,5 +169,5 @@ def guided_blocks(unet: CascadeUNet) -> dict[str, nn.Module]:
 
 
 def _repeated(feature: Tensor, count: int) -> Tensor:
-    """For a batch of conditional and unconditional halves: guidance is never contrasted."""
+    """Repeat a feature for both halves, conditional and unconditional: guidance is never contrasted."""
     return feature if len(feature) == count else feature.repeat(count // len(feature), 1, 1, 1)

@@ -29,13 +29,15 @@ from .scale_shift import ScaleShift
 
 @dataclass(frozen=True, kw_only=True)
 class ImplicitOptions:
-    """Arguments:
-    width: of the features that are guided.
-    inner, heads, hidden: widths of the transformer, its attention, and the written layers.
-    groups: factors a row of each written layer; divides `hidden`.
-    frequencies: an axis; the code has four times as many values.
-    finest: the largest w.
-    positions: tokens that a low-resolution feature may have, in raster order.
+    """Sizes of a guidance network.
+
+    Arguments:
+        width: of the features that are guided.
+        inner, heads, hidden: widths of the transformer, its attention, and the written layers.
+        groups: factors a row of each written layer; divides `hidden`.
+        frequencies: an axis; the code has four times as many values.
+        finest: the largest w.
+        positions: tokens that a low-resolution feature may have, in raster order.
     """
 
     width: int = 2048
@@ -57,7 +59,7 @@ Map = Float[Tensor, "_b _c _h _w"]
 
 
 class ImplicitGuidance(nn.Module):
-    """One guided block's network; names are those of the published weights."""
+    """The guidance network of one block; names are those of the published weights."""
 
     def __init__(self, options: ImplicitOptions) -> None:
         super().__init__()
@@ -79,35 +81,39 @@ class ImplicitGuidance(nn.Module):
         self.hr_norm = ScaleAwareNorm(width)
 
     def forward(self, x: Map, feature: Map, embedded_time: Float[Tensor, "b e"]) -> Map:
-        """What to add to `x`, given the low-resolution feature of the same block."""
+        """The residual to add to `x`, given the low-resolution feature of the same block."""
         return self.fuse(x, self.prepared(feature, x.shape[2:]), embedded_time)
 
     def silence(self) -> None:
-        """Start from no guidance: (2 + a) x + b is nothing where a = -2, at every scale."""
+        """Initialise to no guidance: (2 + a) x + b is 0 where a = -2 and b = 0, at every scale."""
         mapper = self.hr_norm.mapping.mapper
         nn.init.zeros_(mapper.weight)
         nn.init.zeros_(mapper.bias)
         mapper.bias.data[: self.options.width] = -2.0
 
     def prepared(self, feature: Map, size: tuple[int, int] | torch.Size) -> Float[Tensor, "b _n _d"]:
-        """All that does not depend on `x`, for the steps of one sampling: the left half of the first fusing layer."""
+        """All that does not depend on `x`, once for the steps of one sampling: the left half of the first fusing layer."""
         shown = self.map(self.written(self.weight_tokens(feature)), size) + interpolate(feature, size=size)
         first = cast(nn.Linear, self.toout[0])
         return shown.flatten(2).transpose(1, 2) @ first.weight[:, : self.options.width].T + first.bias
 
     def fuse(self, x: Map, prepared: Float[Tensor, "b _n _d"], embedded_time: Float[Tensor, "b e"]) -> Map:
+        """The residual to add to `x`, from prepared features."""
         return self.hr_norm(self.normalised(self.joined(x, prepared), embedded_time))
 
     def weight_tokens(self, feature: Map) -> Float[Tensor, "b _g _d"]:
-        """Raises: UsageError where the feature has more places than positions were learned for."""
+        """The transformer's output at the learned weight tokens.
+
+        Raises: UsageError where the feature has more places than positions were learned for.
+        """
         tokens = self.tokenizer(self.input_layer(feature).flatten(2).transpose(1, 2))
         count = tokens.shape[1]
         written = self.wtokens.expand(len(tokens), -1, -1)
-        told: Tensor = self.transformer_encoder(torch.cat([tokens, written], dim=1))
-        return told[:, count:]
+        attended: Tensor = self.transformer_encoder(torch.cat([tokens, written], dim=1))
+        return attended[:, count:]
 
     def written(self, weight_tokens: Float[Tensor, "b _g _d"]) -> list[Float[Tensor, "b _r _h"]]:
-        """The matrices of the network of coordinates; the last row is the bias."""
+        """The weight matrices of the coordinate network; the last row is the bias."""
         matrices = []
         for name, tokens in zip(LAYERS, weight_tokens.chunk(len(LAYERS), dim=1), strict=True):
             base = self.base_params[name]
@@ -118,7 +124,7 @@ class ImplicitGuidance(nn.Module):
         return matrices
 
     def map(self, matrices: list[Float[Tensor, "b _r _h"]], size: tuple[int, int] | torch.Size) -> Map:
-        """The network of coordinates at the places of a grid."""
+        """Evaluate the coordinate network on a grid of this size."""
         height, width = size
         first = matrices[0]
         places = coordinates(height, width, first.device).view(1, height * width, 2)
@@ -130,19 +136,21 @@ class ImplicitGuidance(nn.Module):
         return shown
 
     def joined(self, x: Map, prepared: Float[Tensor, "b _n _d"]) -> Map:
+        """Both fusing layers over [prepared, x]."""
         right = cast(nn.Linear, self.toout[0]).weight[:, self.options.width :]
         tokens = x.flatten(2).transpose(1, 2) @ right.T + prepared
         fused: Tensor = self.toout[2](self.toout[1](tokens))
         return fused.transpose(1, 2).unflatten(2, x.shape[2:])
 
     def normalised(self, fused: Map, embedded_time: Float[Tensor, "b e"]) -> Map:
+        """Time modulation, then layer normalisation over channels."""
         timed = self.mapp_t(fused, embedded_time)
         normed: Tensor = self.norm(timed.permute(0, 2, 3, 1))
         return normed.permute(0, 3, 1, 2)
 
 
 class Tokenizer(nn.Module):
-    """Places of the low-resolution feature, each with what was learned for its place in raster order."""
+    """Tokens of the low-resolution feature, each with a learned position in raster order."""
 
     def __init__(self, width: int, positions: int) -> None:
         super().__init__()
@@ -150,9 +158,12 @@ class Tokenizer(nn.Module):
         self.prefc = nn.Linear(width, width)
 
     def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        count, known = tokens.shape[1], len(self.posemb)
-        if count > known:
-            raise UsageError(f"guidance knows {known} places of a low-resolution feature, got {count}; start smaller")
+        """Project the tokens and add their positions. Raises: UsageError where there are more than learned positions."""
+        count, num_positions = tokens.shape[1], len(self.posemb)
+        if count > num_positions:
+            raise UsageError(
+                f"guidance has {num_positions} positions for a low-resolution feature, got {count}; use a smaller grid"
+            )
         return self.prefc(tokens) + self.posemb[:count]
 
 
@@ -165,6 +176,7 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList([nn.ModuleList([attention, _PreNorm(width, FeedForward(width))])])
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """Attention, then feed-forward, each with a residual connection."""
         for layer in self.layers:
             for part in cast(nn.ModuleList, layer):
                 x = x + part(x)
@@ -172,6 +184,8 @@ class Transformer(nn.Module):
 
 
 class Attention(nn.Module):
+    """Multi-head self-attention without an output projection."""
+
     def __init__(self, width: int, heads: int, head_width: int) -> None:
         super().__init__()
         self.heads = heads
@@ -179,17 +193,21 @@ class Attention(nn.Module):
         self.to_kv = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * heads * head_width))
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """Attend over the tokens; the width changes to heads * head_width."""
         parts = (self.to_q(x), *self.to_kv(x).chunk(2, dim=-1))
         q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in parts)
         return scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
 class FeedForward(nn.Module):
+    """Two linear layers of one width, with GELU between."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.net = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Identity(), nn.Linear(width, width))
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """Transform each token by itself."""
         changed: Tensor = self.net(x)
         return changed
 
@@ -205,13 +223,13 @@ class _PreNorm(nn.Module):
 
 
 def coordinates(height: int, width: int, device: torch.device | str = "cpu") -> Float[Tensor, "h w 2"]:
-    """Centres of pixels in (-1, 1), row first."""
+    """Pixel centres in (-1, 1), row first."""
     rows, columns = (-1 + 2 * (torch.arange(n, device=device) + 0.5) / n for n in (height, width))
     return torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1)
 
 
 def encoded(places: Float[Tensor, "b n 2"], frequencies: int, finest: float) -> Float[Tensor, "b n e"]:
-    """cos, then sin, of pi p w: the row's times all w, then the column's."""
+    """Fourier features, cos then sin of pi p w: the row's for all w, then the column's."""
     # In this very order, the exponential correctly rounded: at w of 1024 the last bit of float32 is worth 1e-4 radians.
     w = torch.linspace(0, math.log(finest), frequencies, device=places.device).double().exp().float()
     angles = math.pi * (places[..., None] * w).flatten(2)

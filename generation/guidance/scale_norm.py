@@ -1,4 +1,4 @@
-"""Scale-aware normalisation: features of any size, told how large they are.
+"""Scale-aware normalisation: features of any size, modulated by how large they are.
 
     y = x (1 + a) + b + x,   (a, b) = Linear(emb(s)),   s = sqrt(log_576(h w))
 
@@ -22,15 +22,19 @@ UNUSED = ("hr_norm.alpha.", "hr_norm.gamma.")
 
 
 class ScaleAwareNorm(nn.Module):
+    """Scales and shifts features by an embedding of their grid size."""
+
     def __init__(self, width: int, embedding: int = 64) -> None:
         super().__init__()
         self.embedding = embedding
         self.mapping = ScaleShift(width, embedding)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """y = x (1 + a) + b + x, with a and b from the scale of the grid."""
         scale = torch.full((len(x),), scale_of(*x.shape[2:]), device=x.device)
         return self.mapping(x, time_embedding(scale, self.embedding)) + x
 
 
 def scale_of(height: int, width: int) -> float:
+    """s = sqrt(log_576(h w)): 1 on a grid of 24 x 24."""
     return math.sqrt(math.log(height * width) / math.log(BASE_TOKENS))

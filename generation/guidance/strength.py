@@ -16,10 +16,12 @@ BELOW = 0.3
 
 
 def published(height: int, width: int) -> float:
+    """The published steps: 0.7 from 96 x 96 tokens on, 0.5 from 72 x 72, else 0.3."""
     return next((value for tokens, value in STEPS if height * width >= tokens), BELOW)
 
 
 def smooth(height: int, width: int) -> float:
+    """Linear interpolation of the published points over log tokens; constant beyond them."""
     points = ((48 * 48, BELOW), *reversed(STEPS))
     at = math.log(height * width)
     for (few, low), (many, high) in pairwise(points):
@@ -30,5 +32,5 @@ def smooth(height: int, width: int) -> float:
 
 
 def full(height: int, width: int) -> float:
-    """As in training."""
+    """Full strength at every size, as in training."""
     return 1.0

@@ -30,25 +30,27 @@ from . import names, sizes
 
 @dataclass(frozen=True)
 class Kind:
-    """Arguments:
-    stems: file names without suffix, the preferred first.
-    known: SHA-256 of released files, as their users have posted them.
+    """One kind of released file.
+
+    Arguments:
+        stems: file names without suffix, the preferred first.
+        released: SHA-256 of released files, as their users have posted them.
     """
 
     stems: tuple[str, ...]
     is_needed: bool = True
-    known: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
 
 
 KINDS = {
-    "stage A": Kind(("stage_a",), known=("0a3f5a0b618494f81964dc719dbaaa9bd52f207d464d5fbf45442d363e1c0b5a",)),
+    "stage A": Kind(("stage_a",), released=("0a3f5a0b618494f81964dc719dbaaa9bd52f207d464d5fbf45442d363e1c0b5a",)),
     "stage B": Kind(
         ("stage_b_bf16", "stage_b", "stage_b_lite_bf16", "stage_b_lite"),
-        known=("fe92687deefcfb33bb3ec181254b55fe4e434c5084ce9d38815eaa32487ad376",),
+        released=("fe92687deefcfb33bb3ec181254b55fe4e434c5084ce9d38815eaa32487ad376",),
     ),
     "stage C": Kind(
         ("stage_c_bf16", "stage_c", "stage_c_lite_bf16", "stage_c_lite"),
-        known=("dfe24009fc881011f350d08d9d13be13a1a3b3cbfed667435efe0fd419aca099",),
+        released=("dfe24009fc881011f350d08d9d13be13a1a3b3cbfed667435efe0fd419aca099",),
     ),
     "encoder": Kind(("effnet_encoder",), False, ("e23c1fe17ba8cdd6c49a5b292d72502bd4cf729e7de9f2060bb4dcc26737c0a0",)),
     "guidance": Kind(("ultrapixel_t2i",), False, ("bef96cabf1621405cd6fdc4ee51b3613e68dd593a4bda3306a021e085e73ee60",)),
@@ -57,10 +59,12 @@ SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 
 
 @dataclass(frozen=True)
-class Found:
-    """Arguments:
-    sha256: of the file.
-    is_known: whether it is that of a released file; another one may be a conversion, or something else.
+class WeightFile:
+    """A weight file in the folder.
+
+    Arguments:
+        sha256: of the file.
+        is_known: whether it is that of a released file; another one may be a conversion, or something else.
     """
 
     path: Path
@@ -71,7 +75,7 @@ class Found:
 def from_official(
     folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None, offload: bool = False
 ) -> UltraPixelPipeline:
-    """A pipeline of released files.
+    """Load a pipeline from released files.
 
     Arguments:
         dtype: of stages A, B and C; bfloat16 on a GPU and float32 elsewhere where None. float16 overflows in them.
@@ -79,13 +83,13 @@ def from_official(
     Raises: MissingWeights, CorruptWeights, UnsafeWeights, WrongArchitecture.
     """
     files = find(folder)
-    read = {kind: read_weights(found.path) for kind, found in files.items()}
+    read = {kind: read_weights(file.path) for kind, file in files.items()}
     guidance = names.guidance(read["guidance"]) if "guidance" in read else None
     c_options, b_options = sizes.stage_c(read["stage C"]), sizes.stage_b(read["stage B"])
     g_options = None if guidance is None else sizes.guidance(guidance)
     if g_options is not None and g_options.width not in c_options.widths:
         raise WrongArchitecture(
-            f"the guidance is for features of width {g_options.width}, stage C has {c_options.widths[0]}; "
+            f"the guidance is for features of width {g_options.width}, but stage C has {c_options.widths[0]}; "
             "UltraPixel was made for the 3.6B stage C, not for the 1B one"
         )
     precision = dtype or (torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32)
@@ -117,23 +121,25 @@ def from_official(
         conditioner,
         device=device,
         offload=offload,
-        facts={"files": {kind: vars(found) for kind, found in files.items()}},
+        facts={"files": {kind: vars(file) for kind, file in files.items()}},
     )
 
 
-def find(folder: Path) -> dict[str, Found]:
-    """The files of a folder, with their hashes. Raises: MissingWeights, naming what is not there."""
+def find(folder: Path) -> dict[str, WeightFile]:
+    """Find the weight files of a folder and hash them. Raises: MissingWeights, naming what is missing."""
     if not folder.is_dir():
-        raise MissingWeights(f"no folder {folder}; name the one with Stable Cascade's and UltraPixel's files")
-    found, lacking = {}, []
+        raise MissingWeights(
+            f"the folder {folder} does not exist; give the one with Stable Cascade's and UltraPixel's files"
+        )
+    weight_files, missing = {}, []
     for name, kind in KINDS.items():
         paths = [folder / f"{stem}{suffix}" for stem in kind.stems for suffix in SUFFIXES]
         path = next((path for path in paths if path.is_file()), None)
         if path is not None:
             digest = sha256_of(path)
-            found[name] = Found(path, digest, digest in kind.known)
+            weight_files[name] = WeightFile(path, digest, digest in kind.released)
         elif kind.is_needed:
-            lacking.append(f"{name} ({kind.stems[0]}.safetensors)")
-    if lacking:
-        raise MissingWeights(f"{folder} lacks {', '.join(lacking)}")
-    return found
+            missing.append(f"{name} ({kind.stems[0]}.safetensors)")
+    if missing:
+        raise MissingWeights(f"{folder} lacks {', '.join(missing)}")
+    return weight_files

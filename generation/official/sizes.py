@@ -18,9 +18,9 @@ Weights = Mapping[str, Tensor]
 
 
 def stage_a(weights: Weights) -> StageAOptions:
-    """Raises: WrongArchitecture where these are not stage A's."""
+    """Stage A's options, from its weights' shapes. Raises: WrongArchitecture where these are not stage A's."""
     if "vquantizer.codebook.weight" not in weights:
-        raise WrongArchitecture("these are no weights of stage A; were the files mixed up?")
+        raise WrongArchitecture("these are not weights of stage A; were the files mixed up?")
     levels = sum(
         name.startswith("up_blocks") and value.ndim == 4 and value.shape[-1] == 4 for name, value in weights.items()
     )
@@ -36,9 +36,9 @@ def stage_a(weights: Weights) -> StageAOptions:
 
 
 def stage_c(weights: Weights) -> StageCOptions:
-    """Raises: WrongArchitecture where these are not stage C's."""
+    """Stage C's options, from its weights' shapes. Raises: WrongArchitecture where these are not stage C's."""
     if "clip_txt_mapper.weight" not in weights:
-        raise WrongArchitecture("these are no weights of stage C; were the files mixed up?")
+        raise WrongArchitecture("these are not weights of stage C; were the files mixed up?")
     widths = _widths(weights)
     condition, text = weights["clip_txt_mapper.weight"].shape
     return StageCOptions(
@@ -55,9 +55,9 @@ def stage_c(weights: Weights) -> StageCOptions:
 
 
 def stage_b(weights: Weights) -> StageBOptions:
-    """Raises: WrongArchitecture where these are not stage B's."""
+    """Stage B's options, from its weights' shapes. Raises: WrongArchitecture where these are not stage B's."""
     if "effnet_mapper.0.weight" not in weights or "clip_mapper.weight" not in weights:
-        raise WrongArchitecture("these are no weights of stage B; were the files mixed up?")
+        raise WrongArchitecture("these are not weights of stage B; were the files mixed up?")
     widths = _widths(weights)
     levels = range(len(widths))
     attends = [f"down_blocks.{level}.2.attention.attn.in_proj_weight" in weights for level in levels]
@@ -79,7 +79,7 @@ def stage_b(weights: Weights) -> StageBOptions:
 
 
 def guidance(weights: Weights) -> ImplicitOptions:
-    """Of weights under our names, `official.names.guidance`."""
+    """Options of the guidance networks, from weights renamed by `official.names.guidance`."""
     first = {
         name.removeprefix("at.down0."): value.shape for name, value in weights.items() if name.startswith("at.down0.")
     }

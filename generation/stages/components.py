@@ -25,10 +25,12 @@ MOST_BLOCKS = 200_000
 
 
 class ComponentEncoder(nn.Module):
-    """Arguments:
-    stage: whose latent is projected. It is not a part of this module's state, but moves with it.
-    channels: of the semantic latent.
-    side: of a block.
+    """A linear semantic encoder: principal components of stage A's latent.
+
+    Arguments:
+        stage: whose latent is projected. It is not a part of this module's state, but moves with it.
+        channels: of the semantic latent.
+        side: of a block.
     """
 
     weight: Float[Tensor, "k c s s"]
@@ -48,16 +50,17 @@ class ComponentEncoder(nn.Module):
 
     @property
     def stage(self) -> StageA:
+        """The stage A whose latent is projected."""
         return self._stage[0]
 
     @property
     def reduction(self) -> int:
-        """Pixels a place, along a side."""
+        """Pixels a place of the semantic latent, along a side."""
         return self.stage.options.reduction * self.side
 
     @torch.no_grad()
     def fit(self, latent: Float[Tensor, "b _c _h _w"], gain: Float[Tensor, "_c"]) -> None:
-        """Find the components of such latents, their deviations, and that of the residual in each channel.
+        """Fit components, their deviations, and the residual's deviation in each channel, to latents of stage A.
 
         Arguments:
             gain: of each channel in pixels.
@@ -73,10 +76,11 @@ class ComponentEncoder(nn.Module):
         self.deviation.copy_((latent - self.coarse(self.semantic(latent))).std((0, 2, 3)))
 
     def forward(self, pictures: Float[Tensor, "b 3 _h _w"]) -> Float[Tensor, "b _k _p _q"]:
-        """Of pictures in 0..1; their sides are multiples of `reduction`."""
+        """The semantic latent of pictures in 0..1; their sides are multiples of `reduction`."""
         return self.semantic(self.stage.encode(pictures))
 
     def semantic(self, latent: Float[Tensor, "b _c _h _w"]) -> Float[Tensor, "b _k _p _q"]:
+        """Project stage A's latent on the components, in units of their deviations."""
         return F.conv2d(self._weighted(latent), self.weight, stride=self.side) / self.scale[:, None, None]
 
     def coarse(self, semantic: Float[Tensor, "b _k _p _q"]) -> Float[Tensor, "b _c _h _w"]:
@@ -85,13 +89,13 @@ class ComponentEncoder(nn.Module):
         return weighted / self.gain[:, None, None]
 
     def residual(self, latent: Float[Tensor, "b _c _h _w"]) -> Float[Tensor, "b _c _h _w"]:
-        """What is left, in units of its own deviation."""
+        """What the components leave of stage A's latent, in units of its deviation."""
         return (latent - self.coarse(self.semantic(latent))) / self.deviation[:, None, None]
 
     def joined(
         self, semantic: Float[Tensor, "b _k _p _q"], residual: Float[Tensor, "b _c _h _w"]
     ) -> Float[Tensor, "b _c _h _w"]:
-        """Stage A's latent; whatever in `residual` would contradict `semantic` is taken out."""
+        """Stage A's latent from both parts; whatever in `residual` would contradict `semantic` is projected out."""
         rest = residual * self.deviation[:, None, None]
         return self.coarse(semantic) + rest - self.coarse(self.semantic(rest))
 

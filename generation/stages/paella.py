@@ -1,4 +1,4 @@
-"""Stage A's network, for the day when diffusers drops its own: the same names, the same numbers.
+"""Stage A's network, for versions of diffusers without their own: the same names, the same numbers.
 
 Blocks of depthwise and channelwise mixing with six gains each; Paella (Rampas et al. 2022, section 3.1).
 """
@@ -13,10 +13,14 @@ from torch import Tensor, nn
 
 
 class Encoded(NamedTuple):
+    """Output of `PaellaVQModel.encode`: latents before quantisation."""
+
     latents: Tensor
 
 
 class Decoded(NamedTuple):
+    """Output of `PaellaVQModel.decode`: pictures."""
+
     sample: Tensor
 
 
@@ -32,6 +36,7 @@ class MixingBlock(nn.Module):
         self.gammas = nn.Parameter(torch.zeros(6))
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Depthwise, then channelwise mixing, each added to x."""
         g = self.gammas
         mixed = self.norm1(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) * (1 + g[0]) + g[1]
         x = x + self.depthwise(mixed) * g[2]
@@ -40,12 +45,15 @@ class MixingBlock(nn.Module):
 
 
 class Codebook(nn.Module):
+    """Vector quantisation to the nearest of learned codes."""
+
     def __init__(self, codes: int, width: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(codes, width)
         nn.init.uniform_(self.embedding.weight, -1 / codes, 1 / codes)
 
     def forward(self, z: Float[Tensor, "b c h w"]) -> tuple[Tensor, Tensor, tuple[None, None, Tensor]]:
+        """Quantised latents with straight-through gradients, the codebook loss, and the codes of all places."""
         flat = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1])
         codes = torch.cdist(flat, self.embedding.weight).argmin(1)
         nearest = self.embedding(codes).view(len(z), *z.shape[2:], z.shape[1]).permute(0, 3, 1, 2).contiguous()
@@ -54,7 +62,7 @@ class Codebook(nn.Module):
 
 
 class PaellaVQModel(nn.Module):
-    """Arguments are those of diffusers' class of this name."""
+    """The vector-quantised autoencoder of stage A; arguments are those of diffusers' class of this name."""
 
     def __init__(
         self,
@@ -88,7 +96,9 @@ class PaellaVQModel(nn.Module):
         self.out_block = nn.Sequential(nn.Conv2d(widths[0], 12, 1), nn.PixelShuffle(2))
 
     def encode(self, x: Tensor) -> Encoded:
+        """Latents of pictures in 0..1, not quantised."""
         return Encoded(self.down_blocks(self.in_block(x)))
 
     def decode(self, h: Tensor) -> Decoded:
+        """Pictures about 0..1 from latents."""
         return Decoded(self.out_block(self.up_blocks(h)))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class Previewer(nn.Module):
-    """Names and shapes of the published network; pictures in 0..1."""
+    """A small decoder for previews; names and shapes are those of the published network."""
 
     def __init__(self, channels: int = 16, hidden: int = 512) -> None:
         super().__init__()
@@ -23,6 +23,7 @@ class Previewer(nn.Module):
         self.blocks = nn.Sequential(*layers)
 
     def forward(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 _h _w"]:
+        """Preview pictures in 0..1, eight times the latent's size."""
         picture: Tensor = self.blocks(latent)
         return picture
 

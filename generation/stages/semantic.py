@@ -17,17 +17,19 @@ REDUCTION = 32
 
 @runtime_checkable
 class SemanticEncoder(Protocol):
-    """Pictures in 0..1 to stage C's latent."""
+    """Maps pictures in 0..1 to stage C's latent."""
 
     @property
     def reduction(self) -> int:
-        """Pixels a latent, along a side."""
+        """Pixels a place of the latent, along a side."""
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """`[b, 3, h, w]` to `[b, c, h / reduction, w / reduction]`."""
+        """Encode `[b, 3, h, w]` to `[b, c, h / reduction, w / reduction]`."""
 
 
 class Level(NamedTuple):
+    """Blocks of one resolution in EfficientNetV2."""
+
     fused: bool
     expansion: int
     stride: int
@@ -47,8 +49,10 @@ STEM, HEAD = 24, 1280
 
 
 class EfficientNetEncoder(nn.Module):
-    """Arguments:
-    channels: of the latent.
+    """The published semantic encoder.
+
+    Arguments:
+        channels: of the latent.
     """
 
     reduction = REDUCTION
@@ -69,17 +73,19 @@ class EfficientNetEncoder(nn.Module):
         self.mapper = nn.Sequential(nn.Conv2d(HEAD, channels, 1, bias=False), nn.BatchNorm2d(channels, affine=False))
 
     def forward(self, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b _c _p _q"]:
-        """Of pictures in 0..1; sides are rounded up to multiples of 32."""
+        """The semantic latent of pictures in 0..1; sides are rounded up to multiples of 32."""
         mean, deviation = (pictures.new_tensor(values)[:, None, None] for values in (MEAN, DEVIATION))
         return self.latent((pictures - mean) / deviation)
 
     def latent(self, standardised: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b _c _p _q"]:
-        """Of pictures that have ImageNet's mean and deviation taken out already."""
+        """The semantic latent of pictures standardised by ImageNet's mean and deviation."""
         latent: Tensor = self.mapper(self.backbone(standardised))
         return latent
 
 
 class FusedBlock(nn.Module):
+    """Fused MBConv: an expanding 3 x 3 convolution, then a 1 x 1 projection."""
+
     def __init__(self, inner: int, outer: int, expansion: int, stride: int) -> None:
         super().__init__()
         self.is_residual = stride == 1 and inner == outer
@@ -92,11 +98,14 @@ class FusedBlock(nn.Module):
         self.block = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The block's output; added to x where the shapes agree."""
         changed: Tensor = self.block(x)
         return x + changed if self.is_residual else changed
 
 
 class SqueezedBlock(nn.Module):
+    """MBConv: expansion, depthwise convolution, squeeze-excitation, projection."""
+
     def __init__(self, inner: int, outer: int, expansion: int, stride: int) -> None:
         super().__init__()
         self.is_residual = stride == 1 and inner == outer
@@ -109,16 +118,20 @@ class SqueezedBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """The block's output; added to x where the shapes agree."""
         changed: Tensor = self.block(x)
         return x + changed if self.is_residual else changed
 
 
 class SqueezeExcitation(nn.Module):
+    """Channel gates from the mean over places (Hu et al. 2018)."""
+
     def __init__(self, width: int, narrow: int) -> None:
         super().__init__()
         self.fc1, self.fc2 = nn.Conv2d(width, narrow, 1), nn.Conv2d(narrow, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x, times a gate in 0..1 for each channel."""
         squeezed = nn.functional.silu(self.fc1(x.mean((2, 3), keepdim=True)))
         return x * self.fc2(squeezed).sigmoid()
 

@@ -1,9 +1,8 @@
 """Stage A: pictures in a latent of a quarter of their size, and back. Diffusers' `PaellaVQModel`; our part is exact tiling.
 
 Latents leave `encode` divided by the scale factor and enter `decode` multiplied by it; they are decoded unquantised. The
-decoder is made of local operations only, so a tile decoded with a margin of its receptive field (13 latents, in whatever
-stage A has the published depth) has the very pixels of the whole: memory stays flat, and the work grows by ((tile + 2
-margin) / tile)^2.
+decoder is made of local operations only, so a tile decoded with a margin of its receptive field (13 latents at the published
+depth) has the very pixels of the whole: memory stays flat, and the work grows by ((tile + 2 margin) / tile)^2.
 """
 
 from __future__ import annotations
@@ -28,12 +27,14 @@ TILE = 128  # latents
 
 @dataclass(frozen=True, kw_only=True)
 class StageAOptions:
-    """Arguments:
-    levels: of which each but the first halves; one halving more comes from the pixel unshuffle.
-    hidden: width of the lowest level.
-    blocks: of the bottleneck, in the decoder.
-    codes: of the codebook.
-    scale_factor: of the latent.
+    """Architecture of stage A.
+
+    Arguments:
+        levels: of which each but the first halves; one halving more comes from the pixel unshuffle.
+        hidden: width of the lowest level.
+        blocks: of the bottleneck, in the decoder.
+        codes: of the codebook.
+        scale_factor: of the latent.
     """
 
     levels: int = 2
@@ -45,12 +46,12 @@ class StageAOptions:
 
     @property
     def reduction(self) -> int:
-        """Pixels a latent, along a side."""
+        """Pixels a place of the latent, along a side."""
         return int(2**self.levels)
 
     @property
     def margin(self) -> int:
-        """Latents around a tile on which its pixels depend."""
+        """Radius of the decoder's receptive field, in latents."""
         reach = 1  # the last block
         for level in reversed(range(self.levels - 1)):
             # A transposed convolution of 4 by 2 makes output o of inputs (o - 2) / 2 to (o + 1) / 2.
@@ -59,6 +60,8 @@ class StageAOptions:
 
 
 class StageA(nn.Module):
+    """The autoencoder between pictures and the image latent."""
+
     def __init__(self, options: StageAOptions) -> None:
         super().__init__()
         self.options = options
@@ -72,7 +75,7 @@ class StageA(nn.Module):
         )
 
     def encode(self, pictures: Float[Tensor, "b 3 _h _w"]) -> Float[Tensor, "b _c _p _q"]:
-        """Of pictures in 0..1; their sides are multiples of `options.reduction`."""
+        """The latent of pictures in 0..1; their sides are multiples of `options.reduction`."""
         return self._raw(pictures) / self.options.scale_factor
 
     def quantise(
@@ -85,19 +88,21 @@ class StageA(nn.Module):
         return quantised / self.options.scale_factor, codes.view(shape), loss
 
     def decode(self, latent: Float[Tensor, "b _c p q"]) -> Float[Tensor, "b 3 _h _w"]:
-        """Pictures about 0..1, not clamped."""
+        """Pictures of a latent, about 0..1, not clamped."""
         decoded: Tensor = self.network.decode(latent * self.options.scale_factor).sample
         return decoded
 
     def decode_tiled(
         self, latent: Float[Tensor, "b _c p q"], tile: int = TILE, margin: int | None = None
     ) -> Float[Tensor, "b 3 _h _w"]:
-        """The same picture, in flat memory.
+        """Decode tile by tile: the same picture as `decode`, in flat memory.
+
+        Raises: UsageError where a tile has no latent.
 
         Raises: UsageError where a tile is no longer than nothing.
         """
         if tile < 1:
-            raise UsageError(f"a tile has at least one latent, got {tile}")
+            raise UsageError(f"a tile needs at least one latent, got {tile}")
         margin = self.options.margin if margin is None else margin
         factor = self.options.reduction
         height, width = latent.shape[2:]
@@ -113,7 +118,7 @@ class StageA(nn.Module):
 
     @torch.no_grad()
     def standardise(self, latent: Float[Tensor, "b _c _p _q"]) -> None:
-        """Give latents of such pictures mean 0 and deviation 1 in each channel, pictures unchanged.
+        """Give latents of such pictures mean 0 and deviation 1 in each channel; decoded pictures do not change.
 
         The affine map goes into the encoder's last normalisation, the decoder's first convolution and the codebook, so the
         network keeps its published form. Stages B and C add noise of unit deviation: latents of another one spoil them.
@@ -138,13 +143,13 @@ class StageA(nn.Module):
 
 
 def last_normalisation(network: nn.Module) -> nn.BatchNorm2d:
-    """What the encoder ends with."""
+    """The batch normalisation that the encoder ends with."""
     norms = [module for module in cast(Any, network).down_blocks.modules() if isinstance(module, nn.BatchNorm2d)]
     return norms[-1]
 
 
 def work_ratio(height: int, width: int, tile: int, margin: int) -> float:
-    """Latents decoded by tiles over latents of the whole."""
+    """Latents decoded in tiles with their margins, over latents of the whole."""
     work = sum(
         (min(bottom + margin, height) - max(top - margin, 0)) * (min(right + margin, width) - max(left - margin, 0))
         for (top, bottom), (left, right) in _tiles(height, width, tile)
@@ -160,7 +165,7 @@ def _tiles(height: int, width: int, tile: int) -> Iterator[tuple[tuple[int, int]
 
 @torch.no_grad()
 def receptive_margin(stage: StageA) -> int:
-    """The margin found by looking: how far from its place a changed latent changes pixels."""
+    """Measure the receptive field: how far from its place a changed latent changes pixels."""
     side = 2 * stage.options.margin + 9
     middle = side // 2
     latent = torch.zeros(1, stage.options.latent, side, side, dtype=torch.float64)

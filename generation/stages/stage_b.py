@@ -15,13 +15,15 @@ PARTS = {"C": "SDCascadeResBlock", "T": "SDCascadeTimestepBlock", "A": "SDCascad
 
 @dataclass(frozen=True, kw_only=True)
 class StageBOptions:
-    """Arguments:
-    heads: of attention; -1 at levels without.
-    blocks: kinds of block a level is made of: C(onvolution), T(ime), A(ttention).
-    repeats: how often the blocks of a level are gone through on the way up, from the lowest level.
-    semantic: channels of stage C's latent.
-    coarse: channels of a condition at the grid of the image latent, joined to the noisy latent; 0 as published.
-    parametrisation: what the network's output is, see `CascadeUNet`.
+    """Architecture of stage B.
+
+    Arguments:
+        heads: of attention; -1 at levels without.
+        blocks: kinds of block a level is made of: C(onvolution), T(ime), A(ttention).
+        repeats: how often the blocks of a level are gone through on the way up, from the lowest level.
+        semantic: channels of stage C's latent.
+        coarse: channels of a condition at the grid of the image latent, joined to the noisy latent; 0 as published.
+        parametrisation: what the network's output is, see `CascadeUNet`.
     """
 
     channels: int = 4
@@ -48,6 +50,7 @@ LITE = StageBOptions(
 
 
 def build_stage_b(options: StageBOptions) -> CascadeUNet:
+    """Build stage B with fresh weights."""
     levels = len(options.widths)
     unet = CascadeUNet(
         in_channels=options.channels + options.coarse,

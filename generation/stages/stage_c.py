@@ -1,4 +1,4 @@
-"""Stage C: the prior. Noise in the semantic latent (16 channels, 1/42.67 of the picture), told text, pooled text and a picture.
+"""Stage C: the prior. Noise in the semantic latent (16 channels, 1/42.67 of the picture), given text, pooled text and a picture.
 
 Two levels of one width and one resolution; blocks of convolution, time and attention over [own tokens ; condition tokens].
 Stable Cascade (Pernias et al. 2024); sizes of the 3.6B model as published.
@@ -15,11 +15,13 @@ BLOCK = ("SDCascadeResBlock", "SDCascadeTimestepBlock", "SDCascadeAttnBlock")
 
 @dataclass(frozen=True, kw_only=True)
 class StageCOptions:
-    """Arguments:
-    down, up: blocks of each level on the way down, and on the way up (from the lower level).
-    text, pooled, picture: widths of the conditions.
-    condition: width of a condition token.
-    parametrisation: what the network's output is, see `CascadeUNet`.
+    """Architecture of stage C.
+
+    Arguments:
+        down, up: blocks of each level on the way down, and on the way up (from the lower level).
+        text, pooled, picture: widths of the conditions.
+        condition: width of a condition token.
+        parametrisation: what the network's output is, see `CascadeUNet`.
     """
 
     channels: int = 16
@@ -40,6 +42,7 @@ SMALL = StageCOptions(widths=(1536, 1536), heads=(24, 24), down=(4, 12), up=(12,
 
 
 def build_stage_c(options: StageCOptions) -> CascadeUNet:
+    """Build stage C with fresh weights."""
     levels = len(options.widths)
     unet = CascadeUNet(
         in_channels=options.channels,

@@ -1,5 +1,4 @@
-"""The network of stages B and C: diffusers' `StableCascadeUNet`, with three faults of it mended, another parametrisation and an
-initialisation.
+"""The network of stages B and C: diffusers' `StableCascadeUNet`, with fixes, another parametrisation and an initialisation.
 
 * The embedding of time, sin and cos of 10,000 t w, is computed in float32 whatever the network's own precision: in bfloat16 an
   argument of 10,000 t is off by up to 40 radians.
@@ -28,7 +27,7 @@ Parametrisation = Literal["noise", "velocity"]
 
 
 class CascadeUNet(StableCascadeUNet):
-    """Arguments are diffusers'."""
+    """The network of stages B and C; arguments are those of diffusers' `StableCascadeUNet`."""
 
     config: Any
     embedding: Any
@@ -42,10 +41,12 @@ class CascadeUNet(StableCascadeUNet):
     def get_timestep_ratio_embedding(
         self, timestep_ratio: Float[Tensor, "b"], max_positions: int = 10_000
     ) -> Float[Tensor, "b d"]:
+        """Embed timesteps in float32, whatever the network's precision."""
         width = int(self.config.timestep_ratio_embedding_dim)
         return time_embedding(timestep_ratio, width, max_positions).to(self.dtype)
 
     def get_clip_embeddings(self, clip_txt_pooled: Tensor, clip_txt: Any = None, clip_img: Any = None) -> Tensor:
+        """Condition tokens; a pooled text of shape [b, d] is taken like [b, 1, d]."""
         pooled = clip_txt_pooled[:, None] if clip_txt_pooled.ndim == 2 else clip_txt_pooled
         tokens: Tensor = super().get_clip_embeddings(pooled, clip_txt, clip_img)
         return tokens
@@ -67,17 +68,17 @@ class CascadeUNet(StableCascadeUNet):
         """e_hat(x_t).
 
         Arguments:
-            t: what the network is told, `CosineSchedule.told`.
+            t: the timestep, `CosineSchedule.timestep`.
             pooled: `[b, d]` or `[b, 1, d]`; text: `[b, n, d]`; picture: `[b, d]` or `[b, 1, d]`.
             semantic: stage C's latent, for stage B; any size.
             pixels: optional pixel condition of stage B; zeros of 8 x 8 where None.
             coarse: `[b, k, h, w]`, what is known of the latent at its own grid, for a stage B that takes it.
         """
-        given = {"sca": sca, "crp": crp}
+        ratios = {"sca": sca, "crp": crp}
         embedded = torch.cat(
             [self.get_timestep_ratio_embedding(t)]
             + [
-                self.get_timestep_ratio_embedding(torch.zeros_like(t) if (value := given[name]) is None else value)
+                self.get_timestep_ratio_embedding(torch.zeros_like(t) if (value := ratios[name]) is None else value)
                 for name in self.config.timestep_conditioning_type
             ],
             dim=1,
@@ -98,7 +99,7 @@ class CascadeUNet(StableCascadeUNet):
         return sigma * x + alpha * output
 
     def initialise(self) -> None:
-        """Weights to train from."""
+        """Initialise the weights for training (Wuerstchen)."""
         depth = sum(self.config.down_num_layers_per_block)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
@@ -119,11 +120,11 @@ class CascadeUNet(StableCascadeUNet):
 
     def _condition_mappers(self) -> list[Any]:
         names = ("clip_txt_pooled_mapper", "clip_txt_mapper", "clip_img_mapper")
-        found = [getattr(self, name) for name in names if hasattr(self, name)]
+        mappers = [getattr(self, name) for name in names if hasattr(self, name)]
         for name in ("effnet_mapper", "pixels_mapper"):
             if hasattr(self, name):
-                found += [getattr(self, name)[0], getattr(self, name)[2]]
-        return found
+                mappers += [getattr(self, name)[0], getattr(self, name)[2]]
+        return mappers
 
 
 def time_embedding(t: Float[Tensor, "b"], width: int = 64, positions: int = 10_000) -> Float[Tensor, "b d"]:

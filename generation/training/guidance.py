@@ -1,5 +1,7 @@
-"""Guidance: stage C is frozen, its low-resolution features are captured at t = 0.05 without noise from dropout, and only the
-networks that carry them to the high-resolution pass learn.
+"""Training of the guidance networks, with stage C frozen.
+
+Its low-resolution features are captured at t = 0.05 without dropout, and only the networks that carry them to the
+high-resolution pass learn.
 
 Both passes are one module's forward, so that distributed training sees the gradients (in the reference they are not
 synchronised, and the frozen stage collects gradients that nobody uses).
@@ -18,11 +20,13 @@ from ..guidance.guided import GuidedStageC, Plan
 from ..pipeline import CAPTURED_AT
 from .denoising import DenoisingLosses, draw_times, losses, mean_over_times, noise_like, noised
 from .latents import Latents
-from .stage_c import told
+from .stage_c import label_conditions
 from .task import LatentTask
 
 
 class GuidanceLoss(nn.Module):
+    """Stage C's denoising loss with guidance from its own low-resolution features."""
+
     def __init__(self, cascade: Cascade) -> None:
         super().__init__()
         self.options, self.labels, self.stage = cascade.options, cascade.labels, cascade.c
@@ -36,8 +40,9 @@ class GuidanceLoss(nn.Module):
         t: Float[Tensor, "b"],
         is_guided: bool = True,
     ) -> DenoisingLosses:
+        """Losses of the guided noise estimate on high-resolution latents, given low-resolution ones."""
         grid = high.shape[2], high.shape[3]
-        conditions = told(
+        conditions = label_conditions(
             self.labels,
             torch.zeros(len(high), dtype=torch.long, device=high.device),
             high.new_zeros(len(high), 1, self.labels.picture),
@@ -46,10 +51,10 @@ class GuidanceLoss(nn.Module):
         if is_guided:
             with torch.no_grad():
                 at_low = noised(low, low_noise, torch.full_like(t, CAPTURED_AT))
-                _, features = _still(self.stage).capture(at_low.x, at_low.told, conditions)
+                _, features = _still(self.stage).capture(at_low.x, at_low.timestep, conditions)
             plan = Plan(features, remember=False)
         at = noised(high, noise, t, self.options.shift(grid))
-        predicted = self.stage.predict_noise(at.x, at.told, conditions, plan)
+        predicted = self.stage.predict_noise(at.x, at.timestep, conditions, plan)
         return losses(predicted, noise, at, self.stage.unet.parametrisation)
 
 
@@ -60,7 +65,7 @@ def _still(stage: GuidedStageC) -> GuidedStageC:
 
 
 class GuidanceTask(LatentTask):
-    """Arguments are those of `StageCTask`; sides above that of the low-resolution pass."""
+    """The training task of the guidance networks; arguments as for `StageCTask`, sides above the low-resolution pass's."""
 
     def __init__(
         self, cascade: Cascade, train: dict[int, Latents], held_out: dict[int, Latents], shares: Sequence[float]
@@ -72,8 +77,9 @@ class GuidanceTask(LatentTask):
         cascade.c.networks.requires_grad_(True)
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        known, rows = self.drawn(len(indices), generator)
-        high, low = known.high[rows].float(), known.low[rows].float()
+        """Latents of one side at both resolutions, with noise and times."""
+        latents, rows = self.draw(len(indices), generator)
+        high, low = latents.high[rows].float(), latents.low[rows].float()
         return {
             "high": high,
             "low": low,
@@ -84,7 +90,7 @@ class GuidanceTask(LatentTask):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Held-out error of the noise, with guidance and without."""
+        """Held-out error of the noise by side, with guidance and without."""
         figures = {}
         for side, latents in self.held_out.items():
             for name, is_guided in (("guided", True), ("unguided", False)):

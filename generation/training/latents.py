@@ -28,7 +28,7 @@ Encode = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Latents:
-    """Crops of one side.
+    """Latents of crops of one side.
 
     Arguments:
         high: of the crops, in half precision: rounded by a two-thousandth of what B and C miss.
@@ -44,16 +44,19 @@ class Latents:
         return len(self.high)
 
     def to(self, device: torch.device) -> Latents:
+        """The latents on another device."""
         return Latents(self.high.to(device), self.low.to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True)
 class LatentMaker:
-    """Arguments:
-    encode: crops in 0..1 to latents.
-    weights: what `encode` depends on.
-    low_side: pixels of the low-resolution pass, or None for latents of the crops alone.
-    bf16: encode in half the time, with errors of half a percent.
+    """Computes latents of random crops once, and keeps them in a file.
+
+    Arguments:
+        encode: crops in 0..1 to latents.
+        weights: what `encode` depends on.
+        low_side: pixels of the low-resolution pass, or None for latents of the crops alone.
+        bf16: encode in half the time, with errors of half a percent.
     """
 
     encode: Encode
@@ -63,25 +66,27 @@ class LatentMaker:
     low_side: int | None = None
     bf16: bool = False
 
-    def latents(self, counts: Mapping[int, int], kept: Path) -> dict[int, Latents]:
-        """By side of the crops, in pixels.
+    def latents(self, counts: Mapping[int, int], file: Path) -> dict[int, Latents]:
+        """Latents by side of the crops in pixels, from the file where it fits.
 
         Arguments:
             counts: crops of each side.
-            kept: the file.
+            file: where they are kept.
         """
         key = self._key(counts)
-        if (stored := _read(kept, key)) is not None:
+        if (stored := _read(file, key)) is not None:
             return stored
-        made = {side: self._made(side, count) for side, count in counts.items()}
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        by_side = {side: self._made(side, count) for side, count in counts.items()}
+        file.parent.mkdir(parents=True, exist_ok=True)
         tensors = {
-            f"{side}.{name}": value.contiguous() for side, each in made.items() for name, value in vars(each).items()
+            f"{side}.{name}": value.contiguous()
+            for side, of_side in by_side.items()
+            for name, value in vars(of_side).items()
         }
-        temporary = kept.with_suffix(".tmp")
+        temporary = file.with_suffix(".tmp")
         save_file(tensors, temporary, {"key": key})
-        temporary.replace(kept)
-        return made
+        temporary.replace(file)
+        return by_side
 
     @torch.no_grad()
     def _made(self, side: int, count: int) -> Latents:
@@ -111,21 +116,24 @@ class LatentMaker:
         return digest.hexdigest()
 
 
-def moved(latents: dict[int, Latents], device: torch.device) -> dict[int, Latents]:
-    return {side: each.to(device) for side, each in latents.items()}
+def to_device(latents: dict[int, Latents], device: torch.device) -> dict[int, Latents]:
+    """The latents of all sides on another device."""
+    return {side: of_side.to(device) for side, of_side in latents.items()}
 
 
 def fewer(count: int, side: int, smallest: int) -> int:
-    """How many crops of this side cost about as much as `count` of the smallest; a power of two divides them, so that processes
-    can share them evenly."""
+    """How many crops of this side cost about as much as `count` of the smallest.
+
+    A power of two divides them, so that processes can share them evenly.
+    """
     return max(count >> int(2 * math.log2(side / smallest)), 1)
 
 
-def _read(kept: Path, key: str) -> dict[int, Latents] | None:
-    if not kept.is_file():
+def _read(path: Path, key: str) -> dict[int, Latents] | None:
+    if not path.is_file():
         return None
     try:
-        with safe_open(kept, "pt") as file:
+        with safe_open(path, "pt") as file:
             if (file.metadata() or {}).get("key") != key:
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- not a dict

@@ -23,15 +23,17 @@ MOST_PATCHES = 200_000
 
 
 def can_start(stage: StageA) -> bool:
-    """Two levels, wide enough to let unshuffled pixels pass."""
+    """Whether stage A has two levels, wide enough to pass unshuffled pixels on."""
     options = stage.options
     return options.levels == 2 and options.hidden // 2 >= UNSHUFFLED and options.latent <= options.hidden
 
 
 @torch.no_grad()
 def start_from_components(stage: StageA, pictures: Float[Tensor, "b 3 h w"]) -> None:
-    """Arguments:
-    pictures: in 0..1, of the kind to be learnt; sides are multiples of 4.
+    """Initialise stage A to the principal components of 4 x 4 patches.
+
+    Arguments:
+        pictures: in 0..1, of the kind to be learnt; sides are multiples of 4.
     """
     network: Any = stage.network
     patches = _patches(network.in_block[0](pictures))

@@ -31,50 +31,55 @@ SLICE_GAIN = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Arguments:
-    stored: `[3, h, w]` each, on one device.
-    labels: a number each; 0 is no label.
-    whole: labels whose pictures are shown whole: slices of scans.
-    shares: of the crops, by label; labels without one share what is left by area.
-    about: title, licence, attribution.
+    """Training pictures on one device, with labels and weights for drawing crops.
+
+    Arguments:
+        stored: `[3, h, w]` each, on one device.
+        labels: a number each; 0 is no label.
+        whole: labels whose pictures are shown whole: slices of scans.
+        shares: of the crops, by label; labels without one share what is left by area.
+        credits: title, licence, attribution.
     """
 
     stored: Sequence[UInt8[Tensor, "3 _h _w"]]
     labels: Sequence[int]
     whole: frozenset[int] = frozenset()
     shares: Mapping[int, float] = field(default_factory=dict)
-    about: dict[str, Any] = field(default_factory=dict)
+    credits: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.stored)
 
     def part(self, chosen: slice) -> Pictures:
+        """Some of the pictures, with their labels."""
         return replace(self, stored=self.stored[chosen], labels=self.labels[chosen])
 
     def to(self, device: torch.device | str) -> Pictures:
-        return replace(self, stored=tuple(each.to(device) for each in self.stored))
+        """The pictures on another device."""
+        return replace(self, stored=tuple(picture.to(device) for picture in self.stored))
 
     @property
     def sha256(self) -> str:
+        """Hash of all stored pixels, in order."""
         digest = hashlib.sha256()
-        for each in self.stored:
-            digest.update(each.cpu().numpy().tobytes())
+        for picture in self.stored:
+            digest.update(picture.cpu().numpy().tobytes())
         return digest.hexdigest()
 
     @cached_property
     def weights(self) -> Float[Tensor, "_n"]:
         """How often each picture is drawn: by its area to a power, then by the shares of the labels."""
-        areas = torch.tensor([float(each.shape[1] * each.shape[2]) for each in self.stored]) ** AREA_POWER
+        areas = torch.tensor([float(picture.shape[1] * picture.shape[2]) for picture in self.stored]) ** AREA_POWER
         labels = torch.tensor(self.labels)
         for label, share in self.shares.items():
-            if bool((of := labels == label).any()):
-                areas[of] *= share / areas[of].sum()
+            if bool((has_label := labels == label).any()):
+                areas[has_label] *= share / areas[has_label].sum()
         return areas
 
     def crops(
         self, count: int, side: int, generator: torch.Generator
     ) -> tuple[Float[Tensor, "b 3 s s"], Int64[Tensor, "b"]]:
-        """Squares of `side` pixels in 0..1 and their labels, on the device of the pictures.
+        """Draw square crops of `side` pixels in 0..1 with their labels, on the device of the pictures.
 
         Arguments:
             generator: of the CPU, so that every machine draws the same.
@@ -117,8 +122,8 @@ class Pictures:
         return squares
 
 
-def take(images: Iterable[tuple[Image | Unreadable, int]], least: int, about: dict[str, Any]) -> Pictures:
-    """Display images whose shorter side has `least` pixels. Raises: InvalidImage where none is left."""
+def take(images: Iterable[tuple[Image | Unreadable, int]], least: int, credits: dict[str, Any]) -> Pictures:
+    """Collect display images whose shorter side has at least `least` pixels. Raises: InvalidImage where there are none."""
     stored, labels = [], []
     for image, label in images:
         if not isinstance(image, Image) or image.unit != "display" or min(image.pixels.shape[1:]) < least:
@@ -128,4 +133,4 @@ def take(images: Iterable[tuple[Image | Unreadable, int]], least: int, about: di
         labels.append(label)
     if not stored:
         raise InvalidImage(f"no picture has a shorter side of {least} pixels or more")
-    return Pictures(tuple(stored), tuple(labels), about=about)
+    return Pictures(tuple(stored), tuple(labels), credits=credits)

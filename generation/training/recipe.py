@@ -29,7 +29,7 @@ from oddpixel.weights import load_weights, read_weights
 
 from ..cascade import Cascade, CascadeOptions, find_cascade, read_content, save_cascade
 from .guidance import GuidanceTask
-from .latents import LatentMaker, moved
+from .latents import LatentMaker, to_device
 from .pictures import Pictures
 from .recipe_pictures import pictures_of
 from .stage_a import StageATask, settle
@@ -53,11 +53,11 @@ def train(
     only: str | None = None,
     device: str | None = None,
 ) -> str:
-    """Train what is left to train. Returns the stage that was reached.
+    """Train the stages that are left to train. Returns the last stage reached.
 
     Arguments:
         places: images of the user's own; the recipe's corpora where none are named.
-        on_stage: told a stage's name, its step and its steps; returns what is told of every step.
+        on_stage: called with a stage's name, its step and its steps; returns what is called after every step.
         minutes: of training in all, dealt to the stages by their `part`.
         only: the one stage to train, from what is in `out`.
         device: `cpu`, or None for the accelerator that there is.
@@ -71,7 +71,7 @@ def train(
         _load(cascade, folder)
         record["stages"] = read_content(folder)["record"]["stages"]
     learning, held_out = (pictures_of(recipe, places, role) for role in ("train", "validation"))
-    record["data"] = learning.about | {"pictures": len(learning), "sha256": learning.sha256}
+    record["data"] = learning.credits | {"pictures": len(learning), "sha256": learning.sha256}
     stages = _sections(recipe, minutes, training_device(device).type)
     if only is not None and only not in stages:
         raise UsageError(f"the recipe has no stage {only!r}; it has {', '.join(stages)}")
@@ -82,15 +82,15 @@ def train(
             is_earlier = STAGES.index(stage) < STAGES.index(str(only))
             if is_earlier and start_from is None and not (folder / "model.json").is_file():
                 raise UsageError(
-                    f"stage {only} goes on from stage {stage}, which {out} does not hold; train that first"
+                    f"stage {only} needs stage {stage}, which {out} does not contain; train stage {stage} first"
                 )
             if is_earlier and (folder / "model.json").is_file():
                 _load(cascade, folder)
                 record["stages"] = read_content(folder)["record"]["stages"]
             continue
-        moved = [each.to(training_device(device)) for each in (learning, held_out)]
+        on_device = [pictures.to(training_device(device)) for pictures in (learning, held_out)]
         cascade.to(training_device(device))
-        task = _task(stage, cascade, moved[0], moved[1], options, extra, out)
+        task = _task(stage, cascade, on_device[0], on_device[1], options, extra, out)
         trainer = Trainer(_Saving(task, cascade, stage, record), options, folder, device)
         trainer.run(on_stage(stage, trainer.step, options.steps))
         reached = stage
@@ -100,7 +100,7 @@ def train(
         record["stages"] = read_content(folder)["record"]["stages"]
         if trainer.accelerator.is_main_process:
             if stage == "a" and not record["stages"]["a"].get("is_settled"):
-                settle(cascade.a, cascade.encoder, moved[0])
+                settle(cascade.a, cascade.encoder, on_device[0])
                 record["stages"]["a"]["is_settled"] = True
                 save_cascade(folder, cascade, record)
             for name in ("model.json", "model.safetensors", "README.md"):
@@ -116,14 +116,14 @@ def _sections(
     """Options of every stage, in their order, on a kind of device."""
     parts = {stage: recipe[stage].get("part", 1.0) for stage in STAGES if stage in recipe}
     whole = sum(parts.values())
-    found = {}
+    sections = {}
     for stage, part in parts.items():
         section = recipe[stage]
         options, extra = _options({k: v for k, v in section.items() if k != "cuda"} | section.get(device, {}))
         if minutes is not None:
             options = replace(options, minutes=minutes * part / whole, steps=MOST_STEPS)
-        found[stage] = options, extra
-    return found
+        sections[stage] = options, extra
+    return sections
 
 
 @dataclass(eq=False)
@@ -182,30 +182,30 @@ def _task(
     except KeyError as error:
         raise UsageError(f"the recipe's [{stage}] lacks {error}") from None
     counts = dict(zip(sides, crops, strict=True))
-    kept = out / "stages" / f"latents-{stage}"
+    cache = out / "stages" / f"latents-{stage}"
     device = learning.stored[0].device
     bf16 = options.mixed_precision == "bf16"
     if stage == "b":
         maker = LatentMaker(cascade.a.encode, cascade.a, learning, options.seed, bf16=bf16)
-        made = maker.latents(counts, kept.with_suffix(".safetensors"))
-        return StageBTask(cascade, moved(made, device), held_out, shares)
+        latents = maker.latents(counts, cache.with_suffix(".safetensors"))
+        return StageBTask(cascade, to_device(latents, device), held_out, shares)
     low_side = cascade.options.geometry.base * cascade.encoder.reduction if stage == "guidance" else None
-    learnt = LatentMaker(cascade.encoder, cascade.encoder, learning, options.seed, low_side, bf16)
-    held = replace(learnt, pictures=held_out, bf16=False)
+    train = LatentMaker(cascade.encoder, cascade.encoder, learning, options.seed, low_side, bf16)
+    validation = replace(train, pictures=held_out, bf16=False)
     return {"c": StageCTask, "guidance": GuidanceTask}[stage](
         cascade,
-        moved(learnt.latents(counts, kept.with_suffix(".train.safetensors")), device),
-        held.latents(dict.fromkeys(sides, HELD_OUT), kept.with_suffix(".validation.safetensors")),
+        to_device(train.latents(counts, cache.with_suffix(".train.safetensors")), device),
+        validation.latents(dict.fromkeys(sides, HELD_OUT), cache.with_suffix(".validation.safetensors")),
         shares,
     )
 
 
 def _options(section: dict[str, Any]) -> tuple[TrainingOptions, dict[str, Any]]:
-    known = {f.name for f in fields(TrainingOptions)}
+    trainer_options = {f.name for f in fields(TrainingOptions)}
     own = {"part", "side", "sides", "shares", "crops"}
-    if unknown := section.keys() - known - own:
+    if unknown := section.keys() - trainer_options - own:
         raise UsageError(f"the recipe has unknown options: {', '.join(sorted(unknown))}")
-    training = {name: value for name, value in section.items() if name in known}
+    training = {name: value for name, value in section.items() if name in trainer_options}
     return TrainingOptions(**training), {name: value for name, value in section.items() if name in own}
 
 

@@ -1,8 +1,8 @@
-"""The pictures that a cascade's recipe names (`[data]`): packaged corpora by their roles, or the user's own, one group in eight
-held out.
+"""The pictures that a cascade's recipe names (`[data]`): packaged corpora by their roles, or the user's own.
 
-A corpus of volumes gives the slices of its volumes. Where no corpus of a label has a validation role, the last slices of its
-volume are held out, apart from a gap, since neighbours resemble each other.
+Of the user's own, one group in eight is held out. A corpus of volumes gives the slices of its volumes. Where no corpus of a
+label has a validation role, the last slices of its volume are held out, apart from a gap, since neighbours resemble each
+other.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ HELD_SLICES, GAP = 16, 8  # the last of a volume without a sibling, and those be
 
 
 def pictures_of(recipe: dict[str, Any], places: Sequence[str], role: Role) -> Pictures:
-    """Raises: UsageError, UnreadableInput, InvalidImage."""
+    """The pictures of one role: the user's own where places are given, else those of the recipe's corpora.
+
+    Raises: UsageError, UnreadableInput, InvalidImage.
+    """
     data, labels = recipe.get("data", {}), recipe["model"].get("labels", [])
     least = data.get("least", 256)
     if places:
@@ -37,13 +40,13 @@ def pictures_of(recipe: dict[str, Any], places: Sequence[str], role: Role) -> Pi
     corpora = _corpora(data.get("corpora", {}))
     if not corpora:
         raise UsageError("this recipe trains on your own images: name where they are")
-    for each in corpora:
-        fetch(each.name)
+    for corpus in corpora:
+        fetch(corpus.name)
     numbers = {label: 1 + index for index, label in enumerate(labels)}
-    images = [each for each in corpora if card(each.name).kind == "images"]
-    pictures = take(_packaged(images, numbers, role), least, credits_of([each.name for each in corpora]))
+    images = [corpus for corpus in corpora if card(corpus.name).kind == "images"]
+    pictures = take(_packaged(images, numbers, role), least, credits_of([corpus.name for corpus in corpora]))
     return replace(
-        _with_slices(pictures, [each for each in corpora if each not in images], numbers, role),
+        _with_slices(pictures, [corpus for corpus in corpora if corpus not in images], numbers, role),
         shares={numbers[label]: share for label, share in data.get("shares", {}).items()},
     )
 
@@ -55,7 +58,7 @@ class _Labelled:
 
 
 def _corpora(content: Mapping[str, str | Sequence[str]]) -> list[_Labelled]:
-    """By label: one corpus, or several."""
+    """The corpora of every label; a label has one or several."""
     return [
         _Labelled(name, label)
         for label, names in content.items()
@@ -66,27 +69,29 @@ def _corpora(content: Mapping[str, str | Sequence[str]]) -> list[_Labelled]:
 def _packaged(
     corpora: Sequence[_Labelled], numbers: Mapping[str, int], role: Role
 ) -> Iterator[tuple[Image | Unreadable, int]]:
-    for each in corpora:
-        if cached(each.name).files(role):
-            for image in open_source(f"corpus:{each.name}/{role}"):
-                yield image, numbers[each.label]
+    for corpus in corpora:
+        if cached(corpus.name).files(role):
+            for image in open_source(f"corpus:{corpus.name}/{role}"):
+                yield image, numbers[corpus.label]
 
 
 def _with_slices(pictures: Pictures, corpora: Sequence[_Labelled], numbers: Mapping[str, int], role: Role) -> Pictures:
     stored, labels = list(pictures.stored), list(pictures.labels)
-    for each in corpora:
-        has_sibling = any(cached(other.name).files("validation") for other in corpora if other.label == each.label)
-        for slices in _volumes(each, role, has_sibling):
+    for corpus in corpora:
+        has_sibling = any(
+            cached(sibling.name).files("validation") for sibling in corpora if sibling.label == corpus.label
+        )
+        for slices in _volumes(corpus, role, has_sibling):
             stored += slices
-            labels += [numbers[each.label]] * len(slices)
-    whole = frozenset(numbers[each.label] for each in corpora)
+            labels += [numbers[corpus.label]] * len(slices)
+    whole = frozenset(numbers[corpus.label] for corpus in corpora)
     return replace(pictures, stored=tuple(stored), labels=tuple(labels), whole=whole)
 
 
 def _volumes(corpus: _Labelled, role: Role, has_sibling: bool) -> Iterator[list[torch.Tensor]]:
     wanted: Role = role if has_sibling else "train"
     for file in cached(corpus.name).files(wanted):
-        slices = [torch.from_numpy(each) for each in slices_of(file.path, corpus.label)]
+        slices = [torch.from_numpy(picture) for picture in slices_of(file.path, corpus.label)]
         if has_sibling:
             yield slices
         else:
@@ -94,7 +99,7 @@ def _volumes(corpus: _Labelled, role: Role, has_sibling: bool) -> Iterator[list[
 
 
 def _own(places: Sequence[str], *, held_out: bool) -> Iterator[tuple[Image | Unreadable, int]]:
-    """By the hash of the group's name, so always alike."""
+    """The user's images of one side of the split, by a hash of the group's name, so always the same."""
     for image in readable(open_source(*places)):
         digest = hashlib.sha256(image.group.encode()).digest()
         if (digest[0] % ONE_IN == 0) == held_out:

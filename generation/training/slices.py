@@ -22,8 +22,10 @@ WINDOWED = ("ct",)
 
 
 def slices_of(path: Path, label: str) -> Iterator[UInt8[np.ndarray, "3 s s"]]:
-    """Square pictures of the slices of a NIfTI file that show something, centred: anterior or superior up, the patient's right on
-    the left (sagittal: anterior on the left), as radiologists see them."""
+    """Yield square pictures of those slices of a NIfTI volume that show something, centred, in radiological orientation.
+
+    Anterior or superior is up, the patient's right on the left; in sagittal slices anterior is on the left.
+    """
     import nibabel
 
     upright: Any = nibabel.as_closest_canonical(nibabel.load(path))
@@ -43,7 +45,7 @@ def _windowed(volume: Shaped[np.ndarray, "a b c"]) -> UInt8[np.ndarray, "a b c"]
 
 
 def _grey(volume: Shaped[np.ndarray, "a b c"]) -> UInt8[np.ndarray, "a b c"]:
-    """From the least to nearly the most: a few bright vessels do not darken the rest."""
+    """Grey levels from the minimum to the 99.9th percentile, so that a few bright vessels do not darken the rest."""
     low, high = float(volume.min()), float(np.percentile(volume, 99.9))
     return np.rint(255 * ((volume - low) / (high - low)).clip(0, 1)).astype(np.uint8)
 

@@ -22,6 +22,8 @@ NUDGE = 0.1  # deviations
 
 @dataclass(frozen=True, eq=False)
 class StageALosses:
+    """The weighted sum, and its parts: absolute error, error of differences, codebook."""
+
     total: Float[Tensor, ""]
     absolute: Float[Tensor, ""]
     edges: Float[Tensor, ""]
@@ -29,7 +31,9 @@ class StageALosses:
 
 
 class StageALoss(nn.Module):
-    """Pictures are decoded from latents as they are; the codebook learns beside, from latents that it cannot change.
+    """The reconstruction loss of stage A.
+
+    Pictures are decoded from unquantised latents; the codebook learns beside, from latents that it cannot change.
 
     Arguments:
         fixed: keep the statistics of the last normalisation. Those of a small batch would take the brightness out of its crops
@@ -41,21 +45,24 @@ class StageALoss(nn.Module):
         self.stage, self.fixed = stage, fixed
 
     def forward(self, pictures: Float[Tensor, "b 3 h w"]) -> StageALosses:
+        """Losses of reconstructed pictures in 0..1."""
         network = self.stage.network
         if self.fixed:
             last_normalisation(network).eval()
         latent = network.encode(pictures).latents
-        made = network.decode(latent).sample
+        decoded = network.decode(latent).sample
         codebook = network.vquantizer(latent.detach())[1]
-        absolute = (made - pictures).abs().mean()
-        edges = sum(((made - pictures).diff(dim=axis)).abs().mean() for axis in (2, 3)) / 2
+        absolute = (decoded - pictures).abs().mean()
+        edges = sum(((decoded - pictures).diff(dim=axis)).abs().mean() for axis in (2, 3)) / 2
         assert isinstance(edges, Tensor)
         return StageALosses(absolute + edges + CODEBOOK_WEIGHT * codebook, absolute, edges, codebook)
 
 
 class StageATask(StageTask):
-    """Arguments:
-    side: of crops, in pixels.
+    """The training task of stage A, started from principal components where possible.
+
+    Arguments:
+        side: of crops, in pixels.
     """
 
     def __init__(self, stage: StageA, train: Pictures, held_out: Pictures, side: int = 96, **_: Any) -> None:
@@ -71,20 +78,23 @@ class StageATask(StageTask):
         last_normalisation(stage.network).requires_grad_(False)
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """Random crops of the training pictures."""
         return {"pictures": self.train.crops(len(indices), self.side, generator)[0]}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Decibels on held-out crops, over all and by label."""
+        """PSNR in dB on held-out crops, over all and by label."""
         pictures, labels = self.held_out.crops(HELD_OUT, 2 * self.side, torch.Generator().manual_seed(0))
-        made = self.stage.decode(self.stage.encode(pictures))
-        by_label = {f"psnr_{k}": psnr(made[labels == k], pictures[labels == k]) for k in sorted(set(labels.tolist()))}
-        return {"psnr": psnr(made, pictures), **by_label}
+        decoded = self.stage.decode(self.stage.encode(pictures))
+        by_label = {
+            f"psnr_{k}": psnr(decoded[labels == k], pictures[labels == k]) for k in sorted(set(labels.tolist()))
+        }
+        return {"psnr": psnr(decoded, pictures), **by_label}
 
 
 @torch.no_grad()
 def settle(stage: StageA, encoder: ComponentEncoder, pictures: Pictures, side: int = 128) -> None:
-    """After training: latents of unit deviation, and the components that stages B and C will share."""
+    """After training: standardise the latent and fit the semantic components that stages B and C will share."""
     stage.eval()  # in training its normalisation would take on the statistics of these crops
     crops = pictures.crops(SETTLED_FROM, side, torch.Generator().manual_seed(2))[0]
     stage.standardise(torch.cat([stage.encode(part) for part in crops.split(16)]))
@@ -94,7 +104,7 @@ def settle(stage: StageA, encoder: ComponentEncoder, pictures: Pictures, side: i
 
 @torch.no_grad()
 def pixel_gain(stage: StageA, latent: Float[Tensor, "b c _h _w"]) -> Float[Tensor, "c"]:
-    """How far noise in each channel of the latent moves pixels, against the most effective channel."""
+    """How strongly noise in each latent channel changes pixels, relative to the most effective channel."""
     noise = NUDGE * torch.randn(latent.shape, generator=torch.Generator().manual_seed(3)).to(latent.device)
     before = stage.decode(latent)
     moved = []
@@ -106,13 +116,13 @@ def pixel_gain(stage: StageA, latent: Float[Tensor, "b c _h _w"]) -> Float[Tenso
     return gain / gain.max()
 
 
-def psnr(made: Tensor, wanted: Tensor) -> float:
-    """Decibels, of values in 0..1."""
-    return float(-10 * (made.clamp(0, 1) - wanted).square().mean().log10())
+def psnr(decoded: Tensor, target: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB, of values in 0..1."""
+    return float(-10 * (decoded.clamp(0, 1) - target).square().mean().log10())
 
 
 def _open_gains(stage: StageA) -> None:
-    """Published gains start at zero, and every block as nothing."""
+    """Open the gains of residual blocks: published ones start at zero, which makes every block the identity."""
     for name, parameter in stage.named_parameters():
         if name.endswith("gammas") and not bool(parameter.detach().any()):
             parameter.data[2], parameter.data[5] = 0.5, 0.5

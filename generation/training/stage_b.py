@@ -28,6 +28,8 @@ HELD_OUT, SAMPLES, SAMPLING_STEPS = 16, 4, 10
 
 
 class StageBLoss(nn.Module):
+    """Stage B's denoising loss on residual latents."""
+
     def __init__(self, cascade: Cascade) -> None:
         super().__init__()
         self.b = cascade.b
@@ -40,17 +42,20 @@ class StageBLoss(nn.Module):
         noise: Float[Tensor, "b c h w"],
         t: Float[Tensor, "b"],
     ) -> DenoisingLosses:
+        """Losses of the noise estimate, given the semantic and the coarse latent."""
         at = noised(residual, noise, t)
         pooled = residual.new_zeros(len(residual), 1, self.b.config.clip_text_pooled_in_channels)
-        predicted = self.b.predict_noise(at.x, at.told, pooled=pooled, semantic=semantic, coarse=coarse)
+        predicted = self.b.predict_noise(at.x, at.timestep, pooled=pooled, semantic=semantic, coarse=coarse)
         return losses(predicted, noise, at, self.b.parametrisation)
 
 
 class StageBTask(LatentTask):
-    """Arguments:
-    train: stage A's latents by side of the crops.
-    held_out: pictures.
-    shares: of the steps, by side.
+    """The training task of stage B.
+
+    Arguments:
+        train: stage A's latents by side of the crops.
+        held_out: pictures.
+        shares: of the steps, by side.
     """
 
     def __init__(
@@ -63,9 +68,10 @@ class StageBTask(LatentTask):
 
     @torch.no_grad()
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        known, rows = self.drawn(len(indices), generator)
+        """Residuals with noise and times; the semantic latents are slightly noisy."""
+        latents, rows = self.draw(len(indices), generator)
         encoder = self.cascade.encoder
-        latent = known.high[rows].float()
+        latent = latents.high[rows].float()
         clean = encoder.semantic(latent)
         amount = MOST_SEMANTIC_NOISE * torch.rand(len(rows), 1, 1, 1, generator=generator, device=self.device)
         semantic = clean + amount * noise_like(clean, generator)
@@ -80,7 +86,7 @@ class StageBTask(LatentTask):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """On held-out crops: error of the noise; likeness of one sample, of the mean of several, and of the linear decoder."""
+        """Held-out error of the noise, and PSNR of one sample, of the mean of several, and of the linear decoder."""
         generator = torch.Generator().manual_seed(0)
         pictures, _ = self.held_out.crops(HELD_OUT, max(self.sides), generator)
         cascade = self.cascade
@@ -117,5 +123,5 @@ class StageBTask(LatentTask):
         def predict(x: Tensor, t: Tensor, at: float) -> Tensor:
             return decoder.predict_noise(x, t, conditions)
 
-        made = list(steps(predict, CosineSchedule(), draw(), SAMPLING_STEPS, draw))[-1].x_0
-        return cascade.a.decode(decoder.latent(made)).clamp(0, 1)
+        residual = list(steps(predict, CosineSchedule(), draw(), SAMPLING_STEPS, draw))[-1].x_0
+        return cascade.a.decode(decoder.latent(residual)).clamp(0, 1)

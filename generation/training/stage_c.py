@@ -1,7 +1,7 @@
-"""Stage C: the noise in semantic latents of several grids, told a label, a look, both or neither.
+"""Stage C: the noise in semantic latents of several grids, given a label, a picture token, both or neither.
 
-Grids take turns; larger ones are trained with the shifted schedule that they are sampled with. One crop in twenty is told
-nothing at all (guidance without a classifier); half are not told their look.
+Grids take turns; larger ones are trained with the shifted schedule that they are sampled with. One crop in twenty is
+unconditional (classifier-free guidance); half have no picture token.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from torch import Tensor, nn
 
 from ..cascade import Cascade
 from ..conditions.label import LabelConditioner
-from ..conditions.reference import look_of
+from ..conditions.reference import picture_token
 from ..conditions.tokens import Conditions
 from .denoising import DenoisingLosses, draw_times, losses, mean_over_times, noise_like, noised
 from .latents import Latents
 from .task import LatentTask
 
-NOTHING_TOLD, NO_LOOK = 0.05, 0.5
+UNCONDITIONAL, NO_PICTURE = 0.05, 0.5
 
 
 class StageCLoss(nn.Module):
+    """Stage C's denoising loss on semantic latents."""
+
     def __init__(self, cascade: Cascade) -> None:
         super().__init__()
         self.options = cascade.options
@@ -35,24 +37,28 @@ class StageCLoss(nn.Module):
         noise: Float[Tensor, "b c h w"],
         t: Float[Tensor, "b"],
         labels: Int64[Tensor, "b"],
-        looks: Float[Tensor, "b 1 d"],
+        picture_tokens: Float[Tensor, "b 1 d"],
     ) -> DenoisingLosses:
+        """Losses of the noise estimate, given labels and picture tokens."""
         grid = x_0.shape[2], x_0.shape[3]
         at = noised(x_0, noise, t, self.options.shift(grid))
-        conditions = told(self.labels, labels, looks)
-        predicted = self.unet.predict_noise(at.x, at.told, **conditions.arguments())
+        conditions = label_conditions(self.labels, labels, picture_tokens)
+        predicted = self.unet.predict_noise(at.x, at.timestep, **conditions.arguments())
         return losses(predicted, noise, at, self.unet.parametrisation)
 
 
-def told(conditioner: LabelConditioner, labels: Tensor, looks: Tensor) -> Conditions:
+def label_conditions(conditioner: LabelConditioner, labels: Tensor, picture_tokens: Tensor) -> Conditions:
+    """Conditions of label numbers and picture tokens; 0 is no label."""
     pooled = conditioner.pooled(labels)[:, None]
-    return Conditions(pooled, conditioner.text(labels).unflatten(1, (conditioner.slots, -1)), looks)
+    return Conditions(pooled, conditioner.text(labels).unflatten(1, (conditioner.slots, -1)), picture_tokens)
 
 
 class StageCTask(LatentTask):
-    """Arguments:
-    train, held_out: latents by side of the crops.
-    shares: of the steps, by side.
+    """The training task of stage C and of the label embeddings.
+
+    Arguments:
+        train, held_out: latents by side of the crops.
+        shares: of the steps, by side.
     """
 
     def __init__(
@@ -65,32 +71,34 @@ class StageCTask(LatentTask):
         cascade.labels.requires_grad_(True)
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        known, rows = self.drawn(len(indices), generator)
-        x_0 = known.high[rows].float()
+        """Latents with noise and times; labels and picture tokens are dropped at random."""
+        latents, rows = self.draw(len(indices), generator)
+        x_0 = latents.high[rows].float()
         chances = torch.rand(2, len(rows), generator=generator, device=self.device)
-        nothing = chances[0] < NOTHING_TOLD
-        no_look = nothing | (chances[1] < NO_LOOK)
+        nothing = chances[0] < UNCONDITIONAL
+        no_picture = nothing | (chances[1] < NO_PICTURE)
         return {
             "x_0": x_0,
             "noise": noise_like(x_0, generator),
             "t": draw_times(len(rows), generator),
-            "labels": known.labels[rows] * ~nothing,
-            "looks": look_of(x_0) * ~no_look[:, None, None],
+            "labels": latents.labels[rows] * ~nothing,
+            "picture_tokens": picture_token(x_0) * ~no_picture[:, None, None],
         }
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
+        """Held-out error of the noise by side, conditioned on the label alone."""
         return {f"mse_{side}": self._held_out(latents) for side, latents in self.held_out.items()}
 
     def _held_out(self, latents: Latents) -> float:
-        """Mean error of the noise over the times, told the label alone."""
+        """Mean error of the noise over the times, given the label alone."""
         generator = torch.Generator().manual_seed(0)
         device = next(self.objective.parameters()).device
         x_0, labels = latents.high.to(device).float(), latents.labels.to(device)
 
         def error(t: Tensor) -> Tensor:
             noise = torch.randn(x_0.shape, generator=generator).to(device)
-            looks = torch.zeros_like(look_of(x_0))
-            return self.objective(x_0, noise, t.expand(len(x_0)).to(device), labels, looks).mse
+            picture_tokens = torch.zeros_like(picture_token(x_0))
+            return self.objective(x_0, noise, t.expand(len(x_0)).to(device), labels, picture_tokens).mse
 
         return mean_over_times(error)

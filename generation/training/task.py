@@ -1,4 +1,4 @@
-"""What every stage's task has: a loss to train, and crops without end."""
+"""The base of every stage's task: a loss to train, and crops without end."""
 
 from __future__ import annotations
 
@@ -15,25 +15,29 @@ CROPS = 1 << 16  # an epoch; which crop an example is, is drawn anew in every st
 
 
 def training_device(name: str | None) -> torch.device:
-    """`cpu`, or the accelerator that there is where nothing is named."""
+    """The named device; the accelerator, or else the CPU, where none is named."""
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 class StageTask:
+    """A task of the shared trainer: a loss to minimise, on examples without end."""
+
     def __init__(self, loss: nn.Module) -> None:
         self.objective = loss
 
     @property
     def num_examples(self) -> int:
+        """Examples in an epoch; each is drawn anew in every step."""
         return CROPS
 
     @property
     def device(self) -> torch.device:
+        """The device that batches are drawn on."""
         return torch.device("cpu")
 
 
 class LatentTask(StageTask):
-    """On latents that are there already, of several sides.
+    """A task on precomputed latents of several sides.
 
     Arguments:
         train: by side of the crops, on the training device.
@@ -46,11 +50,12 @@ class LatentTask(StageTask):
 
     @property
     def device(self) -> torch.device:
+        """The device that the latents lie on."""
         return self.train[self.sides[0]].high.device
 
-    def drawn(self, count: int, generator: torch.Generator) -> tuple[Latents, Int64[Tensor, "n"]]:
-        """Latents of one side, and which of them a step sees."""
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Latents, Int64[Tensor, "n"]]:
+        """The latents of one side, drawn by its share, and the rows of them that a step sees."""
         (side,) = random.Random(generator.initial_seed()).choices(self.sides, self.shares)
-        known = self.train[side]
+        latents = self.train[side]
         count = fewer(count, side, self.sides[0])
-        return known, torch.randint(len(known), (count,), generator=generator, device=self.device)
+        return latents, torch.randint(len(latents), (count,), generator=generator, device=self.device)

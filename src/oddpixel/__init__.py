@@ -14,7 +14,7 @@ PUBLIC = {
     "Limits": "oddpixel.datasets.limits",
     "open_source": "oddpixel.datasets.source",
     "Detector": "oddpixel.forensics.detect.detector",
-    "Score": "oddpixel.forensics.score",
+    "Score": "oddpixel.forensics.detect.score",
     "Finding": "oddpixel.forensics.audit.finding",
     "OddPixelError": "oddpixel.errors",
 }

@@ -1,3 +1,3 @@
-from oddpixel.cli import main
+from oddpixel.commands import main
 
 main()

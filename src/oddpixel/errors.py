@@ -25,6 +25,7 @@ OddPixelError
 ├── CalibrationTooSmall         a guarantee that so few normals cannot give
 ├── RunError                    a run folder that cannot be written or read
 │   └── StorageFull             no room, or no permission to write anything more: nothing can be kept, not even an error row
+├── DuplicateName               two variants of one family (checks, formats, commands, ...) under one name
 ├── NotExported                 a row that this form of export cannot hold; its message goes on after the name of the item
 └── Defect                      a failure that nobody foresaw, in OddPixel or in a library; its message names the exception
 """
@@ -130,6 +131,10 @@ class RunError(OddPixelError):
 
 class StorageFull(RunError):
     """The disk or the quota is full, or the file system is read-only: no row can be kept, so the batch ends."""
+
+
+class DuplicateName(OddPixelError):
+    """Two variants of one family have the same name."""
 
 
 class NotExported(OddPixelError):

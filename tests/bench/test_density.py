@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from oddpixel.bench.consistency import _compared
-from oddpixel.bench.held_out import Photograph, codec_bits
-from oddpixel.bench.likelihood_cost import _flow_log_likelihood
-from oddpixel.bench.paradox import EDITS, _aurocs, _crops, _features, _fit
+from oddpixel.bench.density.consistency import _compared
+from oddpixel.bench.density.held_out import Photograph, codec_bits
+from oddpixel.bench.density.likelihood_cost import _flow_log_likelihood
+from oddpixel.bench.density.paradox import EDITS, _aurocs, _crops, _features, _fit
 from oddpixel.forensics.density.pyramid import Pyramid, PyramidOptions
-from tests.forensics.test_pyramid import oracle, white
+from tests.forensics.density.test_pyramid import oracle, white
 
 __all__ = ["oracle"]
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.ndimage import label
 from sklearn.metrics import average_precision_score
 
-from oddpixel.bench.flag_maps import LARGEST_RATE, aupro, average_precision, histograms, with_intervals
-from oddpixel.bench.flag_planted import _half_found
+from oddpixel.bench.detect.maps import LARGEST_RATE, aupro, average_precision, histograms, with_intervals
+from oddpixel.bench.detect.planted import _half_found
 from oddpixel.bench.intervals import interval, of_groups
 
 

@@ -7,13 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from oddpixel.bench.generate_metrics import (
-    band_power,
-    decibels,
-    kernel_distance,
-    layout_correlation,
-    nearest_distances,
-)
+from oddpixel.bench.generate.metrics import band_power, decibels, kernel_distance, layout_correlation, nearest_distances
 
 
 def noise(count: int = 6, side: int = 64, seed: int = 0) -> torch.Tensor:

@@ -21,9 +21,9 @@ from oddpixel.forensics.detect import store
 from oddpixel.forensics.detect.decide import Rule
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.flag import Incoming, flag_into
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.run import Run
 from tests.datasets.dicom_maker import make_slice
-from tests.forensics.test_detector import ODD, surface
+from tests.forensics.detect.test_detector import ODD, surface
 from tests.patience import PATIENCE, until
 
 HOSTILE = "<img src=x onerror=document.title='pwned'>.png"

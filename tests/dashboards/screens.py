@@ -17,18 +17,18 @@ from typing import Any
 
 from PIL import Image as Pillow
 
+from oddpixel.commands.demonstration import demonstrate
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.synthetic_job import Options, make
 from oddpixel.datasets.corpora import cached
 from oddpixel.datasets.source import open_source
-from oddpixel.demo import demonstrate
 from oddpixel.forensics.audit.audited import Options as AuditOptions
-from oddpixel.forensics.audit.run import audit_into
+from oddpixel.forensics.audit.run import Handling, audit_into
 from oddpixel.forensics.detect import store
 from oddpixel.forensics.detect.decide import Rule
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.flag import Incoming, flag_into
-from oddpixel.forensics.verdicts import Verdicts
+from oddpixel.forensics.runs.verdicts import Verdicts
 from tests.dashboards.conftest import Server, serving
 from tests.dashboards.test_audit_view import splice
 from tests.dashboards.test_browser import FLAGS
@@ -88,7 +88,9 @@ def _server(place: Path) -> Iterator[tuple[Server, dict[str, str]]]:
     with closing(OpenRun(demo, (place.resolve(),))) as opened:
         make(opened, "china.jpg", Options(kind="reference", author="ann"))
     Pillow.fromarray(splice(place)).save(place / "splice.png")
-    audit = audit_into(place / "audit", (str(place / "splice.png"),), AuditOptions(), examiner="ann", with_pdf=True).run
+    audit = audit_into(
+        place / "audit", (str(place / "splice.png"),), AuditOptions(), Handling(examiner="ann", with_pdf=True)
+    ).run
     with serving(demo, place, place, None, more=[scan.run.path, audit.path]) as server:
         rows = [image.source for image in slices]
         keys = {"demo": key, "scan": scan.run.record["id"], "audit": audit.record["id"]}

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from oddpixel.dashboards.report_routes import parts, read_report, stored
 from oddpixel.dashboards.site import Site, open_site
 from oddpixel.errors import MissingFile, RunError
 from oddpixel.forensics.audit.audited import Options
-from oddpixel.forensics.audit.run import audit_into
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.audit.run import Handling, audit_into
+from oddpixel.forensics.runs.run import Run
 from tests.dashboards.conftest import Server, serving
 from tests.dashboards.test_browser import chromium, visit  # noqa: F401 (a fixture)
 from tests.dashboards.test_views import page, said
@@ -72,8 +73,8 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def audited(evidence: Path) -> Run:
-    more: dict[str, Any] = {"case": "<b>7</b>", "examiner": "ann", "with_pdf": True}
-    return audit_into(evidence / "run", (str(evidence / "incoming"),), Options(checks=CHECKS), **more).run
+    handling = Handling(case="<b>7</b>", examiner="ann", with_pdf=True)
+    return audit_into(evidence / "run", (str(evidence / "incoming"),), Options(checks=CHECKS), handling).run
 
 
 @pytest.fixture
@@ -186,20 +187,20 @@ def test_the_picture_is_the_stored_one_and_only_while_unchanged(opened: OpenRun,
     pixels = np.array(Pillow.open(evidence / "incoming" / HOSTILE))
     np.testing.assert_array_equal(stored(opened, row), pixels)
     with pytest.raises(MissingFile, match="SHA-256"):
-        stored(opened, row | {"sha256": "0" * 64, "item": HOSTILE, "shard": 0})
+        stored(opened, replace(row, sha256="0" * 64))
 
 
 def test_a_row_leads_to_its_own_report_only(opened: OpenRun) -> None:
     row = opened.row(HOSTILE)
-    assert read_report(opened, row)["sha256"] == row["sha256"]
+    assert read_report(opened, row)["sha256"] == str(row.sha256)
     assert parts(opened, row) == ["report.html", "report.json", "report.pdf", "custody.json"]
     for digest in (None, "..", "../../x", "0" * 64):
         with pytest.raises(MissingFile):
-            read_report(opened, row | {"sha256": digest})
-    path = opened.run.path / "reports" / row["sha256"] / "report.json"
+            read_report(opened, replace(row, sha256=digest))
+    path = opened.run.path / "reports" / str(row.sha256) / "report.json"
     whole = path.read_text()
     try:
-        for damaged in ("{", "[]", '{"schema": 3}', whole.replace(row["sha256"], "0" * 64)):
+        for damaged in ("{", "[]", '{"schema": 3}', whole.replace(str(row.sha256), "0" * 64)):
             path.write_text(damaged)
             with pytest.raises(RunError):
                 read_report(opened, row)

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from oddpixel.forensics.runs import Run
-from oddpixel.forensics.verdicts import Verdicts
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.verdicts import Verdicts
 from tests.dashboards.conftest import HOSTILE, SLICES, TOKEN, Server
 from tests.patience import PATIENCE
 

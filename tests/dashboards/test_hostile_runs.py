@@ -23,9 +23,10 @@ from oddpixel.dashboards.originals import Originals
 from oddpixel.dashboards.static_cache import StaticCache
 from oddpixel.datasets.source import open_source
 from oddpixel.errors import OddPixelError, RunError, UnreadableInput
-from oddpixel.forensics.inspect import inspect_into
-from oddpixel.forensics.runs import Run
-from oddpixel.forensics.summary import summarise
+from oddpixel.forensics.inspection.inspect import inspect_into
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.summary import summarise
+from oddpixel.forensics.runs.table import RunTable
 from tests.dashboards.conftest import Server, serving
 from tests.dashboards.test_access import ask
 from tests.patience import PATIENCE
@@ -235,7 +236,7 @@ def test_jobs_do_not_inherit_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_token_on_the_command_line_is_refused(tmp_path: Path) -> None:
-    from oddpixel.cli_dashboard import _token
+    from oddpixel.commands.dashboard import _token
     from oddpixel.errors import UsageError
 
     with pytest.raises(UsageError, match="read by others"):
@@ -268,7 +269,7 @@ def test_mutated_runs_are_opened_or_refused(run: Run, made: Path) -> None:
             with closing(Library([run.path], data=[made])) as library:
                 opened = library.runs()[0]
                 for row in opened.table.page(limit=5):
-                    opened.row(row["item"])
+                    opened.row(row.item)
                 _ = opened.verdicts.verify(), opened.verdicts.actions(opened.key)
             outcomes["rows"] += 1
         except OddPixelError:
@@ -287,7 +288,7 @@ def test_stores_of_wrong_types_are_refused(run: Run) -> None:
         connection.execute("CREATE TABLE audit_log (seq INTEGER PRIMARY KEY, content BLOB, previous, hash)")
         connection.execute("INSERT INTO audit_log VALUES (1, 'no json', 'x', 'y')")
         connection.commit()
-    from oddpixel.forensics.verdicts import Verdicts
+    from oddpixel.forensics.runs.verdicts import Verdicts
 
     with pytest.raises(RunError), Verdicts(run.verdicts_path) as verdicts:
         verdicts.actions(run.record["id"])
@@ -300,7 +301,8 @@ def test_a_page_and_a_file_called_like_it_are_each_found_again(tmp_path: Path) -
     pages = [Pillow.fromarray(np.full((32, 32), shade, np.uint8)) for shade in (10, 20)]
     pages[0].save(folder / "x.tif", save_all=True, append_images=pages[1:])
     Pillow.fromarray(np.full((32, 32), 90, np.uint8)).save(folder / "x.tif#0", "TIFF")
-    items = inspect_into(tmp_path / "run", open_source(folder), places=[str(folder)])
+    inspect_into(tmp_path / "run", open_source(folder), places=[str(folder)])
     with closing(Originals(Run.open(tmp_path / "run"), [folder])) as originals:
-        shown = {item["item"]: float(originals.picture(item).levels[0].mean()) for item in items}
+        rows = RunTable(Run.open(tmp_path / "run")).rows()
+        shown = {row.item: float(originals.picture(row).levels[0].mean()) for row in rows}
     assert shown == {"x.tif#0": 10, "x.tif#1": 20, "x.tif#0 (2)": 90}

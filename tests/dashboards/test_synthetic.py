@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,15 @@ from oddpixel.dashboards.synthetic_form import why_not
 from oddpixel.dashboards.synthetic_job import Made, Options, keep, main, make
 from oddpixel.errors import InvalidImage, MissingFile, OddPixelError, RunError, UnreadableInput, UnsafePath, UsageError
 from oddpixel.forensics.audit.facts import facts_of
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.order import Order
+from oddpixel.forensics.runs.rows import Row
+from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Image
 from tests.dashboards.conftest import HOSTILE, Server, serving
 from tests.dashboards.test_access import ask
 from tests.dashboards.test_browser import chromium, shown, visit  # noqa: F401 (a fixture)
 from tests.dashboards.test_views import page, said
-from tests.forensics.test_detector import surface
+from tests.forensics.detect.test_detector import surface
 from tests.patience import until
 
 CASE, SLICE = "odd-noise.png", "ct-2.dcm"
@@ -92,7 +95,7 @@ def test_a_reference_by_the_bundled_cascade_declares_itself_and_says_what_made_i
 
 def spot(opened: OpenRun, item: str) -> None:
     """Have the map of an item say that its middle is odd, and nothing else."""
-    path = opened.file(opened.row(item)["map"])
+    path = opened.file(str(opened.row(item).map))
     with Pillow.open(path) as stored:
         heat = np.zeros((stored.height, stored.width), np.uint16)
     heat[heat.shape[0] // 2, heat.shape[1] // 2] = 9000
@@ -230,7 +233,7 @@ def test_another_picture_under_the_name_is_not_shown(opened: OpenRun, kept: Call
 
 def test_nothing_synthetic_is_a_row_a_thumbnail_or_an_export(opened: OpenRun, kept: Callable[..., None]) -> None:
     def seen() -> tuple[Any, ...]:
-        rows = [{**row, "decision": None} for row in opened.table.page(limit=100)]
+        rows = [replace(row, decision=None) for row in opened.table.page(limit=100)]
         files = sorted(each.name for each in opened.run.path.rglob("*") if "synthetic" not in each.parts)
         return rows, opened.verdicts.latest(opened.key), [name for name in files if not name.startswith("verdicts")]
 
@@ -241,18 +244,18 @@ def test_nothing_synthetic_is_a_row_a_thumbnail_or_an_export(opened: OpenRun, ke
 
 def test_a_run_that_is_overwritten_keeps_none(opened: OpenRun, kept: Callable[..., None]) -> None:
     kept()
-    Run.begin(opened.run.path, "flag", {}, ["a.png"], overwrite=True)
+    Run.begin(opened.run.path, Order(kind="flag", items=["a.png"], overwrite=True))
     assert not (opened.run.path / "synthetic").exists()
 
 
 def test_frames_have_folders_of_their_own() -> None:
     digest = "a" * 64
-    assert folder_of({"item": "x.tif#3", "sha256": digest}) == f"synthetic/{digest}-3"
-    assert folder_of({"item": "x#3.png", "sha256": digest}) == f"synthetic/{digest}"
-    assert folder_of({"item": "x#../../y", "sha256": digest}) == f"synthetic/{digest}"
-    assert folder_of({"item": f"x#{'9' * 5000}", "sha256": digest}) == f"synthetic/{digest}", "no number of a frame"
+    assert folder_of(Row(item="x.tif#3", sha256=digest)) == f"synthetic/{digest}-3"
+    assert folder_of(Row(item="x#3.png", sha256=digest)) == f"synthetic/{digest}"
+    assert folder_of(Row(item="x#../../y", sha256=digest)) == f"synthetic/{digest}"
+    assert folder_of(Row(item=f"x#{'9' * 5000}", sha256=digest)) == f"synthetic/{digest}", "no number of a frame"
     with pytest.raises(MissingFile):
-        folder_of({"item": "x.png", "sha256": "../.."})
+        folder_of(Row(item="x.png", sha256="../.."))
     assert name_of("reference", 12) == "reference-000012"
     assert name_of("expected", None) == "expected"
 
@@ -320,8 +323,8 @@ def test_a_case_says_why_nothing_can_be_made(run: Run, made: Path, tmp_path: Pat
         assert "no longer where it was" in text(made)
 
 
-def _gone(self: object, row: dict[str, Any]) -> None:
-    raise MissingFile(f"{row['item']} is no longer where it was scored")
+def _gone(self: object, row: Row) -> None:
+    raise MissingFile(f"{row.item} is no longer where it was scored")
 
 
 def test_hostile_names_and_records_stay_text(site: Site, run: Run, kept: Callable[..., None]) -> None:

@@ -22,7 +22,7 @@ from oddpixel.dashboards.site import Site, open_site
 from oddpixel.dashboards.statistics import along, curves, slices
 from oddpixel.dashboards.uploads import allowed
 from oddpixel.errors import RunError, UsageError
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Image
 from tests.dashboards.conftest import FORMULA, HOSTILE
 from tests.patience import PATIENCE, until
@@ -180,7 +180,7 @@ def test_changed_originals_are_not_shown(opened: OpenRun, run: Run, made: Path, 
     import shutil
 
     from oddpixel.errors import MissingFile
-    from oddpixel.forensics.originals import OriginalFiles
+    from oddpixel.forensics.runs.originals import OriginalFiles
 
     shutil.copytree(made / "incoming", tmp_path / "moved")
     record = run.record | {"places": [str(tmp_path / "moved")]}
@@ -252,7 +252,7 @@ def test_statistics() -> None:
 def test_most_alike_are_unflagged(opened: OpenRun) -> None:
     found = most_alike(opened, "odd-noise.png")
     assert len(found) == 4
-    assert all(not opened.row(each.item)["flagged"] for each in found)
+    assert all(not opened.row(each.item).flagged for each in found)
     assert most_alike(opened, "zz-broken.png") == []
 
 

@@ -22,7 +22,7 @@ def suffix_table() -> str:
     for suffix, name in known_suffixes().items():
         by_format.setdefault(name, []).append(f"`{suffix}`")
     return _table(
-        ("format", "suffixes"), ((name, " ".join(sorted(found))) for name, found in sorted(by_format.items()))
+        ("format", "suffixes"), ((name, " ".join(sorted(suffixes))) for name, suffixes in sorted(by_format.items()))
     )
 
 

@@ -37,12 +37,14 @@ UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 
 @dataclass(frozen=True)
 class Depth:
-    """Arguments:
-    name: as the table of formats has it.
-    bits: of the values; what is read must say so.
-    dtype: that they are stored in.
-    lowest, highest: of the stored values.
-    unit: `display` where highest is white, `modality` where values stay as they are.
+    """A depth of samples, and the range of values that it stores.
+
+    Arguments:
+        name: as the table of formats has it.
+        bits: of the values; what is read must say so.
+        dtype: that they are stored in.
+        lowest, highest: of the stored values.
+        unit: `display` where highest is white, `modality` where values stay as they are.
     """
 
     name: str

@@ -15,13 +15,13 @@ from oddpixel.errors import MissingFile, UnsafePath
 from tests.datasets.test_listing import picture
 
 
-def given(arrivals: Arrivals) -> list[str]:
+def taken_names(arrivals: Arrivals) -> list[str]:
     """Names of one look, each of them taken."""
-    found = []
+    names = []
     for entry, looks in arrivals.look():
         if arrivals.take(entry, looks):
-            found.append(entry.name)
-    return found
+            names.append(entry.name)
+    return names
 
 
 def test_a_growing_file_is_given_once_it_stands_still(tmp_path: Path) -> None:
@@ -29,23 +29,23 @@ def test_a_growing_file_is_given_once_it_stands_still(tmp_path: Path) -> None:
     content = picture()
     for size in (10, 100, len(content)):
         (tmp_path / "x.png").write_bytes(content[:size])
-        assert given(arrivals) == []
-    assert given(arrivals) == ["x.png"]
-    assert given(arrivals) == []
+        assert taken_names(arrivals) == []
+    assert taken_names(arrivals) == ["x.png"]
+    assert taken_names(arrivals) == []
     (tmp_path / "x.png").write_bytes(picture(shade=9))
-    assert given(arrivals) == []
-    assert given(arrivals) == ["x.png"]
+    assert taken_names(arrivals) == []
+    assert taken_names(arrivals) == ["x.png"]
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(picture())
     arrivals = Arrivals(tmp_path)
-    assert given(arrivals) == []
+    assert taken_names(arrivals) == []
     ((entry, looks),) = arrivals.look()
     (tmp_path / "x.png").write_bytes(picture(shade=9) + b"more")
     assert not arrivals.take(entry, looks)
-    assert given(arrivals) == []
-    assert given(arrivals) == ["x.png"]
+    assert taken_names(arrivals) == []
+    assert taken_names(arrivals) == ["x.png"]
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken(tmp_path: Path) -> No
 def test_temporary_names_are_left_alone(name: str, tmp_path: Path) -> None:
     arrivals = Arrivals(tmp_path)
     (tmp_path / name).write_bytes(picture())
-    assert [given(arrivals) for _ in range(3)] == [[], [], []]
-    assert [each.item for each in arrivals.left_out] == [name]
+    assert [taken_names(arrivals) for _ in range(3)] == [[], [], []]
+    assert [file.item for file in arrivals.left_out] == [name]
     (tmp_path / name).rename(tmp_path / "y.png")
-    assert given(arrivals) + given(arrivals) == ["y.png"]
+    assert taken_names(arrivals) + taken_names(arrivals) == ["y.png"]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_temporary_names_are_left_alone(name: str, tmp_path: Path) -> None:
 def test_other_names_are_given(name: str, tmp_path: Path) -> None:
     arrivals = Arrivals(tmp_path)
     (tmp_path / name).write_bytes(picture())
-    assert given(arrivals) + given(arrivals) == [name]
+    assert taken_names(arrivals) + taken_names(arrivals) == [name]
 
 
 def test_nothing_outside_is_opened(tmp_path: Path) -> None:
@@ -89,24 +89,24 @@ def test_nothing_outside_is_opened(tmp_path: Path) -> None:
 
 
 def test_members_of_an_archive(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
-        made.writestr("1.png", picture())
-        made.writestr("2.png", picture(shade=1))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("1.png", picture())
+        archive.writestr("2.png", picture(shade=1))
     arrivals = Arrivals(tmp_path)
     list(arrivals.look())
     ((entry, _),) = arrivals.look()
-    assert [each.name for each in arrivals.content(entry)] == ["a.zip/1.png", "a.zip/2.png"]
+    assert [member.name for member in arrivals.content(entry)] == ["a.zip/1.png", "a.zip/2.png"]
 
 
 def test_one_file_under_two_names_is_given_once(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(picture())
     os.link(tmp_path / "a.png", tmp_path / "b.png")
     arrivals = Arrivals(tmp_path)
-    assert given(arrivals) + given(arrivals) == ["a.png"]
+    assert taken_names(arrivals) + taken_names(arrivals) == ["a.png"]
 
 
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
-    with pytest.raises(MissingFile, match="no longer there"):
+    with pytest.raises(MissingFile, match="no longer exists"):
         list(Arrivals(tmp_path / "gone").look())
 
 
@@ -118,6 +118,6 @@ def test_a_watcher_that_reads_temporary_names_is_caught(tmp_path: Path, monkeypa
 
 
 def test_a_watcher_that_never_looks_again_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_looks", lambda path: ((1, 2, 3),))
+    monkeypatch.setattr(module, "_states", lambda path: ((1, 2, 3),))
     with pytest.raises(AssertionError):
         test_a_growing_file_is_given_once_it_stands_still(tmp_path)

@@ -35,15 +35,15 @@ def test_they_are_those_of_the_file(decoder: type, more: dict[str, object], tmp_
     try:
         with path.open("rb") as file:
             opened.open(file, "x.jpg")
-            pixels, found = opened.as_stored(), opened.coefficients()
+            pixels, coefficients = opened.as_stored(), opened.coefficients()
     finally:
         opened.close()
-    assert np.array_equal(found.table.ravel(), scaled(LUMINANCE, 85))
-    assert found.blocks.shape[0] >= 17
-    assert found.blocks.shape[1] >= 25
+    assert np.array_equal(coefficients.table.ravel(), scaled(LUMINANCE, 85))
+    assert coefficients.blocks.shape[0] >= 17
+    assert coefficients.blocks.shape[1] >= 25
     luma = cv2.cvtColor(pixels.array.transpose(1, 2, 0), cv2.COLOR_RGB2YCrCb)[..., 0] * 255 - 128
-    ours = cv2.dct(np.ascontiguousarray(luma[8:16, 16:24], np.float32)) / found.table
-    assert np.abs(ours - found.blocks[1, 2]).max() < 1.5
+    ours = cv2.dct(np.ascontiguousarray(luma[8:16, 16:24], np.float32)) / coefficients.table
+    assert np.abs(ours - coefficients.blocks[1, 2]).max() < 1.5
 
 
 def test_other_formats_have_none(tmp_path: Path) -> None:

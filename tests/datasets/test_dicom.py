@@ -262,11 +262,11 @@ def test_missing_slices_are_counted_by_positions_and_numbers(
     series_at(tmp_path, positions, numbers)
     series, notes = described(tmp_path)
     assert (series["missing_slices"], series["slice_distance_mm"]) == (missing, distance)
-    assert any("missing between others" in note for note in notes) == (missing > 0)
+    assert any("between others, by position" in note for note in notes) == (missing > 0)
     unplaced = positions.count(None)
     assert series.get("without_position", 0) == unplaced
     assert "other_orientations" not in series
-    assert ("1 image of the series without a position" in notes) == (unplaced > 0)
+    assert ("the series has 1 image without a position" in notes) == (unplaced > 0)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,9 @@ def test_irregular_distances_are_no_missing_slices(
     series, notes = described(tmp_path)
     assert series["missing_slices"] == 0
     assert series.get("slice_distances_mm") == extremes
-    assert notes == ([f"irregular slice distances, {extremes[0]} to {extremes[1]} mm"] if extremes else [])
+    assert notes == (
+        [f"the series has irregular slice distances, {extremes[0]} to {extremes[1]} mm"] if extremes else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -292,7 +294,7 @@ def test_positions_with_several_images_are_counted_once_each(each: list[int], do
     series_at(tmp_path, positions, [*range(1, len(positions) + 1)])
     series, notes = described(tmp_path)
     assert series["doubled_positions"] == doubled
-    assert notes == ([f"{counted(doubled, 'position')} of the series with more than one image"] if doubled else [])
+    assert notes == ([f"the series has {counted(doubled, 'position')} with more than one image"] if doubled else [])
 
 
 def test_another_size_or_pixel_distance_in_a_series_is_noted(tmp_path: Path) -> None:
@@ -304,7 +306,7 @@ def test_another_size_or_pixel_distance_in_a_series_is_noted(tmp_path: Path) -> 
         ImagePositionPatient=[0.0, 0.0, 10.0], ImageOrientationPatient=[1, 0, 0, 0, 1, 0], SeriesInstanceUID="1.2.3",
     )  # fmt: skip
     assert described(tmp_path / "spacing")[1] == [
-        "images of different sizes or pixel distances in the series: 8 x 8 of 0.7 x 0.7 mm, 8 x 8 of 0.8 x 0.8 mm"
+        "the series has images of different sizes or pixel spacings: 8 x 8 of 0.7 x 0.7 mm, 8 x 8 of 0.8 x 0.8 mm"
     ]
 
 
@@ -314,7 +316,7 @@ def test_images_with_the_uid_of_another_are_counted(tmp_path: Path) -> None:
     series_at(tmp_path / "shared", [0, 5, 10], [1, 2, 3], SOPInstanceUID="1.2.3.4.5")
     series, notes = described(tmp_path / "shared")
     assert series["shared_instance_uids"] == 2
-    assert notes == ["2 images of the series with the SOPInstanceUID of another"]
+    assert notes == ["the series has 2 images with the SOPInstanceUID of another"]
     assert "1.2.3.4.5" not in json.dumps(series)
 
 
@@ -322,14 +324,14 @@ def test_a_series_without_any_position_is_not_said_to_lack_them(tmp_path: Path) 
     series_at(tmp_path / "none", [None, None], [1, 2])
     assert described(tmp_path / "none")[1] == []
     series_at(tmp_path / "one", [0, None], [1, 2])
-    assert described(tmp_path / "one")[1] == ["1 image of the series without a position"]
+    assert described(tmp_path / "one")[1] == ["the series has 1 image without a position"]
 
 
 def test_a_part_of_a_series_says_how_many_there_should_be(tmp_path: Path) -> None:
     series_at(tmp_path, [0.0, 5.0], [7, 8], ImagesInAcquisition=40)
     _, notes = described(tmp_path)
-    assert "the series should have 40 slices, 2 here" in notes
-    assert "missing from the series by number: 1 to 6, 9 to 40" in notes
+    assert "the series should have 40 slices, but has 2" in notes
+    assert "the series lacks slices by number: 1 to 6, 9 to 40" in notes
 
 
 def test_a_dicomdir_lists_its_files_and_none_outside(pydicom_files: list[str], tmp_path: Path) -> None:
@@ -353,14 +355,14 @@ def test_a_dicomdir_lists_its_files_and_none_outside(pydicom_files: list[str], t
 
 
 def test_patients_never_leave_the_decoder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    from oddpixel.forensics.inspect import inspect_into
+    from oddpixel.forensics.inspection.inspect import inspect_into
 
     caplog.set_level(logging.DEBUG)
-    one = make_slice(tmp_path / "a" / "x.dcm", np.zeros((8, 8), np.int16))
-    other = make_slice(tmp_path / "b" / "y.dcm", np.zeros((8, 8), np.int16))
+    first = make_slice(tmp_path / "a" / "x.dcm", np.zeros((8, 8), np.int16))
+    second = make_slice(tmp_path / "b" / "y.dcm", np.zeros((8, 8), np.int16))
     third = make_slice(tmp_path / "c" / "z.dcm", np.zeros((8, 8), np.int16), PatientID="OTHER")
     out = tmp_path / "run"
-    items = inspect_into(out, open_source(one, other, third))
+    items = inspect_into(out, open_source(first, second, third))
     assert items[0]["group"] == items[1]["group"] != items[2]["group"]
     written = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
     for secret in (b"Doe", b"Jane", b"SECRET", b"19700101", b"Elsewhere"):
@@ -368,7 +370,7 @@ def test_patients_never_leave_the_decoder(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_a_picture_of_a_screen_gets_no_thumbnail(tmp_path: Path) -> None:
-    from oddpixel.forensics.inspect import inspect_into
+    from oddpixel.forensics.inspection.inspect import inspect_into
 
     path = make_slice(tmp_path / "x.dcm", np.zeros((8, 8), np.uint8), Modality="US")
     (item,) = inspect_into(tmp_path / "run", open_source(path))

@@ -76,7 +76,7 @@ def test_a_colour_transform_that_contradicts_the_header_is_noted(
     interpretation: str, is_transformed: bool, note: str, tmp_path: Path
 ) -> None:
     image = one(compressed(tmp_path / "x.dcm", interpretation, is_transformed=is_transformed))
-    notes = [each for each in image.notes if "transform" in each]
+    notes = [sentence for sentence in image.notes if "transform" in sentence]
     assert bool(notes) == bool(note)
     assert note in "".join(notes)
     if interpretation != "YBR_FULL":
@@ -143,7 +143,7 @@ def test_a_frame_without_the_rescale_that_others_have_is_refused(tmp_path: Path)
     whole = read(enhanced(tmp_path / "whole.dcm", frame_group(0, 2), frame_group(3, 1), **UNSCALED))
     np.testing.assert_array_equal(whole[0].pixels[0], 2 * GREY)
     first, second = read(enhanced(tmp_path / "short.dcm", frame_group(0, 2), num_frames=2, **UNSCALED))
-    assert "1 of 2 frames are described" in "; ".join(first.notes)
+    assert "1 of 2 frames have functional groups" in "; ".join(first.notes)
     assert isinstance(second, Unreadable)
     _, second = read(enhanced(tmp_path / "uneven.dcm", frame_group(0, 2), frame_group(3), **UNSCALED))
     assert isinstance(second, Unreadable)
@@ -157,7 +157,7 @@ def test_a_frame_without_the_rescale_that_others_have_is_refused(tmp_path: Path)
         ([9, 0, 6, 3], ["not stored in the order of their positions (9, 0, 6, 3 mm"]),
         ([0, 3, 6, 30], ["3 to 24 mm apart"]),
         ([0, 0, 3, 3], ["4 frames lie at 2 positions"]),
-        ([0, 3, 6, None], ["where 1 of the frames lie is not said"]),
+        ([0, 3, 6, None], ["the positions of 1 frame(s) are not given"]),
     ],
 )
 def test_order_and_gaps_of_enhanced_frames_are_noted(

@@ -48,7 +48,9 @@ class Part:
 def data(part: Part) -> bytes:
     """Coded by Pillow; of an interlaced frame every eighth row comes first (GIF89a, appendix E)."""
     passes = (slice(0, None, 8), slice(4, None, 8), slice(2, None, 4), slice(1, None, 2))
-    rows = np.concatenate([part.indices[each] for each in passes]) if part.is_interlaced else part.indices
+    rows = (
+        np.concatenate([part.indices[rows_of_pass] for rows_of_pass in passes]) if part.is_interlaced else part.indices
+    )
     file = io.BytesIO()
     Pillow.fromarray(rows).save(file, "GIF", interlace=False, optimize=False)
     return parse_gif(file.getvalue()).frames[0].data
@@ -106,11 +108,11 @@ def test_frames_are_those_of_ffmpeg(
     tmp_path: Path,
 ) -> None:
     highest = 255 if local is None else len(local) - 1
-    other = {"palette": local, "transparent": transparent, "disposal": disposal, "is_interlaced": is_interlaced}
+    options = {"palette": local, "transparent": transparent, "disposal": disposal, "is_interlaced": is_interlaced}
     content = gif(
         Part(indices=noise()),
-        Part(indices=noise(9, 11, highest), left=4, top=5, **other),  # type: ignore[arg-type]
-        Part(indices=noise(8, 8, highest), left=9, top=2, **other),  # type: ignore[arg-type]
+        Part(indices=noise(9, 11, highest), left=4, top=5, **options),  # type: ignore[arg-type]
+        Part(indices=noise(8, 8, highest), left=9, top=2, **options),  # type: ignore[arg-type]
         Part(indices=noise(5, 20), left=2, top=8, transparent=100),
         palette=first,
         background=background,
@@ -157,11 +159,13 @@ def test_a_grey_gif_is_grey_and_a_transparent_place_white(tmp_path: Path) -> Non
 @pytest.mark.parametrize("place", ["global", "local"])
 def test_indices_outside_of_the_palette_are_refused(place: str, tmp_path: Path) -> None:
     indices = noise(highest=3)
-    good, bad = (Part(indices=each, palette=OTHER[:4] if place == "local" else None) for each in (indices, indices + 1))
+    good, bad = (
+        Part(indices=values, palette=OTHER[:4] if place == "local" else None) for values in (indices, indices + 1)
+    )
     assert isinstance(read(gif(good, palette=OTHER[:4]), tmp_path)[0], Image)
     (row,) = read(gif(bad, palette=OTHER[:4]), tmp_path)
     assert isinstance(row, Unreadable)
-    assert "colour 4 of a palette of 4" in str(row.error)
+    assert "colour index 4, the palette has 4 colours" in str(row.error)
 
 
 def test_an_index_outside_of_the_palette_may_be_the_transparent_one(tmp_path: Path) -> None:
@@ -172,7 +176,7 @@ def test_an_index_outside_of_the_palette_may_be_the_transparent_one(tmp_path: Pa
 def test_a_gif_without_a_palette_is_refused(tmp_path: Path) -> None:
     (row,) = read(gif(Part(indices=noise()), palette=None), tmp_path)
     assert isinstance(row, Unreadable)
-    assert "without a palette" in str(row.error)
+    assert "has no palette" in str(row.error)
 
 
 def test_a_gif_cut_short_is_an_error_row_or_noted(tmp_path: Path) -> None:
@@ -199,7 +203,7 @@ def test_what_is_no_block_and_a_frame_outside_of_the_canvas_are_noted(tmp_path: 
     first, second = read(content[:-1] + b"\x99" + content[-1:], tmp_path)
     assert isinstance(first, Image)
     assert isinstance(second, Image)
-    assert "behind frame 2 of the GIF stands no block" in str(first.notes)
+    assert "no block follows frame 2 of the GIF" in str(first.notes)
     assert "outside" in str(second.notes)
     assert "outside" not in str(first.notes)
 
@@ -216,7 +220,7 @@ def test_a_canvas_that_nothing_covers_is_noted(
 
 def test_bytes_behind_the_end_are_noted(tmp_path: Path) -> None:
     (image,) = read(gif(Part(indices=noise())) + b"more" + bytes(3), tmp_path)
-    assert "4 bytes behind the GIF's end mark are not read" in _notes(image)
+    assert "4 bytes after the GIF's end mark are not read" in _notes(image)
     (image,) = read(gif(Part(indices=noise())) + bytes(7), tmp_path)
     assert _notes(image) == []
 

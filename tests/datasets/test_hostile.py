@@ -208,12 +208,12 @@ def test_confinement_forbids_writing_removing_and_the_network(tmp_path: Path) ->
     with socket.create_server(("127.0.0.1", 0)) as server:
         command = [sys.executable, "-c", CONFINED, str(tmp_path), str(server.getsockname()[1])]
         result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
-    held, tried = json.loads(result.stdout)
-    assert (tmp_path / "old").read_bytes() == b"kept" or not held["no_file_writes"]
+    confined, tried = json.loads(result.stdout)
+    assert (tmp_path / "old").read_bytes() == b"kept" or not confined["no_file_writes"]
     assert not (tmp_path / "new").exists() or (tmp_path / "new").stat().st_size == 0
-    if held["no_file_writes"]:
+    if confined["no_file_writes"]:
         assert (tried["write"], tried["remove"]) == ("refused", "refused")
-    if held["no_network"]:
+    if confined["no_network"]:
         assert tried["network"] == "refused"
 
 

@@ -315,7 +315,7 @@ def test_a_tag_that_lies_outside_of_a_tiff_is_noted(tmp_path: Path) -> None:
     with path.open("r+b") as out:
         out.seek(place + 8)
         out.write(struct.pack("<I", 10**7))
-    assert "its decoder says" in "; ".join(read(path).notes)
+    assert "its decoder reports" in "; ".join(read(path).notes)
 
 
 COLOURS = {
@@ -421,7 +421,9 @@ def test_one_sample_of_a_colour_of_three_is_refused(photometric: int, name: str,
     assert read(grey_tiff(tmp_path / "x.tif")).notes == []
     problem = error(grey_tiff(tmp_path / "x.tif", PhotometricInterpretation=photometric))
     assert isinstance(problem, UnsupportedEncoding)
-    assert f"{name} with 1 samples" in str(problem)
+    assert f"the TIFF has 1 sample(s) per pixel, 0 of them extra, but photometric interpretation {name} has" in str(
+        problem
+    )
 
 
 def test_three_samples_of_grey_or_of_a_palette_are_refused(tmp_path: Path) -> None:
@@ -432,13 +434,13 @@ def test_three_samples_of_grey_or_of_a_palette_are_refused(tmp_path: Path) -> No
         place = file.pages.first.tags["PhotometricInterpretation"].valueoffset
     for photometric in (0, 1, 3):
         path.write_bytes(whole[:place] + struct.pack("<H", photometric) + whole[place + 2 :])
-        assert "with 3 samples" in str(error(path))
+        assert "the TIFF has 3 sample(s) per pixel" in str(error(path))
 
 
 @pytest.mark.parametrize("declared", [2000, 5040, 5200, 10000])
 def test_a_strip_declared_with_another_size_is_noted(declared: int, tmp_path: Path) -> None:
     image = read(grey_tiff(tmp_path / "x.tif", StripByteCounts=declared))
-    assert f"declared with {declared} bytes and its rows need 5120" in str(image.notes)
+    assert f"declared with {declared} bytes, but its rows need 5120" in str(image.notes)
     np.testing.assert_array_equal(np.rint(image.pixels[0] * 255), NOISE[:64, :80, 0])
 
 

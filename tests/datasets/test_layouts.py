@@ -70,7 +70,7 @@ def test_faceforensics_keeps_a_face_in_one_group(tmp_path: Path) -> None:
 @pytest.mark.parametrize("layout", ["mvtec", "imagefolder", "faceforensics"])
 def test_a_tree_of_another_kind_is_refused_with_the_expected_one(layout: str, tmp_path: Path) -> None:
     grow(tmp_path, "a.png")
-    with pytest.raises(UsageError, match="lies as expected"):
+    with pytest.raises(UsageError, match="matches the layout"):
         open_source(f"{layout}:{tmp_path}")
-    with pytest.raises(UsageError, match="no folder"):
+    with pytest.raises(UsageError, match="does not exist"):
         open_source(f"{layout}:{tmp_path}/missing")

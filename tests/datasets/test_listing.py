@@ -72,7 +72,7 @@ ITEMS |= {"link-out.png", "link-out-folder"}  # error rows
 LEFT_OUT = {
     ".folder": "hidden", ".hidden.png": "hidden", ".store": "hidden", "DICOMDIR": walking.DICOMDIR, "empty": "empty",
     "link-folder": walking.LINKED, "link-hidden-folder": walking.FOLDER_LINK, "link-in.png": walking.LINKED,
-    "link-nowhere.png": walking.DANGLING, "notes.txt": "no image", "pack.zip": walking.ARCHIVE, "pipe": "no image",
+    "link-nowhere.png": walking.DANGLING, "notes.txt": "not an image", "pack.zip": walking.ARCHIVE, "pipe": "not an image",
     "table.csv": walking.MANIFEST, "zz-hard.png": "listed twice",
 }  # fmt: skip
 
@@ -81,7 +81,7 @@ def check(source: FileSource) -> None:
     """The oracle: exactly these items, once each; everything else with its reason; nothing from outside opened."""
     names = [entry.name for entry in source.entries]
     assert sorted(names) == sorted(ITEMS)
-    assert {each.item: each.reason for each in source.left_out} == LEFT_OUT
+    assert {file.item: file.reason for file in source.left_out} == LEFT_OUT
     assert len(source.left_out) == len(LEFT_OUT)
     outside = [entry for entry in source.entries if entry.name.startswith("link-out")]
     assert all(isinstance(entry.error, UnsafePath) for entry in outside)
@@ -96,19 +96,19 @@ def test_everything_is_an_item_or_left_out(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def _skips(found: Iterator[Any]) -> Iterator[Any]:
-    return (each for each in found if not (isinstance(each, Entry) and each.name == "c"))
+def _skips(listed: Iterator[Any]) -> Iterator[Any]:
+    return (item for item in listed if not (isinstance(item, Entry) and item.name == "c"))
 
 
-def _doubles(found: Iterator[Any]) -> Iterator[Any]:
-    for each in found:
-        yield each
-        if isinstance(each, Entry) and each.name == "c":
-            yield Entry(name="c2", path=each.path.with_name("b.jfif"))
+def _doubles(listed: Iterator[Any]) -> Iterator[Any]:
+    for item in listed:
+        yield item
+        if isinstance(item, Entry) and item.name == "c":
+            yield Entry(name="c2", path=item.path.with_name("b.jfif"))
 
 
-def _forgets(found: Iterator[Any]) -> Iterator[Any]:
-    return (each for each in found if not (isinstance(each, LeftOut) and each.item == "notes.txt"))
+def _forgets(listed: Iterator[Any]) -> Iterator[Any]:
+    return (item for item in listed if not (isinstance(item, LeftOut) and item.item == "notes.txt"))
 
 
 @pytest.mark.parametrize("fault", [_skips, _doubles, _forgets])
@@ -174,8 +174,8 @@ def test_one_file_by_several_places_is_one_item(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in source.entries) == sorted(ITEMS)
     (a,) = [entry for entry in source.entries if entry.name == "a.png"]
     assert a.group == "p1", "what a manifest says of the file counts, wherever else it is listed"
-    with zipfile.ZipFile(tmp_path / "z.zip", "w") as made:
-        made.writestr("1.png", picture())
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as zipped:
+        zipped.writestr("1.png", picture())
     os.link(tmp_path / "z.zip", tmp_path / "y.zip")
     assert len(open_source(tmp_path / "z.zip", tmp_path / "y.zip")) == 1
 
@@ -198,8 +198,8 @@ def test_all_files_of_places_that_share_names_have_their_folder_in_front(tmp_pat
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(picture())
-    with zipfile.ZipFile(tmp_path / "p1/z.zip", "w") as made:
-        made.writestr("1.png", picture())
+    with zipfile.ZipFile(tmp_path / "p1/z.zip", "w") as zipped:
+        zipped.writestr("1.png", picture())
     shutil.copy(tmp_path / "p1/z.zip", tmp_path / "p2/z.zip")
 
     def names(*places: str) -> list[str]:
@@ -253,18 +253,18 @@ def test_a_deep_tree_needs_no_recursion(tmp_path: Path) -> None:
 
 
 def test_members_are_items_or_left_out(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
         for name, content in {"1.png": picture(), "2.jfif": picture("JPEG"), "3": picture(), "n.txt": b"text"}.items():
-            made.writestr(name, content)
-        made.writestr("__MACOSX/._1.png", b"resource")
-        made.writestr("m.csv", b"path\n")
-        made.writestr("0", b"")
+            zipped.writestr(name, content)
+        zipped.writestr("__MACOSX/._1.png", b"resource")
+        zipped.writestr("m.csv", b"path\n")
+        zipped.writestr("0", b"")
         with pytest.warns(UserWarning, match="Duplicate"):
-            made.writestr("1.png", picture(shade=9))
+            zipped.writestr("1.png", picture(shade=9))
     source = open_source(tmp_path / "a.zip", sandboxed=False)
     assert [entry.name for entry in source.entries] == ["a.zip/1.png", "a.zip/2.jfif", "a.zip/3"]
     assert reasons(source.left_out) == {
-        "hidden": 1, archive.SHADOWED: 1, "empty": 1, walking.MANIFEST: 1, "no image": 1,
+        "hidden": 1, archive.SHADOWED: 1, "empty": 1, walking.MANIFEST: 1, "not an image": 1,
     }  # fmt: skip
     first = next(iter(source))
     assert isinstance(first, Image)
@@ -285,10 +285,10 @@ def test_an_archive_lister_that_drops_a_member_is_caught(tmp_path: Path, monkeyp
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_STORED])
 def test_a_corrupt_stream_is_one_row(method: int, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 64, 20_000, np.uint8).tobytes()
-    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as made:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as zipped:
         for k in range(3):
-            made.writestr(f"{k}.png", picture(shade=k) + noise)
-        middle = made.infolist()[1]
+            zipped.writestr(f"{k}.png", picture(shade=k) + noise)
+        middle = zipped.infolist()[1]
     content = bytearray((tmp_path / "a.zip").read_bytes())
     start = middle.header_offset + 30 + len(middle.filename)
     content[start + 20 : start + 4000] = b"\xff" * 3980
@@ -303,8 +303,8 @@ def test_a_corrupt_stream_is_one_row(method: int, tmp_path: Path) -> None:
 def test_whatever_a_decompressor_raises_is_typed(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
-        made.writestr("1.png", picture())
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
+        zipped.writestr("1.png", picture())
 
     def fails(*_: object) -> None:
         raise error
@@ -318,24 +318,24 @@ def test_whatever_a_decompressor_raises_is_typed(
 @pytest.mark.parametrize("name", [".", "./", "././.", "//", "\\", "a.png/.", "..", "/"])
 def test_a_member_without_a_name_costs_no_other(name: str, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "z.zip", "w") as packed:
-        for each in ("a.png", name, "b.png"):
-            packed.writestr(zipfile.ZipInfo(each), picture())
+        for member in ("a.png", name, "b.png"):
+            packed.writestr(zipfile.ZipInfo(member), picture())
     images = [image.source for image in open_source(tmp_path / "z.zip") if isinstance(image, Image)]
     assert {"z.zip/a.png", "z.zip/b.png"} <= {*images}
 
 
 def test_a_lister_that_fails_at_one_member_gives_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with zipfile.ZipFile(tmp_path / "z.zip", "w") as packed:
-        for each in ("a.png", "b.png", "c.png"):
-            packed.writestr(each, picture())
-    one = archive._member
+        for member in ("a.png", "b.png", "c.png"):
+            packed.writestr(member, picture())
+    list_member = archive._member
 
     def fails(opened: Any, info: Any, entry: Entry) -> Any:
-        return one(opened, info, entry) if info.filename != "b.png" else ()[0]
+        return list_member(opened, info, entry) if info.filename != "b.png" else ()[0]
 
     monkeypatch.setattr(archive, "_member", fails)
-    found = {image.source: type(getattr(image, "error", None)).__name__ for image in open_source(tmp_path / "z.zip")}
-    assert found == {"z.zip/a.png": "NoneType", "z.zip/b.png": "CorruptFile", "z.zip/c.png": "NoneType"}
+    errors = {image.source: type(getattr(image, "error", None)).__name__ for image in open_source(tmp_path / "z.zip")}
+    assert errors == {"z.zip/a.png": "NoneType", "z.zip/b.png": "CorruptFile", "z.zip/c.png": "NoneType"}
 
 
 def test_a_dicomdir_in_an_archive_is_left_out_as_in_a_folder(tmp_path: Path) -> None:
@@ -344,7 +344,7 @@ def test_a_dicomdir_in_an_archive_is_left_out_as_in_a_folder(tmp_path: Path) -> 
         packed.writestr("a.png", picture())
     source = open_source(tmp_path / "z.zip")
     assert [entry.name for entry in source.entries] == ["z.zip/a.png"]
-    assert {each.item: each.reason for each in source.left_out} == {"z.zip/disc/DICOMDIR": walking.DICOMDIR}
+    assert {file.item: file.reason for file in source.left_out} == {"z.zip/disc/DICOMDIR": walking.DICOMDIR}
 
 
 def test_a_file_called_like_a_page_of_another_has_a_name_of_its_own(tmp_path: Path) -> None:
@@ -383,9 +383,9 @@ def test_a_folder_that_a_pattern_cannot_list_is_an_error_row(
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_damaged_archive_is_an_error_row(seed: int, tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as made:
-        made.writestr("1", picture())
-        made.writestr("2.png", picture())
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("1", picture())
+        zipped.writestr("2.png", picture())
     content = bytearray((tmp_path / "a.zip").read_bytes())
     generator = np.random.default_rng(seed)
     for _ in range(1 + seed % 8):
@@ -473,7 +473,7 @@ def test_duplicates_and_contradictions(pictures: Path) -> None:
     assert (first.group, first.label, first.error) == ("p1", "good", None)
     assert isinstance(second.error, Contradiction)
     assert "'p1' and group 'p2'" in str(second.error)
-    assert [each.reason for each in source.left_out] == ["listed twice"] * 2
+    assert [file.reason for file in source.left_out] == ["listed twice"] * 2
     (pictures / "gone.csv").write_text("path\nx/none.png\nx/none.png\n")
     assert len(open_source(pictures / "gone.csv")) == 1, "a file that is not there, too"
 
@@ -485,7 +485,7 @@ def test_duplicates_and_contradictions(pictures: Path) -> None:
         (b"", "its columns are none"),
         (b"path,group\n,g\n", "row 2 has no path"),
         (b"path,group\nx/1.png,g,extra\n", "3 fields under 2 names"),
-        (b"path,path\nx/1.png,x/2.png\n", "there twice"),
+        (b"path,path\nx/1.png,x/2.png\n", "appears twice"),
         (b"path\nM\xfcller.png\n", "save the table as UTF-8"),
         (b'path\n"x/1.png\n', "CSV"),
         (b"path\nx/\x001.png\n", "zero byte"),
@@ -514,12 +514,12 @@ def test_paths_of_windows(pictures: Path) -> None:
 def test_commands_end_with_what_they_left_out(tmp_path: Path) -> None:
     root = tree(tmp_path / "t")
     content = json.loads(oddpixel("inspect", root, "--json").stdout)
-    assert {each["item"]: each["reason"] for each in content["left_out"]} == LEFT_OUT
-    said = oddpixel("inspect", root).stdout
-    assert f"{len(LEFT_OUT)} files left out: 3 hidden, " in said
-    assert "--left-out lists them" in said
-    assert "notes.txt" not in said
-    assert "notes.txt: no image" in oddpixel("inspect", root, "--left-out").stdout
+    assert {file["item"]: file["reason"] for file in content["left_out"]} == LEFT_OUT
+    output = oddpixel("inspect", root).stdout
+    assert f"{len(LEFT_OUT)} files left out: 3 hidden, " in output
+    assert "--left-out lists them" in output
+    assert "notes.txt" not in output
+    assert "notes.txt: not an image" in oddpixel("inspect", root, "--left-out").stdout
 
 
 def test_nothing_readable_is_exit_3(tmp_path: Path) -> None:
@@ -530,7 +530,7 @@ def test_nothing_readable_is_exit_3(tmp_path: Path) -> None:
     assert oddpixel("inspect", tmp_path / "t", "--json").returncode == 3
     fitted = oddpixel("fit", tmp_path / "t", "-o", tmp_path / "d")
     assert fitted.returncode == 3
-    assert "1 no image" in fitted.stderr
+    assert "1 not an image" in fitted.stderr
     (tmp_path / "t/x.png").write_bytes(b"no")
     assert oddpixel("fit", tmp_path / "t", "-o", tmp_path / "d").returncode == 3
     with pytest.raises(NoImages, match="there are no files"):

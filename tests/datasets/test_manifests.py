@@ -84,12 +84,12 @@ def signed(
 def read(content: bytes, form: str, anchors: str | None = None) -> dict[str, Any]:
     with tempfile.TemporaryFile() as file:
         file.write(content)
-        found = read_manifest(file, form, anchors)
-    assert json.loads(json.dumps(found)) == found
-    for value in found.values():
+        manifest = read_manifest(file, form, anchors)
+    assert json.loads(json.dumps(manifest)) == manifest
+    for value in manifest.values():
         for text in value if isinstance(value, list) else [value]:
             assert text is None or (len(text) <= LONGEST and text.isprintable())
-    return found
+    return manifest
 
 
 def by_name(facts: list[Fact]) -> dict[str, Fact]:
@@ -99,12 +99,16 @@ def by_name(facts: list[Fact]) -> dict[str, Fact]:
 @pytest.mark.parametrize("form", FORMS)
 def test_trusted_only_under_the_given_root(form: str) -> None:
     content = signed(form)
-    found = read(content, form, laboratory().root)
-    assert found["state"] == "trusted"
-    assert (found["issuer"], found["title"], found["signed_at"]) == (pki.SIGNER, "a title", None)
-    assert found["generator"] == "A tool 1.0"
-    assert (found["actions"], found["agents"], found["source_types"]) == (["c2pa.created"], ["a program"], [GENERATED])
-    assert found["failures"] == []
+    manifest = read(content, form, laboratory().root)
+    assert manifest["state"] == "trusted"
+    assert (manifest["issuer"], manifest["title"], manifest["signed_at"]) == (pki.SIGNER, "a title", None)
+    assert manifest["generator"] == "A tool 1.0"
+    assert (manifest["actions"], manifest["agents"], manifest["source_types"]) == (
+        ["c2pa.created"],
+        ["a program"],
+        [GENERATED],
+    )
+    assert manifest["failures"] == []
     for anchors in (None, pki.credentials().root):
         stranger = read(content, form, anchors)
         assert (stranger["state"], stranger["failures"]) == ("valid", ["signingCredential.untrusted"])
@@ -126,10 +130,10 @@ def test_other_keys(kind: str, tmp_path: Path) -> None:
 def test_one_flipped_bit_of_a_pixel_is_seen(form: str) -> None:
     content = bytearray(signed(form))
     content[-100] ^= 1  # inside the scan, and inside the last IDAT
-    found = read(bytes(content), form, laboratory().root)
-    assert found["state"] == "invalid"
-    assert "assertion.dataHash.mismatch" in found["failures"]
-    fact = by_name(list(facts_from(found)))["C2PA"]
+    manifest = read(bytes(content), form, laboratory().root)
+    assert manifest["state"] == "invalid"
+    assert "assertion.dataHash.mismatch" in manifest["failures"]
+    fact = by_name(list(facts_from(manifest)))["C2PA"]
     assert fact.because.startswith(MEANINGS["invalid"])
     assert "assertion.dataHash.mismatch" in fact.because
 
@@ -145,9 +149,9 @@ def test_a_certificate_out_of_its_time_is_invalid() -> None:
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
 def test_saving_again_loses_it(form: str) -> None:
-    again = io.BytesIO()
-    Pillow.open(io.BytesIO(signed(form))).save(again, form)
-    assert read(again.getvalue(), form, laboratory().root)["state"] == "absent"
+    resaved = io.BytesIO()
+    Pillow.open(io.BytesIO(signed(form))).save(resaved, form)
+    assert read(resaved.getvalue(), form, laboratory().root)["state"] == "absent"
     assert read(saved(form), form)["state"] == "absent"
     assert "nothing follows" in by_name(list(facts_from(read(saved(form), form))))["C2PA"].because
 
@@ -162,10 +166,10 @@ def test_a_remote_manifest_is_not_fetched() -> None:
         content = signed("JPEG", remote=f"http://127.0.0.1:{server.getsockname()[1]}/manifest.c2pa")
         waiting = threading.Thread(target=lambda: _note_call(server, calls))
         waiting.start()
-        found = read(content, "JPEG", laboratory().root)
+        manifest = read(content, "JPEG", laboratory().root)
         waiting.join()
-    assert (found["state"], found["failures"], calls) == ("absent", ["manifest.inaccessible"], [])
-    assert "not fetched" in by_name(list(facts_from(found)))["C2PA"].because
+    assert (manifest["state"], manifest["failures"], calls) == ("absent", ["manifest.inaccessible"], [])
+    assert "not fetched" in by_name(list(facts_from(manifest)))["C2PA"].because
 
 
 def _note_call(server: Any, calls: list[object]) -> None:
@@ -197,16 +201,16 @@ def test_garbage(form: str, content: bytes) -> None:
 def test_other_files_and_other_anchors() -> None:
     assert read(b"GIF89a", "GIF")["state"] == "unsupported"
     for anchors in ("", "no certificate", "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"):
-        found = read(signed("JPEG"), "JPEG", anchors)
-        assert found["state"] in ("not examined", "valid"), anchors
-        assert found["state"] == "valid" or "anchors" in found["failures"][0]
+        manifest = read(signed("JPEG"), "JPEG", anchors)
+        assert manifest["state"] in ("not examined", "valid"), anchors
+        assert manifest["state"] == "valid" or "anchors" in manifest["failures"][0]
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
-    found = read(saved("JPEG"), "JPEG")
-    assert found["state"] == "not examined"
-    assert "not installed" in by_name(list(facts_from(found)))["C2PA"].because
+    manifest = read(saved("JPEG"), "JPEG")
+    assert manifest["state"] == "not examined"
+    assert "not installed" in by_name(list(facts_from(manifest)))["C2PA"].because
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "PDF"])
@@ -244,14 +248,14 @@ def exclusions(content: bytes, form: str) -> list[tuple[int, int]]:
         c2pa.Reader(FORMS[form], io.BytesIO(content), context=context) as reader,
     ):
         store = json.loads(reader.detailed_json())
-    found = store["manifests"][store["active_manifest"]]["assertion_store"]["c2pa.hash.data"]["exclusions"]
-    return [(each["start"], each["length"]) for each in found]
+    ranges = store["manifests"][store["active_manifest"]]["assertion_store"]["c2pa.hash.data"]["exclusions"]
+    return [(span["start"], span["length"]) for span in ranges]
 
 
 def test_text_of_a_manifest_is_cut_and_printable() -> None:
-    found = read(signed("JPEG", title="\x1b]0;<script>\x07\u202e" + "A" * 100_000), "JPEG", laboratory().root)
-    assert len(found["title"]) == LONGEST
-    facts = by_name(list(facts_from(found)))
+    manifest = read(signed("JPEG", title="\x1b]0;<script>\x07\u202e" + "A" * 100_000), "JPEG", laboratory().root)
+    assert len(manifest["title"]) == LONGEST
+    facts = by_name(list(facts_from(manifest)))
     assert facts["C2PA: title"].value.isprintable()
 
 
@@ -312,11 +316,11 @@ def test_under_confinement(imported: str, tmp_path: Path) -> None:
         [sys.executable, "-I", "-B", "-c", CONFINED, imported, laboratory().root, *arguments],
         capture_output=True, text=True, check=True, timeout=PATIENCE, env=WORKER_ENVIRONMENT | {"RAYON_NUM_THREADS": "1"},
     )  # fmt: skip
-    held, found, threads = json.loads(result.stdout)
-    assert found == ["trusted"] * len(FORMS) + ["invalid", "absent", "unreadable"]
+    confined, manifests, threads = json.loads(result.stdout)
+    assert manifests == ["trusted"] * len(FORMS) + ["invalid", "absent", "unreadable"]
     assert threads == 1, "a thread from before would keep the network and the file system"
     if sys.platform == "linux":
-        assert held["no_new_privileges"]
+        assert confined["no_new_privileges"]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux") or shutil.which("cc") is None, reason="plants an ELF library")

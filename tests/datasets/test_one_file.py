@@ -47,7 +47,7 @@ def notes(image: Image) -> str:
 
 @pytest.mark.parametrize("sandboxed", [True, False])
 def test_what_holds_no_value_is_masked_counted_and_no_statistic(sandboxed: bool, tmp_path: Path) -> None:
-    from oddpixel.forensics.inspect import describe_image
+    from oddpixel.forensics.inspection.inspect import describe_image
 
     values = np.linspace(10, 20, 24 * 32, dtype=np.float32).reshape(24, 32)
     values[0, :5], values[1, :2], values[2, 0] = np.nan, np.inf, -9999
@@ -255,7 +255,7 @@ def test_pictures_behind_one_page_are_counted(tmp_path: Path) -> None:
     pictures = np.zeros((5, 16, 16), np.uint8)
     with tifffile.TiffWriter(tmp_path / "x.tif") as out:
         out.write(pictures, photometric="minisblack", truncate=True)
-    assert "describes 5 pictures; 1 are pages" in notes(read(tmp_path / "x.tif"))
+    assert "describes 5 pictures; only its 1 page(s) are read" in notes(read(tmp_path / "x.tif"))
 
 
 @pytest.mark.parametrize("bits", [2, 4])
@@ -450,7 +450,7 @@ def test_without_file_meta_information(tmp_path: Path) -> None:
         (tmp_path / "bare.dcm").write_bytes(bare[132:] if bare[128:132] == b"DICM" else bare)
         image = read(tmp_path / "bare.dcm")
         np.testing.assert_array_equal(image.pixels[0], RAMP)
-        assert "no file meta information" in notes(image)
+        assert "file meta information is missing" in notes(image)
 
 
 def test_most_slices_set_the_geometry_of_a_series(tmp_path: Path) -> None:
@@ -510,7 +510,7 @@ def test_a_film_cut_short_says_how_many_frames_were_promised(tmp_path: Path) -> 
     images = [image for image in open_source(tmp_path / "x.mkv", sandboxed=False) if isinstance(image, Image)]
     assert 2 < len(images) < 25
     assert images[0].meta["frames_promised"] == 30
-    assert "promised 30 frames" in notes(images[0])
+    assert "promises 30 frames" in notes(images[0])
 
 
 @pytest.mark.parametrize("name", ["x.ts", "x.bin"])

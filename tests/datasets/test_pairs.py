@@ -17,11 +17,11 @@ from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.listing import OTHER_HALF
 from oddpixel.datasets.pairs import files_of
 from oddpixel.errors import UnsafePath
-from oddpixel.forensics.freshness import drop_outdated
-from oddpixel.forensics.inspect import inspect_into
-from oddpixel.forensics.runs import Run
+from oddpixel.forensics.inspection.inspect import inspect_into
+from oddpixel.forensics.runs.freshness import drop_outdated
+from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Unreadable
-from tests.datasets.test_arrivals import given
+from tests.datasets.test_arrivals import taken_names
 
 
 def pair(folder: Path, name: str = "v", value: int = 1, suffix: str = "") -> tuple[Path, Path]:
@@ -44,7 +44,7 @@ def test_either_half_is_the_one_image(order: tuple[int, ...], suffix: str, tmp_p
         source = open_source(*places)
         assert len(source) == 1
         assert all(isinstance(image, Image) for image in source)
-        assert [each.reason for each in source.left_out] == [OTHER_HALF] * (len(order) - 1)
+        assert [file.reason for file in source.left_out] == [OTHER_HALF] * (len(order) - 1)
 
 
 @pytest.mark.parametrize("pattern", ["", "/*", "/*.img", "/*.hdr", "/**/*"])
@@ -53,7 +53,7 @@ def test_a_folder_and_a_pattern_give_it_once(pattern: str, tmp_path: Path) -> No
     source = open_source(f"{tmp_path / 'in'}{pattern}")
     assert len(source) == 1
     assert [image.pixels.max() for image in source] == [1, 1]
-    assert {each.reason for each in source.left_out} <= {OTHER_HALF}, "never called no image: it is read"
+    assert {file.reason for file in source.left_out} <= {OTHER_HALF}, "never called no image: it is read"
 
 
 def test_a_radiance_picture_and_a_disk_image_are_no_pair(tmp_path: Path) -> None:
@@ -85,16 +85,16 @@ def test_a_watched_pair_is_given_once_both_halves_are_there(first: int, tmp_path
     arrivals = Arrivals(tmp_path / "in")
     for turn, half in enumerate((first, 1 - first)):
         shutil.copy(paths[half], tmp_path / "in")
-        assert given(arrivals) == []
+        assert taken_names(arrivals) == []
         if turn == 0:
-            assert given(arrivals) == []
-            assert [each.reason for each in arrivals.left_out] == [HALF]
-    assert given(arrivals) == ["v.hdr"]
-    assert given(arrivals) == []
+            assert taken_names(arrivals) == []
+            assert [file.reason for file in arrivals.left_out] == [HALF]
+    assert taken_names(arrivals) == ["v.hdr"]
+    assert taken_names(arrivals) == []
     pair(tmp_path / "made", value=7)
     shutil.copy(paths[1], tmp_path / "in")
-    assert given(arrivals) == []
-    assert given(arrivals) == ["v.hdr"], "its voxels changed"
+    assert taken_names(arrivals) == []
+    assert taken_names(arrivals) == ["v.hdr"], "its voxels changed"
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

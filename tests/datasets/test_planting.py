@@ -67,10 +67,10 @@ def test_nothing_changes_outside_the_mask(kind: str, photo: Image, donor: Image,
 
 @pytest.mark.parametrize("kind", kinds())
 def test_the_seed_decides_everything(kind: str, photo: Image, donor: Image) -> None:
-    first, again, other = (plant(kind, photo, donor=donor, seed=seed) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first.image.pixels, again.image.pixels)
-    np.testing.assert_array_equal(first.mask, again.mask)
-    assert not np.array_equal(first.mask, other.mask)
+    first, same_seed, next_seed = (plant(kind, photo, donor=donor, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.image.pixels, same_seed.image.pixels)
+    np.testing.assert_array_equal(first.mask, same_seed.mask)
+    assert not np.array_equal(first.mask, next_seed.mask)
 
 
 @pytest.mark.parametrize("kind", kinds())
@@ -89,7 +89,7 @@ def test_stronger_is_more(kind: str, photo: Image, donor: Image) -> None:
 def test_larger_is_larger(kind: str, photo: Image, donor: Image) -> None:
     def extent(size: float) -> int:
         planted = [plant(kind, photo, donor=donor, strength=0.5, size=size, seed=seed) for seed in range(4)]
-        return sum(int(each.mask.sum()) for each in planted)
+        return sum(int(anomaly.mask.sum()) for anomaly in planted)
 
     small, large = extent(0.5), extent(1.0)
     if extent(2.0) < photo.pixels[0].size * 4:  # not of the whole image
@@ -118,7 +118,7 @@ def test_copies_come_from_the_image_itself(photo: Image) -> None:
 
 
 def test_requests_that_make_no_sense(photo: Image) -> None:
-    with pytest.raises(UsageError, match="no planted anomaly 'aliens'"):
+    with pytest.raises(UsageError, match="unknown planted anomaly 'aliens'"):
         plant("aliens", photo)
     with pytest.raises(UsageError, match="from 0 to 1"):
         plant("blur", photo, strength=2.0)

@@ -53,8 +53,8 @@ def noise(highest: int, dtype: type = np.uint8, channels: tuple[int, ...] = ()) 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_an_unknown_filter_is_refused(dtype: type, tmp_path: Path) -> None:
     values = noise(255, dtype)
-    for known in range(5):
-        assert read(png(values, GREY, filter_type=known), tmp_path).notes == []
+    for number in range(5):
+        assert read(png(values, GREY, filter_type=number), tmp_path).notes == []
     assert "filter 9" in str(error(png(values, GREY, filter_type=9), tmp_path))
 
 
@@ -181,7 +181,7 @@ def test_a_png_without_its_end_is_noted(tmp_path: Path) -> None:
 
 def behind(content: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
     """With these chunks between picture data and end."""
-    return content[:-12] + b"".join(chunk(*each) for each in chunks) + content[-12:]
+    return content[:-12] + b"".join(chunk(*parts) for parts in chunks) + content[-12:]
 
 
 @pytest.mark.parametrize(
@@ -195,12 +195,12 @@ def behind(content: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
 )
 def test_colours_described_behind_the_picture_data_are_refused(name: bytes, content: bytes, tmp_path: Path) -> None:
     problem = str(error(behind(png(noise(255), GREY), (name, content)), tmp_path))
-    assert f"{name.decode()} stands behind the picture data" in problem
+    assert f"{name.decode()} stands after the picture data" in problem
 
 
 def test_a_gamma_behind_the_picture_data_is_noted(tmp_path: Path) -> None:
     image = read(behind(png(noise(255), GREY), (b"gAMA", struct.pack(">I", 100_000))), tmp_path)
-    assert "gAMA stands behind" in str(image.notes)
+    assert "gAMA stands after" in str(image.notes)
 
 
 PALETTE_30 = (b"PLTE", bytes(range(90)))

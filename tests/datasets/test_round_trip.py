@@ -39,7 +39,7 @@ def test_every_frame_reads_back_in_order(writer: Writer, tmp_path: Path) -> None
     for k, image in enumerate(images):
         assert isinstance(image, Image), image.error
         top = 255 if image.unit == "display" else 1
-        off = [np.abs(image.pixels * top - np.atleast_3d(each).transpose(2, 0, 1)).mean() for each in pictures]
+        off = [np.abs(image.pixels * top - np.atleast_3d(picture).transpose(2, 0, 1)).mean() for picture in pictures]
         assert int(np.argmin(off)) == k
         assert off[k] < (1 if writer.name not in ("AVIF", "MP4, MOV") else 15)
 
@@ -51,13 +51,13 @@ def test_the_confined_decoders_read_the_same(tmp_path: Path) -> None:
             (tmp_path / f"{k:02}-{j}{writer.suffix}").write_bytes(writer.write(case, draw(case)))
     confined, direct = (list(open_source(tmp_path, sandboxed=sandboxed)) for sandboxed in (True, False))
     assert len(confined) == len(direct) == 2 * len(WRITERS)
-    for one, other in zip(confined, direct, strict=True):
-        assert isinstance(one, Image), one.error
-        assert isinstance(other, Image)
-        np.testing.assert_array_equal(one.pixels, other.pixels)
-        assert (one.bits, one.unit, one.notes) == (other.bits, other.unit, other.notes)
-        assert (one.valid is None) == (other.valid is None)
-        assert one.valid is None or np.array_equal(one.valid, other.valid)
+    for first, second in zip(confined, direct, strict=True):
+        assert isinstance(first, Image), first.error
+        assert isinstance(second, Image)
+        np.testing.assert_array_equal(first.pixels, second.pixels)
+        assert (first.bits, first.unit, first.notes) == (second.bits, second.unit, second.notes)
+        assert (first.valid is None) == (second.valid is None)
+        assert first.valid is None or np.array_equal(first.valid, second.valid)
 
 
 @by_name
@@ -67,5 +67,5 @@ def test_technical_metadata_is_kept(writer: Writer, tmp_path: Path) -> None:
     path.write_bytes(writer.write(case, draw(case)))
     image = next(iter(open_source(path, sandboxed=False)))
     assert isinstance(image, Image), image.error
-    found = {**image.meta, "spacing_mm": image.spacing_mm}
-    assert {name: found.get(name) for name in writer.metadata} == writer.metadata
+    facts = {**image.meta, "spacing_mm": image.spacing_mm}
+    assert {name: facts.get(name) for name in writer.metadata} == writer.metadata

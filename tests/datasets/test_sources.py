@@ -142,7 +142,7 @@ def test_a_link_out_of_the_folder_is_an_error_row(save: Save, tmp_path: Path) ->
     [
         ("x.png", b"", CorruptFile, "empty"),
         ("x.png", b"#!/bin/sh\nrm -rf", UnsupportedFormat, "content is not PNG"),
-        ("x.jpg", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, UnsupportedFormat, "its content is PNG"),
+        ("x.jpg", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, UnsupportedFormat, "the content is PNG, not JPEG"),
         ("x.tif", b"II*\0\xff\xff\xff\xff", CorruptFile, "cannot be decoded"),
         ("x.dcm", b"\0" * 128 + b"DICM", UnsupportedFormat, ""),
         ("x.zzz", b"GIF89a", CorruptFile, "cut short in its header"),

@@ -76,7 +76,7 @@ def test_names_in_the_header_go_nowhere(tmp_path: Path) -> None:
     nib.save(image, tmp_path / "a.nii")
     read = list(open_source(tmp_path))
     assert len(read) == 6
-    assert "Doe" not in repr([(each.meta, each.group) for each in read])
+    assert "Doe" not in repr([(decoded.meta, decoded.group) for decoded in read])
     np.testing.assert_array_equal(read[0].pixels[0], WORLD[::-1, ::-1, 0].T)
 
 
@@ -90,7 +90,7 @@ def test_bad_volumes_say_why(tmp_path: Path) -> None:
     huge.set_data_shape((10_000, 10_000, 30_000))
     huge["vox_offset"] = 352
     (tmp_path / "bomb.nii.gz").write_bytes(gzip.compress(huge.binaryblock + bytes(4)))
-    errors = {each.source: each.error for each in open_source(tmp_path) if isinstance(each, Unreadable)}
+    errors = {row.source: row.error for row in open_source(tmp_path) if isinstance(row, Unreadable)}
     assert isinstance(errors["cut.nii"], CorruptFile)
     assert isinstance(errors["cut.nii.gz"], CorruptFile)
     assert isinstance(errors["rgb.nii"], UnsupportedEncoding)
@@ -146,7 +146,7 @@ def test_voxels_cannot_begin_inside_of_the_header(offset: float, tmp_path: Path)
         ({"scl_slope": np.inf}, "slope of inf"),
         ({"qform_code": 0, "sform_code": 0}, "no orientation"),
         ({"pixdim": [1, 2, 2, 2, 1, 1, 1, 1]}, "differ"),
-        ({"bitpix": 8}, "8 bits a voxel"),
+        ({"bitpix": 8}, "8 bits per voxel"),
         ({"xyzt_units": 5}, "unit of length"),
         ({"dim": [3, 4, 5, 5, 1, 1, 1, 1]}, "40 bytes more"),
     ],

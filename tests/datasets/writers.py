@@ -33,12 +33,14 @@ EIGHT, TWELVE, SIXTEEN = display(8), display(12), display(16)
 
 @dataclass(frozen=True)
 class Writer:
-    """Arguments:
-    name: of the container, as the table has it.
-    write: a case and its values, as bytes.
-    exact: whether it is lossless; else `tolerance` on 0..1.
-    sequence: several pictures (`[n, h, w]` or `[n, h, w, 3]` of 8 bits), as bytes; None where it holds one.
-    metadata: a key of `Image.meta` or `spacing_mm`, and its value; for the case that `marked` writes.
+    """Writes pictures in one container.
+
+    Arguments:
+        name: of the container, as the table has it.
+        write: a case and its values, as bytes.
+        exact: whether it is lossless; else `tolerance` on 0..1.
+        sequence: several pictures (`[n, h, w]` or `[n, h, w, 3]` of 8 bits), as bytes; None where it holds one.
+        metadata: a key of `Image.meta` or `spacing_mm`, and its value; for the case that `marked` writes.
     """
 
     name: str
@@ -96,7 +98,7 @@ def _through_pillow(case: Case, values: np.ndarray, kind: str, **options: Any) -
 def _frames(kind: str, **options: Any) -> Callable[[np.ndarray], bytes]:
     def write(pictures: np.ndarray) -> bytes:
         file = io.BytesIO()
-        first, *others = (Pillow.fromarray(each) for each in pictures)
+        first, *others = (Pillow.fromarray(picture) for picture in pictures)
         first.save(file, kind, save_all=True, append_images=others, **options)
         return file.getvalue()
 
@@ -122,7 +124,7 @@ def png(case: Case, values: np.ndarray) -> bytes:
     chunks.append((b"eXIf", exif(case.orientation).tobytes()[6:]))
     content = bytes(imagecodecs.png_encode(values))
     head, rest = content[:33], content[33:]  # signature and IHDR
-    return head + b"".join(_chunk(*each) for each in chunks) + rest
+    return head + b"".join(_chunk(*parts) for parts in chunks) + rest
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
@@ -244,7 +246,9 @@ def jpeg2000(case: Case, values: np.ndarray) -> bytes:
     if case.alpha != "none":
         channels = values.shape[2]
         kinds = [(k, 0, k + 1) for k in range(channels - 1)] + [(channels - 1, 1 if case.alpha == "straight" else 2, 0)]
-        added += _box(b"cdef", struct.pack(">H", channels) + b"".join(struct.pack(">HHH", *each) for each in kinds))
+        added += _box(
+            b"cdef", struct.pack(">H", channels) + b"".join(struct.pack(">HHH", *definition) for definition in kinds)
+        )
     return _in_header(content, added, replace_colour=case.profile == "icc")
 
 
@@ -338,7 +342,7 @@ def _film(
     container: str,
     codec: str,
     pixels: str,
-    given: str,
+    pixel_format: str,
     options: dict[str, str] | None = None,
 ) -> bytes:
     file = io.BytesIO()
@@ -346,9 +350,9 @@ def _film(
         stream = out.add_stream(codec, rate=10)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = pixels
-        given = "gray" if pictures[0].ndim == 2 and given == "rgb24" else given
+        pixel_format = "gray" if pictures[0].ndim == 2 and pixel_format == "rgb24" else pixel_format
         for picture in pictures:
-            for packet in stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), given)):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), pixel_format)):
                 out.mux(packet)
         for packet in stream.encode():
             out.mux(packet)

@@ -25,9 +25,9 @@ SIDE = 64
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("cascade")
-    made = cascade()
-    tiny.shaken(made.c.unet)  # one that says nothing would let no gradient through
-    save_cascade(place, made, {"stages": {}})
+    bundle = cascade()
+    tiny.shaken(bundle.c.unet)  # one that says nothing would let no gradient through
+    save_cascade(place, bundle, {"stages": {}})
     return place
 
 
@@ -61,7 +61,7 @@ def trained(kind: str, folder: Path, pictures: Path, out: Path) -> Path:
     return out
 
 
-def made(folder: Path, adapter: Path | None, **request: Any) -> np.ndarray:
+def pixels_of(folder: Path, adapter: Path | None, **request: Any) -> np.ndarray:
     generator = Generator.load(folder, adapter=adapter)
     return next(generator.make(Request(prompt="sky", size=(SIDE, SIDE), steps=2, **request))).pixels
 
@@ -75,7 +75,7 @@ def test_an_adapter_learns_and_acts(kind: str, folder: Path, pictures: Path, tmp
     shown = {"control": str(pictures / "0.png")} if kind != "style" else {}
     if kind == "mask":
         shown["mask"] = str(_mask(tmp_path))
-    assert not np.array_equal(made(folder, adapter, **shown), made(folder, None))
+    assert not np.array_equal(pixels_of(folder, adapter, **shown), pixels_of(folder, None))
 
 
 def test_what_no_mask_hides_is_kept(folder: Path, pictures: Path, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_what_no_mask_hides_is_kept(folder: Path, pictures: Path, tmp_path: Path
     adapter = trained("mask", folder, pictures, tmp_path / "adapter")
     picture = iio.imread(pictures / "0.png")[:SIDE, :SIDE]
     iio.imwrite(tmp_path / "picture.png", picture)
-    filled = made(folder, adapter, control=str(tmp_path / "picture.png"), mask=str(_mask(tmp_path)))
+    filled = pixels_of(folder, adapter, control=str(tmp_path / "picture.png"), mask=str(_mask(tmp_path)))
     assert np.array_equal(filled[:, :20], picture[:, :20])
     assert not np.array_equal(filled[:, 40:], picture[:, 40:])
 
@@ -98,9 +98,9 @@ def test_masks_are_drawn_in_every_size() -> None:
 @pytest.mark.parametrize(
     ("kind", "request_", "words"),
     [
-        ("edges", {}, "name it with --control"),
+        ("edges", {}, "give one with --control"),
         ("edges", {"control": "0.png", "mask": "0.png"}, "takes no --mask"),
-        ("mask", {"control": "0.png"}, "name the mask with --mask"),
+        ("mask", {"control": "0.png"}, "give the mask with --mask"),
         (None, {"control": "0.png"}, "--adapter"),
     ],
 )
@@ -109,7 +109,7 @@ def test_what_does_not_belong_together_is_refused(
 ) -> None:
     adapter = None if kind is None else trained(kind, folder, pictures, tmp_path / "adapter")
     with pytest.raises(UsageError, match=words):
-        made(folder, adapter, **{name: str(pictures / value) for name, value in request_.items()})
+        pixels_of(folder, adapter, **{name: str(pictures / value) for name, value in request_.items()})
 
 
 def test_another_cascade_and_damaged_folders_are_refused(folder: Path, pictures: Path, tmp_path: Path) -> None:

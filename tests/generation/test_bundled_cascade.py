@@ -40,9 +40,9 @@ def test_stage_a_keeps_what_it_was_trained_to_keep() -> None:
 
 @pytest.mark.parametrize("label", ["photograph", "object", "brain-mr", "ct"])
 def test_it_makes_a_picture_of_every_label(label: str, generator: Generator) -> None:
-    made = next(generator.make(Request(prompt=label, size=(256, 256), steps=4)))
-    assert made.pixels.shape == (256, 256, 3)
-    assert 4 < made.pixels.std() < 120  # neither flat nor noise of all levels
+    synthetic = next(generator.make(Request(prompt=label, size=(256, 256), steps=4)))
+    assert synthetic.pixels.shape == (256, 256, 3)
+    assert 4 < synthetic.pixels.std() < 120  # neither flat nor noise of all levels
 
 
 @pytest.mark.parametrize("size", [(37, 51), (203, 517), (1500, 90)])
@@ -54,13 +54,13 @@ def test_a_reference_may_have_any_size(size: tuple[int, int], generator: Generat
 
 def test_a_reference_has_the_layout_of_its_image(generator: Generator, photo: np.ndarray, save: Any) -> None:
     place: Path = save(np.ascontiguousarray(photo[:400, :400]), "china.png")
-    made = next(generator.make(Request(like=str(place), size=(384, 384), steps=8)))
+    synthetic = next(generator.make(Request(like=str(place), size=(384, 384), steps=8)))
     shrink = torch.nn.AdaptiveAvgPool2d(8)
-    one, other = (
-        shrink(torch.from_numpy(np.ascontiguousarray(each)).permute(2, 0, 1).float()[None]).flatten()
-        for each in (made.pixels, photo[:400, :400])
+    first, second = (
+        shrink(torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float()[None]).flatten()
+        for picture in (synthetic.pixels, photo[:400, :400])
     )
-    assert float(torch.corrcoef(torch.stack([one, other]))[0, 1]) > 0.5
+    assert float(torch.corrcoef(torch.stack([first, second]))[0, 1]) > 0.5
 
 
 def test_the_command_needs_nothing_but_a_label(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_a_network_that_says_nothing_predicts_the_velocity_zero(t: float) -> Non
     x = add_noise(x_0, noise, schedule.log_snr(times))
     alpha, sigma = alpha_sigma(schedule.log_snr(times))
     with torch.no_grad():
-        e = b.predict_noise(x, schedule.told(times), pooled=torch.zeros(1, 1, 8), semantic=torch.zeros(1, 4, 4, 4))
+        e = b.predict_noise(x, schedule.timestep(times), pooled=torch.zeros(1, 1, 8), semantic=torch.zeros(1, 4, 4, 4))
     assert torch.allclose((x - sigma * e) / alpha, alpha * x, atol=2e-3)
 
 
@@ -133,9 +133,9 @@ def test_crops_are_upright_and_slices_whole(photo: np.ndarray) -> None:
     rows = np.repeat(np.linspace(0, 255, 200).astype(np.uint8)[:, None], 200, 1)  # bright below
     slope = torch.from_numpy(np.repeat(rows[None], 3, 0))
     many = Pictures((slope, slope), (1, 2), whole=frozenset({2}))
-    made, labels = many.crops(64, 32, torch.Generator().manual_seed(3))
-    assert bool((made[:, :, -1].mean((1, 2)) > made[:, :, 0].mean((1, 2))).all())
-    contrast = made[:, 0, -1].mean(1) - made[:, 0, 0].mean(1)
+    crops, labels = many.crops(64, 32, torch.Generator().manual_seed(3))
+    assert bool((crops[:, :, -1].mean((1, 2)) > crops[:, :, 0].mean((1, 2))).all())
+    contrast = crops[:, 0, -1].mean(1) - crops[:, 0, 0].mean(1)
     assert bool((contrast[labels == 2] > 0.7).all())  # the whole of it
     assert bool((contrast[labels == 1] < 0.7).any())
 
@@ -153,15 +153,15 @@ def test_slices_of_a_ct_are_windowed(tmp_path) -> None:  # type: ignore[no-untyp
     volume = np.full((40, 30, 5), -1000.0, np.float32)
     volume[5:35, 5:20, 1:4] = np.mean(CT_WINDOW)
     nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "ct.nii.gz")  # type: ignore[attr-defined]
-    made = list(slices_of(tmp_path / "ct.nii.gz", "ct"))
-    assert len(made) == 3  # those that show something
+    slices = list(slices_of(tmp_path / "ct.nii.gz", "ct"))
+    assert len(slices) == 3  # those that show something
     flipped = nibabel.Nifti1Image(
         volume[:, ::-1], np.diag([1.0, -1.0, 1.0, 1.0])
     )  # the same, stored the other way round
     nibabel.save(flipped, tmp_path / "flipped.nii.gz")  # type: ignore[attr-defined]
-    assert all(np.array_equal(a, b) for a, b in zip(made, slices_of(tmp_path / "flipped.nii.gz", "ct"), strict=True))
-    assert all(each.shape == (3, 40, 40) for each in made)
-    assert sorted(np.unique(made[0])) == [0, 128]
+    assert all(np.array_equal(a, b) for a, b in zip(slices, slices_of(tmp_path / "flipped.nii.gz", "ct"), strict=True))
+    assert all(picture.shape == (3, 40, 40) for picture in slices)
+    assert sorted(np.unique(slices[0])) == [0, 128]
 
 
 def test_training_by_the_clock_ends_and_decays_with_it() -> None:

@@ -113,48 +113,48 @@ def test_a_reference_of_any_size_has_a_look(size: tuple[int, int], generator: Ge
 def test_an_image_that_was_read_already_is_not_read_again(generator: Generator) -> None:
     image = scan("HU", np.linspace(-1000, 1000, 64 * 64).reshape(1, 64, 64))
     request = Request(like="no such file.dcm", size=LIKE, steps=1)
-    (made,) = generator.make(request, given=Given(like=reference_of(image)))
-    assert made.record["reference"]["image"] == "scan.dcm"
-    assert made.record["request"]["like"] == "no such file.dcm"
+    (synthetic,) = generator.make(request, given=Given(like=reference_of(image)))
+    assert synthetic.record["reference"]["image"] == "scan.dcm"
+    assert synthetic.record["request"]["like"] == "no such file.dcm"
 
 
 def test_the_same_request_gives_the_same_picture(generator: Generator) -> None:
     request = Request(prompt="wall", size=SIZE, steps=1, seed=5)
-    one, other = (next(generator.make(request)).pixels for _ in range(2))
-    assert np.array_equal(one, other)
+    first, second = (next(generator.make(request)).pixels for _ in range(2))
+    assert np.array_equal(first, second)
 
 
 def test_what_makes_no_sense_is_refused(tmp_path: Path, generator: Generator) -> None:
     with pytest.raises(UsageError, match="png, jpeg, webp, tiff; got 'gif'"):
         Request(format="gif")
-    for wrong, said in (
-        ({"count": 0}, "a count lies from 1"),
-        ({"seed": -1}, "a seed lies from 0"),
-        ({"steps": 10**9}, "a number of steps lies from 1 to 1000"),
-        ({"size": (0, 64)}, "a side lies from 1"),
-        ({"size": (100_000, 100_000)}, "a side lies from 1 to 8192"),
-        ({"strength": 0.5}, "without an image there is none"),
+    for wrong, message in (
+        ({"count": 0}, "the count must lie from 1"),
+        ({"seed": -1}, "the seed must lie from 0"),
+        ({"steps": 10**9}, "the number of steps must lie from 1 to 1000"),
+        ({"size": (0, 64)}, "each side must lie from 1"),
+        ({"size": (100_000, 100_000)}, "each side must lie from 1 to 8192"),
+        ({"strength": 0.5}, "needs an image to start from"),
         ({"strength": 1.0, "image": "x.png"}, "at 1 nothing of the image is left"),
     ):
-        with pytest.raises(UsageError, match=said):
+        with pytest.raises(UsageError, match=message):
             Request(**wrong)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="HEIGHTxWIDTH"):
         parsed("9" * 5000 + "x1")
-    with pytest.raises(UsageError, match="no device 'foo'"):
+    with pytest.raises(UsageError, match="the device 'foo' is not available"):
         Generator.load(device="foo")
     with pytest.raises(UsageError, match="smaller ones do not keep its layout"):
         next(generator.make(Request(size=SIZE), given=Given(like=reference_of(scan("HU", np.zeros((1, 64, 64)))))))
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot be made a folder"):
+    with pytest.raises(UsageError, match="cannot be created"):
         make(Request(size=SIZE, steps=1), generator, tmp_path / "file" / "out")
 
 
 def test_a_signed_picture_has_a_manifest_that_says_the_same(generator: Generator, tmp_path: Path) -> None:
     pytest.importorskip("c2pa")
-    held = credentials()
+    chain = credentials()
     certificates, key = tmp_path / "chain.pem", tmp_path / "key.pem"
-    certificates.write_text(held.chain)
-    key.write_text(held.key)
+    certificates.write_text(chain.chain)
+    key.write_text(chain.key)
     make(
         Request(size=SIZE, steps=1, format="jpeg"), generator, tmp_path / "out", signature=Signature(certificates, key)
     )
@@ -181,13 +181,16 @@ def test_nothing_that_is_there_is_replaced(generator: Generator, tmp_path: Path,
     request = Request(prompt="sky", size=SIZE, steps=1)
     make(request, generator, tmp_path)
     before = (tmp_path / "000000.png").read_bytes()
-    for other in (Request(prompt="wall", size=SIZE, steps=1), Request(prompt="sky", size=SIZE, steps=1, format="jpeg")):
-        with pytest.raises(UsageError, match="000000.json is there already"):
-            make(other, generator, tmp_path)
+    for conflicting in (
+        Request(prompt="wall", size=SIZE, steps=1),
+        Request(prompt="sky", size=SIZE, steps=1, format="jpeg"),
+    ):
+        with pytest.raises(UsageError, match="000000.json already exists"):
+            make(conflicting, generator, tmp_path)
     make(Request(prompt="wall", size=SIZE, steps=1), generator, tmp_path, overwrite=True)
     assert (tmp_path / "000000.png").read_bytes() != before
     make(Request(prompt="sky", size=SIZE, steps=1, seed=1), generator, tmp_path)
-    assert [each["seed"] for each in json.loads((tmp_path / "generate.json").read_text())["items"]] == [0, 1]
+    assert [item["seed"] for item in json.loads((tmp_path / "generate.json").read_text())["items"]] == [0, 1]
     own = save(photo[:120, :160], "own/000000.png")
     original = own.read_bytes()
     for request in (
@@ -196,7 +199,7 @@ def test_nothing_that_is_there_is_replaced(generator: Generator, tmp_path: Path,
         Request(like=str(own.parent), size=LIKE, steps=1),
         Request(image=str(own), size=SIZE, steps=1),
     ):
-        with pytest.raises(UsageError, match="is one of the images given"):
+        with pytest.raises(UsageError, match="is one of the input images"):
             make(request, generator, own.parent, overwrite=True)
         assert own.read_bytes() == original
 
@@ -211,27 +214,27 @@ def test_a_list_of_something_else_is_left_alone(generator: Generator, tmp_path: 
 
 def test_what_another_process_has_written_meanwhile_is_kept(generator: Generator, tmp_path: Path) -> None:
     """Both looked before either wrote."""
-    one, other = (Outputs(tmp_path, kind) for kind in ("png", "jpeg"))
-    for outputs in (one, other):
+    first, second = (Outputs(tmp_path, kind) for kind in ("png", "jpeg"))
+    for outputs in (first, second):
         outputs.prepare(Request(size=SIZE), SIZE, frozenset())
     pixels, record = np.zeros((*SIZE, 3), np.uint8), {"seed": 0}
-    one.write(pixels, "one", record)
+    first.write(pixels, "one", record)
     written = (tmp_path / "000000.json").read_bytes()
-    with pytest.raises(UsageError, match="000000.json is there already"):
-        other.write(pixels, "other", record)
+    with pytest.raises(UsageError, match="000000.json already exists"):
+        second.write(pixels, "other", record)
     assert (tmp_path / "000000.json").read_bytes() == written
     assert not (tmp_path / "000000.jpeg").exists()
 
 
 def test_a_record_tells_the_same_weights_under_other_labels_apart(generator: Generator, tmp_path: Path) -> None:
     save_cascade(tmp_path, cascade(), {"stages": {}})
-    one = Generator.load(tmp_path)
+    first = Generator.load(tmp_path)
     record = json.loads((tmp_path / "model.json").read_text())
     record["options"]["labels"].reverse()
     (tmp_path / "model.json").write_text(json.dumps(record))
-    other = Generator.load(tmp_path)
-    assert one.sha256 == other.sha256
-    assert one.options_sha256 != other.options_sha256
+    second = Generator.load(tmp_path)
+    assert first.sha256 == second.sha256
+    assert first.options_sha256 != second.options_sha256
 
 
 @pytest.mark.parametrize("name", ["000001.png", "000001.json", "generate.json"])
@@ -247,7 +250,7 @@ def test_links_pipes_and_folders_in_the_way_are_refused_before_work(
         place(out / name)
         with pytest.raises(UsageError, match=name):
             make(Request(size=SIZE, steps=1, count=2), generator, out, overwrite=overwrite)
-        assert [each.name for each in out.iterdir()] == [name]
+        assert [path.name for path in out.iterdir()] == [name]
     assert victim.read_text() == "mine"
 
 

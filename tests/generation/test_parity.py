@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from oddpixel.bench.parity import run
+from oddpixel.bench.parity.parity import run
 from tests.conftest import ROOT
 
 FIXTURES = ROOT / "tests/fixtures/ultrapixel"
@@ -68,5 +68,5 @@ def test_the_own_stage_a_equals_diffusers() -> None:
     latent = theirs.encode(pictures).latents
     assert torch.equal(ours.encode(pictures).latents, latent)
     assert torch.equal(ours.decode(latent).sample, theirs.decode(latent).sample)
-    for mine, other in zip(ours.vquantizer(latent)[:2], theirs.vquantizer(latent)[:2], strict=True):
-        assert torch.allclose(mine, other)
+    for mine, reference in zip(ours.vquantizer(latent)[:2], theirs.vquantizer(latent)[:2], strict=True):
+        assert torch.allclose(mine, reference)

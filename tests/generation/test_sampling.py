@@ -15,7 +15,7 @@ def test_a_schedule_knows_its_way_back() -> None:
     t = torch.linspace(0.01, 0.97, 33)
     schedule = CosineSchedule()
     assert torch.allclose(schedule.inverse(schedule.log_snr(t)), t, atol=1e-4)
-    assert float(schedule.told(torch.tensor(1.0))) == pytest.approx(0.99358, abs=1e-5)  # not 1: log-SNR is clamped
+    assert float(schedule.timestep(torch.tensor(1.0))) == pytest.approx(0.99358, abs=1e-5)  # not 1: log-SNR is clamped
     alpha, sigma = alpha_sigma(schedule.log_snr(t))
     assert torch.allclose(alpha.square() + sigma.square(), torch.ones(33))
     assert bool((CosineSchedule(shift=2).log_snr(t) < schedule.log_snr(t)).all())
@@ -51,11 +51,13 @@ def test_sampling_gaussian_data_gives_its_deviation() -> None:
 
 
 def test_guidance_of_one_sample_does_not_see_its_mates() -> None:
-    asked, without = torch.randn(2, 4, 5, 5), torch.randn(2, 4, 5, 5)
-    asked[1] *= 10
+    with_condition, without = torch.randn(2, 4, 5, 5), torch.randn(2, 4, 5, 5)
+    with_condition[1] *= 10
     own, shared = Guidance(), Guidance(by_sample=False)
-    assert torch.allclose(own.mix(asked, without, 0.5)[:1], own.mix(asked[:1], without[:1], 0.5))
-    assert not torch.allclose(shared.mix(asked, without, 0.5)[:1], shared.mix(asked[:1], without[:1], 0.5))
+    assert torch.allclose(own.mix(with_condition, without, 0.5)[:1], own.mix(with_condition[:1], without[:1], 0.5))
+    assert not torch.allclose(
+        shared.mix(with_condition, without, 0.5)[:1], shared.mix(with_condition[:1], without[:1], 0.5)
+    )
 
 
 def test_guidance_acts_within_its_interval_and_costs_nothing_outside() -> None:

@@ -30,7 +30,7 @@ from tests.generation import tiny
 OFFICIAL = ROOT / "tests/fixtures/ultrapixel/official_keys.json.gz"
 
 
-def asked(count: int = 2) -> Conditions:
+def prompted(count: int = 2) -> Conditions:
     return Conditions(torch.randn(count, 1, 8), torch.randn(count, 3, 8), torch.randn(count, 1, 4))
 
 
@@ -63,7 +63,7 @@ def test_without_guidance_stage_c_is_bitwise_diffusers() -> None:
     stage = tiny.stage_c()
     theirs = StableCascadeUNet.from_config(stage.unet.config).eval()
     theirs.load_state_dict(stage.unet.state_dict())
-    x, t, conditions = torch.randn(2, 4, 5, 7), torch.tensor([0.3, 0.9]), asked()
+    x, t, conditions = torch.randn(2, 4, 5, 7), torch.tensor([0.3, 0.9]), prompted()
     ours = stage.predict_noise(x, t, conditions)
     plain = theirs(x, t, conditions.pooled, conditions.text, conditions.picture).sample
     assert torch.equal(ours, plain)
@@ -106,39 +106,39 @@ def test_strength_of_guidance() -> None:
 
 def test_a_low_resolution_feature_beyond_what_was_learned() -> None:
     network = ImplicitGuidance(tiny.IMPLICIT)
-    with pytest.raises(UsageError, match="knows 64 places"):
+    with pytest.raises(UsageError, match="has 64 positions"):
         network.weight_tokens(torch.randn(1, 16, 9, 9))
 
 
 def test_guidance_kept_for_a_sampling_equals_guidance_made_anew() -> None:
     stage = tiny.stage_c()
-    x, t, conditions = torch.randn(2, 4, 8, 8), torch.tensor([0.4, 0.4]), asked()
+    x, t, conditions = torch.randn(2, 4, 8, 8), torch.tensor([0.4, 0.4]), prompted()
     with torch.no_grad():
         _, features = stage.capture(torch.randn(2, 4, 4, 4), t, conditions)
         plan = Plan(features)
         first = stage.predict_noise(x, t, conditions, plan)
-        again = stage.predict_noise(x, t, conditions, plan)
-    assert torch.equal(first, again)
+        cached = stage.predict_noise(x, t, conditions, plan)
+    assert torch.equal(first, cached)
     assert torch.equal(first, stage.predict_noise(x, t, conditions, Plan(features, remember=False)).detach())
 
 
 def test_only_guidance_takes_gradients_and_checkpointing_changes_none() -> None:
     stage = tiny.stage_c()
     stage.unet.requires_grad_(False)
-    x, t, conditions = torch.randn(2, 4, 8, 8), torch.tensor([0.4, 0.7]), asked()
+    x, t, conditions = torch.randn(2, 4, 8, 8), torch.tensor([0.4, 0.7]), prompted()
     with torch.no_grad():
         _, features = stage.capture(torch.randn(2, 4, 4, 4), t, conditions)
-    found: list[dict[str, Tensor]] = []
+    gradients: list[dict[str, Tensor]] = []
     for checkpointing in (False, True):
         stage.unet.gradient_checkpointing = checkpointing
         stage.unet._gradient_checkpointing_func = _checkpointed
         stage.zero_grad()
         stage.predict_noise(x, t, conditions, Plan(features, remember=False)).square().mean().backward()
-        found.append({name: p.grad.clone() for name, p in stage.named_parameters() if p.grad is not None})
-    assert found[0]
-    assert all(name.startswith("networks.") for name in found[0])
-    assert found[0].keys() == found[1].keys()
-    assert all(torch.allclose(found[0][name], found[1][name], atol=1e-6) for name in found[0])
+        gradients.append({name: p.grad.clone() for name, p in stage.named_parameters() if p.grad is not None})
+    assert gradients[0]
+    assert all(name.startswith("networks.") for name in gradients[0])
+    assert gradients[0].keys() == gradients[1].keys()
+    assert all(torch.allclose(gradients[0][name], gradients[1][name], atol=1e-6) for name in gradients[0])
 
 
 def _checkpointed(module: nn.Module, *args: Any) -> Any:
@@ -203,11 +203,11 @@ def test_guidance_at_full_size_whatever_its_numbers(prefix: str, official: dict[
 
 
 def test_files_mixed_up_are_refused(official: dict[str, dict[str, Tensor]]) -> None:
-    with pytest.raises(WrongArchitecture, match="no weights of stage C"):
+    with pytest.raises(WrongArchitecture, match="not weights of stage C"):
         sizes.stage_c(official["stage_b_3b"])
-    with pytest.raises(WrongArchitecture, match="no weights of stage B"):
+    with pytest.raises(WrongArchitecture, match="not weights of stage B"):
         sizes.stage_b(official["stage_c_1b"])
-    with pytest.raises(WrongArchitecture, match="no name of UltraPixel"):
+    with pytest.raises(WrongArchitecture, match="not a weight of UltraPixel"):
         names.guidance(official["stage_a"])
     with torch.device("meta"):
         small = stage_c.build_stage_c(stage_c.SMALL)
@@ -218,14 +218,14 @@ def test_files_mixed_up_are_refused(official: dict[str, dict[str, Tensor]]) -> N
 def test_training_starts_from_a_network_that_says_nothing() -> None:
     unet = CascadeUNet.from_config(tiny.stage_c().unet.config)
     unet.initialise()
-    conditions = asked(1)
+    conditions = prompted(1)
     noise = unet.predict_noise(torch.randn(1, 4, 6, 6), torch.tensor([0.5]), **conditions.arguments()).detach()
     assert float(noise.abs().max()) == 0
 
 
 def test_each_sample_may_have_its_own_scale() -> None:
     stage = tiny.stage_c()
-    x, t, conditions = torch.randn(2, 4, 4, 4), torch.tensor([0.3, 0.3]), asked()
+    x, t, conditions = torch.randn(2, 4, 4, 4), torch.tensor([0.3, 0.3]), prompted()
     both = stage.predict_noise(x, t, conditions, sca=torch.tensor([0.1, 0.8]))
     second = stage.predict_noise(x[1:], t[1:], conditions.at(slice(1, 2)), sca=torch.tensor([0.8]))
     assert torch.allclose(both[1:], second, atol=1e-5)
@@ -233,11 +233,11 @@ def test_each_sample_may_have_its_own_scale() -> None:
 
 def test_a_second_stage_c_on_the_same_network_is_another_object() -> None:
     stage = tiny.stage_c()
-    other = GuidedStageC(stage.unet)
-    x, t, conditions = torch.randn(1, 4, 4, 4), torch.tensor([0.3]), asked(1)
-    _, features = other.capture(x, t, conditions)
+    second = GuidedStageC(stage.unet)
+    x, t, conditions = torch.randn(1, 4, 4, 4), torch.tensor([0.3]), prompted(1)
+    _, features = second.capture(x, t, conditions)
     assert set(features) == set(PLACES)
-    assert torch.equal(other.predict_noise(x, t, conditions), stage.predict_noise(x, t, conditions))
+    assert torch.equal(second.predict_noise(x, t, conditions), stage.predict_noise(x, t, conditions))
 
 
 def _count(module: nn.Module) -> int:

@@ -54,11 +54,11 @@ TRAINING = TrainingOptions(
 def pictures(count: int = 4, side: int = 150) -> Pictures:
     generator = np.random.default_rng(0)
     rows, columns = np.mgrid[:side, :side] / side
-    found = []
+    stored = []
     for _ in range(count):
         waves = np.sin(2 * np.pi * (generator.uniform(1, 6) * rows + generator.uniform(1, 6) * columns))
-        found.append(torch.from_numpy((127 + 90 * np.stack([waves, waves**2, -waves])).astype(np.uint8)))
-    return Pictures(tuple(found), tuple(index % 3 for index in range(count)), about={"title": "waves"})
+        stored.append(torch.from_numpy((127 + 90 * np.stack([waves, waves**2, -waves])).astype(np.uint8)))
+    return Pictures(tuple(stored), tuple(index % 3 for index in range(count)), credits={"title": "waves"})
 
 
 def cascade(seed: int = 0) -> Cascade:
@@ -77,13 +77,13 @@ def task(stage: str, of: Cascade, folder: Path) -> Any:
     if stage == "guidance":
         tiny.shaken(of.c.unet)  # one that says nothing would let no gradient through
     low_side = 64 if stage == "guidance" else None
-    learnt, held = (
+    learnt, held_out = (
         LatentMaker(of.encoder, of.encoder.eval(), pictures(), seed, low_side).latents(
             counts, folder / f"{stage}-{seed}.st"
         )
         for seed in (0, 1)
     )
-    return {"c": StageCTask, "guidance": GuidanceTask}[stage](of, learnt, held, [1.0] * len(counts))
+    return {"c": StageCTask, "guidance": GuidanceTask}[stage](of, learnt, held_out, [1.0] * len(counts))
 
 
 class Unsaved:
@@ -112,9 +112,9 @@ def test_a_stopped_training_goes_on_to_the_same_numbers(stage: str, tmp_path: Pa
     resumed = Trainer(Unsaved(task(stage, cascade(7 if stage == "a" else 0), tmp_path)), TRAINING, tmp_path / "parts")  # type: ignore[arg-type]
     assert resumed.step == 2
     resumed.run()
-    one, other = state(whole), state(resumed)
-    assert one.keys() == other.keys()
-    assert all(torch.allclose(one[name].float(), other[name].float(), atol=1e-6) for name in one)
+    uninterrupted, stopped = state(whole), state(resumed)
+    assert uninterrupted.keys() == stopped.keys()
+    assert all(torch.allclose(uninterrupted[name].float(), stopped[name].float(), atol=1e-6) for name in uninterrupted)
 
 
 @pytest.mark.parametrize("stage", recipes.STAGES)
@@ -156,7 +156,7 @@ def test_two_processes_take_the_gradients_of_one(tmp_path: Path) -> None:
         "Trainer(Unsaved(task('guidance', of, folder)), TRAINING, folder / 'out').run()\n"
     )
     environment = os.environ | {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
-    found = []
+    states = []
     for processes in (1, 2):
         folder = tmp_path / str(processes)
         folder.mkdir()
@@ -164,11 +164,11 @@ def test_two_processes_take_the_gradients_of_one(tmp_path: Path) -> None:
         command = [*launcher, str(script), str(folder)] if processes > 1 else [sys.executable, str(script), str(folder)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr[-2000:]
-        found.append(load_file(folder / "out/training/state.safetensors"))
-    one, two = found
-    learnt = [name for name in one if name.startswith("adam.exp_avg.")]
+        states.append(load_file(folder / "out/training/state.safetensors"))
+    single, two = states
+    learnt = [name for name in single if name.startswith("adam.exp_avg.")]
     assert learnt
-    assert all(torch.allclose(one[name], two[name], atol=1e-6, rtol=1e-3) for name in learnt)
+    assert all(torch.allclose(single[name], two[name], atol=1e-6, rtol=1e-3) for name in learnt)
 
 
 def test_a_cascade_is_kept_and_makes_pictures(tmp_path: Path) -> None:
@@ -180,10 +180,10 @@ def test_a_cascade_is_kept_and_makes_pictures(tmp_path: Path) -> None:
         "data": {"title": "waves"},
     }
     save_cascade(tmp_path, of, record)
-    again = load_cascade(tmp_path)
+    loaded = load_cascade(tmp_path)
     size = (64, 80)
     first, second = (
-        each.pipeline()(["sky"], size=size, options=each.sampling(size)).pictures.astype(int) for each in (of, again)
+        part.pipeline()(["sky"], size=size, options=part.sampling(size)).pictures.astype(int) for part in (of, loaded)
     )
     assert np.abs(first - second).mean() < 3  # half precision
     card = (tmp_path / "README.md").read_text()
@@ -215,26 +215,26 @@ def test_a_whole_recipe_trains_stage_after_stage(tmp_path: Path) -> None:
         "c": section | {"sides": [64, 128], "crops": [4, 4], "shares": [0.5, 0.5]},
         "guidance": section | {"sides": [128], "crops": [4], "shares": [1.0]},
     }
-    told: list[tuple[str, int, int]] = []
+    stages: list[tuple[str, int, int]] = []
 
     def on_stage(*stage: Any) -> Any:
-        told.append(stage)
+        stages.append(stage)
         return lambda step, losses: None
 
     reached = recipes.train(content, [str(folder)], tmp_path / "out", on_stage)
     assert reached == "guidance"
-    assert told == [(stage, 0, 2) for stage in recipes.STAGES]
-    made = load_cascade(tmp_path / "out")
-    assert made.options == OPTIONS
+    assert stages == [(stage, 0, 2) for stage in recipes.STAGES]
+    cascade_of_out = load_cascade(tmp_path / "out")
+    assert cascade_of_out.options == OPTIONS
     kept = json.loads((tmp_path / "out/model.json").read_text())["record"]
     assert list(kept["stages"]) == list(recipes.STAGES)
-    told.clear()
+    stages.clear()
     recipes.train(content, [str(folder)], tmp_path / "out", on_stage)
-    assert told == [(stage, 2, 2) for stage in recipes.STAGES]  # nothing is trained again
-    told.clear()
+    assert stages == [(stage, 2, 2) for stage in recipes.STAGES]  # nothing is trained again
+    stages.clear()
     assert recipes.train(content, [str(folder)], tmp_path / "out", on_stage, only="b") == "b"
-    assert told == [("b", 2, 2)]
-    with pytest.raises(UsageError, match="stage b goes on from stage a"):
+    assert stages == [("b", 2, 2)]
+    with pytest.raises(UsageError, match="stage b needs stage a"):
         recipes.train(content, [str(folder)], tmp_path / "empty", on_stage, only="b")
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterator
 from functools import cache
+
+from oddpixel.discover import discover
 
 Expander = Callable[[str, bytes], Iterator[tuple[str, bytes]]]
 
 
 @cache
 def expanders() -> dict[str, Expander]:
-    """Module name -> its `expand(path, content)`, which yields paths (below `path`) and contents."""
-    names = [module.name for module in pkgutil.iter_modules(__path__)]
-    return {name: importlib.import_module(f"{__name__}.{name}").expand for name in names}
+    """Every expander by module name: `expand(path, content)` yields paths (below `path`) and contents."""
+    return discover(__name__, "expand")

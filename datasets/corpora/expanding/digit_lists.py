@@ -14,6 +14,7 @@ import numpy as np
 
 
 def expand(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield one PNG for each digit in a JSON list."""
     from PIL import Image
 
     fractions = np.asarray(json.loads(content)["data"], np.float64)

@@ -17,14 +17,14 @@ from oddpixel.errors import CorruptFile
 
 
 def expand(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
-    """Raises: CorruptFile."""
+    """Yield the volume of an InVesalius project as one NIfTI file. Raises: CorruptFile."""
     import nibabel
 
     with tarfile.open(fileobj=io.BytesIO(content)) as bundle:
         files = {PurePosixPath(m.name).name: bundle.extractfile(m) for m in bundle if m.isfile()}
-        if (about := files.get("main.plist")) is None or (voxels := files.get("matrix.dat")) is None:
+        if (properties := files.get("main.plist")) is None or (voxels := files.get("matrix.dat")) is None:
             raise CorruptFile(f"{path} holds no InVesalius project: main.plist and matrix.dat are missing")
-        facts = plistlib.loads(about.read())
+        facts = plistlib.loads(properties.read())
         matrix = np.frombuffer(voxels.read(), facts["matrix"]["dtype"]).reshape(facts["matrix"]["shape"])
     volume = nibabel.Nifti1Image(matrix.transpose(2, 1, 0), np.diag([*facts["spacing"], 1.0]))
     volume.header.set_xyzt_units("mm")

@@ -16,7 +16,7 @@ COMPRESSED, FOLDER, ZSTD = 1, 2, 4
 
 
 def expand(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
-    """Every file in the bundle. Raises: CorruptFile."""
+    """Yield every file in a Qt resource bundle. Raises: CorruptFile."""
     if content[:4] != b"qres":
         raise CorruptFile("not a Qt resource file: it does not begin with 'qres'")
     try:

@@ -4,13 +4,13 @@ rate, they are never fused with tests, and bright does not mean changed.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
+
+from oddpixel.discover import discover
 
 from ..exhibit import Exhibit
 
@@ -28,8 +28,8 @@ class Aid(Protocol):
 
 @cache
 def aids() -> dict[str, Aid]:
-    modules = (importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
-    return {module.AID.name: module.AID for module in modules if hasattr(module, "AID")}
+    """Every picture without an error rate, by its name."""
+    return discover(__name__, "AID")
 
 
 def stretched(values: np.ndarray, high: float) -> UInt8[np.ndarray, "h w *c"]:

@@ -1,28 +1,28 @@
 """One check a file, found by walking this folder: a module with a `CHECK`.
 
-A check looks at an exhibit and says what it finds. There are two kinds: `a-contrario` checks bound their false alarms
-themselves (NFA); `calibrated` ones give a statistic whose p-value comes from authentic images of the same kind
+A check measures an exhibit; what that means is said elsewhere (`judge`). There are two kinds: `a-contrario` checks bound their
+false alarms themselves (NFA); `calibrated` ones give a statistic whose p-value comes from authentic images of the same kind
 (`calibration`).
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterator
 from functools import cache
 from typing import Literal, Protocol, runtime_checkable
 
+from oddpixel.discover import discover
 from oddpixel.errors import UsageError
 
 from ..exhibit import Exhibit
-from ..finding import Finding
+from ..measurement import Answer, Question
 
 
 @runtime_checkable
 class Check(Protocol):
     """Arguments:
-    name: as `--checks` takes it; findings are called so, those about parts `NAME-local`.
+    name: as `--checks` takes it.
+    questions: what it asks, and of which part of a large image.
     purpose, needs, cannot: for `--list-checks` and the report.
     reference: the paper it is written from.
     """
@@ -30,22 +30,34 @@ class Check(Protocol):
     name: str
     title: str
     kind: Literal["a-contrario", "calibrated"]
+    questions: tuple[Question, ...]
     purpose: str
     reference: str
     needs: str
     cannot: str
 
-    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
-        """One finding for each question it answers; `not-applicable` where it cannot."""
+    def applies(self, exhibit: Exhibit) -> str | None:
+        """Why it cannot measure this exhibit, or None where it can."""
+        ...
+
+    def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """One answer for each question, of an exhibit that it applies to."""
         ...
 
 
 @cache
 def checks() -> dict[str, Check]:
     """By name, a-contrario ones first."""
-    modules = (importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
-    found: list[Check] = [module.CHECK for module in modules]
-    return {check.name: check for check in sorted(found, key=lambda each: (each.kind != "a-contrario", each.name))}
+    found: dict[str, Check] = discover(__name__, "CHECK")
+    order = sorted(found, key=lambda name: (found[name].kind != "a-contrario", name))
+    return {name: found[name] for name in order}
+
+
+@cache
+def check_of(question: str) -> str:
+    """The name of the check that asks a question; the question itself where none does."""
+    asking = {each.name: check.name for check in checks().values() for each in check.questions}
+    return asking.get(question, question)
 
 
 def named(names: str | None) -> list[Check]:

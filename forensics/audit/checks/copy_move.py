@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from ..exhibit import Exhibit
-from ..finding import Finding, not_applicable
+from ..measurement import Answer, Measurement, Question
 from ..nfa import REPORTED
 
 MOST_KEYPOINTS = 6000
@@ -53,15 +53,18 @@ class CopyMove:
     name = "copy-move"
     title = "Copy and move"
     kind = "a-contrario"
+    questions = (Question("copy-move"),)
     purpose = "Whether a part of the image is a moved, turned or scaled copy of another part."
     reference = "Amerini et al., TIFS 2011; Christlein et al., TIFS 2012; Moisan and Stival, IJCV 2004"
     needs = "128 x 128 pixels"
     cannot = LIMITS
 
-    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
+    def applies(self, exhibit: Exhibit) -> str | None:
         if min(exhibit.size) < 128:
-            yield not_applicable(self.name, "smaller than 128 x 128 pixels")
-            return
+            return "smaller than 128 x 128 pixels"
+        return None
+
+    def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
         best, where, regions, said = 0.0, np.zeros(exhibit.size, np.float32), [], "no part is found twice"
         for copy in _copies(exhibit.luma, exhibit.seed):
             correlation, log10_p = _same_noise(exhibit.luma, copy)
@@ -71,9 +74,9 @@ class CopyMove:
             if nfa < best:
                 best = float(nfa)
                 said = f"{len(copy.source)} matches follow one map, residuals correlate by {correlation:.2f}"
-        yield Finding(
-            self.name, "evidence" if best <= REPORTED else "no-evidence", statistic=-best, log10_nfa=best, because=said,
-            map=where if best <= REPORTED else None, details={"regions": regions}, limits=LIMITS,
+        yield Measurement(
+            self.name, statistic=-best, log10_nfa=best, because=said,
+            map=where if regions else None, details={"regions": regions}, limits=LIMITS,
         )  # fmt: skip
 
 

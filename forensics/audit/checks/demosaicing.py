@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float32, Int8
 
 from ..exhibit import Exhibit
-from ..finding import Finding, Status, not_applicable
+from ..measurement import Answer, Measurement, NotApplicable, Question
 from ..nfa import REPORTED, log10_binomial_tail
 from ..windows import boxes, enlarged, window_sums
 
@@ -48,34 +48,38 @@ class Demosaicing:
     name = "demosaicing"
     title = "Demosaicing pattern"
     kind = "a-contrario"
+    questions = (
+        Question("demosaicing", about="history"),
+        Question("demosaicing-local"),
+    )
     purpose = "Whether the pixels still show the camera's colour mosaic, and whether a part shows another phase of it."
     reference = "Bammey et al., MIPR 2018, EUSIPCO 2019; Choi et al. 2011; IPOL 11 (2021) 355"
     needs = f"colour, 128 x 128 pixels, the camera's own size, lossless or JPEG of quality {LOWEST_QUALITY} and more"
     cannot = LIMITS
 
-    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
+    def applies(self, exhibit: Exhibit) -> str | None:
         quality = exhibit.gate.quality
         if exhibit.pixels.shape[2] != 3 or min(exhibit.size) < 128:
-            yield not_applicable(self.name, "needs colour and 128 x 128 pixels")
-            return
+            return "needs colour and 128 x 128 pixels"
         if quality is not None and quality < LOWEST_QUALITY:
-            yield not_applicable(self.name, f"JPEG quality {quality} leaves no trace of a mosaic")
-            return
+            return f"JPEG quality {quality} leaves no trace of a mosaic"
         if quality is None and exhibit.gate.stratum != "lossless":
-            yield not_applicable(self.name, f"compression has removed the traces ({exhibit.gate.stratum})")
-            return
+            return f"compression has removed the traces ({exhibit.gate.stratum})"
+        return None
+
+    def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
         votes = vote(exhibit.pixels)
         whole = [_two_sided(votes.greens), _two_sided(votes.reds)]
         found = whole[0] <= REPORTED
-        yield Finding(
-            self.name, "evidence" if found else "no-evidence", statistic=-whole[0], log10_nfa=whole[0], about="history",
+        yield Measurement(
+            self.name, statistic=-whole[0], log10_nfa=whole[0],
             because="the whole image shows one colour mosaic: as a camera left it" if found else "no colour mosaic is left",
             limits="Any demosaicing leaves this, that of a program too. None does not say that no camera was there.",
         )  # fmt: skip
         if found:
             yield _of_parts(votes, whole[1] <= REPORTED, exhibit.size)
         else:
-            yield not_applicable("demosaicing-local", "the image as a whole shows no colour mosaic to compare with")
+            yield NotApplicable("demosaicing-local", "the image as a whole shows no colour mosaic to compare with")
 
 
 CHECK = Demosaicing()
@@ -105,7 +109,7 @@ def _two_sided(votes: np.ndarray) -> float:
     return float(np.log10(2) + log10_binomial_tail(n, (n + ahead) / 2, 0.5))
 
 
-def _of_parts(votes: Votes, reds_known: bool, size: tuple[int, int]) -> Finding:
+def _of_parts(votes: Votes, reds_known: bool, size: tuple[int, int]) -> Measurement:
     best, marked = 0.0, np.zeros(votes.greens.shape, bool)
     kinds = [votes.greens, *([votes.reds] if reds_known else [])]
     scans = []
@@ -126,10 +130,9 @@ def _of_parts(votes: Votes, reds_known: bool, size: tuple[int, int]) -> Finding:
         best = min(best, float(nfa.min()))
         for row, column in zip(*np.nonzero(nfa <= REPORTED), strict=True):
             marked[row * side // 2 : row * side // 2 + side, column * side // 2 : column * side // 2 + side] = True
-    status: Status = "evidence" if best <= REPORTED else "no-evidence"
     picture = enlarged(marked, UNIT, size)
-    return Finding(
-        "demosaicing-local", status, statistic=-best, log10_nfa=best, limits=LIMITS,
-        because="a part shows another phase of the colour mosaic" if status == "evidence" else "one mosaic throughout",
-        map=picture if status == "evidence" else None, details={"regions": boxes(picture > 0) if status == "evidence" else []},
+    return Measurement(
+        "demosaicing-local", statistic=-best, log10_nfa=best, limits=LIMITS,
+        because="a part shows another phase of the colour mosaic" if best <= REPORTED else "one mosaic throughout",
+        map=picture if marked.any() else None, details={"regions": boxes(picture > 0)},
     )  # fmt: skip

@@ -19,7 +19,7 @@ from jaxtyping import Float64
 
 from ..calibration import table
 from ..exhibit import Exhibit
-from ..finding import Finding, not_applicable
+from ..measurement import Answer, Measurement, Question
 from ..windows import boxes
 
 TILE = 256
@@ -36,21 +36,26 @@ class Density:
     name = "density"
     title = "Density test"
     kind = "calibrated"
+    questions = (Question("density", about="anomaly"),)
     purpose = "Whether any scale is rougher or smoother than a model of photographs expects for this content."
     reference = "Yadin, Elata and Michaeli, NeurIPS 2024; Cozzolino et al., ECCV 2024"
     needs = f"{TILE} x {TILE} pixels"
     cannot = LIMITS
 
-    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
+    def applies(self, exhibit: Exhibit) -> str | None:
         if min(exhibit.size) < TILE:
-            yield not_applicable(self.name, f"smaller than {TILE} x {TILE} pixels")
-            return
-        reference = table().reference(self.name, exhibit.gate.stratum, exhibit.pixels.shape[2])
-        if reference is None:
-            yield not_applicable(
-                self.name, f"no authentic images of this kind to compare with ({exhibit.gate.stratum})"
-            )
-            return
+            return f"smaller than {TILE} x {TILE} pixels"
+        if self._reference(exhibit) is None:
+            return f"no authentic images of this kind to compare with ({exhibit.gate.stratum})"
+        return None
+
+    def _reference(self, exhibit: Exhibit) -> dict[str, Any] | None:
+        """Middle and spread of the gaps in authentic images."""
+        return table().reference(self.name, exhibit.gate.stratum, exhibit.pixels.shape[2])
+
+    def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        reference = self._reference(exhibit)
+        assert reference is not None
         places = tiles(exhibit)
         deviation = (gaps(exhibit, places) - np.array(reference["middle"])) / np.array(reference["spread"])
         by_tile = np.abs(deviation).max(1)
@@ -62,8 +67,8 @@ class Density:
             np.maximum(here, np.float32(value / by_tile.max()), out=here)
         rough = "rougher" if deviation[worst, scale] > 0 else "smoother"
         share = min(1.0, len(places) * TILE**2 / (exhibit.size[0] * exhibit.size[1]))
-        yield Finding(
-            self.name, "no-evidence", statistic=float(by_tile[worst]), map=picture, about="anomaly", limits=LIMITS,
+        yield Measurement(
+            self.name, statistic=float(by_tile[worst]), map=picture, limits=LIMITS,
             because=f"details of {2 ** (scale + 1)} pixels are {rough} than expected for their content, by "
             f"{by_tile[worst]:.1f} deviations; looked at: {share:.0%} of the image",
             details={"deviations": deviation.round(3).tolist(), "tiles": [list(place) for place in places], "share": share,

@@ -15,7 +15,7 @@ from jaxtyping import Float64, Int
 
 from ..exhibit import Exhibit
 from ..facts.jpeg import LUMINANCE, scaled
-from ..finding import Finding, not_applicable
+from ..measurement import Answer, Measurement, NotApplicable, Question
 from ..windows import block_means, boxes, enlarged
 
 FREQUENCIES = [(0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (0, 3), (3, 0), (2, 2), (1, 3), (3, 1)]
@@ -38,36 +38,41 @@ class DoubleJpeg:
     name = "double-jpeg"
     title = "Aligned double JPEG"
     kind = "calibrated"
+    questions = (
+        Question("double-jpeg", about="history"),
+        Question("double-jpeg-local", scope="tiles"),
+    )
     purpose = "Whether a JPEG was a JPEG of lower quality before, on the same grid, and whether a part was not."
     reference = "Lin et al., Pattern Recognition 42 (2009); Bianchi and Piva, TIFS 7 (2012)"
     needs = "a JPEG file of 192 x 192 pixels"
     cannot = LIMITS
 
-    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
-        if exhibit.coefficients is None or min(exhibit.size) < 192:
-            yield not_applicable(
-                self.name, "no JPEG file" if exhibit.coefficients is None else "smaller than 192 pixels"
-            )
-            return
+    def applies(self, exhibit: Exhibit) -> str | None:
+        if exhibit.coefficients is None:
+            return "no JPEG file"
+        return "smaller than 192 pixels" if min(exhibit.size) < 192 else None
+
+    def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        assert exhibit.coefficients is not None
         found, table = exhibit.coefficients.blocks, exhibit.coefficients.table
         rows, columns = (length // 8 for length in exhibit.size)
         found = found[:rows, :columns]
         unquantised = _shifted(exhibit.luma)
         usable = [f for f in FREQUENCIES if table[f] > 1]
         if not usable:
-            yield not_applicable(self.name, "its quantisation is too fine to show an earlier one")
+            yield NotApplicable(self.name, "its quantisation is too fine to show an earlier one")
             return
         quality, gain, support = _first_quality(found, unquantised, table, usable)
-        yield Finding(
-            self.name, "no-evidence", statistic=gain, about="history", limits=LIMITS, details={"first_quality": quality},
+        yield Measurement(
+            self.name, statistic=gain, limits=LIMITS, details={"first_quality": quality},
             because=f"under a first saving at quality {quality} its coefficients are {gain:.4f} nats each more likely",
         )  # fmt: skip
         against = -block_means(support, WINDOW)
         score = float(against.max()) if gain >= SEEN else 0.0
         shown = np.clip(against / max(score, 1e-9), 0, 1) if score > 0 else np.zeros_like(against)
         picture = enlarged(shown, WINDOW * 8, exhibit.size)
-        yield Finding(
-            "double-jpeg-local", "no-evidence", statistic=max(score, 0.0), map=picture, limits=LIMITS,
+        yield Measurement(
+            "double-jpeg-local", statistic=max(score, 0.0), map=picture, limits=LIMITS,
             because=f"one part speaks against a first saving by {score:.1f} nats a block, the rest for it"
             if gain >= SEEN
             else "the image as a whole was not saved before at a lower quality, as far as is seen",

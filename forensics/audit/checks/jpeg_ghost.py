@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
 from ..exhibit import Exhibit
-from ..finding import Finding, not_applicable
+from ..measurement import Answer, Measurement, Question
 from ..windows import Odd, block_means, oddest
 
 QUALITIES = (50, 55, 60, 65, 70, 75, 80, 85, 90, 95)
@@ -29,15 +29,18 @@ class JpegGhost:
     name = "jpeg-ghost"
     title = "JPEG ghosts"
     kind = "calibrated"
+    questions = (Question("jpeg-ghost", scope="tiles"),)
     purpose = "Whether a part was saved at a quality at which the rest was not."
     reference = "Farid, IEEE TIFS 4 (2009) 154"
     needs = "192 x 192 pixels"
     cannot = LIMITS
 
-    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
+    def applies(self, exhibit: Exhibit) -> str | None:
         if min(exhibit.size) < 192:
-            yield not_applicable(self.name, "smaller than 192 x 192 pixels")
-            return
+            return "smaller than 192 x 192 pixels"
+        return None
+
+    def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
         says = speaking(exhibit.luma)
         curves = np.stack([np.log(_difference(exhibit.luma, quality) + SMOOTHING) for quality in QUALITIES])
         # How deep each quality lies under the line between its neighbours: a dip.
@@ -49,8 +52,8 @@ class JpegGhost:
             if best is None or odd.score > best.score:
                 best, at = odd, quality
         assert best is not None
-        yield Finding(
-            self.name, "no-evidence", statistic=best.score, map=best.map, limits=LIMITS,
+        yield Measurement(
+            self.name, statistic=best.score, map=best.map, limits=LIMITS,
             details={"quality": at, "regions": best.regions},
             because=f"the strongest ghost is at quality {at}, {best.score:.1f} deviations from the rest",
         )  # fmt: skip

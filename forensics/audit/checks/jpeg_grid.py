@@ -17,68 +17,45 @@ judged.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int, UInt8
+from jaxtyping import Bool
 
 from ..exhibit import Exhibit
-from ..finding import Finding, Status, not_applicable
+from ..grid_votes import BLOCK, GRIDS, STRIDE, VOTES, Votes, votes_of
+from ..measurement import Answer, Measurement, NotApplicable, Question
 from ..nfa import REPORTED, log10_binomial_tail
 from ..windows import boxes, window_sums
 
-BLOCK = 8
-STRIDE = 2  # every second pixel of every second row votes: sixteen votes a block
-VOTES = (BLOCK // STRIDE) ** 2
-GRIDS = BLOCK * BLOCK
-NONE = GRIDS  # the vote of a pixel that has none
 SIDES = (8, 16, 32, 64, 128)  # of the windows that are looked at, in cells of 8 pixels; steps of half a side
 LIMITS = (
     "One aligned saving as JPEG erases a foreign grid. A part half a block off along one direction is not seen. "
     "Patterns that repeat every 8 pixels, and pictures put together from several "
     "JPEGs without any wrong intent (collages, logos, screenshots), look like this too."
 )
-STRIP = 256  # rows at a time, so that work stays in the cache
-
-
-@dataclass(frozen=True, eq=False)
-class Votes:
-    """Arguments:
-    pixels: the grid each voting pixel votes for, row shift times 8 plus column shift; `NONE` for no vote.
-    cells: votes for each grid in each cell of 8 x 8 pixels.
-    """
-
-    pixels: UInt8[np.ndarray, "p q"]
-    cells: Int[np.ndarray, "64 rows columns"]
-
-    @property
-    def log10_nfa(self) -> np.ndarray:
-        """Of each grid for the whole image, `[64]`."""
-        counts = self.cells.sum((1, 2))
-        blocks = self.cells.shape[1] * self.cells.shape[2]
-        return np.log10(GRIDS) + log10_binomial_tail(blocks, counts / VOTES, 1 / GRIDS)
-
-    @property
-    def grid(self) -> tuple[int, int] | None:
-        """The shift of the whole image's grid, or None where it shows none."""
-        best = int(np.argmin(self.log10_nfa))
-        return divmod(best, BLOCK) if self.log10_nfa[best] <= REPORTED else None
 
 
 class JpegGrid:
     name = "jpeg-grid"
     title = "JPEG grid"
     kind = "a-contrario"
+    questions = (
+        Question("jpeg-grid", about="history"),
+        Question("jpeg-grid-local"),
+    )
     purpose = "Whether the pixels were ever a JPEG, and whether a part carries another 8 x 8 grid than the rest."
     reference = "Nikoukhah et al., CVPRW 2019; IPOL 11 (2021) 390"
     needs = "64 x 64 pixels"
     cannot = LIMITS
 
-    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
+    def applies(self, exhibit: Exhibit) -> str | None:
+        return None
+
+    def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
         votes = votes_of(exhibit)
         yield _of_the_whole(votes)
         if exhibit.gate.stratum == "lossy-other":
-            yield not_applicable("jpeg-grid-local", f"{exhibit.container} has blocks of its own")
+            yield NotApplicable("jpeg-grid-local", f"{exhibit.container} has blocks of its own")
             return
         # A grid that the whole image leans to is its own, even where it does not reach evidence.
         leaning = int(np.argmin(votes.log10_nfa)) if votes.log10_nfa.min() < 0 else None
@@ -88,86 +65,7 @@ class JpegGrid:
 CHECK = JpegGrid()
 
 
-def votes_of(exhibit: Exhibit) -> Votes:
-    return exhibit.once("jpeg grid votes", lambda each: vote(each.luma))
-
-
-def vote(luma: Float32[np.ndarray, "h w"]) -> Votes:
-    zeros = count_zeros(luma)
-    height, width = luma.shape
-    rows, columns = np.arange(0, height, STRIDE), np.arange(0, width, STRIDE)
-    most = np.zeros((len(rows), len(columns)), np.uint8)
-    choice = np.full(most.shape, NONE, np.uint8)
-    for grid in range(GRIDS):
-        down, right = divmod(grid, BLOCK)
-        of_grid = zeros[down::BLOCK, right::BLOCK]
-        here = _reached(rows, down, len(of_grid)), _reached(columns, right, of_grid.shape[1])
-        counts = of_grid[(rows[here[0]] - down) // BLOCK][:, (columns[here[1]] - right) // BLOCK]
-        best, chosen = most[here], choice[here]
-        # A tie has no choice; a later grid with still more zeros has one again.
-        np.putmask(chosen, counts == best, NONE)
-        np.putmask(chosen, counts > best, grid)
-        np.maximum(best, counts, out=best)
-    return Votes(choice, _by_cell(choice, height // BLOCK, width // BLOCK))
-
-
-def _reached(places: np.ndarray, shift: int, num_windows: int) -> slice:
-    """Which of the voting places lie in one of the windows of a grid."""
-    begin, end = np.searchsorted(places, (shift, shift + num_windows * BLOCK))
-    return slice(int(begin), int(end))
-
-
-def count_zeros(luma: Float32[np.ndarray, "h w"]) -> UInt8[np.ndarray, "p q"]:
-    """How many of the 64 coefficients of the window beginning at each pixel are zero; 0 for windows constant in a "
-    "direction."""
-    import cv2
-
-    basis = _dct_basis()
-    height, width = luma.shape[0] - BLOCK + 1, luma.shape[1] - BLOCK + 1
-    zeros = np.zeros((height, width), np.uint8)
-    for top in range(0, height, STRIP):
-        strip = np.ascontiguousarray(luma[top : top + STRIP + BLOCK - 1])
-        inside = zeros[top : top + STRIP]
-        for across in basis:
-            for down in basis:
-                coefficients = cv2.sepFilter2D(strip, cv2.CV_32F, across, down, anchor=(0, 0))
-                small = cv2.inRange(coefficients[: len(inside), :width], -0.5, 0.5)
-                np.subtract(inside, small, out=inside)  # 255 is -1
-        inside[_constant(strip)[: len(inside), :width]] = 0
-    return zeros
-
-
-def _dct_basis() -> Float32[np.ndarray, "8 8"]:
-    """Orthonormal DCT-II, one frequency a row."""
-    frequency, place = np.mgrid[:BLOCK, :BLOCK]
-    basis = np.cos(np.pi * (2 * place + 1) * frequency / (2 * BLOCK)) * np.sqrt(2 / BLOCK)
-    basis[0] /= np.sqrt(2)
-    return basis.astype(np.float32)
-
-
-def _constant(luma: np.ndarray) -> Bool[np.ndarray, "p q"]:
-    """Whether the window beginning at each pixel is constant along its rows or along its columns."""
-    import cv2
-
-    answers = []
-    for axis in (0, 1):
-        changes = np.zeros(luma.shape, np.uint8)
-        changes[*[np.s_[:-1] if k == axis else np.s_[:] for k in (0, 1)]] = np.diff(luma, axis=axis) != 0
-        window = np.ones((BLOCK - 1, BLOCK) if axis == 0 else (BLOCK, BLOCK - 1), np.uint8)
-        answers.append(cv2.dilate(changes, window, anchor=(0, 0))[: 1 - BLOCK, : 1 - BLOCK] == 0)
-    return answers[0] | answers[1]
-
-
-def _by_cell(choice: np.ndarray, rows: int, columns: int) -> Int[np.ndarray, "64 rows columns"]:
-    side = BLOCK // STRIDE
-    inside = choice[: rows * side, : columns * side].reshape(rows, side, columns, side)
-    cell = np.arange(rows)[:, None, None, None] * columns + np.arange(columns)[:, None]
-    numbers = (cell * (GRIDS + 1) + inside).ravel()
-    counts = np.bincount(numbers, minlength=rows * columns * (GRIDS + 1)).reshape(rows, columns, GRIDS + 1)
-    return counts[..., :GRIDS].transpose(2, 0, 1)
-
-
-def _of_the_whole(votes: Votes) -> Finding:
+def _of_the_whole(votes: Votes) -> Measurement:
     log10_nfa = float(votes.log10_nfa.min())
     grid = votes.grid
     because = (
@@ -177,9 +75,9 @@ def _of_the_whole(votes: Votes) -> Finding:
         if grid == (0, 0)
         else f"the pixels were a JPEG whose grid lies {grid[0]} rows and {grid[1]} columns off: it was cropped or moved since"
     )
-    return Finding(
-        "jpeg-grid", "no-evidence" if grid is None else "evidence", statistic=-log10_nfa, log10_nfa=log10_nfa,
-        because=because, about="history", details={"grid": None if grid is None else list(grid)},
+    return Measurement(
+        "jpeg-grid", statistic=-log10_nfa, log10_nfa=log10_nfa,
+        because=because, details={"grid": None if grid is None else list(grid)},
         limits="A grid says that the image was a JPEG, which most are. None does not say that it never was.",
     )  # fmt: skip
 
@@ -208,14 +106,13 @@ def _not_judged(own: int | None) -> list[int]:
     return [own, (down + half) % BLOCK * BLOCK + right, down * BLOCK + (right + half) % BLOCK]
 
 
-def _of_parts(votes: Votes, size: tuple[int, int], own: int | None) -> Finding:
+def _of_parts(votes: Votes, size: tuple[int, int], own: int | None) -> Measurement:
     """`own`: the grid of the file itself, or the one that the whole image leans to."""
     found = [(window_sums(votes.cells, side), side) for side in SIDES if side <= min(votes.cells.shape[1:])]
     total = votes.cells.sum((1, 2)).astype(float)
     cells = votes.cells.shape[1] * votes.cells.shape[2]
     tests = sum(counts.shape[1] * counts.shape[2] for counts, _ in found) * GRIDS
     best, marked = 0.0, np.zeros(size, bool)
-    regions: list[list[int]] = []
     chosen: int | None = None
     for counts, side in found:
         elsewhere = (total[:, None, None] - counts) / VOTES / max(cells - side * side, 1)
@@ -228,18 +125,15 @@ def _of_parts(votes: Votes, size: tuple[int, int], own: int | None) -> Finding:
             best, chosen = float(nfa.min()), int(np.unravel_index(np.argmin(nfa), nfa.shape)[0])
         for grid, row, column in zip(*np.nonzero(nfa <= REPORTED), strict=True):
             _mark(marked, votes, int(grid), int(row) * (side // 2), int(column) * (side // 2), side)
-    status: Status = "evidence" if best <= REPORTED else "no-evidence"
-    if status == "evidence":
-        regions = boxes(marked)
     shift = None if chosen is None else list(divmod(chosen, BLOCK))
     because = (
         f"a part votes for a grid shifted by {shift}, the rest for {'none' if own is None else list(divmod(own, BLOCK))}"
-        if status == "evidence"
+        if best <= REPORTED
         else "no part votes for a grid of its own"
     )
-    return Finding(
-        "jpeg-grid-local", status, statistic=-best, log10_nfa=best, because=because, limits=LIMITS,
-        map=marked.astype(np.float32) if status == "evidence" else None, details={"grid": shift, "regions": regions},
+    return Measurement(
+        "jpeg-grid-local", statistic=-best, log10_nfa=best, because=because, limits=LIMITS,
+        map=marked.astype(np.float32) if marked.any() else None, details={"grid": shift, "regions": boxes(marked)},
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from ..exhibit import Exhibit
-from ..finding import Finding, not_applicable
+from ..measurement import Answer, Measurement, Question
 from ..windows import block_means, oddest
 
 WINDOW = 32
@@ -26,21 +26,23 @@ class MedianFilter:
     name = "median-filter"
     title = "Median filter"
     kind = "calibrated"
+    questions = (Question("median-filter", scope="tiles"),)
     purpose = "Whether a part was smoothed by a median, as retouching does to hide traces."
     reference = "Kirchner and Fridrich, SPIE 7541 (2010); Cao et al., ICME 2010"
     needs = "192 x 192 pixels, lossless or JPEG of quality 90 and more"
     cannot = LIMITS
 
-    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
+    def applies(self, exhibit: Exhibit) -> str | None:
         if min(exhibit.size) < 192:
-            yield not_applicable(self.name, "smaller than 192 x 192 pixels")
-            return
+            return "smaller than 192 x 192 pixels"
         if exhibit.gate.stratum not in ("lossless", "jpeg-high"):
-            yield not_applicable(self.name, f"compression repeats values ({exhibit.gate.stratum})")
-            return
+            return f"compression repeats values ({exhibit.gate.stratum})"
+        return None
+
+    def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
         odd = oddest(repeats(exhibit.pixels), WINDOW, exhibit.size, least=0.1, sides=1)
-        yield Finding(
-            self.name, "no-evidence", statistic=odd.score, map=odd.map, limits=LIMITS, details={"regions": odd.regions},
+        yield Measurement(
+            self.name, statistic=odd.score, map=odd.map, limits=LIMITS, details={"regions": odd.regions},
             because=f"values repeat in one part {odd.score:.1f} deviations more than elsewhere",
         )  # fmt: skip
 

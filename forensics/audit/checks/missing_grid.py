@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..exhibit import Exhibit
-from ..finding import Finding, not_applicable
+from ..grid_votes import BLOCK, VOTES, votes_of
+from ..measurement import Answer, Measurement, Question
 from ..nfa import log10_binomial_tail
 from ..windows import boxes, enlarged, window_sums
-from .jpeg_grid import BLOCK, VOTES, votes_of
 
 SIDES = (8, 12)  # of the windows, in cells of 8 pixels
 FEWEST = 0.3  # of the votes that could be cast in a window, for it to say something
@@ -31,22 +31,22 @@ class MissingGrid:
     name = "missing-grid"
     title = "Missing JPEG grid"
     kind = "calibrated"
+    questions = (Question("missing-grid", scope="tiles"),)
     purpose = "Whether a part lacks the JPEG grid that the rest of the pixels shows."
     reference = "after Nikoukhah et al., CVPRW 2019; IPOL 11 (2021) 390"
     needs = "pixels that were a JPEG and are saved without loss, 192 x 192 of them"
     cannot = LIMITS
 
-    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
+    def applies(self, exhibit: Exhibit) -> str | None:
+        if exhibit.gate.stratum == "once-jpeg" and exhibit.gate.grid is not None and min(exhibit.size) >= 192:
+            return None
+        if exhibit.coefficients is not None:
+            return "the last saving as JPEG gives every part a grid"
+        return "it shows no grid that a part could lack"
+
+    def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
         grid = exhibit.gate.grid
-        if exhibit.gate.stratum != "once-jpeg" or grid is None or min(exhibit.size) < 192:
-            again = exhibit.coefficients is not None
-            because = (
-                "the last saving as JPEG gives every part a grid"
-                if again
-                else "it shows no grid that a part could lack"
-            )
-            yield not_applicable(self.name, because)
-            return
+        assert grid is not None
         votes = votes_of(exhibit)
         own, cast = votes.cells[grid[0] * BLOCK + grid[1]].astype(float), votes.cells.sum(0).astype(float)
         astray = float(max(1 - own.sum() / max(cast.sum(), 1), 1e-3))
@@ -62,8 +62,8 @@ class MissingGrid:
                 # A window's value stands in its upper left quarter; move it to the middle.
                 picture = np.roll(picture, (step // 2, step // 2), (0, 1))
         because = f"{astray:.0%} of all votes go to other grids, in one part many more (-log10 of the tail: {best:.1f})"
-        yield Finding(
-            self.name, "no-evidence", statistic=best, map=picture, because=because, limits=LIMITS,
+        yield Measurement(
+            self.name, statistic=best, map=picture, because=because, limits=LIMITS,
             details={"regions": boxes(picture > 0.5, most=5)},
         )  # fmt: skip
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int
 
 from ..exhibit import Exhibit
-from ..finding import Finding, Status, not_applicable
+from ..measurement import Answer, Measurement, Question
 from ..nfa import REPORTED, log10_binomial_tail
 from ..windows import boxes, enlarged, window_sums
 
@@ -37,18 +37,20 @@ class NoiseLevel:
     name = "noise-level"
     title = "Noise level"
     kind = "calibrated"
+    questions = (Question("noise-level", scope="tiles"),)
     purpose = "Whether a part is quieter than its brightness and the rest of the image let expect."
     reference = "Gardella et al., IWBF 2021; IPOL 14 (2024) 462"
     needs = "256 x 256 pixels, noise that was not compressed away"
     cannot = LIMITS
 
-    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
+    def applies(self, exhibit: Exhibit) -> str | None:
         if min(exhibit.size) < 256:
-            yield not_applicable(self.name, "smaller than 256 x 256 pixels")
-            return
+            return "smaller than 256 x 256 pixels"
         if exhibit.gate.stratum not in ("lossless", "jpeg-high"):
-            yield not_applicable(self.name, f"compression has changed the noise ({exhibit.gate.stratum})")
-            return
+            return f"compression has changed the noise ({exhibit.gate.stratum})"
+        return None
+
+    def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
         homogeneous, quiet = _blocks(exhibit.luma)
         yield _judge(homogeneous, quiet, exhibit.size)
 
@@ -78,7 +80,7 @@ def _blocks(luma: Float32[np.ndarray, "h w"]) -> tuple[Bool[np.ndarray, "p q"], 
     return homogeneous.reshape(rows, columns), quiet.reshape(rows, columns)
 
 
-def _judge(homogeneous: np.ndarray, quiet: np.ndarray, size: tuple[int, int]) -> Finding:
+def _judge(homogeneous: np.ndarray, quiet: np.ndarray, size: tuple[int, int]) -> Measurement:
     each = CELL // BLOCK
     even, still = _per_cell(homogeneous, each), _per_cell(quiet, each)
     share = float(quiet.sum() / max(homogeneous.sum(), 1))
@@ -91,13 +93,12 @@ def _judge(homogeneous: np.ndarray, quiet: np.ndarray, size: tuple[int, int]) ->
         for row, column in zip(*np.nonzero(nfa <= REPORTED), strict=True):
             step = max(1, side // 2)
             marked[row * step : row * step + side, column * step : column * step + side] = True
-    status: Status = "evidence" if best <= REPORTED else "no-evidence"
     picture = enlarged(marked, CELL, size)
-    return Finding(
-        "noise-level", status, statistic=-best, log10_nfa=best, limits=LIMITS,
-        because="a part is quieter than the rest at the same brightness" if status == "evidence" else "noise is even",
-        map=picture if status == "evidence" else None,
-        details={"homogeneous_blocks": int(homogeneous.sum()), "regions": boxes(picture > 0) if status == "evidence" else []},
+    return Measurement(
+        "noise-level", statistic=-best, log10_nfa=best, limits=LIMITS,
+        because="a part is quieter than the rest at the same brightness" if best <= REPORTED else "noise is even",
+        map=picture if marked.any() else None,
+        details={"homogeneous_blocks": int(homogeneous.sum()), "regions": boxes(picture > 0)},
     )  # fmt: skip
 
 

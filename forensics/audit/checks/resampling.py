@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from ..exhibit import Exhibit
-from ..finding import Finding, not_applicable
+from ..measurement import Answer, Measurement, Question
 from ..nfa import REPORTED
 from ..windows import boxes, enlarged
 
@@ -57,15 +57,21 @@ class Resampling:
     name = "resampling"
     title = "Resampling"
     kind = "calibrated"
+    questions = (
+        Question("resampling", about="history"),
+        Question("resampling-local", scope="tiles"),
+    )
     purpose = "Whether the image, or a part of it alone, was resized or rotated by interpolation."
     reference = "Bammey, WIFS 2024; Gallagher, CRV 2005; Kirchner, MM&Sec 2008"
     needs = "256 x 256 pixels"
     cannot = LIMITS
 
-    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
+    def applies(self, exhibit: Exhibit) -> str | None:
         if min(exhibit.size) < WINDOW:
-            yield not_applicable(self.name, f"smaller than {WINDOW} x {WINDOW} pixels")
-            return
+            return f"smaller than {WINDOW} x {WINDOW} pixels"
+        return None
+
+    def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
         residual = second_difference(exhibit.luma)
         windows = _windows(exhibit.size)
         peaks = [peak for window in windows if (peak := _peak(residual[window])) is not None]
@@ -187,7 +193,7 @@ def _where(
 
 def _finding(
     name: str, nfa: float, frequency: tuple[float, float], found: bool, where: Float32[np.ndarray, "h w"] | None
-) -> Finding:
+) -> Measurement:
     whole = name == "resampling"
     shown = [round(each, 4) for each in frequency]
     because = (
@@ -197,9 +203,9 @@ def _finding(
     )
     details = {"frequency": shown, "enlarged_by": _factors(frequency)} if found else {}
     regions = {"regions": boxes(where > 0)} if found and where is not None else {}
-    return Finding(
-        name, "evidence" if found else "no-evidence", statistic=-nfa if found else 0.0, log10_nfa=nfa if found else 0.0,
-        because=because, about="history" if whole else "manipulation", map=where if found else None,
+    return Measurement(
+        name, statistic=-nfa if found else 0.0, log10_nfa=nfa if found else 0.0,
+        because=because, map=where if found else None,
         details=details | regions, limits=LIMITS,
     )  # fmt: skip
 

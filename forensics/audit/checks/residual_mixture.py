@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from ..exhibit import Exhibit
-from ..finding import Finding, not_applicable
+from ..measurement import Answer, Measurement, Question
 from ..windows import oddest
 
 CELL = 32
@@ -28,20 +28,23 @@ class ResidualMixture:
     name = "residual-mixture"
     title = "Mixture of residuals"
     kind = "calibrated"
+    questions = (Question("residual-mixture", scope="tiles"),)
     purpose = "Whether the fine noise of the image falls into two kinds, lying in different places."
     reference = "Cozzolino, Poggi and Verdoliva, WIFS 2015"
     needs = "320 x 320 pixels"
     cannot = LIMITS
 
-    def examine(self, exhibit: Exhibit) -> Iterator[Finding]:
+    def applies(self, exhibit: Exhibit) -> str | None:
         if min(exhibit.size) < 320:
-            yield not_applicable(self.name, "smaller than 320 x 320 pixels")
-            return
+            return "smaller than 320 x 320 pixels"
+        return None
+
+    def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
         features = histograms(exhibit.luma)
         gain, rarer = _mixture(features.reshape(-1, features.shape[2]), exhibit.seed)
         odd = oddest(rarer.reshape(features.shape[:2]).astype(np.float64), CELL, exhibit.size, least=0.05, sides=1)
-        yield Finding(
-            self.name, "no-evidence", statistic=gain, map=odd.map, limits=LIMITS, details={"regions": odd.regions},
+        yield Measurement(
+            self.name, statistic=gain, map=odd.map, limits=LIMITS, details={"regions": odd.regions},
             because=f"a second kind of residual gains {gain:.2f} nats a window",
         )  # fmt: skip
 

@@ -11,10 +11,10 @@ Everything here reads bytes within bounds, in Python but for what inflates texts
 from __future__ import annotations
 
 import hashlib
-import importlib
-import pkgutil
+from collections.abc import Callable
 from functools import cache
-from types import ModuleType
+
+from oddpixel.discover import discover
 
 from .fact import Fact, printable
 
@@ -52,8 +52,8 @@ def facts_of(content: bytes, name: str) -> list[Fact]:
     suffix = name.rpartition(".")[2].lower()
     if kind in SUFFIXES and suffix not in SUFFIXES[kind]:
         facts.append(Fact("suffix", printable(suffix), f"the content is {kind}: the name says something else"))
-    for reader in _readers():
-        facts += reader.look(content)
+    for look in _readers():
+        facts += look(content)
     return facts
 
 
@@ -67,6 +67,5 @@ def container(content: bytes) -> str | None:
 
 
 @cache
-def _readers() -> tuple[ModuleType, ...]:
-    modules = (importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
-    return tuple(module for module in modules if hasattr(module, "look"))
+def _readers() -> tuple[Callable[[bytes], list[Fact]], ...]:
+    return tuple(discover(__name__, "look").values())

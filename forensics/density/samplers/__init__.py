@@ -6,38 +6,50 @@ last, the predicted clean image; it knows nothing of networks, so it is tested w
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 
 from jaxtyping import Float
 from torch import Tensor
 
+from oddpixel.discover import discover
 from oddpixel.errors import UsageError
 
 from ..schedules import Schedule
 
 PredictNoise = Callable[[Float[Tensor, "b c h w"], int], Float[Tensor, "b c h w"]]
 DrawNoise = Callable[[], Float[Tensor, "b c h w"]]
-Sampler = Callable[
-    [PredictNoise, Schedule, Float[Tensor, "b c h w"], int, DrawNoise], Iterator[Float[Tensor, "b c h w"]]
-]
+Draw = Callable[[PredictNoise, Schedule, Float[Tensor, "b c h w"], int, DrawNoise], Iterator[Float[Tensor, "b c h w"]]]
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A way from noise to an image.
+
+    Arguments:
+        is_flow: whether it is for flow matching, for noise schedules (False), or for either (None).
+        draw: yields the states, the image last.
+    """
+
+    name: str
+    is_flow: bool | None
+    draw: Draw
+
+    def fits(self, schedule: Schedule) -> bool:
+        """Whether it goes with the schedule's family."""
+        return self.is_flow in (None, schedule.noise == 0)
 
 
 @cache
 def samplers() -> dict[str, Sampler]:
-    """Every sampler in this folder by its name; a module says with FLOW which kind of schedule it is for (None: any)."""
-    names = (m.name for m in pkgutil.iter_modules(__path__) if m.name != "steps")
-    modules = (importlib.import_module(f"{__name__}.{name}") for name in names)
-    return {module.NAME: module.sample for module in modules}
+    """Every sampler in this folder by its name."""
+    return discover(__name__, "SAMPLER")
 
 
 def samplers_for(schedule: Schedule) -> list[str]:
     """Names of the samplers that fit the schedule: those for its family, and those for any."""
-    flow = schedule.noise == 0
-    kinds = {name: importlib.import_module(sample.__module__).FLOW for name, sample in samplers().items()}
-    return [name for name, kind in kinds.items() if kind in (None, flow)]
+    return [name for name, sampler in samplers().items() if sampler.fits(schedule)]
 
 
 def sampler_for(name: str | None, schedule: Schedule) -> Sampler:

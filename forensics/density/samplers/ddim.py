@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from ..schedules import Schedule
-from . import DrawNoise, PredictNoise
+from . import DrawNoise, PredictNoise, Sampler
 from .steps import predicted_clean, steps
-
-NAME, FLOW = "ddim", False
 
 
 def sample(
@@ -23,3 +21,6 @@ def sample(
         x_0 = predicted_clean(x, e_hat, alpha[step.k], sigma[step.k])
         x = x_0 if step.k_next is None else alpha[step.k_next] * x_0 + sigma[step.k_next] * e_hat
     yield x
+
+
+SAMPLER = Sampler("ddim", False, sample)

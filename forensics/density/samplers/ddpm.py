@@ -12,10 +12,8 @@ import torch
 from torch import Tensor
 
 from ..schedules import Schedule
-from . import DrawNoise, PredictNoise
+from . import DrawNoise, PredictNoise, Sampler
 from .steps import predicted_clean, steps
-
-NAME, FLOW = "ddpm", False
 
 
 def sample(
@@ -54,3 +52,6 @@ def _ancestral(
         mean = alpha[s] * beta / variance[k] * x_0 + torch.sqrt(1 - beta) * variance[s] / variance[k] * x
         x = mean + (variance[s] / variance[k] * beta).sqrt() * draw_noise()
     yield x
+
+
+SAMPLER = Sampler("ddpm", False, sample)

@@ -15,10 +15,8 @@ import torch
 from torch import Tensor
 
 from ..schedules import Schedule
-from . import DrawNoise, PredictNoise
+from . import DrawNoise, PredictNoise, Sampler
 from .steps import predicted_clean, steps
-
-NAME, FLOW = "dpm-solver-2", False
 
 
 def sample(
@@ -41,3 +39,6 @@ def sample(
             x = x - sigma[s] * (torch.expm1(h) - h) * slope
         e_before = e_k
     yield x
+
+
+SAMPLER = Sampler("dpm-solver-2", False, sample)

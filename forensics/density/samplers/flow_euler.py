@@ -12,10 +12,8 @@ import torch
 from torch import Tensor
 
 from ..schedules import Schedule
-from . import DrawNoise, PredictNoise
+from . import DrawNoise, PredictNoise, Sampler
 from .steps import steps
-
-NAME, FLOW = "flow-euler", None
 
 
 def sample(
@@ -46,3 +44,6 @@ def _path(schedule: Schedule, tau: Tensor, radius: Tensor, num_steps: int) -> It
     clean = torch.ones_like(tau[0])
     for k, k_next in ((step.k, step.k_next) for step in steps(schedule, num_steps)):
         yield (k, clean, clean) if k_next is None else (k, tau[k_next], radius[k_next])
+
+
+SAMPLER = Sampler("flow-euler", None, sample)

@@ -6,8 +6,6 @@ which of its indices are `clean` and `noise`.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from dataclasses import asdict
 from functools import cache
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -16,6 +14,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from oddpixel.discover import discover
 from oddpixel.errors import WrongArchitecture
 
 
@@ -49,8 +48,7 @@ def log_snr(schedule: Schedule) -> Float64[Tensor, "k"]:
 @cache
 def kinds() -> dict[str, type[Any]]:
     """Every schedule in this folder by its `kind`."""
-    modules = (importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
-    return {module.SCHEDULE.kind: module.SCHEDULE for module in modules}
+    return discover(__name__, "SCHEDULE", "kind")
 
 
 def schedule_from(options: dict[str, Any]) -> Schedule:

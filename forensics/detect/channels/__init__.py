@@ -6,8 +6,6 @@ others': `fusion` sees to that. Higher is odder.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +13,8 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
+
+from oddpixel.discover import discover
 
 from ..observation import Observation
 
@@ -87,9 +87,7 @@ class Context:
 @cache
 def kinds() -> dict[str, type[Any]]:
     """Every channel in this folder by its `kind`."""
-    modules = (importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
-    found = [each for module in modules for each in getattr(module, "CHANNELS", ())]
-    return {each.kind: each for each in found}
+    return discover(__name__, "CHANNELS", "kind")
 
 
 def chosen(has_encoder: bool, aligned: bool) -> list[str]:

@@ -1,11 +1,12 @@
 """`oddpixel bench NAME`: each benchmark prints a table and writes JSON with machine, versions and seed.
 
-One file each, found by walking this folder; a benchmark is a function `run(**options) -> Report`.
+One file each, found by walking the folders here: a benchmark is a function `run(**options) -> Report`.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import os
 import platform
@@ -14,19 +15,15 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from oddpixel.console import cell, print_rows
+from oddpixel.discover import modules_with
 from oddpixel.envelope import plain
 from oddpixel.errors import MissingWeights, UsageError
-
-NAMES = (
-    *("parity", "reading", "corpora", "store"),
-    *("truth", "digits", "density", "likelihood_cost", "consistency", "paradox"),
-    *("flag", "expected", "cascade", "generate", "dashboard", "audit"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,35 +34,42 @@ class Report:
         tables: titled rows, for people and for the JSON alike.
         passed: False where a hard requirement was missed.
         seed: of everything random in it.
+        is_kept: whether its figures are written; False where they are about what the caller gave.
     """
 
     tables: dict[str, list[dict[str, Any]]]
     passed: bool = True
     seed: int = 0
     notes: list[str] = field(default_factory=list)
+    is_kept: bool = True
+
+
+@cache
+def benchmarks() -> dict[str, str]:
+    """Names of benchmarks, with the modules that hold them."""
+    return modules_with(__name__, "run")
 
 
 def run(name: str, out: Path | None, options: dict[str, Any], *, quiet: bool = False) -> list[dict[str, Any]]:
-    """Run one benchmark, or `all` that need no option; write `OUT/NAME.json`. Raises: UsageError."""
-    if name != "all" and name not in NAMES:
-        raise UsageError(f"no benchmark {name!r}; there are {', '.join(NAMES)}, all")
+    """Run one benchmark, or `all` for which everything is here; write `OUT/NAME.json`. Raises: UsageError."""
+    if name != "all" and name not in benchmarks():
+        raise UsageError(f"no benchmark {name!r}; there are {', '.join(benchmarks())}, all")
     if name != "all":
         return [_run_one(name, out, options, quiet)]
     results = []
-    for each in NAMES:
-        if each == "parity" and "fixtures" not in options:
-            continue
+    for benchmark in benchmarks():
         try:
-            results.append(_run_one(each, out, options if each == "parity" else {}, quiet))
-        except MissingWeights as error:
-            print(f"{each}: skipped: {error}", file=sys.stderr)
+            results.append(_run_one(benchmark, out, options, quiet))
+        except (MissingWeights, UsageError) as error:
+            print(f"{benchmark}: skipped: {error}", file=sys.stderr)
     return results
 
 
 def _run_one(name: str, out: Path | None, options: dict[str, Any], quiet: bool) -> dict[str, Any]:
-    benchmark: Callable[..., Report] = importlib.import_module(f"{__name__}.{name}").run
+    benchmark: Callable[..., Report] = importlib.import_module(benchmarks()[name]).run
+    taken = {option: options[option] for option in inspect.signature(benchmark).parameters if option in options}
     started, used = time.perf_counter(), _cpu_seconds()
-    report = benchmark(**options)
+    report = benchmark(**taken)
     result = {
         "benchmark": name,
         "passed": report.passed,
@@ -82,7 +86,7 @@ def _run_one(name: str, out: Path | None, options: dict[str, Any], quiet: bool) 
             print_rows(title, rows)
         for note in report.notes:
             print(note)
-    if out is not None and name != "parity":
+    if out is not None and report.is_kept:
         out.mkdir(parents=True, exist_ok=True)
         (out / f"{name}.json").write_text(json.dumps(plain(result), indent=2) + "\n")
         write_page(out)

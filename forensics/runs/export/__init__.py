@@ -1,0 +1,51 @@
+"""A run and what people decided, in the forms that other programs read. One form a file, found by walking this folder.
+
+    export(run, "csv", Path("table.csv"))
+
+A form is one file with an `EXPORT`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from oddpixel.discover import discover
+from oddpixel.errors import RunError, UsageError
+
+from ..run import Run
+from .exported import Export, Exported
+
+
+@cache
+def forms() -> dict[str, Export]:
+    """Every form by its name."""
+    return discover(__name__, "EXPORT")
+
+
+def export(run: Run, form: str, path: Path, *, store: str | None = None, items: list[str] | None = None) -> list[str]:
+    """Write a run in that form; what could not be put into it, a sentence each.
+
+    Arguments:
+        path: the file, or folder, to write; must not be there yet.
+        store: where verdicts are kept, a database URL; None for the run's own file.
+        items: only these; None for all.
+
+    Raises: UsageError, RunError.
+    """
+    if form not in forms():
+        raise UsageError(f"no form {form!r}; there are {', '.join(forms())}")
+    if path.exists():
+        raise UsageError(f"{path} is there already; name another file")
+    exported = Exported.of(run, store, items)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".oddpixel-export-") as folder:
+            made = Path(folder) / path.name
+            left_out: list[str] = forms()[form].write(exported, made)
+            shutil.move(made, path)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}; nothing was left there") from error
+    return left_out

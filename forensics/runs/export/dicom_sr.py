@@ -1,0 +1,76 @@
+"""DICOM structured report, template TID 1500 (PS3.16): score, p-value, decision of the machine and of a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from oddpixel import __version__
+
+from .dicom import MANUFACTURER, MODEL, SCHEME, Source, equipment, write_objects
+from .exported import Export, Exported
+
+VERDICTS = {"odd": "Odd", "normal": "Normal", "unsure": "Unsure"}
+
+
+def write(exported: Exported, path: Path) -> list[str]:
+    return write_objects(exported, path, _report, "it was not scored")
+
+
+def _report(exported: Exported, source: Source, number: int) -> Any | None:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+    from pydicom.sr.coding import Code
+
+    row = source.row
+
+    def measured(code: str, meaning: str, value: float) -> Any:
+        return hd.sr.Measurement(
+            name=Code(code, SCHEME, meaning),
+            value=float(value),
+            unit=codes.UCUM.NoUnits,
+            algorithm_id=hd.sr.AlgorithmIdentification(name=MODEL, version=__version__),
+        )
+
+    measurements = [measured("oddness", "Oddness score, higher is odder", float(row.raw or 0.0))]
+    for name, meaning in (("p_value", "Conformal p-value among normal images"), ("q_value", "q-value over the run")):
+        if (value := getattr(row, name)) is not None:
+            measurements.append(measured(name, meaning, value))
+    said = Code("flagged", SCHEME, "Flagged") if row.flagged else Code("not-flagged", SCHEME, "Not flagged")
+    evaluations = [hd.sr.QualitativeEvaluation(name=Code("decision", SCHEME, "Decision of the software"), value=said)]
+    if (decision := source.decided.decision) in VERDICTS:
+        verdict = Code(decision, SCHEME, VERDICTS[decision])
+        evaluations.append(
+            hd.sr.QualitativeEvaluation(name=Code("verdict", SCHEME, "Verdict of a person"), value=verdict)
+        )
+    group = hd.sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=hd.sr.TrackingIdentifier(
+            uid=source.uid(exported, "tracking"), identifier=f"image of run {exported.run.record['id'][:8]}"
+        ),
+        measurements=measurements,
+        qualitative_evaluations=evaluations,
+        source_images=[hd.sr.SourceImageForMeasurementGroup.from_source_image(source.data)],
+    )
+    observer = hd.sr.ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
+            uid=source.uid(exported, "device"), name=MODEL, manufacturer_name=MANUFACTURER, model_name=MODEL
+        ),
+    )
+    content = hd.sr.MeasurementReport(
+        observation_context=hd.sr.ObservationContext(observer_device_context=observer),
+        procedure_reported=Code("image-audit", SCHEME, "Search for unusual images"),
+        imaging_measurements=[group],
+        title=codes.DCM.ImagingMeasurementReport,
+    )
+    return hd.sr.Comprehensive3DSR(
+        evidence=[source.data],
+        content=content[0],
+        is_complete=True,
+        is_verified=False,
+        series_description="OddPixel: scores, not for diagnosis",
+        **equipment(exported, source, "sr", number, 9002),
+    )
+
+
+EXPORT = Export("sr", "", write)

@@ -1,0 +1,135 @@
+"""What is exported: a run's rows with the decision that counts for each, and the state of the log at that moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from oddpixel.border import border
+from oddpixel.errors import NotExported, OddPixelError, UnreadableInput
+
+from ..heat_map import on_image, read_evidence
+from ..rows import Row, encoded
+from ..run import Run
+from ..table import RunTable
+from ..verdicts import UNDECIDED, Chain, Verdict, Verdicts
+
+Answer = TypeVar("Answer")
+DECIDED = ("decision", "author", "decided_at", "note")
+
+
+@dataclass(frozen=True)
+class DecidedRow:
+    """A row, and what people decided about the content that it is about."""
+
+    row: Row
+    decision: str | None = None
+    author: str | None = None
+    decided_at: str | None = None
+    note: str | None = None
+
+    @property
+    def decided(self) -> dict[str, str | None]:
+        """Columns beside those of the run."""
+        return {name: getattr(self, name) for name in DECIDED}
+
+    def cells(self) -> dict[str, Any]:
+        """By column, as the run's table has them, and `DECIDED`."""
+        return encoded(self.row) | self.decided
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A run as it is exported.
+
+    Arguments:
+    rows: in the order of the inputs.
+    history: every decision about these items, oldest first.
+    chain: of the log.
+    """
+
+    run: Run
+    rows: list[DecidedRow]
+    history: list[Verdict]
+    chain: Chain | None
+
+    @classmethod
+    def of(cls, run: Run, store: str | None, items: list[str] | None) -> Exported:
+        """Raises: RunError."""
+        key = run.record["id"]
+        history: list[Verdict] = []
+        chain = None
+        if store is not None or run.verdicts_path.exists():
+            with Verdicts(store or run.verdicts_path) as verdicts:
+                history, chain = verdicts.since(key, 0), verdicts.verify()
+        latest = {each.item: each for each in history}
+        wanted = None if items is None else set(items)
+        rows = [
+            _with_verdict(row, latest.get(row.item))
+            for row in RunTable(run).rows()
+            if wanted is None or row.item in wanted
+        ]
+        return cls(run, rows, [each for each in history if wanted is None or each.item in wanted], chain)
+
+    def each(self, step: Callable[[DecidedRow], Answer], left_out: list[str]) -> Iterator[Answer]:
+        """`step` of every row; one that fails is a sentence in `left_out`, and the others are exported."""
+        answers: Iterator[tuple[Answer] | None] = border(
+            self.rows, lambda row: (step(row),), lambda row, error: left_out.append(failure(row.row.item, error))
+        )
+        for answer in answers:
+            if answer is not None:
+                yield answer[0]
+
+    @property
+    def threshold(self) -> float | None:
+        """Evidence above which a place of a map is marked."""
+        found: float | None = (self.run.record.get("decision") or {}).get("map_threshold")
+        return found
+
+    def marked(self, row: Row) -> np.ndarray | None:
+        """`[h, w]` at the original's size: where the map is above the threshold; None where there is no map."""
+
+        if row.map is None or row.height is None or row.width is None or self.threshold is None:
+            return None
+        heat, _ = read_evidence(self.run, row.map)
+        marks: np.ndarray = on_image(heat, (row.height, row.width)) > self.threshold
+        return marks
+
+    def files(self) -> Iterator[Path]:
+        """Of the run, but for locks and databases, by name."""
+        for path in sorted(self.run.path.rglob("*")):
+            name = path.relative_to(self.run.path).as_posix()
+            if path.is_file() and not path.is_symlink() and not name.startswith((".", "verdicts.sqlite")):
+                yield path
+
+
+@dataclass(frozen=True)
+class Export:
+    """A form that runs are written in.
+
+    Arguments:
+        suffix: of the file; empty where it is a folder.
+        write: makes the file or folder; returns a sentence for each item that it could not hold.
+    """
+
+    name: str
+    suffix: str
+    write: Callable[[Exported, Path], list[str]]
+
+
+def failure(item: str, error: OddPixelError) -> str:
+    """A sentence about an item that could not be exported."""
+    if isinstance(error, NotExported):
+        return f"{item} {error}"
+    return f"{item}: {error}" if isinstance(error, UnreadableInput) else f"{item}: {type(error).__name__}: {error}"
+
+
+def _with_verdict(row: Row, verdict: Verdict | None) -> DecidedRow:
+    """A verdict is about the content that was looked at: a watched file that was overwritten has a row for each."""
+    if verdict is None or verdict.decision == UNDECIDED or (verdict.sha256 and verdict.sha256 != row.sha256):
+        return DecidedRow(row)
+    return DecidedRow(row, verdict.decision, verdict.author, verdict.at, verdict.note)

@@ -1,0 +1,353 @@
+"""What people decided about items of runs, and a log of every decision that shows if anyone changed it afterwards.
+
+Each entry of the log holds the hash of the one before: h_n = SHA-256(h_{n-1} || entry_n). An edited, removed, inserted
+or reordered entry breaks the chain, an edited verdict no longer agrees with its entry. What the chain alone cannot show
+is that the newest entries were cut off together with their verdicts, or that all of it was written anew: for that, note
+`head` elsewhere (reports do) and compare.
+
+Not only decisions are logged: an action that must leave a trace (identifiers looked at, results sent away) is an entry of
+its own. A decision that was taken back is no decision, but stays in the history.
+
+SQLite in the run's folder for one person, PostgreSQL by a URL for a team; the same code for both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sql
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from oddpixel.errors import RunError, UsageError
+from oddpixel.records import checked, parsed
+
+GENESIS = "0" * 64
+LOCK = 0x0DD_0001  # PostgreSQL's advisory lock: one writer of the chain at a time
+WAIT_SECONDS = 30
+UNDO = "undo of entry "  # how the note of an entry begins that takes another back
+ENTRY = {"required": ["seq", "run", "item"], "properties": {"seq": {"type": "integer"}, "run": {"type": "string"}}}
+UNDECIDED = "undecided"  # what taking back the only decision leaves
+
+tables = sql.MetaData()
+log = sql.Table(
+    "audit_log",
+    tables,
+    sql.Column("seq", sql.BigInteger().with_variant(sql.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sql.Column("content", sql.Text, nullable=False),
+    sql.Column("previous", sql.String(64), nullable=False),
+    sql.Column("hash", sql.String(64), nullable=False),
+)
+verdict_table = sql.Table(
+    "verdicts",
+    tables,
+    sql.Column("seq", sql.BigInteger().with_variant(sql.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sql.Column("run", sql.Text, nullable=False),
+    sql.Column("item", sql.Text, nullable=False),
+    sql.Column("sha256", sql.Text),
+    sql.Column("decision", sql.Text, nullable=False),
+    sql.Column("author", sql.Text, nullable=False),
+    sql.Column("note", sql.Text, nullable=False),
+    sql.Column("at", sql.Text, nullable=False),
+    sql.Index("verdicts_by_item", "run", "item", "seq"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One decision. The newest of an item counts; earlier ones stay in the history.
+
+    Arguments:
+        run: the run's id, out of its run.json.
+        at: UTC, ISO 8601.
+    """
+
+    seq: int
+    run: str
+    item: str
+    sha256: str | None
+    decision: str
+    author: str
+    note: str
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """What a check of the log found; `broken_at` is the number of the first entry that does not fit."""
+
+    ok: bool
+    length: int
+    head: str
+    broken_at: int | None = None
+    because: str = ""
+
+
+class Verdicts:
+    """A store of verdicts, for a `with` block or until `close`.
+
+    Arguments:
+        place: a file (SQLite) or a database URL, `postgresql+psycopg://...`.
+
+    Raises: RunError where the store cannot be opened, read or written; UsageError for a URL of another kind.
+    """
+
+    def __init__(self, place: Path | str) -> None:
+        url = (
+            sql.make_url(f"sqlite:///{place}") if isinstance(place, Path) or "://" not in place else sql.make_url(place)
+        )
+        if url.get_backend_name() not in ("sqlite", "postgresql"):
+            raise UsageError(f"verdicts are kept in SQLite or PostgreSQL, not in {url.get_backend_name()}")
+        if url.drivername == "postgresql":
+            url = url.set(drivername="postgresql+psycopg")
+        self.name = url.render_as_string(hide_password=True)
+        try:
+            self.engine = _engine(url)
+            with self._explained(), self._writing() as connection:
+                tables.create_all(connection)
+        except ImportError as error:
+            raise RunError("PostgreSQL needs psycopg: pip install 'oddpixel[postgresql]'") from error
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Verdicts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def record(
+        self, run: str, item: str, decision: str, *, author: str, note: str = "", sha256: str | None = None
+    ) -> Verdict:
+        """Add a decision; on the disk when this returns. Raises: UsageError, RunError."""
+        (verdict,) = self.record_all(run, [(item, sha256)], decision, author=author, note=note)
+        return verdict
+
+    def record_all(
+        self, run: str, items: Sequence[tuple[str, str | None]], decision: str, *, author: str, note: str = ""
+    ) -> list[Verdict]:
+        """One decision about several items, in one transaction.
+
+        Arguments:
+            items: names, each with the SHA-256 of its file or None.
+
+        Raises: UsageError, RunError.
+        """
+        if not decision.strip() or not author.strip():
+            raise UsageError("a verdict needs a decision and an author")
+        if note.startswith(UNDO):
+            raise UsageError(f"a note may not begin with {UNDO!r}: that is how taking back is written")
+        with self._explained(), self._writing() as connection:
+            return [
+                self._append_verdict(connection, run, item, sha256, decision, author, note) for item, sha256 in items
+            ]
+
+    def undo(self, run: str, items: Sequence[str], *, author: str) -> list[Verdict]:
+        """Take back the newest decision about each item: the one before it counts again, as a new entry.
+
+        Raises: UsageError where an item has none; then nothing is taken back.
+        """
+        with self._explained(), self._writing() as connection:
+            back = []
+            for item in items:
+                of_item = (verdict_table.c.run == run) & (verdict_table.c.item == item)
+                query = sql.select(verdict_table).where(of_item).order_by(verdict_table.c.seq)
+                standing = _standing([Verdict(**row._mapping) for row in self._rows(connection, query)])
+                if not standing:
+                    raise UsageError(f"there is no decision about {item} to take back")
+                before = standing[-2].decision if len(standing) > 1 else UNDECIDED
+                note = f"{UNDO}{standing[-1].seq}"
+                back.append(self._append_verdict(connection, run, item, standing[-1].sha256, before, author, note))
+            return back
+
+    def note_action(self, run: str, item: str, action: str, *, author: str) -> None:
+        """Log something that somebody did and that is no decision. Raises: RunError."""
+        with self._explained(), self._writing() as connection:
+            seq, previous = _end(connection)
+            said = {"seq": seq, "run": run, "item": item, "action": action, "author": author, "at": _now()}
+            _append(connection, seq, previous, _canonical(said))
+
+    def actions(self, run: str) -> list[dict[str, Any]]:
+        """What was noted so, oldest first. Raises: RunError."""
+        entries = [self._entry(row.content) for row in self._read(sql.select(log).order_by(log.c.seq))]
+        return [entry for entry in entries if "action" in entry and entry.get("run") == run]
+
+    def _entry(self, content: str) -> dict[str, Any]:
+        return checked(
+            parsed(content, f"an entry of {self.name}", RunError), ENTRY, f"an entry of {self.name}", RunError
+        )
+
+    def _append_verdict(
+        self, connection: sql.Connection, run: str, item: str, sha256: str | None, decision: str, author: str, note: str
+    ) -> Verdict:
+        seq, previous = _end(connection)
+        verdict = Verdict(
+            seq=seq, run=run, item=item, sha256=sha256, decision=decision, author=author, note=note, at=_now()
+        )
+        _append(connection, seq, previous, _content(verdict))
+        connection.execute(verdict_table.insert().values(**vars(verdict)))
+        return verdict
+
+    def latest(self, run: str) -> dict[str, Verdict]:
+        """The verdict that counts, for every item of the run that has one. One that was taken back to nothing has the
+        decision `UNDECIDED`. Raises: RunError."""
+        newest = sql.select(sql.func.max(verdict_table.c.seq)).where(verdict_table.c.run == run)
+        query = sql.select(verdict_table).where(verdict_table.c.seq.in_(newest.group_by(verdict_table.c.item)))
+        return {row.item: Verdict(**row._mapping) for row in self._read(query)}
+
+    def since(self, run: str, seq: int) -> list[Verdict]:
+        """Decisions about the run's items behind entry `seq`, oldest first. Raises: RunError."""
+        newer = (verdict_table.c.run == run) & (verdict_table.c.seq > seq)
+        query = sql.select(verdict_table).where(newer).order_by(verdict_table.c.seq)
+        return [Verdict(**row._mapping) for row in self._read(query)]
+
+    def history(self, run: str, item: str) -> list[Verdict]:
+        """Every decision about an item, oldest first. Raises: RunError."""
+        of_item = (verdict_table.c.run == run) & (verdict_table.c.item == item)
+        query = sql.select(verdict_table).where(of_item).order_by(verdict_table.c.seq)
+        return [Verdict(**row._mapping) for row in self._read(query)]
+
+    def verify(self) -> Chain:
+        """Recompute the chain and compare every verdict with its entry. Raises: RunError."""
+        entries = self._read(sql.select(log).order_by(log.c.seq))
+        verdicts = {row.seq: row for row in self._read(sql.select(verdict_table))}
+        previous = GENESIS
+        for expected, entry in enumerate(entries, start=1):
+            because = _flaw(entry, expected, previous, verdicts.pop(entry.seq, None))
+            if because:
+                return Chain(ok=False, length=len(entries), head=previous, broken_at=entry.seq, because=because)
+            previous = entry.hash
+        if verdicts:
+            seq = min(verdicts)
+            because = f"verdict {seq} has no entry in the log"
+            return Chain(ok=False, length=len(entries), head=previous, broken_at=seq, because=because)
+        return Chain(ok=True, length=len(entries), head=previous)
+
+    def _read(self, query: Any) -> list[Any]:
+        with self._explained(), self.engine.connect() as connection:
+            return self._rows(connection, query)
+
+    def _rows(self, connection: sql.Connection, query: Any) -> list[Any]:
+        rows = list(connection.execute(query))
+        for column in query.selected_columns:
+            self._check_type(column, [getattr(row, column.name) for row in rows])
+        return rows
+
+    def _check_type(self, column: Any, values: list[Any]) -> None:
+        """SQLite keeps any type in any column, and stores are handed on. Raises: RunError."""
+        wanted = column.type.python_type
+        for value in values:
+            if not isinstance(value, wanted) and not (value is None and column.nullable):
+                raise RunError(f"the verdicts in {self.name} are damaged: {column} holds {type(value).__name__}")
+
+    @contextmanager
+    def _writing(self) -> Iterator[sql.Connection]:
+        """A transaction that no other writer is in: the next entry depends on the last."""
+        with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(sql.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            yield connection
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            said = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
+            raise RunError(f"the verdicts in {self.name} cannot be used: {said}; nothing was changed") from error
+        except UnicodeDecodeError as error:  # SQLite repeats damaged bytes in its own messages
+            raise RunError(f"the verdicts in {self.name} are damaged: {error}; nothing was changed") from error
+
+
+def _engine(url: sql.URL) -> sql.Engine:
+    if url.get_backend_name() == "postgresql":
+        return sql.create_engine(url, pool_pre_ping=True)
+    # A connection a transaction: SQLite's are cheap, and none is carried into a forked process.
+    engine = sql.create_engine(url, poolclass=NullPool, connect_args={"timeout": WAIT_SECONDS})
+
+    @sql.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # or Python's driver begins transactions of its own, too late
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @sql.event.listens_for(engine, "begin")
+    def begin(connection: sql.Connection) -> None:
+        # A writer locks first and reads the last entry then; a reader locks nobody out.
+        writing = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _standing(history: Sequence[Verdict]) -> list[Verdict]:
+    """The decisions that were not taken back, oldest first. Entries by which others were taken back are no decisions."""
+    standing: list[Verdict] = []
+    for verdict in history:
+        if verdict.note.startswith(UNDO):
+            if standing:  # a store may have been cut
+                standing.pop()
+        else:
+            standing.append(verdict)
+    return standing
+
+
+def _end(connection: sql.Connection) -> tuple[int, str]:
+    """The number of the next entry, and the hash of the last."""
+    last = connection.execute(sql.select(log.c.seq, log.c.hash).order_by(log.c.seq.desc()).limit(1)).first()
+    return (1, GENESIS) if last is None else (last.seq + 1, last.hash)
+
+
+def _append(connection: sql.Connection, seq: int, previous: str, content: str) -> None:
+    connection.execute(log.insert().values(seq=seq, content=content, previous=previous, hash=_hash(previous, content)))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def _content(verdict: Verdict) -> str:
+    return _canonical(vars(verdict))
+
+
+def _canonical(entry: Mapping[str, Any]) -> str:
+    """Canonical JSON: what is hashed."""
+    return json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _hash(previous: str, content: str) -> str:
+    return hashlib.sha256(f"{previous}\n{content}".encode()).hexdigest()
+
+
+def _is_action(content: str) -> bool:
+    try:
+        entry = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(entry, dict) and "action" in entry
+
+
+def _flaw(entry: Any, expected: int, previous: str, verdict: Any) -> str:
+    """Why an entry of the log cannot be right; empty if it can."""
+    if entry.seq != expected:
+        return f"entry {expected} is missing"
+    if entry.previous != previous:
+        return f"entry {entry.seq} does not follow the one before it"
+    if entry.hash != _hash(entry.previous, entry.content):
+        return f"entry {entry.seq} was changed after it was written"
+    if verdict is None and _is_action(entry.content):
+        return ""
+    if verdict is None:
+        return f"the verdict of entry {entry.seq} was removed"
+    if _content(Verdict(**verdict._mapping)) != entry.content:
+        return f"verdict {entry.seq} is not what the log says was decided"
+    return ""

@@ -1,0 +1,1 @@
+"""Benchmarks of the audit: cases made, measured, calibrated and tabled."""

@@ -1,0 +1,60 @@
+"""`python -m oddpixel.bench.audit.calibration CASES.jsonl`: what the audit's tests do on training and validation
+photographs.
+
+First the measurements (kept line by line in the file named, so that a killed run goes on where it was), then what is made
+of them: `forensics/audit/calibration.json`. Test photographs are never opened.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from oddpixel.forensics.audit.checks import density
+from oddpixel.forensics.audit.exhibit import exhibit_of
+
+from .cases import FORMS, HISTORIES, Case, Source, authentic, manipulated, sources
+from .fit import fit
+from .measure import kept, measure
+
+ROLES = ("train", "validation")
+EVERY = 3  # of the sources is a host of manipulations
+
+
+def main(path: Path) -> None:
+    found, screened = sources(ROLES)
+    print(f"{len(found)} sources; screened out by the grid test: {screened}", file=sys.stderr)
+    jobs = [
+        (source, found[(k + 7) % len(found)] if k % EVERY == 0 else None) for k, source in enumerate(found)
+    ]  # fmt: skip
+    fit(kept(path, [source.name for source in found], jobs, of_source))
+
+
+def of_source(job: tuple[Source, Source | None]) -> list[dict[str, Any]]:
+    """All cases of one source; manipulated ones where a donor is given."""
+    source, donor = job
+    rows = [measured(case) | {"manipulated": False} for case in authentic(source)]
+    rows += [measured(case) | {"manipulated": True, "form": form} for case, form in _manipulated(source, donor)]
+    return rows
+
+
+def _manipulated(source: Source, donor: Source | None) -> Iterator[tuple[Case, str]]:
+    if donor is not None:
+        for form in FORMS:
+            for case in manipulated(source, donor, form):
+                yield case, form
+
+
+def measured(case: Case) -> dict[str, Any]:
+    """All checks, and the density model's gaps where a case is authentic or its own kind of oddness."""
+    row = measure(case, skip=("density",))
+    if case.kind in HISTORIES or case.kind in ("blurred", "splice-resized"):
+        exhibit = exhibit_of(case.content)
+        row["gaps"] = density.gaps(exhibit, density.tiles(exhibit))[0].tolist()
+    return row
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,268 @@
+"""Authentic and manipulated images whose histories are known, made from photographs that packages ship.
+
+Every photograph is reduced first, by no whole number, so that no earlier JPEG grid is left (the grid test screens what
+still shows one), and half of them get a camera of their own: linear light, shot and read noise, a colour mosaic,
+demosaicing, gamma (Bammey et al., WACV 2022, "Trace"). Histories follow. All that is drawn is drawn from the source's
+name, and one source is one group.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image as Pillow
+
+from oddpixel.datasets.corpora import cached
+from oddpixel.forensics.audit.exhibit import LUMA
+from oddpixel.forensics.audit.grid_votes import vote
+
+TILE = 384
+REDUCED = (0.40, 0.51)  # by no whole number: a JPEG grid that is halved exactly is still one of 4 pixels
+CORPORA = ("photographs", "photographs-share-alike", "nature", "interiors", "monuments", "animals")
+Pixels = UInt8[np.ndarray, "h w 3"]
+Mask = Bool[np.ndarray, "h w"]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Arguments:
+    name: of the photograph; the group.
+    camera: whether it passed through a simulated camera.
+    tile: 384 pixels a side, no JPEG grid in it.
+    """
+
+    name: str
+    camera: bool
+    tile: Pixels
+
+    def random(self, *purpose: object) -> np.random.Generator:
+        return np.random.default_rng(zlib.crc32("/".join(map(str, (self.name, *purpose))).encode()))
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One file.
+
+    Arguments:
+        kind: the history of an authentic image, or the manipulation.
+        mask: what was changed; None for an authentic image.
+    """
+
+    kind: str
+    source: Source
+    content: bytes
+    mask: Mask | None = None
+
+
+def sources(roles: tuple[str, ...], tiles: int = 1) -> tuple[list[Source], list[str]]:
+    """Tiles of photographs of these roles, and the names of what the grid test screened out."""
+    found, screened = [], []
+    for corpus in CORPORA:
+        for file in cached(corpus).files():
+            if file.role not in roles:
+                continue
+            for number, tile in enumerate(_tiles(file.path, tiles)):
+                if vote(tile.astype(np.float32) @ LUMA).grid is not None:
+                    screened.append(f"{corpus}/{file.path.name}#{number}")
+                    continue
+                camera = zlib.crc32(file.path.name.encode()) % 2 == 0
+                source = Source(f"{corpus}/{file.path.name}", camera, tile)
+                found.append(
+                    Source(source.name, camera, photographed(tile, source.random("camera", number)))
+                    if camera
+                    else source
+                )
+    return found, screened
+
+
+def _tiles(path: object, number: int) -> Iterator[Pixels]:
+    picture = np.asarray(Pillow.open(str(path)).convert("RGB"))  # our own corpora, checked byte by byte when fetched
+    random = np.random.default_rng(zlib.crc32(str(path).rpartition("/")[2].encode()))
+    least = (TILE + 1) / min(picture.shape[:2])
+    if least > REDUCED[1]:
+        return
+    reduced = resized(picture, float(random.uniform(max(least, REDUCED[0]), REDUCED[1])))
+    height, width = reduced.shape[:2]
+    for _ in range(number if min(height, width) >= TILE else 0):
+        top, left = random.integers(0, height - TILE + 1), random.integers(0, width - TILE + 1)
+        yield np.ascontiguousarray(reduced[top : top + TILE, left : left + TILE])
+
+
+def photographed(tile: Pixels, random: np.random.Generator) -> Pixels:
+    """As a camera would have taken it: noise that grows with light, a mosaic, demosaicing by one of two methods."""
+    linear = (tile / 255.0) ** 2.2
+    shot, read = random.uniform(2e-4, 1.5e-3), random.uniform(5e-4, 4e-3)
+    noisy = linear + random.normal(size=linear.shape) * np.sqrt(shot * linear + read**2)
+    raw = np.zeros(tile.shape[:2])
+    for (down, right), channel in zip(((0, 0), (0, 1), (1, 0), (1, 1)), (0, 1, 1, 2), strict=True):
+        raw[down::2, right::2] = noisy[down::2, right::2, channel]
+    gamma = np.rint(np.clip(raw, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
+    return cv2.cvtColor(gamma, cv2.COLOR_BayerBG2RGB_EA if random.random() < 0.5 else cv2.COLOR_BayerBG2RGB)
+
+
+def encoded(pixels: Pixels, form: str) -> bytes:
+    """`png`, `jpeg-Q` or `webp-Q`."""
+    kind, _, quality = form.partition("-")
+    file = io.BytesIO()
+    picture = Pillow.fromarray(np.ascontiguousarray(pixels))
+    if kind == "png":
+        picture.save(file, "PNG", compress_level=1)
+    else:
+        picture.save(
+            file,
+            kind.upper(),
+            quality=int(quality),
+            **({"subsampling": 0} if kind == "jpeg" and int(quality) >= 90 else {}),
+        )
+    return file.getvalue()
+
+
+def saved(pixels: Pixels, *forms: str) -> Pixels:
+    """The pixels after having been saved so, one form after the other."""
+    for form in forms:
+        pixels = np.asarray(Pillow.open(io.BytesIO(encoded(pixels, form))).convert("RGB"))
+    return pixels
+
+
+def resized(pixels: Pixels, factor: float) -> UInt8[np.ndarray, "p q 3"]:
+    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    return cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=method)
+
+
+# What happened to authentic images; the last form is the file's.
+HISTORIES: dict[str, Callable[[Pixels], bytes]] = {
+    "never-jpeg": lambda tile: encoded(tile, "png"),
+    "resized": lambda tile: encoded(resized(tile, 0.8), "png"),
+    "jpeg-95": lambda tile: encoded(tile, "jpeg-95"),
+    "jpeg-75-95": lambda tile: encoded(saved(tile, "jpeg-75"), "jpeg-95"),
+    "jpeg-75": lambda tile: encoded(tile, "jpeg-75"),
+    "jpeg-50": lambda tile: encoded(tile, "jpeg-50"),
+    "jpeg-75-png": lambda tile: encoded(saved(tile, "jpeg-75"), "png"),
+    "webp-80": lambda tile: encoded(tile, "webp-80"),
+}
+
+
+def authentic(source: Source, histories: tuple[str, ...] | None = None) -> Iterator[Case]:
+    for name in histories or HISTORIES:
+        yield Case(name, source, HISTORIES[name](source.tile))
+
+
+def region(random: np.random.Generator, size: int = TILE) -> tuple[int, int, int, int]:
+    """Top, left, height, width of a part of 80 to 176 pixels a side."""
+    height, width = (int(each) for each in random.integers(80, 177, 2))
+    return int(random.integers(8, size - height - 8)), int(random.integers(8, size - width - 8)), height, width
+
+
+def _pasted(host: Pixels, donor: Pixels, random: np.random.Generator, soft: bool = False) -> tuple[Pixels, Mask]:
+    """The part of `donor` at the same place, hard or soft at its edge (an ellipse)."""
+    top, left, height, width = region(random)
+    mask = np.zeros(host.shape[:2], np.uint8)
+    cv2.ellipse(mask, ((left + width / 2, top + height / 2), (width, height), 0), 1, -1)
+    weight = (
+        cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 3)[..., None] if soft else mask[..., None].astype(np.float32)
+    )
+    mixed = np.rint(weight * donor + (1 - weight) * host).astype(np.uint8)
+    return mixed, mask > 0
+
+
+def _rolled(pixels: Pixels, random: np.random.Generator, step: int = 1) -> Pixels:
+    """Moved off its grid: by no multiple of 8 in at least one direction."""
+    while True:
+        down, right = (int(each) * step for each in random.integers(0, 8 // step, 2))
+        if down or right:
+            return np.roll(pixels, (down, right), (0, 1))
+
+
+def splice_shifted(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    quality = int(random.choice([75, 90]))
+    return _pasted(saved(host.tile, f"jpeg-{quality}"), _rolled(saved(donor.tile, f"jpeg-{quality}"), random), random)
+
+
+def splice(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    return _pasted(host.tile, donor.tile, random, soft=True)
+
+
+def splice_resized(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    return _pasted(host.tile, resized(donor.tile, float(random.uniform(1.2, 1.8)))[:TILE, :TILE], random, soft=True)
+
+
+def seamless(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    """Poisson blending (Perez et al. 2003), as face swaps and retouching do."""
+    _, mask = _pasted(host.tile, donor.tile, random)
+    rows, columns = np.nonzero(mask)
+    centre = (int(columns.min() + columns.max()) // 2, int(rows.min() + rows.max()) // 2)
+    cut = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    patch, within = np.ascontiguousarray(donor.tile[cut]), mask[cut].astype(np.uint8) * 255
+    return cv2.seamlessClone(patch, host.tile, within, centre, cv2.NORMAL_CLONE), mask
+
+
+def copy_move(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    top, left, height, width = region(random)
+    pixels, mask = host.tile.copy(), np.zeros(host.tile.shape[:2], bool)
+    while True:
+        down, right = (int(each) for each in random.integers(0, (TILE - height, TILE - width)))
+        if abs(down - top) > 48 or abs(right - left) > 48:
+            break
+    pixels[down : down + height, right : right + width] = host.tile[top : top + height, left : left + width]
+    mask[down : down + height, right : right + width] = True
+    return pixels, mask
+
+
+def copy_turned(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    angle, scale = float(random.uniform(10, 60)), float(random.uniform(0.8, 1.3))
+    turn = cv2.getRotationMatrix2D((TILE / 2, TILE / 2), angle, scale)
+    turned = cv2.warpAffine(host.tile, turn, (TILE, TILE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    return _pasted(host.tile, turned, random)
+
+
+def median(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    return _pasted(host.tile, cv2.medianBlur(host.tile, 5), random)
+
+
+def blurred(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    return _pasted(host.tile, cv2.GaussianBlur(host.tile, (0, 0), 1.2), random)
+
+
+def inpainted(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    _, mask = _pasted(host.tile, host.tile, random)
+    small = cv2.erode(mask.astype(np.uint8), np.ones((25, 25), np.uint8))
+    return cv2.inpaint(host.tile, small, 5, cv2.INPAINT_TELEA), small > 0
+
+
+def into_jpeg(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    """Something that was never a JPEG, into one of quality 65 to 80: aligned double compression once it is saved."""
+    return _pasted(saved(host.tile, f"jpeg-{int(random.integers(65, 81))}"), donor.tile, random)
+
+
+def out_of_jpeg(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    """Something out of a JPEG, on its grid, into a picture that was none."""
+    return _pasted(host.tile, saved(donor.tile, f"jpeg-{int(random.integers(60, 81))}"), random)
+
+
+def other_mosaic(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    """From a camera's picture into another, moved by an odd number of pixels."""
+    mine, theirs = (
+        each.tile if each.camera else photographed(each.tile, each.random("camera")) for each in (host, donor)
+    )
+    return _pasted(mine, np.roll(theirs, (1, int(random.integers(0, 2))), (0, 1)), random)
+
+
+Make = Callable[[Source, Source, np.random.Generator], tuple[Pixels, Mask]]
+MANIPULATIONS: dict[str, Make] = {
+    "splice-shifted": splice_shifted, "splice": splice, "splice-resized": splice_resized, "seamless": seamless,
+    "copy-move": copy_move, "copy-turned": copy_turned, "median": median, "blurred": blurred, "inpainted": inpainted,
+    "into-jpeg": into_jpeg, "out-of-jpeg": out_of_jpeg, "other-mosaic": other_mosaic,
+}  # fmt: skip
+FORMS = ("png", "jpeg-95", "jpeg-75")  # in which each is saved
+
+
+def manipulated(host: Source, donor: Source, form: str, kinds: tuple[str, ...] | None = None) -> Iterator[Case]:
+    for kind in kinds or MANIPULATIONS:
+        pixels, mask = MANIPULATIONS[kind](host, donor, host.random(kind))
+        yield Case(kind, host, encoded(pixels, form), mask)

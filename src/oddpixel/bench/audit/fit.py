@@ -1,0 +1,290 @@
+"""From measured cases to `forensics/audit/calibration.json`: authentic scores, what is fused and why, likelihood ratios,
+power.
+
+Chosen here, on training and validation photographs only:
+
+* an a-contrario test keeps its own bound where its observed rate of false alarms does not contradict it (Clopper-Pearson,
+95 %); elsewhere its p-value is no less than its rank among authentic images; * any test counts only if it beats plain
+error level and plain noise variance on some manipulation it is made for; * of the calibrated tests the four most able
+ones of a stratum count, since each that counts costs the others level.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import beta
+from sklearn.metrics import roc_auc_score
+
+from oddpixel.forensics.audit import calibration as calibration_module
+from oddpixel.forensics.audit.calibration import PATH, SCHEMA, Calibration
+from oddpixel.forensics.audit.checks import check_of, checks
+from oddpixel.forensics.audit.finding import Finding
+from oddpixel.forensics.audit.nfa import REPORTED
+from oddpixel.forensics.audit.verdict import adjusted, evidence_score
+
+MOST_CALIBRATED = 4
+BETTER = 0.05  # of AUC than the better baseline
+USEFUL = 0.7  # AUC
+LEVEL = 0.05
+BASELINES = ("plain-error-level", "plain-noise-variance")
+Row = Mapping[str, Any]
+
+
+def fit(rows: list[dict[str, Any]]) -> None:
+    """Write the calibration. Its own p-values decide what counts, so it is filled in order."""
+    record: dict[str, Any] = {"schema": SCHEMA, "references": references(rows)}
+    for row in rows:
+        add_density(row, Calibration(record))
+    authentic = [row for row in rows if not row["manipulated"]]
+    record["scores"] = scores(authentic)
+    known = Calibration(record)
+    record["audited"] = audited(rows, known)
+    record["likelihood_ratio"], record["power"] = weighed(rows, known)
+    record["sources"] = len({row["source"] for row in authentic})
+    PATH.write_text(json.dumps(record, indent=0, sort_keys=True) + "\n")
+    calibration_module.table.cache_clear()
+
+
+def references(rows: Iterable[Row]) -> dict[str, Any]:
+    """Middle and spread of the density model's gaps, by stratum."""
+    by_stratum = defaultdict(list)
+    for row in rows:
+        if "gaps" in row and not row["manipulated"]:
+            by_stratum[row["stratum"]].append(row["gaps"])
+    answers = {}
+    for stratum, values in by_stratum.items():
+        middle = np.median(values, axis=0)
+        spread = 1.4826 * np.median(np.abs(np.array(values) - middle), axis=0)
+        answers[stratum] = {"middle": _short(middle), "spread": _short(spread)}
+    return {"density-3": answers}
+
+
+def add_density(row: dict[str, Any], known: Calibration) -> None:
+    reference = known.reference("density", row["stratum"], 3)
+    if "gaps" in row and reference is not None:
+        deviation = (np.array(row["gaps"]) - reference["middle"]) / np.array(reference["spread"])
+        row["findings"]["density"] = {
+            "statistic": float(np.abs(deviation).max()), "log10_nfa": None, "about": "anomaly",
+        }  # fmt: skip
+
+
+def scores(rows: Iterable[Row]) -> dict[str, Any]:
+    """Sorted, one a source, by finding, stratum and history; of findings that have no bound of their own."""
+    answers: dict[str, Any] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for row in rows:
+        for name, found in row["findings"].items():
+            if found["about"] != "history" and name not in BASELINES:
+                answers[name][row["stratum"]][row["kind"]].append(found["statistic"])
+    return {
+        name: {
+            stratum: {kind: _short(sorted(values)) for kind, values in histories.items() if len(values) >= 20}
+            for stratum, histories in strata.items()
+        }
+        for name, strata in answers.items()
+    }
+
+
+def calibrated(finding: str) -> bool:
+    """Whether its p-value comes from authentic images, not from an NFA."""
+    check = checks().get(check_of(finding))
+    return check is not None and check.kind == "calibrated"
+
+
+def by_rank(name: str, stratum: str, known: Calibration) -> bool:
+    return calibrated(name) or bool(known.audit(name, stratum).get("by_rank"))
+
+
+def as_finding(name: str, found: Row, stratum: str, known: Calibration) -> Finding | None:
+    """As `examine` makes it, without its pictures; None where it has no p-value."""
+    if found["about"] == "history" or name in BASELINES:
+        return None
+    if not by_rank(name, stratum, known):
+        return Finding(name, "no-evidence", log10_nfa=found["log10_nfa"], about=found["about"])
+    judged = known.p_value(name, stratum, found["statistic"])
+    if judged is None:
+        return None
+    bound = 0.0 if found["log10_nfa"] is None else min(1.0, 10.0 ** found["log10_nfa"])
+    return Finding(name, "no-evidence", p_value=max(judged[0], bound), about=found["about"])
+
+
+def audited(rows: Sequence[Row], known: Calibration) -> dict[str, Any]:
+    """What counts in which stratum, and why or why not."""
+    answers: dict[str, Any] = defaultdict(dict)
+    for stratum in sorted({row["stratum"] for row in rows}):
+        here = [row for row in rows if row["stratum"] == stratum]
+        able = {name: ability(name, here) for name in sorted({name for row in here for name in row["findings"]})}
+        for name in set(able) - set(BASELINES):
+            if all(row["findings"][name]["about"] != "history" for row in here if name in row["findings"]):
+                answers[name][stratum] = _judged(name, stratum, here, able, known)
+        chosen = sorted(
+            (
+                name
+                for name in able
+                if (answers.get(name, {}).get(stratum, {}).get("by_rank") or calibrated(name))
+                and answers.get(name, {}).get(stratum, {}).get("fused")
+            ),
+            key=lambda name: -able[name]["power"],
+        )
+        for name in chosen[MOST_CALIBRATED:]:
+            answers[name][stratum] |= {"fused": False, "because": "four others find more in images of this kind"}
+    return {name: dict(strata) for name, strata in answers.items()}
+
+
+def ability(name: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """AUC for the manipulation that it sees best, that of the better baseline there, and its mean power at 5 % "
+    "false alarms."""
+    normal = [row for row in rows if not row["manipulated"] and name in row["findings"]]
+    best: dict[str, Any] = {"kind": None, "auc": 0.5, "baseline": 0.5, "power": 0.0}
+    if len(normal) < 20:
+        return best
+    level = float(np.quantile([row["findings"][name]["statistic"] for row in normal], 1 - LEVEL))
+    found = []
+    for kind in sorted({row["kind"] for row in rows if row["manipulated"]}):
+        changed = [row for row in rows if row["manipulated"] and row["kind"] == kind and name in row["findings"]]
+        if len(changed) < 10:
+            continue
+        found.append(np.mean([row["findings"][name]["statistic"] > level for row in changed]))
+        auc = _auc(name, normal, changed)
+        if auc > best["auc"]:
+            best |= {"kind": kind, "auc": auc, "baseline": max(_auc(each, normal, changed) for each in BASELINES)}
+    return best | {"power": float(np.mean(found)) if found else 0.0}
+
+
+def _auc(name: str, normal: Sequence[Row], changed: Sequence[Row]) -> float:
+    values = [row["findings"][name]["statistic"] for row in (*normal, *changed)]
+    return float(roc_auc_score([0] * len(normal) + [1] * len(changed), values))
+
+
+def _judged(
+    name: str, stratum: str, rows: Sequence[Row], able: Mapping[str, Any], known: Calibration
+) -> dict[str, Any]:
+    normal = [row["findings"][name] for row in rows if not row["manipulated"] and name in row["findings"]]
+    ours = able[name]
+    said: dict[str, Any] = {"n": len(normal), "auc": round(ours["auc"], 3), "best_at": ours["kind"]}
+    if calibrated(name):
+        if known.p_value(name, stratum, 0.0) is None:
+            return said | {"fused": False, "because": "too few authentic images of this kind"}
+        nominal = 0.01
+        # Each authentic image is compared with the others of its history.
+        whole = [row for row in rows if not row["manipulated"] and name in row["findings"]]
+        alarms = sum(_left_out(name, stratum, row, known) <= nominal for row in whole)
+    else:
+        nominal = 10.0**REPORTED
+        alarms = sum(each["log10_nfa"] <= REPORTED for each in normal)
+    said |= {"false_alarms": int(alarms), "nominal": nominal}
+    if not calibrated(name):
+        said["by_rank"] = exceeds(name, rows)
+    if ours["auc"] < USEFUL or ours["auc"] < ours["baseline"] + BETTER:
+        return said | {
+            "fused": False,
+            "because": f"it finds no manipulation clearly better than error level or noise variance do (AUC {ours['auc']:.2f})",
+        }
+    return said | {
+        "fused": True,
+        "because": f"finds {ours['kind']} with AUC {ours['auc']:.2f}, baselines {ours['baseline']:.2f}",
+    }
+
+
+def exceeds(name: str, rows: Sequence[Row]) -> bool:
+    """Whether in some history more authentic images pass the NFA than its bound can explain, one a source."""
+    for kind in {row["kind"] for row in rows if not row["manipulated"]}:
+        values = [
+            row["findings"][name]["log10_nfa"]
+            for row in rows
+            if not row["manipulated"] and row["kind"] == kind and name in row["findings"]
+        ]
+        if lower_bound(sum(value <= REPORTED for value in values), len(values)) > 10.0**REPORTED:
+            return True
+    return False
+
+
+def _left_out(name: str, stratum: str, row: Row, known: Calibration) -> float:
+    """p of an authentic image among the others: its own score is taken out of each history that holds it."""
+    value, found = row["findings"][name]["statistic"], []
+    for kind, values in known.record["scores"][name][stratum].items():
+        ahead = sum(each >= value - 1e-9 for each in values) - (kind == row["kind"])
+        found.append((1 + ahead) / (len(values) + (kind != row["kind"])))
+    return max(found, default=1.0)
+
+
+def lower_bound(count: int, n: int, confidence: float = 0.95) -> float:
+    """Of a rate (Clopper and Pearson 1934), one-sided."""
+    return 0.0 if count == 0 else float(beta.ppf(1 - confidence, count, n - count + 1))
+
+
+def verdict_p(row: Row, known: Calibration) -> tuple[float | None, list[tuple[Finding, float]]]:
+    """Holm's p over what counts, and each finding with its own adjusted one."""
+    fused = [
+        finding
+        for name, found in row["findings"].items()
+        if (finding := as_finding(name, found, row["stratum"], known)) is not None
+        and known.audit(name, row["stratum"])["fused"]
+    ]
+    each = adjusted(fused)
+    return min(each, default=None), list(zip(fused, each, strict=True))
+
+
+def weighed(rows: Sequence[Row], known: Calibration) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Likelihood ratios with their bounds, and power, by stratum."""
+    ratios: dict[str, Any] = {}
+    power: dict[str, Any] = {}
+    for stratum in sorted({row["stratum"] for row in rows}):
+        every = [(row, verdict_p(row, known)[0]) for row in rows if row["stratum"] == stratum]
+        judged = [(row, p) for row, p in every if p is not None]
+        changed = [(row, p) for row, p in judged if row["manipulated"]]
+        normal = [(row, p) for row, p in judged if not row["manipulated"]]
+        kinds = sorted({row["kind"] for row, _ in changed})
+        power[stratum] = [
+            {
+                "manipulation": kind,
+                "found": sum(p <= LEVEL for row, p in changed if row["kind"] == kind),
+                "n": sum(row["kind"] == kind for row, _ in changed),
+            }
+            for kind in kinds
+        ]
+        if len(changed) >= 30 and len(normal) >= 30:
+            ratios[stratum] = ratio([evidence_score(p) for _, p in changed], [evidence_score(p) for _, p in normal])
+    return ratios, power
+
+
+def ratio(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
+    """log10 LR as a line in the score (logistic, classes weighted alike) and its bounds (ELUB)."""
+    from sklearn.linear_model import LogisticRegression
+
+    values = np.array([*first, *second])[:, None]
+    labels = np.array([1] * len(first) + [0] * len(second))
+    fitted = LogisticRegression(class_weight="balanced", C=1e3).fit(values, labels)
+    slope, intercept = float(fitted.coef_[0, 0]) / np.log(10), float(fitted.intercept_[0]) / np.log(10)
+    log10 = slope * values[:, 0] + intercept
+    return {
+        "slope": round(slope, 4), "intercept": round(intercept, 4), "bound": bounds(log10[labels == 1], log10[labels == 0]),
+        "n": [len(first), len(second)],
+    }  # fmt: skip
+
+
+def bounds(first: np.ndarray, second: np.ndarray) -> list[float]:
+    """Empirical lower and upper bound of a likelihood ratio (ELUB, Vergeer, van Es, de Jongh, Alberink and Stoel 2016).
+
+    The largest (smallest) ratio at which the system still has a lower expected cost than ratios of 1 have, with one misleading
+    case added on each side: what so few cases cannot have shown wrong is not claimed.
+    """
+    grid = np.linspace(-4, 4, 801)
+    useful = []
+    for threshold in grid:
+        # Prior odds at which this ratio is what decides: 10 ** -threshold; costs in units of the smaller prior.
+        missed, alarmed = (first <= threshold).sum() + 1, (second > threshold).sum() + 1
+        odds = 10.0**-threshold
+        cost = odds * missed / (len(first) + 1) + alarmed / (len(second) + 1)
+        useful.append(cost <= min(odds, 1.0))
+    high = [t for t, good in zip(grid, useful, strict=True) if good and t > 0]
+    low = [t for t, good in zip(grid, useful, strict=True) if good and t < 0]
+    return [round(float(10 ** min(low, default=0.0)), 4), round(float(10 ** max(high, default=0.0)), 4)]
+
+
+def _short(values: Iterable[float]) -> list[float]:
+    return [float(f"{value:.5g}") for value in values]

@@ -1,0 +1,1 @@
+"""The dashboard, driven through a real browser."""

@@ -1,0 +1,1 @@
+"""Benchmarks of reading, of corpora, and of the store of runs."""

@@ -1,0 +1,282 @@
+"""Planted lesions and defects, and one real defect: what can be seen of them, from which contrast on, and where.
+
+Slices come in blocks a gap apart (few patients: nothing is claimed for patients), textures in strips a gap apart; blocks
+and strips are dealt in turn to fitting, deciding and planting, so that what decides and what is judged lie alike. Contrast
+is the mean change inside the mask in units of local noise (standard deviation of what a Gaussian of one pixel removes,
+around the mask), swept at three sizes. PatchCore sees with the same encoder, fitted to the same pictures. Intervals are over
+pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from scipy.ndimage import binary_dilation, gaussian_filter
+
+from oddpixel.bench.intervals import interval
+from oddpixel.datasets.planting import Planted, plant
+from oddpixel.datasets.source import open_source
+from oddpixel.forensics.density.store import load_pyramid
+from oddpixel.forensics.detect.conformal import p_values
+from oddpixel.forensics.detect.detector import Detector
+from oddpixel.forensics.detect.encoders import encoder_named
+from oddpixel.forensics.detect.observation import Observation, Observer
+from oddpixel.forensics.detect.prepare import Preparation
+from oddpixel.forensics.runs.heat_map import on_image
+from oddpixel.image import Image
+
+from .kinds import BLOCK, GAP, grey_of
+from .maps import histograms, with_intervals
+from .pairs import ENCODER, auroc, patchcore_bank, patchcore_heat
+
+STRENGTHS = (0.1, 0.3, 0.5, 0.75, 1.0)
+SIZES = (0.5, 1.0, 2.0)  # factors on what each kind takes by itself
+METHODS = ("ours", "PatchCore")
+ALPHA = 0.05
+HELD_OUT = 10  # pictures that anomalies are planted in
+DECIDING = 20
+FITTED = 40
+FIT, DECIDE, PLANT = range(3)
+TURNS = (FIT, DECIDE, FIT, PLANT)  # of blocks and of strips
+STRIP, STEP = 120, 28  # pixels
+BONE_SLICES = (60, 108)
+
+
+@dataclass(frozen=True)
+class Set:
+    """Arguments:
+    corpus, file: where slices come from (a part of the file's name); `textures` are cut into tiles.
+    kinds: what is planted.
+    """
+
+    name: str
+    corpus: str
+    file: str
+    kinds: tuple[str, ...]
+    aligned: bool
+
+
+SETS = (
+    Set("abdominal CT", "ct-volumes/test", "", ("bright-blob", "dark-blob", "texture-swap", "streak"), True),
+    Set("human MR", "brains/test", "ch2bet", ("bright-blob", "dark-blob", "texture-swap", "streak"), True),
+    Set("grass", "textures/test", "grass", ("scratch", "stain", "missing-part"), False),
+    Set("gravel", "textures/test", "gravel", ("scratch", "stain", "missing-part"), False),
+)
+
+
+def planted(model: str, seed: int) -> dict[str, list[dict[str, Any]]]:
+    observe = Observer(load_pyramid(model), encoder_named(ENCODER))
+    headline: list[dict[str, Any]] = []
+    maps: list[dict[str, Any]] = []
+    for each in SETS:
+        rows, map_row = _measured(each, observe, seed)
+        headline += rows
+        maps.append(map_row)
+    return {
+        "planted: contrast that half are found at, 5 % false alarms": headline,
+        "planted: maps": maps,
+        "the real defect of the frontal bone": _bone(observe, seed),
+    }
+
+
+def _measured(which: Set, observe: Observer, seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    learning, deciding, held = _pictures(which)
+    detector = Detector(encoder=ENCODER, aligned=which.aligned, seed=seed)
+    detector.observer_ = observe
+    prepare = Preparation(unit="display", channels=1, side=512)
+    learnt = [observe(prepare(image)) for image in learning]
+    detector.learn(learnt, [image.group for image in learning])
+    bank = patchcore_bank([each.encoder_patches for each in learnt if each.encoder_patches is not None], seed)
+    decided = [_both(detector, bank, observe(prepare(image))) for image in deciding]
+    normal = [_both(detector, bank, observe(prepare(image))) for image in held]
+    # Normals that nothing was fitted to, those that anomalies are planted in among them.
+    limits = {
+        method: float(np.quantile([each[method][0] for each in decided + normal], 1 - ALPHA)) for method in METHODS
+    }
+    rows, found = [], []
+    for kind in which.kinds:
+        for size in SIZES:
+            print(f"planted: {which.name}, {kind}, {size:g} times as large", file=sys.stderr, flush=True)
+            contrasts = np.empty((len(held), len(STRENGTHS)))
+            hits = {method: np.empty((len(held), len(STRENGTHS)), bool) for method in METHODS}
+            for index, image in enumerate(held):
+                for column, strength in enumerate(STRENGTHS):
+                    odd = plant(kind, image, strength=strength, size=size, seed=1000 * seed + index)
+                    both = _both(detector, bank, observe(prepare(odd.image)))
+                    contrasts[index, column] = contrast(image, odd)
+                    for method in METHODS:
+                        hits[method][index, column] = both[method][0] > limits[method]
+                    if strength == STRENGTHS[-1] and size == 1:
+                        found.append((image.source, odd.mask, {method: both[method][1] for method in both}))
+            row: dict[str, Any] = {"set": which.name, "kind": kind, "size": size, "pictures": len(held)}
+            for method, hit in hits.items():
+                row |= _contrast_row(method, contrasts, hit, seed)
+            rows.append(row)
+    return rows, _map_row(which.name, decided, normal, found, seed)
+
+
+def _contrast_row(method: str, contrasts: np.ndarray, hits: np.ndarray, seed: int) -> dict[str, Any]:
+    """Arguments: contrasts, hits: `[pictures, strengths]`, the last at full strength."""
+
+    def half(drawn: np.ndarray) -> float:
+        return _half_found(contrasts[drawn].ravel(), hits[drawn].ravel())
+
+    low, high = interval(half, len(hits), seed)
+    whole = half(np.arange(len(hits)))
+    return {
+        f"{method}: contrast": whole if np.isfinite(whole) else None,
+        f"{method}: low": low if np.isfinite(low) else None,
+        f"{method}: high": high if np.isfinite(high) else None,
+        f"{method}: found at full strength": float(hits[:, -1].mean()),
+    }
+
+
+Both = dict[str, tuple[float, np.ndarray]]
+
+
+def _both(detector: Detector, bank: np.ndarray, each: Observation) -> Both:
+    """Score and map of either method."""
+    judged = detector.judge_observed(each)
+    assert each.encoder_patches is not None
+    heat = gaussian_filter(patchcore_heat(each.encoder_patches, bank), 1.0)
+    return {
+        "ours": (judged.raw, on_image(judged.heat, each.size)),
+        "PatchCore": (float(heat.max()), on_image(heat, each.size)),
+    }
+
+
+def _map_row(
+    name: str,
+    decided: list[Both],
+    normal: list[Both],
+    found: list[tuple[str, np.ndarray, dict[str, np.ndarray]]],
+    seed: int,
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"set": name, "maps": len(found)}
+    for method in METHODS:
+        binned = histograms([each[method] for _, _, each in found], [mask for _, mask, _ in found])
+        row |= {
+            f"{method}: {name}": value
+            for name, value in with_intervals(binned, seed, [name for name, _, _ in found]).items()
+        }
+        # The map rule: above the conformal quantile of the calibration pictures' maxima.
+        maxima = np.array([each[method][1].max() for each in decided])
+        marked = p_values(np.array([each[method][1].max() for each in normal]), maxima) <= max(
+            ALPHA, 1 / (len(maxima) + 1)
+        )
+        row[f"{method}: normals with a mark"] = float(marked.mean())
+    return row
+
+
+def contrast(image: Image, odd: Planted) -> float:
+    """Mean change inside the mask, in standard deviations of the noise around it."""
+    grey, changed = image.pixels.mean(0), odd.image.pixels.mean(0)
+    ring = binary_dilation(odd.mask, iterations=6) & ~odd.mask
+    noise = (grey - gaussian_filter(grey, 1.0))[ring if ring.any() else slice(None)].std()
+    if not odd.mask.any():
+        return 0.0
+    return float(np.abs(changed - grey)[odd.mask].mean() / max(noise, image.quantum / 3))
+
+
+def _half_found(contrasts: np.ndarray, hits: np.ndarray) -> float:
+    """The contrast at which a logistic curve through the hits reaches one half; infinite where that is beyond what was
+    planted, 0 where everything is found."""
+    from sklearn.linear_model import LogisticRegression
+
+    if hits.all() or not hits.any():
+        return 0.0 if hits.all() else np.inf
+    x = np.log(contrasts + 1e-3)[:, None]
+    curve = LogisticRegression(C=10.0).fit(x, hits)
+    slope, offset = float(curve.coef_[0, 0]), float(curve.intercept_[0])
+    half = float(np.exp(-offset / slope)) if slope > 0 else np.inf
+    return half if half <= contrasts.max() else np.inf
+
+
+def _pictures(which: Set) -> tuple[list[Image], list[Image], list[Image]]:
+    """To fit, to decide with, and to plant in."""
+    found = list(_textures(which) if which.corpus.startswith("textures") else _slices(which))
+    dealt = [[image for image, turn in found if turn == wanted] for wanted in (FIT, DECIDE, PLANT)]
+    fitting, deciding, held = (
+        images[:: max(-(-len(images) // at_most), 1)]
+        for images, at_most in zip(dealt, (FITTED, DECIDING, HELD_OUT), strict=True)
+    )
+    return fitting, deciding, held
+
+
+def _slices(which: Set) -> Iterator[tuple[Image, int]]:
+    volume = [
+        image
+        for image in open_source(f"corpus:{which.corpus}")
+        if isinstance(image, Image) and which.file in image.source and image.source.endswith(tuple("0123456789"))
+    ]
+    for index, image in enumerate(volume):
+        if 0.2 * len(volume) <= index <= 0.85 * len(volume) and index % (BLOCK + GAP) < BLOCK:
+            block = index // (BLOCK + GAP)
+            yield _as_image(grey_of(image), f"{image.source}", f"block-{block}"), TURNS[block % len(TURNS)]
+
+
+def _textures(which: Set) -> Iterator[tuple[Image, int]]:
+    """Tiles of vertical strips, overlapping within a strip."""
+    for image in open_source(f"corpus:{which.corpus}"):
+        if not isinstance(image, Image) or which.file not in image.source:
+            continue
+        grey = grey_of(image)
+        for strip, left in enumerate(range(0, grey.shape[1] - STRIP + 1, STRIP + GAP)):
+            for top in range(0, grey.shape[0] - STRIP + 1, STEP):
+                tile = grey[top : top + STRIP, left : left + STRIP]
+                yield _as_image(tile, f"{image.source}/{top}-{left}", f"{top}-{left}"), TURNS[strip % len(TURNS)]
+
+
+def _as_image(grey: np.ndarray, name: str, group: str) -> Image:
+    pixels = (np.rint(grey).clip(0, 255) / 255).astype(np.float32)[None]
+    return Image(pixels, 8, "display", None, name, hashlib.sha256(pixels.tobytes()).hexdigest(), group)
+
+
+def _bone(observe: Observer, seed: int) -> list[dict[str, Any]]:
+    """Halves of slices, the right ones mirrored: fitted to the intact side of some blocks, judged on both sides of others."""
+    volume = [image for image in open_source("corpus:head-ct/test") if isinstance(image, Image)]
+    # The skull's gap: the side with less bone in the affected slices.
+    halves = [_halves(grey_of(image)) for image in volume]
+    first, last = BONE_SLICES
+    bone = np.mean([[np.mean(half > 200) for half in pair] for pair in halves[first:last]], 0)
+    affected = int(bone.argmin())
+    prepare = Preparation(unit="display", channels=1, side=512)
+
+    def observed(index: int, side: int) -> Observation:
+        return observe(prepare(_as_image(halves[index][side], f"{index}-{side}", f"{index}")))
+
+    numbers = [index for index in range(first, last) if index % (BLOCK + GAP) < BLOCK]
+    fitted = [index for index in numbers if index // (BLOCK + GAP) % 2 == 0]
+    judged = [index for index in numbers if index // (BLOCK + GAP) % 2 == 1]
+    learnt = [observed(index, 1 - affected) for index in fitted]
+    rows = []
+    for aligned in (False, True):
+        detector = Detector(encoder=ENCODER, aligned=aligned, seed=seed)
+        detector.observer_ = observe
+        detector.learn(learnt, [str(index) for index in fitted])
+        bank = patchcore_bank([each.encoder_patches for each in learnt if each.encoder_patches is not None], seed)
+        sides = {
+            side: [_both(detector, bank, observed(index, side)) for index in judged]
+            for side in (affected, 1 - affected)
+        }
+        row: dict[str, Any] = {"aligned": aligned, "slices fitted": len(fitted), "slices judged": len(judged)}
+        for method in METHODS:
+            odd, normal = (np.array([each[method][0] for each in sides[side]]) for side in (affected, 1 - affected))
+            row[f"{method}: AUROC"] = auroc(normal, odd)
+            low, high = interval(lambda drawn, n=normal, o=odd: auroc(n[drawn], o[drawn]), len(judged), seed)  # type: ignore[misc]
+            row |= {f"{method}: low": low, f"{method}: high": high}
+            row[f"{method}: affected side odder"] = float((odd > normal).mean())
+        rows.append(row)
+    return rows
+
+
+def _halves(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    middle = grey.shape[1] // 2
+    left, right = grey[:, :middle], cv2.flip(grey[:, -middle:], 1)
+    return left, right

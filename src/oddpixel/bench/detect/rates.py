@@ -1,0 +1,119 @@
+"""False alarms on real groups that are neither fitted to nor calibrated on, at several rates; and false discoveries in mixtures.
+
+Each kind with enough files is dealt anew by group for every seed: half fits, and the rest is dealt to calibration and
+judging. A false alarm is a normal picture that is flagged, or one that bears any mark on its map. Pass: no cell lies
+significantly above its nominal rate (one-sided binomial, Holm over all cells).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+from oddpixel.forensics.detect.conformal import p_values, q_values
+from oddpixel.forensics.detect.detector import Detector
+from oddpixel.forensics.detect.guarantee import groups_needed, guarantee
+from oddpixel.forensics.detect.observation import Observation, Observer
+
+from .pairs import ENCODER, Observed
+
+REPEATS = 3
+DEALS = 10  # of calibration and judging, for every fit
+RATES = ((0.2, None), (0.1, None), (0.05, None), (0.2, 0.9))
+ALARMS = ("flagged", "marked")
+FDR = 0.2
+FEWEST = 40  # files
+
+
+def rates(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, list[dict[str, Any]]]:
+    observer, kinds = observed
+    rows: list[dict[str, Any]] = []
+    discoveries: list[dict[str, Any]] = []
+    for kind in kinds:
+        everything = kind.fitting + kind.judged
+        groups = kind.fitting_groups + kind.judged_groups
+        if len(set(groups)) < FEWEST or len(set(groups)) != len(groups):
+            continue  # claims are for groups, and these are too few or no files of their own
+        counts = {(alarm, rate): [0, 0] for alarm in ALARMS for rate in RATES}
+        mixtures: list[float] = []
+        strangers = [each for other in kinds if other is not kind for each in other.judged[:4]]
+        for repeat in range(REPEATS):
+            generator = np.random.default_rng([seed, repeat])
+            order = generator.permutation(len(everything))
+            half = len(order) // 2
+            normal, odd = _scores(observer, everything, order[:half], order[half:], strangers, seed)
+            for _ in range(DEALS):
+                # One judged normal a deal: several against one calibration would not be independent.
+                dealt = generator.permutation(len(order) - half)
+                for (alarm, (alpha, confidence)), count in counts.items():
+                    if len(dealt) - 1 < groups_needed(alpha, confidence):
+                        continue
+                    threshold = guarantee(len(dealt) - 1, alpha, confidence).threshold
+                    calibration, new = normal[alarm][dealt[1:]], normal[alarm][dealt[:1]]
+                    count[0] += int((p_values(new, calibration) <= threshold).sum())
+                    count[1] += 1
+                middle = len(dealt) // 2
+                scores = normal["flagged"]
+                mixtures.append(_false_discoveries(scores[dealt[:middle]], odd[:8], scores[dealt[middle:]]))
+        rows += [
+            {
+                "kind": kind.kind.name,
+                "alarm": alarm,
+                "files": len(everything),
+                "promise": f"{alpha:g}" + ("" if confidence is None else f" at {confidence:g} confidence"),
+                "nominal": alpha,
+                "alarms": alarms,
+                "judged": judged,
+                "rate": alarms / judged,
+                "excess, p": float(binomtest(alarms, judged, alpha, alternative="greater").pvalue),
+            }
+            for (alarm, (alpha, confidence)), (alarms, judged) in counts.items()
+            if judged
+        ]
+        discoveries.append(
+            {
+                "kind": kind.kind.name,
+                "aim": FDR,
+                "false discovery rate": float(np.mean(mixtures)),
+                "mixtures": len(mixtures),
+            }
+        )
+    _holm(rows)
+    return {"false alarms on real groups": rows, "false discoveries in mixtures": discoveries}
+
+
+def _scores(
+    observer: Observer,
+    everything: list[Observation],
+    fitting: np.ndarray,
+    others: np.ndarray,
+    strangers: list[Observation],
+    seed: int,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Of the others: score and map maximum, by the alarm that they give. Of the strangers: the score."""
+    detector = Detector(encoder=ENCODER, seed=seed)
+    detector.observer_ = observer
+    detector.learn([everything[index] for index in fitting], [str(index) for index in fitting])
+    judged = [detector.judge_observed(everything[index]) for index in others]
+    normal = {
+        "flagged": np.array([each.raw for each in judged]),
+        "marked": np.array([each.heat.max() for each in judged]),
+    }
+    return normal, np.array([detector.judge_observed(each).raw for each in strangers])
+
+
+def _false_discoveries(normal: np.ndarray, odd: np.ndarray, calibration: np.ndarray) -> float:
+    """Share of normals among what is flagged at `FDR`."""
+    q = q_values(p_values(np.concatenate([normal, odd]), calibration))
+    flagged = q <= FDR
+    return float(flagged[: len(normal)].sum() / max(flagged.sum(), 1))
+
+
+def _holm(rows: list[dict[str, Any]]) -> None:
+    order = sorted(range(len(rows)), key=lambda index: rows[index]["excess, p"])
+    worst = 0.0
+    for rank, index in enumerate(order):
+        worst = max(worst, min(rows[index]["excess, p"] * (len(rows) - rank), 1.0))
+        rows[index]["excess, Holm p"] = worst

@@ -1,0 +1,1 @@
+"""Benchmarks of the cascade and of what the bundled one makes."""

@@ -1,0 +1,39 @@
+"""`calibrate`: a detector on other normals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .fit import print_result
+from .options import AsJson, Encoder, FollowLinks, GroupFrom, ListLeftOut, Places
+
+
+def calibrate(
+    detector: Annotated[Path, typer.Argument(help="A detector's folder.")],
+    normals: Places,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the newly calibrated detector.")],
+    group_from: GroupFrom = None,
+    encoder: Encoder = None,
+    follow_links: FollowLinks = False,
+    left_out: ListLeftOut = False,
+    json: AsJson = False,
+) -> None:
+    """The same detector calibrated on other normals: another scanner, site or camera. Nothing is learnt anew."""
+    from oddpixel.console import progress
+    from oddpixel.forensics.detect.flag import Incoming
+    from oddpixel.forensics.detect.store import load, save
+
+    loaded = load(detector, encoder)
+    incoming = Incoming(places=tuple(normals), group_from=group_from, follow_links=follow_links)
+    source = incoming.open(num_workers=2)
+    source.check_any()
+    with progress("calibrating", len(source)) as advance:
+        loaded.calibrate(source, on_item=advance)
+    save(loaded, out)
+    print_result("calibrate", out, source.listing, left_out, json)
+
+
+COMMAND = calibrate

@@ -1,0 +1,76 @@
+"""`density`: the likelihood of images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from oddpixel.console import Cell, error_cell, print_table
+
+from .options import AnySuffix, AsJson, FailOnError, FollowLinks, ListLeftOut, Places, Workers
+
+
+def density(
+    files: Places,
+    model: Annotated[str, typer.Option("--model", help="A model folder, or the name of a bundled model.")],
+    identity: Annotated[
+        bool, typer.Option("--identity", help="Cross-check with the model's own denoiser (slow).")
+    ] = False,
+    maps: Annotated[
+        Path | None,
+        typer.Option("--map", help="Folder for maps of where each image is unlikely, on an absolute scale."),
+    ] = None,
+    bf16: Annotated[
+        bool, typer.Option("--bf16", help="Pyramids: inner layers in bf16, faster where the processor has it.")
+    ] = False,
+    json: AsJson = False,
+    workers: Workers = 2,
+    any_suffix: AnySuffix = False,
+    follow_links: FollowLinks = False,
+    left_out: ListLeftOut = False,
+    fail_on: FailOnError = None,
+) -> None:
+    """The likelihood of each image under a density model, in bits per dimension: one forward pass."""
+    from oddpixel.console import progress
+    from oddpixel.datasets.source import open_source
+    from oddpixel.envelope import envelope
+    from oddpixel.forensics.density.measure import measure_source
+    from oddpixel.forensics.density.pyramid import Pyramid
+    from oddpixel.forensics.density.store import load_model
+
+    from .ending import check_choice, exit_by, failures, not_read, print_not_read
+
+    check_choice("--fail-on", fail_on, ("error",))
+    loaded = load_model(model)
+    if isinstance(loaded, Pyramid):
+        loaded.use_bf16(bf16)
+    source = open_source(*files, num_workers=workers, any_suffix=any_suffix, follow_links=follow_links)
+    with progress("measuring", len(source)) as advance:
+        items = measure_source(source, loaded, identity=identity, maps=maps, on_item=advance)
+    if json:
+        print(envelope("density", model=model, items=items, **not_read(source.listing)))
+    else:
+        print_density(items)
+        print_not_read(source.listing, left_out)
+    exit_by(failures(items), fail_on == "error")
+
+
+def print_density(items: Sequence[Mapping[str, Any]]) -> None:
+    """A row an image: bits per dimension by one pass and by the identity."""
+    columns = ("item", "bits/dim", "by identity", "nats", "dims", "notes")
+    print_table(columns, [_density_cells(item) for item in items])
+
+
+def _density_cells(item: Mapping[str, Any]) -> tuple[Cell, ...]:
+    if item["error"]:
+        return item["item"], "-", "-", "-", "-", error_cell(**item["error"])
+    identity = item["identity_bits_per_dim"]
+    cross_check = "-" if identity is None else f"{identity:.3f}"
+    measured = f"{item['bits_per_dim']:.3f}", cross_check, f"{item['nats']:.1f}", str(item["dims"])
+    return item["item"], *measured, "; ".join(item["notes"])
+
+
+COMMAND = density

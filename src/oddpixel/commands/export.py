@@ -1,0 +1,37 @@
+"""`export`: runs in forms that other programs read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import RunFolder, Store
+
+
+def export(
+    run: RunFolder,
+    to: Annotated[str, typer.Option(help="csv, parquet, coco, seg, sr, sc, html or zip.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="File, or folder for DICOM objects.")] = None,
+    store: Store = None,
+) -> None:
+    """A run with its verdicts, in a form that other programs read. DICOM results need the extra `dicom-results`."""
+    from oddpixel.errors import UsageError
+    from oddpixel.forensics.runs.export import export as write
+    from oddpixel.forensics.runs.export import forms
+    from oddpixel.forensics.runs.run import Run
+
+    if to not in forms():
+        raise UsageError(f"no form {to!r}; there are {', '.join(forms())}")
+    place = out or Path(f"{run.resolve().name}-{to}{forms()[to].suffix}")
+    left_out = write(Run.open(run), to, place, store=store)
+    for sentence in left_out[:20]:
+        print(f"left out: {sentence}", file=sys.stderr)
+    if len(left_out) > 20:
+        print(f"left out: {len(left_out) - 20} more", file=sys.stderr)
+    print(place)
+
+
+COMMAND = export

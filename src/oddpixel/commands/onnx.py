@@ -1,0 +1,23 @@
+"""`onnx`: a pyramid for runtimes without PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def onnx(
+    model: Annotated[str, typer.Option("--model", help="A pyramid's folder, or the name of a bundled one.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the graphs.")],
+) -> None:
+    """Write a pyramid's networks as ONNX, one graph a scale, for runtimes without PyTorch."""
+    from oddpixel.forensics.density.export import export_onnx
+    from oddpixel.forensics.density.store import load_pyramid
+
+    for path in export_onnx(load_pyramid(model), out):
+        print(path)
+
+
+COMMAND = onnx

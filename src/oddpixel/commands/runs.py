@@ -1,0 +1,55 @@
+"""`runs`: run folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oddpixel.counting import counted
+
+from .options import AsJson, RunFolder, Store
+
+app = typer.Typer(no_args_is_help=True, help="Run folders: what they hold, merging them, checking their verdicts.")
+
+
+@app.command("show")
+def show_run(run: RunFolder, json: AsJson = False) -> None:
+    """What a run is, how far it got, and what was decided about it."""
+    from oddpixel.console import print_facts
+    from oddpixel.envelope import envelope
+    from oddpixel.forensics.runs.summary import summarise
+
+    facts = summarise(run)
+    print(envelope("run", **facts)) if json else print_facts(facts)
+
+
+@app.command("merge")
+def merge_runs(
+    runs: Annotated[list[Path], typer.Argument(help="Finished runs of one command with the same options.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the merged run.")],
+) -> None:
+    """One run out of several, as array jobs and several machines leave them."""
+    from oddpixel.forensics.runs.run import Run
+
+    merged = Run.merge(out, [Run.open(run) for run in runs])
+    print(f"{merged.path}: {counted(len(merged.parts()), 'part')} of {counted(len(runs), 'run')}")
+
+
+@app.command("verify")
+def verify_run(run: RunFolder, store: Store = None, json: AsJson = False) -> None:
+    """Recompute the chain of the audit log: was any verdict changed after it was given? Exit 1 if so."""
+    from oddpixel.console import print_facts
+    from oddpixel.envelope import envelope
+    from oddpixel.forensics.runs.run import Run
+    from oddpixel.forensics.runs.verdicts import Verdicts
+
+    with Verdicts(store or Run.open(run).verdicts_path) as verdicts:
+        chain = verdicts.verify()
+    print(envelope("verify", **vars(chain))) if json else print_facts(vars(chain))
+    if not chain.ok:
+        raise typer.Exit(1)
+
+
+COMMAND = app

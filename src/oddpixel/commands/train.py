@@ -1,0 +1,77 @@
+"""`train`: a density model, a cascade or an adapter, by its recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import DryRun
+
+
+def train(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The model folder; a training in it is resumed.")],
+    source: Annotated[
+        list[str] | None, typer.Argument(help="Images to train on; none where the recipe names a corpus.")
+    ] = None,
+    recipe: Annotated[
+        str, typer.Option(help="A bundled recipe (digits, photo-rgb, cascade, style, edges, ...), or a TOML file.")
+    ] = "digits",
+    steps: Annotated[int | None, typer.Option(help="Train to this step instead of the recipe's.", min=1)] = None,
+    start_from: Annotated[Path | None, typer.Option(help="Begin with this model's weights.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Train for so long, with the learning rate tied to the clock.", min=0.01)
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="Of a cascade: only this one (a, b, c, guidance).")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu; the accelerator, where there is one, if nothing is named.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1)] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Train a density model, a cascade, or an adapter of one. Ctrl-C saves; the same command goes on.
+
+    Several GPUs: accelerate launch.
+    """
+    from oddpixel.console import print_options, training_progress
+    from oddpixel.errors import UsageError
+    from oddpixel.recipe import read_recipe
+
+    resolved = read_recipe(recipe)
+    kind = resolved["model"].get("kind")
+    is_cascade = kind == "cascade"
+    if steps is not None and is_cascade:
+        raise UsageError("a cascade's recipe has steps for every stage; change them in a copy of it")
+    if steps is not None:
+        resolved["training"]["steps"] = steps
+    if dry_run:
+        return print_options("train", {"source": source or [], "out": out, "recipe": resolved})
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    if is_cascade:
+        from oddpixel.console import stage_progress
+        from oddpixel.generation.training.recipe import train as train_cascade
+
+        with stage_progress() as on_stage:
+            reached = train_cascade(
+                resolved, source or [], out, on_stage, start_from, minutes=minutes, only=stage, device=device
+            )
+        print(f"{out}: stage {reached}")
+        return None
+    if stage is not None:
+        raise UsageError(f"--stage {stage}: only a cascade has stages")
+    if kind == "adapter":
+        from oddpixel.generation.training.adapter import prepare
+    else:
+        from oddpixel.forensics.density.recipe import prepare
+    trainer = prepare(resolved, source or [], out, start_from, minutes=minutes, device=device)
+    with training_progress(trainer.options.steps, trainer.step) as on_step:
+        trainer.run(on_step)
+    print(f"{out}: step {trainer.step} of {trainer.options.steps}")
+    return None
+
+
+COMMAND = train

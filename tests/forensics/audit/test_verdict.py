@@ -1,0 +1,187 @@
+"""From findings to a verdict: error rates under dependence, what never counts, bounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from oddpixel.forensics.audit.calibration import Calibration, table
+from oddpixel.forensics.audit.facts import Fact
+from oddpixel.forensics.audit.finding import Finding
+from oddpixel.forensics.audit.gate import Gate
+from oddpixel.forensics.audit.verdict import adjusted, decide, holm, weights
+
+GATE = Gate(800, 600, "PNG", None, None, 0, 1.0, 0.8)
+FUSED = {"fused": True, "because": ""}
+KNOWN = Calibration(
+    {
+        "scores": {"noise-level": {"lossless": {"never-jpeg": [1.0, 2.0, 3.0, 4.0], "resized": [0.5, 1.5, 2.5]}}},
+        "audited": {name: {"lossless": FUSED} for name in ("a", "b", "c", "jpeg-grid-local", "noise-level", "density")},
+        "likelihood_ratio": {"lossless": {"slope": 4.0, "intercept": -1.0, "bound": [0.3, 25.0], "n": [100, 200]}},
+        "power": {"lossless": [{"manipulation": "splice", "found": 3, "n": 10}]},
+    }
+)
+
+
+def by_nfa(name: str, log10: float) -> Finding:
+    return Finding(name, "evidence" if log10 <= -3 else "no-evidence", statistic=-log10, log10_nfa=log10, because="x")
+
+
+def by_rank(name: str, p: float, about: Any = "manipulation") -> Finding:
+    return Finding(name, "no-evidence", statistic=1.0, p_value=p, because="x", about=about)
+
+
+def test_p_is_the_largest_over_histories_and_never_below_its_resolution() -> None:
+    assert KNOWN.p_value("noise-level", "lossless", 2.0) == (max((1 + 3) / 5, (1 + 1) / 4), 4)
+    assert KNOWN.p_value("noise-level", "lossless", 100.0) == (1 / 4, 3)
+    assert KNOWN.p_value("noise-level", "jpeg-low", 1.0) is None
+
+
+def test_holm_keeps_its_level_under_any_dependence_and_taking_the_smallest_would_not() -> None:
+    random = np.random.default_rng(0)
+    kept, broken, draws, alpha = 0, 0, 4000, 0.05
+    for _ in range(draws):
+        shared = random.random()
+        p = [shared if random.random() < 0.5 else random.random() for _ in range(5)]
+        found = [by_rank(name, each) for name, each in zip("abcde", p, strict=True)]
+        kept += (holm(found) or 1.0) <= alpha
+        broken += min(p) <= alpha
+    assert kept / draws <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / draws)
+    assert broken / draws > 2 * alpha
+
+
+def test_tests_that_bound_themselves_take_a_small_share() -> None:
+    found = [by_nfa("a", -4.0), by_rank("b", 0.03), by_rank("c", 0.5)]
+    assert weights(found) == pytest.approx([0.1, 0.45, 0.45])
+    assert adjusted(found)[0] == pytest.approx(1e-3)
+    assert adjusted(found)[1] == pytest.approx(0.03 * 0.9 / 0.45)
+
+
+def test_history_never_counts() -> None:
+    history = replace(by_nfa("jpeg-grid-local", -300.0), about="history")
+    verdict = decide(GATE, [], [history, by_rank("a", 0.6)], known=KNOWN)
+    assert verdict.label == "no evidence found"
+    assert decide(GATE, [], [history], known=KNOWN).label == "inconclusive"
+
+
+def test_what_was_not_audited_never_counts() -> None:
+    verdict = decide(GATE, [], [by_nfa("unheard-of", -10.0), by_rank("a", 0.6)], known=KNOWN)
+    assert verdict.label == "no evidence found"
+
+
+def test_what_was_not_audited_is_not_passed_over_where_it_is_loud() -> None:
+    """It never convicts, but "no evidence found" would not be true."""
+    verdict = decide(GATE, [], [by_nfa("unheard-of", -300.0), by_rank("a", 0.6)], known=KNOWN)
+    assert verdict.label == "inconclusive"
+    assert any("unheard-of" in reason and "does not decide" in reason for reason in verdict.because)
+    assert verdict.p_value == decide(GATE, [], [by_rank("a", 0.6)], known=KNOWN).p_value
+
+
+def test_labels() -> None:
+    part = by_nfa("jpeg-grid-local", -30.0)
+    assert decide(GATE, [], [part], known=KNOWN).label == "evidence of manipulation"
+    odd = by_rank("density", 0.001, about="anomaly")
+    assert decide(GATE, [], [odd], known=KNOWN).label == "anomalous, cause unknown"
+    signed = Fact("C2PA", "trusted", "as signed")
+    assert decide(GATE, [signed], [], known=KNOWN).label == "provenance verified"
+    said = Fact("PNG text parameters", "a cat", declares="synthetic")
+    assert decide(GATE, [said], [], known=KNOWN).label == "declared synthetic"
+    unclear = replace(GATE, blockiness=3.0)
+    assert decide(unclear, [], [by_rank("a", 0.6)], known=KNOWN).label == "inconclusive"
+    assert decide(unclear, [], [part], known=KNOWN).label == "evidence of manipulation"
+
+
+def test_a_trusted_signature_does_not_hide_what_the_tests_find() -> None:
+    signed = Fact("C2PA", "trusted", "as signed")
+    verdict = decide(GATE, [signed], [by_nfa("jpeg-grid-local", -30.0)], known=KNOWN)
+    assert any("jpeg-grid-local" in reason for reason in verdict.because)
+
+
+def test_the_likelihood_ratio_stays_within_its_bounds_and_words_follow() -> None:
+    others = [
+        Finding(name, "not-applicable", because="x") for name in KNOWN.counting("lossless") - {"jpeg-grid-local", "a"}
+    ]
+    quiet = by_nfa("jpeg-grid-local", 0.0)
+    strong = decide(
+        GATE, [], [*others, by_nfa("jpeg-grid-local", -300.0), by_rank("a", 0.9)], known=KNOWN
+    ).likelihood_ratio
+    weak = decide(GATE, [], [*others, quiet, by_rank("a", 0.9)], known=KNOWN).likelihood_ratio
+    assert strong is not None
+    assert weak is not None
+    assert (strong.value, weak.value) == (25.0, 0.3)
+    assert strong.words.startswith("moderate support")
+    assert "second" in weak.words
+
+
+def test_power_is_said_or_its_absence() -> None:
+    assert "3 of 10" in decide(GATE, [], [], known=KNOWN).power
+    assert "not measured" in decide(replace(GATE, quality=30), [], [], known=KNOWN).power
+
+
+def test_with_fewer_checks_than_were_measured_there_is_no_ratio_and_the_power_says_so() -> None:
+    verdict = decide(GATE, [], [by_rank("a", 0.9)], known=KNOWN)
+    assert verdict.likelihood_ratio is None
+    assert "not run here" in verdict.power
+    assert "jpeg-grid-local" in verdict.power
+
+
+def test_nothing_is_ever_called_authentic() -> None:
+    import typing
+
+    from oddpixel.forensics.audit.verdict import Label
+
+    assert not any("authentic" in label for label in typing.get_args(Label))
+
+
+def test_the_calibration_that_ships_is_whole() -> None:
+    known = table()
+    assert known.record["sources"] >= 100
+    for name, strata in known.record["scores"].items():
+        for stratum, histories in strata.items():
+            for kind, scores in histories.items():
+                assert scores == sorted(scores), (name, stratum, kind)
+    assert all(
+        0 < low <= 1 <= high < 1000 for low, high in (r["bound"] for r in known.record["likelihood_ratio"].values())
+    )
+
+
+def test_bounds_of_likelihood_ratios_grow_with_the_calibration() -> None:
+    """Two Gaussians two deviations apart: as a published toolkit bounds them, between 10 and 200 for 30 to 3,000 cases."""
+    from oddpixel.bench.audit.fit import bounds
+
+    random = np.random.default_rng(0)
+    highs = []
+    for n in (30, 300, 3000):
+        first, second = random.normal(2, 1, n), random.normal(0, 1, n)
+        log10 = [(2 * values - 2) / np.log(10) for values in (first, second)]  # the exact log10 LR
+        highs.append(bounds(*log10)[1])
+    assert highs == sorted(highs)
+    assert 8 < highs[0] < 60
+    assert 60 < highs[2] < 400
+
+
+def test_cllr_of_knowing_nothing_is_one() -> None:
+    from oddpixel.bench.audit.tables import cllr
+
+    assert cllr(np.ones(5), np.ones(7)) == 1.0
+    assert cllr(np.full(5, 100.0), np.full(7, 0.01)) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("regions", "said"),
+    [
+        ([], "a: x"),
+        ([[1, 2, 3, 4]], "a: x, rows 1 to 3, columns 2 to 4"),
+        ([[1, 2, 3, 4], [5, 6, 7, 8]], "a: x, rows 1 to 3, columns 2 to 4 and rows 5 to 7, columns 6 to 8"),
+        ([[1, 2, 3, 4], [5, 6, 7, 8], [0, 0, 9, 9]], "rows 5 to 7, columns 6 to 8, and 1 more place"),
+        ([[1, 2, 3, 4]] * 6, "and 4 more places"),
+    ],
+)
+def test_a_copied_part_is_told_with_both_of_its_places(regions: list[list[int]], said: str) -> None:
+    finding = replace(by_nfa("a", -9.0), details={"regions": regions})
+    verdict = decide(GATE, [], [finding], known=KNOWN)
+    assert verdict.label == "evidence of manipulation"
+    assert verdict.because[0].endswith(said)

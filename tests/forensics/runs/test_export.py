@@ -1,0 +1,196 @@
+"""What runs become elsewhere: spreadsheets run nothing, DICOM objects pass a validator and readers, archives prove themselves."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from oddpixel.errors import UsageError
+from oddpixel.forensics.detect.decide import Rule
+from oddpixel.forensics.detect.flag import Incoming, flag_into
+from oddpixel.forensics.runs.export import export, forms
+from oddpixel.forensics.runs.export.csv_table import safe
+from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.verdicts import Verdicts
+from tests.dashboards.conftest import FORMULA, HOSTILE, SLICES, made, run
+
+__all__ = ["made", "run"]
+
+
+@pytest.fixture
+def decided(run: Run) -> Run:
+    with Verdicts(run.verdicts_path) as verdicts:
+        key = run.record["id"]
+        verdicts.record(key, "ct-1.dcm", "odd", author="ann", note="=HYPERLINK(1)")
+        verdicts.record(key, HOSTILE, "normal", author="<script>alert(1)</script>")
+        verdicts.record(key, "normal-00.png", "odd", author="ann")
+        verdicts.undo(key, ["normal-00.png"], author="ann")
+    return run
+
+
+def test_csv_runs_nothing(decided: Run, tmp_path: Path) -> None:
+    export(decided, "csv", tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open() as file:
+        rows = {row["item"]: row for row in csv.DictReader(file)}
+    assert "'" + FORMULA in rows
+    assert rows["ct-1.dcm"]["note"] == "'=HYPERLINK(1)"
+    assert rows["normal-00.png"]["decision"] == "", "taken back"
+    for row in rows.values():
+        assert not any(value.startswith(("=", "+", "@", "\t", "\r")) for value in row.values())
+    assert [safe(value) for value in ("-1", -1.5, "a=b", "@x")] == ["'-1", -1.5, "a=b", "'@x"]
+
+
+def test_parquet_keeps_types(decided: Run, tmp_path: Path) -> None:
+    export(decided, "parquet", tmp_path / "t.parquet", items=["ct-1.dcm", "normal-01.png"])
+    table = pd.read_parquet(tmp_path / "t.parquet").set_index("item")
+    assert list(table.index) == ["ct-1.dcm", "normal-01.png"]
+    assert table.loc["ct-1.dcm", "decision"] == "odd"
+    assert table["raw"].dtype == "Float64"
+
+
+def test_coco_marks_what_the_map_marks(decided: Run, tmp_path: Path) -> None:
+    left_out = export(decided, "coco", tmp_path / "t.json")
+    content = json.loads((tmp_path / "t.json").read_text())
+    assert left_out == ["zz-broken.png could not be read"]
+    images = {each["id"]: each for each in content["images"]}
+    assert content["annotations"], "the odd ones bear marks"
+    for each in content["annotations"]:
+        x, y, wide, high = each["bbox"]
+        assert 0 <= x <= x + wide <= images[each["image_id"]]["width"]
+        assert 0 <= y <= y + high <= images[each["image_id"]]["height"]
+    assert {each["file_name"]: each["attributes"]["decision"] for each in images.values()}[HOSTILE] == "normal"
+
+
+def test_the_page_holds_decisions_as_text(decided: Run, tmp_path: Path) -> None:
+    export(decided, "html", tmp_path / "t.html")
+    page = (tmp_path / "t.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<img src=x" not in page
+    assert "unbroken" in page
+
+
+def test_the_archive_proves_itself_and_repeats(decided: Run, tmp_path: Path) -> None:
+    export(decided, "zip", tmp_path / "a.zip")
+    export(decided, "zip", tmp_path / "b.zip")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+        assert set(manifest["files"]) | {"manifest.json"} == set(archive.namelist())
+        for name, digest in manifest["files"].items():
+            assert hashlib.sha256(archive.read(name)).hexdigest() == digest
+        assert manifest["log"]["ok"]
+        assert len(json.loads(archive.read("verdicts.json"))) == 4
+
+
+@pytest.mark.parametrize(("form", "kind"), [("seg", "Segmentation"), ("sr", "Comprehensive3DSR"), ("sc", "SCImage")])
+def test_dicom_objects_pass_a_validator_and_readers(decided: Run, tmp_path: Path, form: str, kind: str) -> None:
+    import highdicom as hd
+    import pydicom
+
+    left_out = export(decided, form, tmp_path / "out")
+    files = sorted((tmp_path / "out").iterdir())
+    assert len(files) == SLICES, left_out
+    assert any("is no DICOM file" in sentence for sentence in left_out)
+    for file in files:
+        data = pydicom.dcmread(file)
+        assert data.PatientID == "SECRET-42", "results belong to the patient's study"
+        assert data.StudyInstanceUID == "1.2.3"
+    assert shutil.which("dciodvfy") or not os.environ.get("ODDPIXEL_REQUIRE_DCIODVFY"), "apt-get install dicom3tools"
+    if shutil.which("dciodvfy"):
+        for file in files:
+            done = subprocess.run(["dciodvfy", "-new", str(file)], capture_output=True, text=True, check=False)
+            report = done.stdout + done.stderr
+            assert kind in report
+            errors = [line for line in report.splitlines() if line.startswith("Error")]
+            assert not errors, errors
+    if form == "seg":
+        made = [pydicom.dcmread(file) for file in files]
+        groups = [
+            g for data in made for g in (*data.SharedFunctionalGroupsSequence, *data.PerFrameFunctionalGroupsSequence)
+        ]
+        measures = [item for group in groups for item in group.get("PixelMeasuresSequence") or ()]
+        assert len(measures) == SLICES
+        assert {each.SliceThickness for each in measures} == {3}
+        assert not any("SpacingBetweenSlices" in each for each in measures), "the source does not say it"
+        found = hd.seg.segread(files[0])
+        assert found.get_total_pixel_matrix().any() if found.is_tiled else found.pixel_array.any()
+    if form == "sr":
+        values = [
+            group.get_qualitative_evaluations()
+            for group in hd.sr.srread(files[1]).content.get_image_measurement_groups()
+        ]
+        assert {each.value.meaning for group in values for each in group} == {"Flagged", "Odd"}
+    if form == "sc":
+        assert np.ptp(pydicom.dcmread(files[0]).pixel_array.astype(int)) > 100
+    export(decided, form, tmp_path / "again")
+    first = [pydicom.dcmread(file).SOPInstanceUID for file in files]
+    assert first == [pydicom.dcmread(file).SOPInstanceUID for file in sorted((tmp_path / "again").iterdir())]
+
+
+def test_distances_of_slices_are_those_of_the_source() -> None:
+    from pydicom.dataset import Dataset
+    from pydicom.sequence import Sequence
+
+    from oddpixel.forensics.runs.export.dicom_seg import _measure_as
+
+    def measured(**source: float) -> dict[str, float]:
+        item, group, made, original = Dataset(), Dataset(), Dataset(), Dataset()
+        item.SpacingBetweenSlices, item.SliceThickness = 1.0, 1.0
+        group.PixelMeasuresSequence = Sequence([item])
+        made.SharedFunctionalGroupsSequence, made.PerFrameFunctionalGroupsSequence = (
+            Sequence([group]),
+            Sequence([Dataset()]),
+        )
+        for name, value in source.items():
+            setattr(original, name, value)
+        _measure_as(made, original)
+        return {element.keyword: float(element.value) for element in item}
+
+    assert measured() == {}
+    assert measured(SliceThickness=5) == {"SliceThickness": 5}
+    assert measured(SliceThickness=5, SpacingBetweenSlices=2.5) == {"SliceThickness": 5, "SpacingBetweenSlices": 2.5}
+
+
+def test_an_original_without_what_a_result_repeats_is_named_with_the_element(made: Path, tmp_path: Path) -> None:
+    import pydicom
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for k in range(7):
+        data = pydicom.dcmread(made / f"incoming/ct-{k % SLICES}.dcm")
+        del data.PatientBirthDate
+        data.InstanceNumber = 100 + k
+        data.save_as(folder / f"{k}.dcm")
+    found = flag_into(tmp_path / "run", Incoming(places=(str(folder),)), made / "detector", Rule(alpha=0.1))
+    assert found is not None
+    with pytest.raises(UsageError) as caught:
+        export(found.run, "sr", tmp_path / "out")
+    message = str(caught.value)
+    assert "7 items left out: " in message
+    assert message.count("its header lacks PatientBirthDate") == 5
+    assert message.endswith("; and 2 more")
+    assert "object has no attribute" not in message
+
+
+def test_what_cannot_be_exported_leaves_nothing(decided: Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to export"):
+        export(decided, "seg", tmp_path / "none", items=["normal-01.png"])
+    with pytest.raises(UsageError, match="no form"):
+        export(decided, "xls", tmp_path / "none")
+    (tmp_path / "there").write_text("kept")
+    with pytest.raises(UsageError, match="there already"):
+        export(decided, "csv", tmp_path / "there")
+    assert (tmp_path / "there").read_text() == "kept"
+    assert not (tmp_path / "none").exists()
+    assert set(forms()) == {"csv", "parquet", "coco", "html", "zip", "seg", "sr", "sc"}
