@@ -22,7 +22,6 @@ from oddpixel.forensics.runs.originals import recorded_digest
 from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.table import DECISION, Filter
 
-from .components.modules import PREFIX, modules, modules_version
 from .library import DECISIONS, OpenRun
 from .originals import Picture
 from .query import Query
@@ -96,15 +95,6 @@ def _sent(request: Request) -> dict[str, Any]:
 
 def health(request: Request) -> dict[str, str]:
     return {"status": "ok"}
-
-
-def component_module(request: Request) -> Response:
-    """A JavaScript module of the components; a page of another version has to be loaded anew."""
-    version, path = request.path_params["version"], request.path_params["path"]
-    content = modules().get(path) if version == modules_version() else None
-    if content is None:
-        raise MissingFile(f"there is no module {path} of version {version}; reload the page")
-    return Response(content, media_type="text/javascript", headers={"cache-control": FOREVER})
 
 
 def rows(request: Request) -> dict[str, Any]:
@@ -336,7 +326,6 @@ ROUTES = [
     Route("/oddpixel/health", _answered(health)),
     Route(START, _answered(sign_on)),
     Route(BACK, _answered(signed_on)),
-    Route(f"{PREFIX}/{{version}}/{{path:path}}", _answered(component_module)),
     Route("/oddpixel/views", _answered(save_view), methods=["POST"]),
     *(
         Route(f"/oddpixel/runs/{{run}}/{handler.__name__}", _answered(handler))

@@ -231,6 +231,17 @@ def test_scans_have_window_slices_ruler_and_hidden_identifiers(chromium: Any, se
         assert [each["action"] for each in verdicts.actions(server.run.record["id"])] == ["identifiers shown"]
 
 
+def test_a_lost_map_does_not_look_like_an_image_without_one(chromium: Any, server: Server) -> None:
+    lost = [path for path in (server.run.path / "maps").rglob("*") if path.is_file()]
+    assert lost
+    for path in lost:
+        path.unlink()
+    with visit(chromium, f"{server.address}/case?run={server.run.record['id']}&item=odd-constant.png") as page:
+        shown(page, "odd-constant.png")
+        page.get_by_text("The map cannot be shown").wait_for()
+        assert page.get_by_text("No map was kept").count() == 0
+
+
 def test_dragging_the_threshold_ends_the_promise(chromium: Any, server: Server) -> None:
     with visit(chromium, f"{server.address}/distribution?run={server.run.record['id']}") as page:
         page.get_by_text("Guaranteed: at most 0.1").wait_for()

