@@ -6,6 +6,7 @@ import ast
 import contextlib
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,91 @@ def test_imports_point_down() -> None:
 )
 def test_a_planted_upward_import_is_caught(path: str, source: str) -> None:
     assert violations(source, ROOT / path)
+
+
+PREFIXES = ("audit_", "flag_", "cli_", "run_", "bench_", "parity_", "generate_")
+
+
+def test_no_prefix_stands_in_for_a_folder() -> None:
+    assert [path.name for path in modules() if path.name.startswith(PREFIXES)] == []
+
+
+def graph() -> dict[str, set[str]]:
+    """What each module imports of ours when it is run, but for annotations alone."""
+    names = {_module(path): path for path in modules() if not any(parent.is_symlink() for parent in path.parents)}
+    return {name: {_known(each, names) for each in _imported(path, name)} - {name, ""} for name, path in names.items()}
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts[2:] if parts[0] == "src" else parts
+    return ".".join(("oddpixel", *parts)).removesuffix(".__init__")
+
+
+def _imported(path: Path, name: str) -> Iterator[str]:
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in _run(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
+            source = ".".join(filter(None, (base, node.module)))
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+def _run(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING`."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            yield node
+            yield from _run(node)
+
+
+def _known(imported: str, names: Mapping[str, Path]) -> str:
+    """The module that a name is imported from."""
+    return imported if imported in names else parent if (parent := imported.rpartition(".")[0]) in names else ""
+
+
+def circles(imports: Mapping[str, set[str]]) -> list[set[str]]:
+    """Modules that import each other, directly or round about."""
+    reached = {name: _reached(name, imports) for name in imports}
+    found = {frozenset(other for other in reached[name] if name in reached[other]) for name in imports}
+    return [set(circle) for circle in found if circle]
+
+
+def _reached(name: str, imports: Mapping[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        new = imports.get(waiting.pop(), set()) - seen
+        seen |= new
+        waiting += new
+    return seen
+
+
+def test_no_modules_import_each_other() -> None:
+    assert circles(graph()) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}], "a planted circle"
+
+
+ROOMS = {
+    "density": {"runs"},
+    "runs": set(),
+    "inspection": {"runs"},
+    "detect": {"density", "runs"},
+    "audit": {"density", "runs"},
+}
+
+
+def test_rooms_of_forensics_know_only_those_below() -> None:
+    """The audit knows nothing of the detector, and runs know neither."""
+    wrong = []
+    for name, imported in graph().items():
+        if name.startswith("oddpixel.forensics."):
+            room = name.split(".")[2]
+            others = {each.split(".")[2] for each in imported if each.startswith("oddpixel.forensics.")} - {room}
+            wrong += [f"{name} imports {other}" for other in others - ROOMS[room]]
+    assert wrong == []
 
 
 def test_datasets_is_no_package_and_there_is_no_pages_folder() -> None:

@@ -7,8 +7,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,7 +25,17 @@ TILE = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
 def oddpixel(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "oddpixel", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    if result.stdout.startswith('{\n  "schema"'):
+        check_schema(result.stdout)
+    return result
+
+
+def check_schema(printed: str) -> None:
+    """Whatever a command prints as JSON is what its shipped schema says."""
+    content = json.loads(printed)
+    kind = content["schema"].split("/")[1]
+    jsonschema.validate(content, json.loads(files("oddpixel").joinpath(f"schemas/{kind}.json").read_text()))
 
 
 def test_help_answers_at_once() -> None:

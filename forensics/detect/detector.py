@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -317,19 +316,6 @@ class Detector(OutlierMixin, BaseEstimator):
         """What flagging at `alpha` and `confidence` promises with this calibration. Raises: CalibrationTooSmall."""
         self._check_fitted()
         return guarantee(self.calibrated_.num_groups, self.alpha, self.confidence)
-
-    def save(self, folder: str | Path) -> Path:
-        """Raises: RunError (`store.save`)."""
-        from .store import save
-
-        return save(self, Path(folder))
-
-    @staticmethod
-    def load(folder: str | Path, encoder: str | nn.Module | None = None) -> Detector:
-        """Raises: MissingWeights, CorruptWeights, UsageError (`store.load`)."""
-        from .store import load
-
-        return load(Path(folder), encoder)
 
     # What it is made of
 

@@ -201,7 +201,7 @@ def test_masked_values_set_no_range() -> None:
 
 def test_levels_are_kept_with_the_detector(tmp_path: Path) -> None:
     fitted = Detector().fit([deep(k) for k in range(24)])
-    loaded = Detector.load(fitted.save(tmp_path / "d"))
+    loaded = store.load(store.save(fitted, tmp_path / "d"))
     assert loaded.prepare_ == fitted.prepare_
     assert loaded.levels_ == Levels(unit="display", low=0.0, high=4095 / 65535)
     (image,) = images_of([deep(90)])
@@ -215,11 +215,11 @@ def test_folders_of_earlier_versions_open_and_judge_as_before(tmp_path: Path) ->
     del record["levels"], record["selection"], record["options"]["normal_labels"]
     (folder / "detector.json").write_text(json.dumps(record))
     unsealed(folder)
-    old = Detector.load(folder)
+    old = store.load(folder)
     (dark,) = images_of([deep(1, 12)])
     assert len(np.unique(old.prepare_(dark).pixels)) < 20, "by the container's width, as it was fitted"
     old.save(tmp_path / "again")
-    assert not Detector.load(tmp_path / "again").obeys_depth_
+    assert not store.load(tmp_path / "again").obeys_depth_
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_levels_that_cannot_be_are_a_damaged_detector(learned: object, tmp_path:
     (folder / "detector.json").write_text(json.dumps(record))
     unsealed(folder)
     with pytest.raises(CorruptWeights, match="levels"):
-        Detector.load(folder)
+        store.load(folder)
 
 
 def test_a_run_notes_what_was_lost_and_warns_where_it_matters(tmp_path: Path) -> None:

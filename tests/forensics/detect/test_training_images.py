@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 
 from oddpixel import open_source
 from oddpixel.errors import UsageError
+from oddpixel.forensics.detect import store
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.normals import images_of
 from oddpixel.forensics.detect.training_images import TrainingImages, in_words
@@ -42,7 +43,7 @@ def mvtec(tmp_path: Path) -> Path:
 
 def test_of_a_layout_only_normal_training_images_are_learned(mvtec: Path, tmp_path: Path) -> None:
     detector = Detector().fit(open_source(f"mvtec:{mvtec}", sandboxed=False))
-    folder = detector.save(tmp_path / "d")
+    folder = store.save(detector, tmp_path / "d")
     used = {*detector.fitted_on_, *(row.sha256 for row in detector.calibrated_.rows)}
     assert used == hashes((mvtec / "part/train/good").iterdir())
     record = json.loads((folder / "detector.json").read_text())
