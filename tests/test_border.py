@@ -157,10 +157,10 @@ def test_inspect_writes_its_table_and_page_whatever_fails(
 
 DENSITY = [
     *READING[1:3],
-    "forensics.density.measure:measure",
-    "forensics.density.measure:Dequantised",
-    "forensics.density.measure:write_map",
-    "forensics.density.measure:_record",
+    "forensics.density.pyramid:Pyramid.measure",
+    "forensics.density.pyramid:Dequantised",
+    "forensics.density.pyramid:write_map",
+    "forensics.density.pyramid:Measured",
 ]
 
 

@@ -19,6 +19,7 @@ from oddpixel.datasets.pairs import files_of
 from oddpixel.errors import UnsafePath
 from oddpixel.forensics.inspection.inspect import inspect_into
 from oddpixel.forensics.runs.freshness import drop_outdated
+from oddpixel.forensics.runs.order import Order, identities
 from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Unreadable
 from tests.datasets.test_arrivals import taken_names
@@ -69,13 +70,14 @@ def test_a_change_of_either_half_is_seen(half: int, tmp_path: Path, caplog: pyte
     inspect_into(tmp_path / "run", open_source(tmp_path / "in"))
     run = Run.open(tmp_path / "run")
     entries = open_source(tmp_path / "in").entries
-    assert drop_outdated(run, entries, 256) == []
+    order = Order(kind="inspect", items=identities(entries))
+    assert drop_outdated(run, entries, order) == []
     os.utime(paths[half])
-    assert drop_outdated(run, entries, 256) == [], "the bytes are the same"
+    assert drop_outdated(run, entries, order) == [], "the bytes are the same"
     content = bytearray(paths[half].read_bytes())
     content[-1 if half else 112] ^= 1
     paths[half].write_bytes(content)
-    assert drop_outdated(run, entries, 256) == ["v.hdr"]
+    assert drop_outdated(run, entries, order) == ["v.hdr"]
 
 
 @pytest.mark.parametrize("first", [0, 1])
