@@ -19,11 +19,8 @@ from typing import Any, BinaryIO
 
 from oddpixel.provenance import c2pa_library
 
-# By the names that forensics' `facts.container` gives. The library looks at the bytes itself, so AVIF passes as HEIF.
-MEDIA_TYPES = {
-    "JPEG": "image/jpeg", "PNG": "image/png", "WebP": "image/webp", "WebP, lossless": "image/webp", "TIFF": "image/tiff",
-    "HEIF": "image/heic", "PDF": "application/pdf", "ISO media": "video/mp4",
-}  # fmt: skip
+from .containers import CONTAINERS
+
 STATES = {"Trusted": "trusted", "Valid": "valid", "Invalid": "invalid"}
 LONGEST, MOST = 500, 50  # characters of a text, entries of a list
 # No host may be asked, whatever else is set: measured with a remote manifest whose fetching was left on.
@@ -42,7 +39,7 @@ def read_manifest(file: BinaryIO, container: str, anchors: str | None) -> dict[s
 
     Arguments:
         file: read from its beginning; left anywhere.
-        container: a key of `MEDIA_TYPES`; the state of any other is "unsupported".
+        container: a name of `CONTAINERS`; of one without a media type the state is "unsupported".
         anchors: PEM certificates that may be trusted. Without any, the best state is "valid".
 
     Returns:
@@ -54,7 +51,8 @@ def read_manifest(file: BinaryIO, container: str, anchors: str | None) -> dict[s
         component_source_types: of pictures that were placed into it.
         failures, notes: C2PA's status codes, or what stopped the reading.
     """
-    if container not in MEDIA_TYPES:
+    kind = CONTAINERS.get(container)
+    if kind is None or kind.media_type is None:
         return _answer("unsupported")
     try:
         c2pa = c2pa_library()
@@ -66,7 +64,7 @@ def read_manifest(file: BinaryIO, container: str, anchors: str | None) -> dict[s
         return _answer("not examined", failures=_texts([f"the trust anchors cannot be used: {error}"]))
     try:
         file.seek(0)
-        with context, c2pa.Reader(MEDIA_TYPES[container], file, context=context) as reader:
+        with context, c2pa.Reader(kind.media_type, file, context=context) as reader:
             return _described(json.loads(reader.json()))
     except c2pa.C2paError.ManifestNotFound:
         return _answer("absent")

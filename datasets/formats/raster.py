@@ -14,6 +14,7 @@ import numpy as np
 
 from ..appearance import Samples, appearance, as_stored
 from ..code_points import profile_of
+from ..containers import CONTAINERS
 from ..jpeg_integrity import check_jpeg
 from ..limits import Limits
 from ..pillow_samples import frame_from_pillow, orientation_of
@@ -24,11 +25,6 @@ from ..text import technical_text
 from . import Frame, Header, noted
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-SIGNATURES = {
-    PNG_SIGNATURE: "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"BM": "BMP",
-}
 # EXIF tags that describe the device and the exposure, none that names a person or a place (Exif 2.32, tables 4 and 8).
 EXIF_TAGS = {271: "make", 272: "model", 305: "software"}
 EXIF_PHOTO_TAGS = {33434: "exposure_s", 33437: "f_number", 34855: "iso", 37386: "focal_length_mm", 42036: "lens"}
@@ -58,7 +54,7 @@ class Raster:
         """PNG, JPEG, WebP or BMP by signature."""
         if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
             return "WEBP"
-        return next((name for signature, name in SIGNATURES.items() if head.startswith(signature)), None)
+        return next((name for name in ("PNG", "JPEG", "BMP") if head.startswith(CONTAINERS[name].signatures)), None)
 
     def open(self, file: BinaryIO, limits: Limits) -> OpenedRaster:
         """Parse the header."""

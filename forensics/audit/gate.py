@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from oddpixel.counting import counted
+from oddpixel.datasets.containers import CONTAINERS
 
 from .facts.jpeg import nearest_quality
 from .grid_votes import votes_of
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from .exhibit import Exhibit
 
 Stratum = Literal["lossless", "once-jpeg", "jpeg-high", "jpeg-middle", "jpeg-low", "lossy-other"]
-# Their blocks of 4, 16 and more pixels make grids of their own. Lossless WebP is called "WebP, lossless".
-OTHER_CODECS = ("WebP", "HEIF", "JPEG XL", "JPEG 2000")
 SMALLEST = 64  # pixels of the shorter side under which nothing is tested
 HIGH, MIDDLE = 90, 70  # JPEG qualities where strata begin
 # Both from a public detector's own measurements of when its answers stop meaning anything (degraded-input gate).
@@ -73,7 +72,7 @@ class Gate:
         """With which authentic images this one is compared."""
         if self.quality is not None:
             return "jpeg-high" if self.quality >= HIGH else "jpeg-middle" if self.quality >= MIDDLE else "jpeg-low"
-        if self.container in OTHER_CODECS:
+        if self.container is not None and CONTAINERS[self.container].has_own_blocks:
             return "lossy-other"
         return "lossless" if self.grid is None else "once-jpeg"
 

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from oddpixel.datasets.manifests import LONGEST, MEDIA_TYPES, MOST, read_manifest
+from oddpixel.datasets.containers import CONTAINERS
+from oddpixel.datasets.manifests import LONGEST, MOST, read_manifest
 from oddpixel.datasets.sandbox import WORKER_ENVIRONMENT
 from oddpixel.forensics.audit.facts.c2pa import MEANINGS, facts_from
 from oddpixel.forensics.audit.facts.fact import Fact
@@ -30,6 +31,7 @@ c2pa = pytest.importorskip("c2pa")
 
 SOURCES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 GENERATED, CAPTURED = SOURCES + "trainedAlgorithmicMedia", SOURCES + "digitalCapture"
+MEDIA_TYPES = {name: kind.media_type for name, kind in CONTAINERS.items() if kind.media_type is not None}
 FORMS = {form: MEDIA_TYPES[form] for form in ("JPEG", "PNG", "WebP", "TIFF", "PDF", "HEIF")}
 
 
@@ -288,6 +290,7 @@ from oddpixel.provenance import c2pa_library
 if sys.argv[1] == "before":
     c2pa_library()
 from oddpixel.datasets.confinement import confine
+from oddpixel.datasets.containers import CONTAINERS
 from oddpixel.datasets.manifests import read_manifest
 anchors = sys.argv[2]
 files = [(open(path, "rb"), form) for path, form in zip(sys.argv[3::2], sys.argv[4::2])]

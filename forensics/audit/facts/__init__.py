@@ -14,31 +14,10 @@ import hashlib
 from collections.abc import Callable
 from functools import cache
 
+from oddpixel.datasets.containers import CONTAINERS, container_of
 from oddpixel.discover import discover
 
 from .fact import Fact, printable
-
-MAGIC = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"GIF8": "GIF",
-    b"BM": "BMP",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",
-    b"MM\0+": "TIFF",
-    b"%PDF": "PDF",
-    b"\0\0\0\x0cJXL ": "JPEG XL",
-    b"\xff\x0a": "JPEG XL",
-    b"\0\0\0\x0cjP  ": "JPEG 2000",
-    b"\xff\x4f\xff\x51": "JPEG 2000",
-}
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"miaf", b"avif", b"avis")
-SUFFIXES = {
-    "JPEG": ("jpg", "jpeg", "jpe", "jfif"), "PNG": ("png",), "GIF": ("gif",), "BMP": ("bmp",), "WebP": ("webp",),
-    "WebP, lossless": ("webp",), "TIFF": ("tif", "tiff", "dng", "nef", "cr2", "arw"), "PDF": ("pdf",),
-    "HEIF": ("heic", "heif", "hif", "avif", "avifs"), "JPEG XL": ("jxl",), "JPEG 2000": ("jp2", "j2k", "jpx", "jpf", "jpc"),
-}  # fmt: skip
 
 
 def facts_of(content: bytes, name: str) -> list[Fact]:
@@ -50,7 +29,8 @@ def facts_of(content: bytes, name: str) -> list[Fact]:
         Fact("container", kind or "unknown", "by its first bytes"),
     ]
     suffix = name.rpartition(".")[2].lower()
-    if kind in SUFFIXES and suffix not in SUFFIXES[kind]:
+    usual = CONTAINERS[kind].suffixes if kind else ()
+    if usual and suffix not in usual:
         facts.append(Fact("suffix", printable(suffix), f"the content is {kind}: the name says something else"))
     for look in _readers():
         facts += look(content)
@@ -58,12 +38,9 @@ def facts_of(content: bytes, name: str) -> list[Fact]:
 
 
 def container(content: bytes) -> str | None:
-    """By its first bytes."""
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "WebP, lossless" if content[12:16] == b"VP8L" else "WebP"
-    if content[4:8] == b"ftyp":
-        return "HEIF" if content[8:12] in HEIF_BRANDS else "ISO media"
-    return next((kind for magic, kind in MAGIC.items() if content.startswith(magic)), None)
+    """The name of the container, by its first bytes."""
+    kind = container_of(content)
+    return None if kind is None else kind.name
 
 
 @cache

@@ -180,11 +180,11 @@ def _planted_rows(strengths: Sequence[float], seed: int) -> Iterator[tuple[str, 
 
     photo, donor = _crop(_one("corpus:objects/validation")), _crop(_one("corpus:nature/train"))
     body, product = _crop(_middle("corpus:ct-series")), _crop(_one("corpus:standards", "coffee.png"))
-    for kind, function in kinds().items():
-        image = {"tamper": photo, "lesions": body, "defects": product}[function.__module__.rsplit(".", 1)[1]]
-        planted = [plant(kind, image, strength=value, seed=seed, donor=donor) for value in strengths]
+    for name, kind in kinds().items():
+        image = {"tamper": photo, "lesions": body, "defects": product}[kind.act.__module__.rsplit(".", 1)[1]]
+        planted = [plant(name, image, strength=value, seed=seed, donor=donor) for value in strengths]
         mask = Pillow.fromarray((planted[-1].mask * 255).astype(np.uint8)).convert("RGB")
-        yield kind, [*(_tile(each, 10_000) for each in (image, *(one.image for one in planted))), mask]
+        yield name, [*(_tile(each, 10_000) for each in (image, *(one.image for one in planted))), mask]
 
 
 def _one(place: str, name: str = "") -> Image:

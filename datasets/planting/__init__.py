@@ -12,15 +12,14 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import import_module
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
+from oddpixel.discover import discover
 from oddpixel.errors import InvalidImage, UsageError
 from oddpixel.image import Image
 
-FAMILIES = ("tamper", "lesions", "defects")
 LARGEST = 0.9  # of the shorter side, for a shape that is to lie inside
 SMALLEST_SIDE = 32  # pixels; below, no region is both inside the image and visible
 
@@ -126,18 +125,18 @@ class Canvas:
         return shrunk if shrunk.any() else foreground
 
 
-Kind = Callable[[Canvas], tuple[np.ndarray, Mask]]
+@dataclass(frozen=True)
+class Kind:
+    """One kind of planted anomaly: what it does to a canvas, giving the new pixels and the mask of what changed."""
+
+    name: str
+    act: Callable[[Canvas], tuple[np.ndarray, Mask]]
 
 
 @cache
 def kinds() -> dict[str, Kind]:
     """Every kind of planted anomaly, by name."""
-    return {name: kind for family in FAMILIES for name, kind in _family(family).items()}
-
-
-def _family(family: str) -> dict[str, Kind]:
-    family_kinds: dict[str, Kind] = import_module(f"{__package__}.{family}").KINDS
-    return family_kinds
+    return discover(__name__, "KINDS")
 
 
 def plant(
@@ -173,7 +172,7 @@ def plant(
     if region is not None and region.shape != image.pixels.shape[1:]:
         raise InvalidImage(f"the region has shape {region.shape}, the image {image.pixels.shape[1:]}")
     canvas = Canvas(image, np.random.default_rng(seed), strength, donor, region, size)
-    pixels, mask = kinds()[kind](canvas)
+    pixels, mask = kinds()[kind].act(canvas)
     pixels = _stored(pixels, image)
     return Planted(_renamed(image, pixels, kind, strength, size, seed), mask, kind, strength, seed)
 

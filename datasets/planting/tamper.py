@@ -11,7 +11,7 @@ import numpy as np
 
 from oddpixel.errors import InvalidImage, UsageError
 
-from .planting import Canvas, Kind, Mask, Pixels
+from . import Canvas, Kind, Mask, Pixels
 
 REGION = 0.35  # of the shorter side, for kinds whose strength is not the size
 
@@ -112,17 +112,17 @@ def double_jpeg_shifted(canvas: Canvas) -> tuple[np.ndarray, Mask]:
 
 
 FINAL_QUALITY = 95
-KINDS: dict[str, Kind] = {
-    "splice": splice,
-    "copy-move": copy_move,
-    "inpaint": inpaint,
-    "resample": resample,
-    "blur": blur,
-    "noise": noise,
-    "median": median,
-    "double-jpeg-aligned": double_jpeg_aligned,
-    "double-jpeg-shifted": double_jpeg_shifted,
-}
+KINDS = (
+    Kind("splice", splice),
+    Kind("copy-move", copy_move),
+    Kind("inpaint", inpaint),
+    Kind("resample", resample),
+    Kind("blur", blur),
+    Kind("noise", noise),
+    Kind("median", median),
+    Kind("double-jpeg-aligned", double_jpeg_aligned),
+    Kind("double-jpeg-shifted", double_jpeg_shifted),
+)
 
 
 def filled(pixels: Pixels, mask: Mask) -> Pixels:

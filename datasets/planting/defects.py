@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .planting import Canvas, Kind, Mask, bounded, changed
+from . import Canvas, Kind, Mask, bounded, changed
 from .tamper import filled
 
 
@@ -51,4 +51,8 @@ def missing_part(canvas: Canvas) -> tuple[np.ndarray, Mask]:
     return pixels, mask
 
 
-KINDS: dict[str, Kind] = {"scratch": scratch, "stain": stain, "missing-part": missing_part}
+KINDS = (
+    Kind("scratch", scratch),
+    Kind("stain", stain),
+    Kind("missing-part", missing_part),
+)

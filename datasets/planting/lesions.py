@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .planting import Canvas, Kind, Mask, Pixels, bounded, changed
+from . import Canvas, Kind, Mask, Pixels, bounded, changed
 from .tamper import filled
 
 CONTRAST = 0.5  # of the span, at strength 1
@@ -93,14 +93,14 @@ def streak(canvas: Canvas) -> tuple[np.ndarray, Mask]:
     return pixels, changed(canvas, pixels)
 
 
-KINDS: dict[str, Kind] = {
-    "bright-blob": bright_blob,
-    "dark-blob": dark_blob,
-    "texture-swap": texture_swap,
-    "missing-organ": missing_organ,
-    "duplicated-structure": duplicated_structure,
-    "streak": streak,
-}
+KINDS = (
+    Kind("bright-blob", bright_blob),
+    Kind("dark-blob", dark_blob),
+    Kind("texture-swap", texture_swap),
+    Kind("missing-organ", missing_organ),
+    Kind("duplicated-structure", duplicated_structure),
+    Kind("streak", streak),
+)
 
 
 def _blob(canvas: Canvas, sign: int) -> tuple[np.ndarray, Mask]:
