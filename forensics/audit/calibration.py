@@ -24,8 +24,10 @@ SCHEMA = "oddpixel/audit-calibration/1"
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Arguments:
-    record: the file's content.
+    """The measured scores and error rates of all tests, per stratum of images.
+
+    Arguments:
+        record: the file's content.
     """
 
     record: dict[str, Any]
@@ -65,6 +67,7 @@ class Calibration:
         return rows
 
     def likelihood_ratio(self, stratum: str) -> dict[str, Any] | None:
+        """The fitted slope and intercept of log10 LR, its bound and its sources; None for an unmeasured stratum."""
         found: dict[str, Any] | None = self.record.get("likelihood_ratio", {}).get(stratum)
         return found
 

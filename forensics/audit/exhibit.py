@@ -35,15 +35,17 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JFIF has 
 
 @dataclass(frozen=True, eq=False)
 class Exhibit:
-    """Arguments:
-    name: as the source calls it.
-    content: the file's bytes.
-    pixels: grey levels 0..255 as stored (deeper samples keep their fractions), read-only.
-    bits: stored depth.
-    coefficients: of a JPEG, else None.
-    may_show_text: whether a name may be burned into the pixels: then no picture of it is written.
-    num_pictures: that the file holds; only the first is examined.
-    part_of: the whole, of a tile: its gate decides what applies.
+    """One image file under examination, read-only, with what is computed from it once for all checks.
+
+    Arguments:
+        name: as the source calls it.
+        content: the file's bytes.
+        pixels: grey levels 0..255 as stored (deeper samples keep their fractions), read-only.
+        bits: stored depth.
+        coefficients: of a JPEG, else None.
+        may_show_text: whether a name may be burned into the pixels: then no picture of it is written.
+        num_pictures: that the file holds; only the first is examined.
+        part_of: the whole, of a tile: its gate decides what applies.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Exhibit:
 
     @cached_property
     def sha256(self) -> str:
+        """The hash of the file's bytes, in hexadecimal."""
         return hashlib.sha256(self.content).hexdigest()
 
     @property
@@ -75,6 +78,7 @@ class Exhibit:
 
     @property
     def container(self) -> str | None:
+        """The file format by its first bytes, such as `JPEG`; None where unknown."""
         return container(self.content)
 
     @cached_property

@@ -31,16 +31,18 @@ FEW_COLOURS, FEW_GREYS = 256, 32
 
 @dataclass(frozen=True)
 class Gate:
-    """Arguments:
-    width, height, container: of the file.
-    quality: libjpeg's nearest to the luminance table, of a JPEG.
-    grid: rows and columns by which a JPEG grid is shifted, where one is found in the pixels.
-    compressions: how many JPEG compressions are seen at least.
-    blockiness: mean step across the borders of 8 x 8 blocks over the mean step elsewhere; 1 without blocks.
-    step_ratio: mean step over one pixel over that over two; about 0.5 where an image was enlarged or is smooth, towards 1 for
-        noise.
-    palette: how many colours it has, where these are so few that it was drawn or reduced to a palette.
-    num_pictures: in the file; only the first is examined.
+    """What was measured of a file before any test.
+
+    Arguments:
+        width, height, container: of the file.
+        quality: libjpeg's nearest to the luminance table, of a JPEG.
+        grid: rows and columns by which a JPEG grid is shifted, where one is found in the pixels.
+        compressions: how many JPEG compressions are seen at least.
+        blockiness: mean step across the borders of 8 x 8 blocks over the mean step elsewhere; 1 without blocks.
+        step_ratio: mean step over one pixel over that over two; about 0.5 where an image was enlarged or is smooth,
+            towards 1 for noise.
+        palette: how many colours it has, where these are so few that it was drawn or reduced to a palette.
+        num_pictures: in the file; only the first is examined.
     """
 
     width: int
@@ -56,6 +58,7 @@ class Gate:
 
     @classmethod
     def of(cls, exhibit: Exhibit) -> Gate:
+        """Measure an exhibit: size, format, JPEG quality and grid, signs of enlarging and of drawing."""
         height, width = exhibit.size
         found = exhibit.coefficients
         quality = None if found is None else nearest_quality(found.table.ravel())[0]
@@ -106,6 +109,7 @@ class Gate:
         return f"only the first of the {self.num_pictures} pictures in the file was examined"
 
     def as_json(self) -> dict[str, Any]:
+        """The measurements as they stand in a report, with the stratum and the reason for degradation."""
         record = asdict(self) | {"grid": None if self.grid is None else list(self.grid)}
         record |= {name: round(record[name], 4) for name in ("blockiness", "step_ratio")}
         return record | {"stratum": self.stratum, "degraded": self.degraded}

@@ -27,9 +27,11 @@ STRIP = 256  # rows at a time, so that work stays in the cache
 
 @dataclass(frozen=True, eq=False)
 class Votes:
-    """Arguments:
-    pixels: the grid each voting pixel votes for, row shift times 8 plus column shift; `NONE` for no vote.
-    cells: votes for each grid in each cell of 8 x 8 pixels.
+    """The votes of an image's pixels for the 64 possible JPEG grids.
+
+    Arguments:
+        pixels: the grid each voting pixel votes for, row shift times 8 plus column shift; `NONE` for no vote.
+        cells: votes for each grid in each cell of 8 x 8 pixels.
     """
 
     pixels: UInt8[np.ndarray, "p q"]
@@ -50,10 +52,12 @@ class Votes:
 
 
 def votes_of(exhibit: Exhibit) -> Votes:
+    """The votes of an exhibit, counted once for the gate and all checks."""
     return exhibit.once("jpeg grid votes", lambda each: vote(each.luma))
 
 
 def vote(luma: Float32[np.ndarray, "h w"]) -> Votes:
+    """Count the votes of a brightness picture in grey levels."""
     zeros = count_zeros(luma)
     height, width = luma.shape
     rows, columns = np.arange(0, height, STRIDE), np.arange(0, width, STRIDE)

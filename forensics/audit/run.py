@@ -72,9 +72,11 @@ class Shard:
 
 @dataclass(frozen=True, eq=False)
 class AuditRun:
-    """Arguments:
-    items: one record a file, in order: item, sha256, error, verdict, findings, report.
-    listing: what was at the places, with what is not audited.
+    """The results of an audit that has finished.
+
+    Arguments:
+        items: one record a file, in order: item, sha256, error, verdict, findings, report.
+        listing: what was at the places, with what is not audited.
     """
 
     run: Run
@@ -92,7 +94,7 @@ def audit_into(
     on_item: Callable[[], None] = lambda: None,
     **more: Any,
 ) -> AuditRun:
-    """Raises: RunError, UsageError."""
+    """Audit all images at the given places, and write a run with one report per file. Raises: RunError, UsageError."""
     reading = {name: more[name] for name in ("max_megapixels", "follow_links") if name in more}
     source = _open(places, **reading)
     source.check_any()
@@ -135,7 +137,10 @@ def _failed(entry: Entry, error: OddPixelError) -> Rows:
 
 
 def _audited(run: Run, entry: Entry, spec: Shard) -> Rows:
-    """Raises: whatever goes wrong with the file."""
+    """The rows of one file, whose report and custody record are written to the run.
+
+    Raises: whatever goes wrong with the file.
+    """
     custody = Custody(entry.name, spec.case, spec.examiner)
     limits = _limits(spec.max_megapixels)
     decoder = SandboxedDecoder(limits, group_key(), any_suffix=True)
@@ -279,7 +284,7 @@ def _teller(name: str, spec: Shard, num_files: int) -> Callable[[str], None]:
 
 
 def _kept(run: Run, shard: int) -> dict[str, Any]:
-    """Raises: RunError."""
+    """The details of a shard that an earlier call has finished. Raises: RunError."""
     try:
         return read_record(run.file(f"details/part-{shard:05d}.json"), DETAILS, RunError)
     except UnreadableInput as error:

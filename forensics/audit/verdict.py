@@ -44,11 +44,13 @@ UNAUDITED = "its rate of false alarms was not shown to hold in images of this ki
 
 @dataclass(frozen=True)
 class LikelihoodRatio:
-    """Arguments:
-    propositions: the two that it weighs; it says nothing about any other pair.
-    value: how much more likely the evidence is under the first; cut at the bounds.
-    bound: the largest value (and one over the smallest) that the calibration supports (ELUB, Vergeer et al. 2016).
-    n: sources of the calibration, manipulated and authentic.
+    """How strongly the evidence supports one stated proposition over another.
+
+    Arguments:
+        propositions: the two that it weighs; it says nothing about any other pair.
+        value: how much more likely the evidence is under the first; cut at the bounds.
+        bound: the largest value (and one over the smallest) that the calibration supports (ELUB, Vergeer et al. 2016).
+        n: sources of the calibration, manipulated and authentic.
     """
 
     propositions: tuple[str, str]
@@ -58,6 +60,7 @@ class LikelihoodRatio:
 
     @property
     def words(self) -> str:
+        """The ratio on the verbal scale that expert reports use (ENFSI 2015), as a half sentence."""
         if self.value < 1:
             return f"weak support for the second proposition, at most {1 / self.bound[0]:.1f} times"
         return next(words for least, words in reversed(WORDS) if self.value >= least) + " for the first proposition"
@@ -65,12 +68,14 @@ class LikelihoodRatio:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Arguments:
-    label: one of six.
-    because: reasons, in words.
-    p_value: of the fused tests (Holm), or None where none applied.
-    alpha: the rate of false alarms that the label keeps.
-    power: what share of benchmark manipulations the tests find in images like this one.
+    """The bounded conclusion about one image.
+
+    Arguments:
+        label: one of six.
+        because: reasons, in words.
+        p_value: of the fused tests (Holm), or None where none applied.
+        alpha: the rate of false alarms that the label keeps.
+        power: what share of benchmark manipulations the tests find in images like this one.
     """
 
     label: Label
@@ -81,6 +86,7 @@ class Verdict:
     power: str
 
     def as_json(self) -> dict[str, Any]:
+        """The verdict as it stands in a report and in `--json`."""
         ratio = self.likelihood_ratio
         shown = None if ratio is None else {**vars(ratio), "words": ratio.words}
         return {**vars(self), "likelihood_ratio": shown}
@@ -93,6 +99,7 @@ def decide(
     alpha: float = ALPHA,
     known: Calibration | None = None,
 ) -> Verdict:
+    """Combine facts and fused findings (Holm, at level alpha) into one label with its reasons."""
     known = known or table()
     fused = [each for each in findings if counts(each, gate, known)]
     p_value = holm(fused)
@@ -177,14 +184,17 @@ def adjusted(findings: Sequence[Finding]) -> list[float]:
 
 
 def holm(findings: Sequence[Finding]) -> float | None:
+    """The smallest adjusted p-value of the fused findings (Holm 1979); None without findings."""
     return min(adjusted(findings), default=None)
 
 
 def rejected(findings: Sequence[Finding], alpha: float) -> list[Finding]:
+    """The findings whose adjusted p-value reaches alpha."""
     return [each for each, p in zip(findings, adjusted(findings), strict=True) if p <= alpha]
 
 
 def shown(value: Any) -> str:
+    """A value of a fact as text; lists with commas."""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

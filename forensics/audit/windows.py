@@ -10,10 +10,12 @@ from jaxtyping import Bool, Float, Float32, Shaped
 
 @dataclass(frozen=True, eq=False)
 class Odd:
-    """Arguments:
-    score: deviations of the oddest window from the middle of all, in robust standard deviations.
-    map: of all windows, the oddest 1, those at half the score or less 0.
-    regions: boxes of what lies above half.
+    """The window that differs most from the others, and where it lies.
+
+    Arguments:
+        score: deviations of the oddest window from the middle of all, in robust standard deviations.
+        map: of all windows, the oddest 1, those at half the score or less 0.
+        regions: boxes of what lies above half.
     """
 
     score: float
@@ -22,11 +24,13 @@ class Odd:
 
 
 def oddest(values: Float[np.ndarray, "p q"], each: int, size: tuple[int, int], *, least: float, sides: int = 0) -> Odd:
-    """Arguments:
-    values: one a window; NaN where a window says nothing.
-    each: pixels between windows.
-    least: a spread below this counts as this: values that hardly differ have no odd one among them.
-    sides: 1 for high ones only, -1 for low ones, 0 for both.
+    """Compare windows with their own median and robust spread, and locate the oddest one.
+
+    Arguments:
+        values: one a window; NaN where a window says nothing.
+        each: pixels between windows.
+        least: a spread below this counts as this: values that hardly differ have no odd one among them.
+        sides: 1 for high ones only, -1 for low ones, 0 for both.
     """
     known = values[np.isfinite(values)]
     if known.size < 9:

@@ -19,11 +19,15 @@ LABEL = "visual aid, no error rate"
 
 @runtime_checkable
 class Aid(Protocol):
+    """A picture for the eye alone, drawn from one image and explained in one sentence or two."""
+
     name: str
     title: str
     explanation: str
 
-    def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]: ...
+    def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]:
+        """The picture in 8 bits, grey or RGB, at the size of the image or smaller."""
+        ...
 
 
 @cache

@@ -14,6 +14,8 @@ FULL = 15.0  # grey levels shown white
 
 
 class ErrorLevel:
+    """The difference between the image and its JPEG of quality 90, brightened."""
+
     name = "error-level"
     title = "Error level analysis"
     explanation = (
@@ -24,6 +26,7 @@ class ErrorLevel:
     )
 
     def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]:
+        """The absolute difference on a fixed scale, so that pictures of two images can be compared."""
         return stretched(error_level(exhibit.pixels), FULL)
 
 

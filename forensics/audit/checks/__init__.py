@@ -20,11 +20,13 @@ from ..measurement import Answer, Question
 
 @runtime_checkable
 class Check(Protocol):
-    """Arguments:
-    name: as `--checks` takes it.
-    questions: what it asks, and of which part of a large image.
-    purpose, needs, cannot: for `--list-checks` and the report.
-    reference: the paper it is written from.
+    """One forensic test: what it asks of an image, and how it measures the answer.
+
+    Arguments:
+        name: as `--checks` takes it.
+        questions: what it asks, and of which part of a large image.
+        purpose, needs, cannot: for `--list-checks` and the report.
+        reference: the paper it is written from.
     """
 
     name: str

@@ -37,10 +37,12 @@ LIMITS = (
 
 @dataclass(frozen=True, eq=False)
 class Copy:
-    """Arguments:
-    source, target: matched places, x and y.
-    affine: from source to target.
-    log10_nfa: of so many matches following it.
+    """A set of keypoint matches that follow one affine map.
+
+    Arguments:
+        source, target: matched places, x and y.
+        affine: from source to target.
+        log10_nfa: of so many matches following it.
     """
 
     source: Float32[np.ndarray, "k 2"]
@@ -50,6 +52,8 @@ class Copy:
 
 
 class CopyMove:
+    """The test for a region that was copied within the image."""
+
     name = "copy-move"
     title = "Copy and move"
     kind = "a-contrario"
@@ -60,11 +64,13 @@ class CopyMove:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: it is too small for keypoints."""
         if min(exhibit.size) < 128:
             return "smaller than 128 x 128 pixels"
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The copy with the lowest NFA, a map of both its places, and the boxes of all copies."""
         best, where, regions, said = 0.0, np.zeros(exhibit.size, np.float32), [], "no part is found twice"
         for copy in _copies(exhibit.luma, exhibit.seed):
             correlation, log10_p = _same_noise(exhibit.luma, copy)

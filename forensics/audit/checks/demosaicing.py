@@ -45,6 +45,8 @@ class Votes:
 
 
 class Demosaicing:
+    """The test for a camera's colour mosaic, and for a part with another phase of it."""
+
     name = "demosaicing"
     title = "Demosaicing pattern"
     kind = "a-contrario"
@@ -58,6 +60,7 @@ class Demosaicing:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: no colour, too small, or compressed too far."""
         quality = exhibit.gate.quality
         if exhibit.pixels.shape[2] != 3 or min(exhibit.size) < 128:
             return "needs colour and 128 x 128 pixels"
@@ -68,6 +71,7 @@ class Demosaicing:
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The NFA of a mosaic in the whole image; where there is one, the NFA of a part that deviates from it."""
         votes = vote(exhibit.pixels)
         whole = [_two_sided(votes.greens), _two_sided(votes.reds)]
         found = whole[0] <= REPORTED
@@ -86,6 +90,7 @@ CHECK = Demosaicing()
 
 
 def vote(pixels: Float32[np.ndarray, "h w 3"]) -> Votes:
+    """The vote of each 4 x 4 pixels for the diagonal of measured greens, and for the place of measured reds."""
     import cv2
 
     height, width = (side // UNIT * UNIT for side in pixels.shape[:2])

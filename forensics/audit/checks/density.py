@@ -33,6 +33,8 @@ LIMITS = (
 
 
 class Density:
+    """The test for tiles whose detail is rougher or smoother than a density model expects."""
+
     name = "density"
     title = "Density test"
     kind = "calibrated"
@@ -43,6 +45,7 @@ class Density:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: too small, or no authentic images of its stratum to compare with."""
         if min(exhibit.size) < TILE:
             return f"smaller than {TILE} x {TILE} pixels"
         if self._reference(exhibit) is None:
@@ -54,6 +57,7 @@ class Density:
         return table().reference(self.name, exhibit.gate.stratum, exhibit.pixels.shape[2])
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The largest deviation over tiles and scales, in robust standard deviations, with a map of the tiles."""
         reference = self._reference(exhibit)
         assert reference is not None
         places = tiles(exhibit)

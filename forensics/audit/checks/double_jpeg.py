@@ -35,6 +35,8 @@ LIMITS = (
 
 
 class DoubleJpeg:
+    """The test for an earlier JPEG compression on the same grid, and for a part without it."""
+
     name = "double-jpeg"
     title = "Aligned double JPEG"
     kind = "calibrated"
@@ -48,11 +50,13 @@ class DoubleJpeg:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: not a JPEG, or too small."""
         if exhibit.coefficients is None:
             return "no JPEG file"
         return "smaller than 192 pixels" if min(exhibit.size) < 192 else None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The gain of a first quality in nats per coefficient, then the part that speaks most against it."""
         assert exhibit.coefficients is not None
         found, table = exhibit.coefficients.blocks, exhibit.coefficients.table
         rows, columns = (length // 8 for length in exhibit.size)

@@ -26,6 +26,8 @@ LIMITS = "Needs the same grid: a part that was moved is seen one time in 64. Dar
 
 
 class JpegGhost:
+    """The test for a part that was once compressed at another JPEG quality than the rest."""
+
     name = "jpeg-ghost"
     title = "JPEG ghosts"
     kind = "calibrated"
@@ -36,11 +38,13 @@ class JpegGhost:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: it is too small."""
         if min(exhibit.size) < 192:
             return "smaller than 192 x 192 pixels"
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The strongest ghost over all qualities, in robust standard deviations from the rest, with its map."""
         says = speaking(exhibit.luma)
         curves = np.stack([np.log(_difference(exhibit.luma, quality) + SMOOTHING) for quality in QUALITIES])
         # How deep each quality lies under the line between its neighbours: a dip.

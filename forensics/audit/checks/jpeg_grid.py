@@ -36,6 +36,8 @@ LIMITS = (
 
 
 class JpegGrid:
+    """The test for the 8 x 8 grid of a JPEG, and for a part with another grid."""
+
     name = "jpeg-grid"
     title = "JPEG grid"
     kind = "a-contrario"
@@ -49,9 +51,11 @@ class JpegGrid:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Always None: the votes can be counted in any image."""
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The NFA of a grid in the whole image, then that of a part with another one."""
         votes = votes_of(exhibit)
         yield _of_the_whole(votes)
         if exhibit.gate.stratum == "lossy-other":

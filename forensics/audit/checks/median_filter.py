@@ -23,6 +23,8 @@ LIMITS = "Compression repeats values too. Drawn, saturated or denoised parts loo
 
 
 class MedianFilter:
+    """The test for a part that was smoothed by a median filter."""
+
     name = "median-filter"
     title = "Median filter"
     kind = "calibrated"
@@ -33,6 +35,7 @@ class MedianFilter:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: too small, or compression that repeats values itself."""
         if min(exhibit.size) < 192:
             return "smaller than 192 x 192 pixels"
         if exhibit.gate.stratum not in ("lossless", "jpeg-high"):
@@ -40,6 +43,7 @@ class MedianFilter:
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The window whose values repeat most, in robust standard deviations from the others, with a map."""
         odd = oddest(repeats(exhibit.pixels), WINDOW, exhibit.size, least=0.1, sides=1)
         yield Measurement(
             self.name, statistic=odd.score, map=odd.map, limits=LIMITS, details={"regions": odd.regions},

@@ -34,6 +34,8 @@ LIMITS = (
 
 
 class NoiseLevel:
+    """The test for a part with less noise than its brightness and the rest of the image suggest."""
+
     name = "noise-level"
     title = "Noise level"
     kind = "calibrated"
@@ -44,6 +46,7 @@ class NoiseLevel:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: too small, or its noise was changed by compression."""
         if min(exhibit.size) < 256:
             return "smaller than 256 x 256 pixels"
         if exhibit.gate.stratum not in ("lossless", "jpeg-high"):
@@ -51,6 +54,7 @@ class NoiseLevel:
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The lowest NFA of a region with too many quiet blocks, with a map of all such regions."""
         homogeneous, quiet = _blocks(exhibit.luma)
         yield _judge(homogeneous, quiet, exhibit.size)
 

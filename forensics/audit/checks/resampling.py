@@ -44,9 +44,11 @@ LIMITS = (
 
 @dataclass(frozen=True)
 class Peak:
-    """Arguments:
-    log10_nfa: of this window alone.
-    frequency: cycles a pixel by row and column.
+    """The strongest spectral peak of a window.
+
+    Arguments:
+        log10_nfa: of this window alone.
+        frequency: cycles a pixel by row and column.
     """
 
     log10_nfa: float
@@ -54,6 +56,8 @@ class Peak:
 
 
 class Resampling:
+    """The test for interpolation: of the whole image, or of a part alone."""
+
     name = "resampling"
     title = "Resampling"
     kind = "calibrated"
@@ -67,11 +71,13 @@ class Resampling:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: it is smaller than one window."""
         if min(exhibit.size) < WINDOW:
             return f"smaller than {WINDOW} x {WINDOW} pixels"
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The lowest NFA of a spectral peak, for the whole image or, where few windows share it, for a part."""
         residual = second_difference(exhibit.luma)
         windows = _windows(exhibit.size)
         peaks = [peak for window in windows if (peak := _peak(residual[window])) is not None]

@@ -25,6 +25,8 @@ LIMITS = "Any two kinds of content (sky and leaves) are a mixture as well; it sa
 
 
 class ResidualMixture:
+    """The test for two kinds of noise residual in one image."""
+
     name = "residual-mixture"
     title = "Mixture of residuals"
     kind = "calibrated"
@@ -35,11 +37,13 @@ class ResidualMixture:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: it has too few windows for a mixture."""
         if min(exhibit.size) < 320:
             return "smaller than 320 x 320 pixels"
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The gain of the second Gaussian in nats a window, with a map of the rarer kind."""
         features = histograms(exhibit.luma)
         gain, rarer = _mixture(features.reshape(-1, features.shape[2]), exhibit.seed)
         odd = oddest(rarer.reshape(features.shape[:2]).astype(np.float64), CELL, exhibit.size, least=0.05, sides=1)

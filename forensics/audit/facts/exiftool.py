@@ -78,7 +78,10 @@ def _program() -> str | None:
 
 
 def _output(program: str, content: bytes) -> bytes:
-    """Raises: ValueError where it takes too long or says too much; OSError."""
+    """The JSON that ExifTool prints for a file, from a process with limited memory and time.
+
+    Raises: ValueError where it takes too long or says too much; OSError.
+    """
     command = [sys.executable, "-I", "-B", "-c", CONFINED, str(MEMORY), str(SECONDS), program, *OPTIONS]
     environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
     with _anonymous_file() as file:  # a pipe would have to be filled while the other is emptied
@@ -110,7 +113,7 @@ def _anonymous_file() -> IO[bytes]:
 
 
 def _tags(said: bytes) -> dict[str, Any]:
-    """Raises: ValueError."""
+    """The tags in ExifTool's JSON, by group and name. Raises: ValueError."""
     if not said:
         raise ValueError("it ended without an answer")
     answer = json.loads(said.decode("utf-8", "replace"))

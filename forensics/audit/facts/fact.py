@@ -10,11 +10,13 @@ LONGEST = 500  # characters of a text that are shown
 
 @dataclass(frozen=True)
 class Fact:
-    """Arguments:
-    name: what it is about.
-    value: text, number, or a list of them; text from the file is cut and printable.
-    because: what it does and does not mean, where that needs saying.
-    declares: `synthetic` where somebody wrote that the picture was made by a machine.
+    """One thing that a file declares or that its structure shows; never evidence.
+
+    Arguments:
+        name: what it is about.
+        value: text, number, or a list of them; text from the file is cut and printable.
+        because: what it does and does not mean, where that needs saying.
+        declares: `synthetic` where somebody wrote that the picture was made by a machine.
     """
 
     name: str

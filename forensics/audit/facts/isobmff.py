@@ -18,6 +18,8 @@ Kind = Literal["exif", "xmp"]
 
 @dataclass(frozen=True)
 class Box:
+    """One box: its four-character type and its payload, empty for media data."""
+
     kind: bytes
     data: bytes
 
@@ -50,6 +52,7 @@ def _inflated(box: Box) -> Box:
 
 
 def boxes(data: bytes) -> Iterator[Box]:
+    """The boxes at one level, in order; a damaged size ends them."""
     place = 0
     for _ in range(MOST_BOXES):
         if place + 8 > len(data):

@@ -97,6 +97,7 @@ def parse(content: bytes) -> Jpeg | None:
 
 
 def look(content: bytes) -> Iterator[Fact]:
+    """Facts of a JPEG: markers, coding process, quantisation tables, comments, bytes after its end."""
     found = parse(content)
     if found is None:
         return

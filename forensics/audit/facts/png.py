@@ -18,12 +18,14 @@ XMP_KEYWORD = "XML:com.adobe.xmp"
 
 @dataclass
 class Png:
-    """Arguments:
-    chunks: names in order.
-    broken: names of chunks whose checksum does not fit.
-    texts: by keyword.
-    exif: content of eXIf chunks.
-    end: where the file should end, or None where it is cut off.
+    """The structure of a PNG as far as facts need it.
+
+    Arguments:
+        chunks: names in order.
+        broken: names of chunks whose checksum does not fit.
+        texts: by keyword.
+        exif: content of eXIf chunks.
+        end: where the file should end, or None where it is cut off.
     """
 
     chunks: list[str] = field(default_factory=list)
@@ -60,6 +62,7 @@ def parse(content: bytes) -> Png | None:
 
 
 def look(content: bytes) -> Iterator[Fact]:
+    """Facts of a PNG: chunks, damaged checksums, texts, bytes after its end."""
     found = parse(content)
     if found is None:
         return

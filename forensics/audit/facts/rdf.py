@@ -51,7 +51,7 @@ class Property:
 
 
 def properties(packet: bytes) -> list[Property]:
-    """Raises: CorruptFile."""
+    """The properties of the document in an XMP packet, in order. Raises: CorruptFile."""
     root = _tree(_text(packet))
     graph = next((element for element in (root, *root) if element.tag == f"{{{RDF}}}RDF"), None)
     if graph is None:
@@ -67,7 +67,7 @@ def _text(packet: bytes) -> str:
 
 
 def _tree(text: str) -> Element:
-    """Raises: CorruptFile."""
+    """The XML as a tree, parsed without document types or entities. Raises: CorruptFile."""
     builder = _Builder()
     parser = expat.ParserCreate()
     parser.buffer_text = True

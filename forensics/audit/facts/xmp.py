@@ -50,6 +50,7 @@ ELSEWHERE = "in a packet outside of the place of the file's own metadata: it may
 
 
 def look(content: bytes) -> Iterator[Fact]:
+    """Facts of every XMP packet; packets outside the container's place for XMP declare nothing."""
     own = of_kind(content, "xmp")[:MAX_PACKETS]
     for number, packet in enumerate([*own, *_others(content, own)]):
         name = "XMP" if number == 0 else f"XMP {number + 1}"
@@ -121,7 +122,11 @@ def _created_by(step: dict[str, str]) -> str | None:
 
 
 def _tool_fact(name: str, tools: list[str], creators: list[str]) -> Iterator[Fact]:
-    """Arguments: creators: those of the tools that may declare."""
+    """The fact of the creator tools that a packet names.
+
+    Arguments:
+        creators: those of the tools that may declare.
+    """
     if once := list(dict.fromkeys(tool for tool in tools if tool.strip()))[:MAX_VALUES]:
         facts = (text_fact(name, "creatortool", tool) for tool in once if tool in creators)
         fact = next((fact for fact in facts if fact.declares), Fact(name, None))

@@ -13,7 +13,7 @@ WIDE, AID = 400, 230  # points of a picture, of a visual aid
 
 
 def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping[str, bytes]) -> bytes:
-    """Arguments: as for `page.page`. Raises: UsageError where reportlab is missing."""
+    """The report as a PDF document; arguments as for `page.page`. Raises: UsageError where reportlab is missing."""
     try:
         from reportlab.lib.pagesizes import A4
         from reportlab.lib.styles import getSampleStyleSheet

@@ -72,6 +72,7 @@ def record_of(audited: Audited, options: Options, name: str, case: str | None = 
 
 
 def as_bytes(record: dict[str, Any]) -> bytes:
+    """The bytes of report.json: sorted keys and UTF-8, the same for the same record."""
     return (json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
