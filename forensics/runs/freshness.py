@@ -43,6 +43,7 @@ def stamps_of(entries: Sequence[Entry]) -> dict[str, list[int] | None]:
 
 
 def note_stamps(run: Run, shard: int, stamps: dict[str, list[int] | None]) -> None:
+    """Keep the stamps of a shard's files, taken before they were read, beside its part."""
     run.write_json(_name(shard), {"files": stamps})
 
 

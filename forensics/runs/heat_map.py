@@ -70,6 +70,7 @@ def on_image(heat: Float[np.ndarray, "p q"], size: tuple[int, int]) -> Float32[n
 
 
 def shade(evidence: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
+    """Evidence as grey values: black is no evidence, white `EVIDENCE_SHOWN` and more."""
     return np.rint(np.clip(evidence / EVIDENCE_SHOWN, 0, 1) * 255).astype(np.uint8)
 
 

@@ -69,7 +69,7 @@ class OriginalFiles:
         return self._reader
 
     def entry(self, row: Row) -> Entry:
-        """Raises: MissingFile."""
+        """The original file of a row, or the frame in it, in the folders that may be read. Raises: MissingFile."""
         item = row.item
         if (there := self._beside(item)) is not None:
             return there
@@ -91,7 +91,7 @@ class OriginalFiles:
         return None
 
     def _check(self, path: Path) -> None:
-        """Raises: UnsafePath."""
+        """Refuse a file outside the folders that may be read. Raises: UnsafePath."""
         if self.roots is None:
             return
         where = path.resolve()
@@ -136,4 +136,5 @@ def _is_inside(path: Path, folder: Path) -> bool:
 
 
 def changed(item: str) -> MissingFile:
+    """The error for a file whose content is no longer what was scored."""
     return MissingFile(f"{item} is no longer the file that was scored: its SHA-256 differs")

@@ -178,7 +178,10 @@ class Run:
 
     @property
     def verdicts_path(self) -> Path:
-        """Raises: RunError for a link or a pipe: a run that was handed on must not lead to another database."""
+        """The SQLite file of people's decisions, which may not exist yet.
+
+        Raises: RunError for a link or a pipe: a run that was handed on must not lead to another database.
+        """
         path = self.path / "verdicts.sqlite"
         if path.is_symlink() or (path.exists() and not path.is_file()):
             raise RunError(f"{path} is not a regular file; replace it by the database itself, or remove it")
@@ -201,6 +204,7 @@ class Run:
             raise RunError(f"{self.path}: its parts cannot be read: {error}") from error
 
     def missing_shards(self) -> list[int]:
+        """The numbers of the shards that have no part file yet."""
         done = {int(part.stem.removeprefix("part-")) for part in self.parts()}
         return [shard for shard in range(self.record["num_shards"]) if shard not in done]
 
@@ -225,7 +229,7 @@ class Run:
                 yield f"{folder}/{path.name}"
 
     def _copy(self, other: Run, name: str) -> None:
-        """Raises: UnsafePath, MissingFile, RunError."""
+        """Copy one file out of another run, whole or not at all. Raises: UnsafePath, MissingFile, RunError."""
         with other.file(name).open("rb") as source, self.writing(self.path / name) as copy:
             shutil.copyfileobj(source, copy)
 
@@ -292,6 +296,7 @@ class Run:
         return name
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file of the run, whole or not at all; NaN and infinity become null."""
         with self.writing(self.path / name) as file:
             file.write(json.dumps(plain(content), indent=2, allow_nan=False).encode())
 

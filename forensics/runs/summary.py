@@ -11,7 +11,7 @@ from .verdicts import UNDECIDED, Verdicts
 
 
 def summarise(path: Path) -> dict[str, Any]:
-    """Raises: RunError."""
+    """The options and counts that `oddpixel runs` prints of a run. Raises: RunError."""
     run = Run.open(path)
     record, table = run.record, RunTable(run)
     return {

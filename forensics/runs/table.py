@@ -44,6 +44,7 @@ class Filter:
             raise UsageError(f"no comparison {self.comparison!r}; there are {', '.join(COMPARISONS)}")
 
     def sql(self) -> tuple[str, list[Any]]:
+        """The condition with placeholders, and the values that fill them."""
         if self.comparison in ("is null", "is not null"):
             return f'"{self.column}" {self.comparison}', []
         if self.comparison == "contains":
@@ -70,12 +71,14 @@ class RunTable:
         )
 
     def close(self) -> None:
+        """Close the in-memory database."""
         self.database.close()
 
     def __len__(self) -> int:
         return self.count()
 
     def count(self, filters: Sequence[Filter] = ()) -> int:
+        """The number of rows that pass all filters."""
         (number,) = self._rows("SELECT count(*)", filters)[0]
         return int(number)
 

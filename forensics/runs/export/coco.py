@@ -22,6 +22,7 @@ FEWEST_POINTS = 3
 
 
 def write(exported: Exported, path: Path) -> list[str]:
+    """Write the COCO JSON; the names and reasons of items that are left out."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     left_out: list[str] = []

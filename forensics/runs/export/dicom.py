@@ -63,7 +63,7 @@ def sources(exported: Exported, left_out: list[str]) -> Iterator[Source]:
 
 
 def _header(file: BinaryIO) -> Any:
-    """Raises: NotExported."""
+    """The data set of a DICOM file. Raises: NotExported."""
     import pydicom
 
     try:
@@ -122,7 +122,10 @@ def _reasons(left_out: Sequence[str]) -> str:
 def _made(
     make: Callable[[Exported, Source, int], Any | None], exported: Exported, source: Source, number: int
 ) -> Any | None:
-    """Raises: UnreadableInput where the original's header lacks what the result needs."""
+    """The DICOM object that `make` builds for one original, or None where there is nothing to write.
+
+    Raises: UnreadableInput where the original's header lacks what the result needs.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about oddities of the original, not of what is made
@@ -158,4 +161,5 @@ def equipment(exported: Exported, source: Source, kind: str, number: int, series
 
 
 def software() -> str:
+    """The software version that DICOM objects name, such as `oddpixel 1.0.0`."""
     return f"oddpixel {__version__}"

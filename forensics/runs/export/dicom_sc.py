@@ -14,6 +14,7 @@ SMALLEST = 256  # pixels; smaller pictures are enlarged so that the text can be 
 
 
 def write(exported: Exported, path: Path) -> list[str]:
+    """Write one secondary capture per item with a map; the names and reasons of the others."""
     return write_objects(exported, path, _capture, "no map was kept of it")
 
 

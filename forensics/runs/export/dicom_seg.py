@@ -19,6 +19,7 @@ OF_SLICES = ("SpacingBetweenSlices", "SliceThickness")
 
 
 def write(exported: Exported, path: Path) -> list[str]:
+    """Write one segmentation per item with marked regions; the names and reasons of the others."""
     return write_objects(exported, path, _segmentation, "nothing is marked on its map")
 
 

@@ -14,6 +14,7 @@ VERDICTS = {"odd": "Odd", "normal": "Normal", "unsure": "Unsure"}
 
 
 def write(exported: Exported, path: Path) -> list[str]:
+    """Write one structured report per scored item; the names and reasons of the others."""
     return write_objects(exported, path, _report, "it was not scored")
 
 

@@ -59,7 +59,7 @@ class Exported:
 
     @classmethod
     def of(cls, run: Run, store: str | None, items: list[str] | None) -> Exported:
-        """Raises: RunError."""
+        """Collect the rows of a run and their latest decisions: of all items, or of those named. Raises: RunError."""
         key = run.record["id"]
         history: list[Verdict] = []
         chain = None
