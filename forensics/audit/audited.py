@@ -23,7 +23,7 @@ from .verdict import ALPHA, Verdict, decide
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What decides the content of a report.
+    """The options that decide the content of a report.
 
     Arguments:
         checks: names with commas, or None for all.

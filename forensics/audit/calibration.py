@@ -33,7 +33,7 @@ class Calibration:
     record: dict[str, Any]
 
     def p_value(self, finding: str, stratum: str, statistic: float) -> tuple[float, int] | None:
-        """p and the number of sources it rests on, or None where this kind of image was not calibrated."""
+        """The p-value and the number of sources it rests on, or None where this kind of image was not calibrated."""
         histories = self.record.get("scores", {}).get(finding, {}).get(stratum)
         if not histories:
             return None
@@ -44,12 +44,12 @@ class Calibration:
         return max(found)
 
     def reference(self, check: str, stratum: str, channels: int) -> dict[str, Any] | None:
-        """Middle and spread of a check's own features in authentic images."""
+        """The centre and spread of a check's own features in authentic images."""
         found: dict[str, Any] | None = self.record.get("references", {}).get(f"{check}-{channels}", {}).get(stratum)
         return found
 
     def audit(self, finding: str, stratum: str) -> dict[str, Any]:
-        """`{fused, because, false_alarms, ...}` of a finding in a stratum."""
+        """The audited behaviour of a finding in a stratum: `{fused, because, false_alarms, ...}`."""
         found: dict[str, Any] = self.record.get("audited", {}).get(finding, {}).get(stratum) or {
             "fused": False,
             "because": "not audited on images of this kind",
@@ -74,5 +74,5 @@ class Calibration:
 
 @cache
 def table() -> Calibration:
-    """The one that ships; an empty one where there is none yet."""
+    """The calibration that ships with OddPixel; an empty one where there is none yet."""
     return Calibration(json.loads(PATH.read_text()) if PATH.exists() else {})

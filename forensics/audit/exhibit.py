@@ -63,7 +63,7 @@ class Exhibit:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """The height and width in pixels."""
         return self.pixels.shape[0], self.pixels.shape[1]
 
     @cached_property
@@ -73,7 +73,7 @@ class Exhibit:
 
     @property
     def seed(self) -> int:
-        """Whatever is drawn at random for this file is drawn the same way again."""
+        """A seed from the file's hash, so that whatever is drawn for this file is drawn alike each time."""
         return int(self.sha256[:8], 16)
 
     @property
@@ -83,16 +83,16 @@ class Exhibit:
 
     @cached_property
     def luma(self) -> Float32[np.ndarray, "h w"]:
-        """Brightness 0..255."""
+        """The brightness in grey levels, 0..255."""
         return np.ascontiguousarray(self.pixels[..., 0] if self.pixels.shape[2] == 1 else self.pixels @ LUMA)
 
     @cached_property
     def gate(self) -> Gate:
-        """What kind of file this is, and of which stratum."""
+        """The gate's measurements: the kind of file, and its stratum."""
         return Gate.of(self) if self.part_of is None else self.part_of.gate
 
     def once(self, name: str, measure: Callable[[Exhibit], Answer]) -> Answer:
-        """What several checks need is measured once."""
+        """The value that `measure` computes of this exhibit, computed once and shared by all checks."""
         if name not in self._kept:
             self._kept[name] = measure(self)
         kept: Answer = self._kept[name]
@@ -100,7 +100,10 @@ class Exhibit:
 
 
 def read_exhibit(entry: Entry, decoder: Decoder, limits: Limits) -> Exhibit:
-    """The first picture of a file. Raises: UnreadableInput, UnsupportedFormat for video."""
+    """The exhibit of a file's first picture, decoded in the sandbox.
+
+    Raises: UnreadableInput, UnsupportedFormat for video.
+    """
     try:
         with entry.open(limits) as file:
             content = file.read()
@@ -130,7 +133,7 @@ def read_exhibit(entry: Entry, decoder: Decoder, limits: Limits) -> Exhibit:
 
 
 def exhibit_of(content: bytes, name: str = "image") -> Exhibit:
-    """Of bytes that you made yourself: decoded in this process."""
+    """The exhibit of bytes that the caller made, decoded in this process."""
     import io
     import tempfile
 

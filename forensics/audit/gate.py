@@ -73,7 +73,7 @@ class Gate:
 
     @property
     def stratum(self) -> Stratum:
-        """With which authentic images this one is compared."""
+        """The stratum: the kind of authentic images that this one is compared with."""
         if self.quality is not None:
             return "jpeg-high" if self.quality >= HIGH else "jpeg-middle" if self.quality >= MIDDLE else "jpeg-low"
         if self.container in OTHER_CODECS:
@@ -82,14 +82,14 @@ class Gate:
 
     @property
     def too_small(self) -> str | None:
-        """Why nothing can be tested, or None."""
+        """Why no test can run on so small an image, or None."""
         if min(self.width, self.height) >= SMALLEST:
             return None
         return f"{self.width} x {self.height} pixels; tests need at least {SMALLEST} on each side"
 
     @property
     def degraded(self) -> str | None:
-        """Why an answer of nothing found would mean nothing, or None."""
+        """Why a negative result would mean nothing for this image, or None."""
         if self.too_small:
             return self.too_small
         if self.palette is not None:
@@ -103,7 +103,7 @@ class Gate:
 
     @property
     def not_examined(self) -> str | None:
-        """What of the file no test looked at, or None."""
+        """The part of the file that no test examined, or None."""
         if self.num_pictures == 1:
             return None
         return f"only the first of the {self.num_pictures} pictures in the file was examined"
@@ -116,7 +116,7 @@ class Gate:
 
 
 def few_colours(pixels: Float32[np.ndarray, "h w c"]) -> int | None:
-    """How many, if no photograph has so few."""
+    """The number of colours, where no photograph has so few; else None."""
     most = FEW_COLOURS if pixels.shape[2] == 3 else FEW_GREYS
     packed = np.rint(pixels).astype(np.int64) @ (256 ** np.arange(pixels.shape[2]))
     sample = len(np.unique(packed[:: max(1, packed.shape[0] // 256)]))
@@ -124,7 +124,10 @@ def few_colours(pixels: Float32[np.ndarray, "h w c"]) -> int | None:
 
 
 def blockiness(luma: Float32[np.ndarray, "h w"]) -> float:
-    """Over both directions, on the grid that begins in the first corner."""
+    """The mean step across block borders over the mean step elsewhere.
+
+    Over both directions, on the grid that begins in the first corner.
+    """
     if min(luma.shape) < 17:
         return 1.0
     ratios = []
@@ -137,7 +140,7 @@ def blockiness(luma: Float32[np.ndarray, "h w"]) -> float:
 
 
 def step_ratio(luma: Float32[np.ndarray, "h w"]) -> float:
-    """1 for a flat image, which is neither, and for one without pixels two apart."""
+    """The mean step over one pixel over that over two; 1 for a flat image, and for one without pixels two apart."""
     if min(luma.shape) < 3:
         return 1.0
     one = np.abs(np.diff(luma, axis=1)).mean() + np.abs(np.diff(luma, axis=0)).mean()

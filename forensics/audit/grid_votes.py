@@ -39,7 +39,7 @@ class Votes:
 
     @property
     def log10_nfa(self) -> np.ndarray:
-        """Of each grid for the whole image, `[64]`."""
+        """The log10 NFA of each grid for the whole image, `[64]`."""
         counts = self.cells.sum((1, 2))
         blocks = self.cells.shape[1] * self.cells.shape[2]
         return np.log10(GRIDS) + log10_binomial_tail(blocks, counts / VOTES, 1 / GRIDS)
@@ -83,8 +83,7 @@ def _reached(places: np.ndarray, shift: int, num_windows: int) -> slice:
 
 
 def count_zeros(luma: Float32[np.ndarray, "h w"]) -> UInt8[np.ndarray, "p q"]:
-    """How many of the 64 coefficients of the window beginning at each pixel are zero; 0 for windows constant in a "
-    "direction."""
+    """The number of zero coefficients, of 64, in the window at each pixel; 0 for windows constant in a direction."""
     import cv2
 
     basis = _dct_basis()

@@ -47,7 +47,7 @@ def examine(
 
 
 def answers_of(check: Check, exhibit: Exhibit) -> list[Answer]:
-    """What a check measures, or why it cannot."""
+    """The answers of a check about an exhibit, or why it cannot measure it."""
     because = exhibit.gate.too_small or check.applies(exhibit)
     return list(check.measure(exhibit)) if because is None else [NotApplicable(check.name, because)]
 
@@ -181,7 +181,7 @@ def _with_audit(finding: Finding, stratum: str) -> Finding:
 
 
 def tiles(exhibit: Exhibit) -> list[Place]:
-    """Corners of at most four tiles, on the 8 x 8 grid of the file."""
+    """The corners of at most four tiles, on the 8 x 8 grid of the file."""
     corners: list[list[int]] = []
     for length in exhibit.size:
         last = max(0, (length - TILE) // 8 * 8)

@@ -51,7 +51,7 @@ LONGER_SIDE = 1024  # of the map that the run's table points to
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """All that auditing one shard needs.
+    """The work order of one shard, as it travels to a worker.
 
     Arguments:
         case, examiner: noted in reports and custody.
@@ -119,7 +119,7 @@ def audit_into(
 
 
 def audit_shard(spec: Shard) -> int:
-    """One file: its report, its details and last its row, which is what says that it is done. Raises: RunError."""
+    """Audit one file: write its report, its details, and last its row, which marks it as done. Raises: RunError."""
     run = Run.open(spec.run)
     note_stamps(run, spec.shard, stamps_of([spec.entry]))
     ((row, item),) = border([spec.entry], lambda entry: _audited(run, entry, spec), _failed)
@@ -170,7 +170,7 @@ def _audited(run: Run, entry: Entry, spec: Shard) -> Rows:
 
 
 def write_report(run: Run, audited: Audited, spec: Shard, custody: Custody, name: str) -> dict[str, Any]:
-    """All files of one report; the record, and the folder relative to the run. Raises: RunError."""
+    """Write all files of one report; the record, and the folder relative to the run. Raises: RunError."""
     record = record_of(audited, spec.options, name, spec.case)
     folder = f"reports/{audited.exhibit.sha256}"
     whole = files_of(audited, spec.options)
@@ -303,7 +303,7 @@ def _decision(items: list[dict[str, Any]], alpha: float) -> dict[str, Any]:
 
 
 def read_anchors(path: Path | None) -> str | None:
-    """PEM text. Raises: UsageError."""
+    """The PEM text of a file of trust anchors. Raises: UsageError."""
     if path is None:
         return None
     try:
@@ -316,6 +316,6 @@ def read_anchors(path: Path | None) -> str | None:
 
 
 def sign_reports(run: Run, certificates: Path, key: Path) -> None:
-    """A signed copy beside every PDF report; the evidence itself is never touched. Raises: UsageError."""
+    """Write a signed copy beside every PDF report; the evidence itself is never touched. Raises: UsageError."""
     for path in sorted(run.path.glob("reports/*/report.pdf")):
         sign_report(path, path.with_name("report-signed.pdf"), certificates, key, f"Audit report {path.parent.name}")

@@ -162,7 +162,7 @@ def counts(finding: Finding, gate: Gate, known: Calibration) -> bool:
 
 
 def weights(findings: Sequence[Finding]) -> list[float]:
-    """Shares of the level, adding up to one."""
+    """The findings' shares of the level, adding up to one."""
     bounded = [each.log10_nfa is not None for each in findings]
     if all(bounded) or not any(bounded):
         return [1 / len(findings)] * len(findings) if findings else []
@@ -219,7 +219,10 @@ def _likelihood_ratio(p_value: float | None, gate: Gate, known: Calibration) -> 
 
 
 def evidence_score(p_value: float) -> float:
-    """What the likelihood ratio is a function of: -log10 p, cut at 3, beyond which calibration has nothing to say."""
+    """-log10 p, cut at 3: the evidence that the likelihood ratio is a function of.
+
+    Beyond 3 the calibration has no data.
+    """
     return float(np.clip(-np.log10(max(p_value, 1e-12)), 0, 3))
 
 

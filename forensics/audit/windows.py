@@ -47,13 +47,13 @@ def oddest(values: Float[np.ndarray, "p q"], each: int, size: tuple[int, int], *
 
 
 def block_means(picture: Float[np.ndarray, "h w"], each: int) -> Float[np.ndarray, "p q"]:
-    """Of blocks of that side; a rest at the border is left out."""
+    """The means over blocks of that side; a rest at the border is left out."""
     rows, columns = (length // each for length in picture.shape)
     return picture[: rows * each, : columns * each].reshape(rows, each, columns, each).mean((1, 3))
 
 
 def enlarged(values: Shaped[np.ndarray, "p q"], each: int, size: tuple[int, int]) -> Float32[np.ndarray, "h w"]:
-    """Every value on its block of pixels; 0 on a rest at the border."""
+    """The values enlarged to pixels, each over its block; 0 on a rest at the border."""
     picture = np.zeros(size, np.float32)
     grown = values.astype(np.float32).repeat(each, 0).repeat(each, 1)[: size[0], : size[1]]
     picture[: grown.shape[0], : grown.shape[1]] = grown
@@ -73,7 +73,7 @@ def boxes(marked: Bool[np.ndarray, "h w"], most: int = 20) -> list[list[int]]:
 
 
 def window_sums(counts: Shaped[np.ndarray, "*_ p q"], side: int) -> Shaped[np.ndarray, "*_ r s"]:
-    """In windows of that many cells a side, half a side apart."""
+    """The sums over windows of that many cells a side, half a side apart."""
     table = np.pad(counts.cumsum(-2).cumsum(-1), ((0, 0),) * (counts.ndim - 2) + ((1, 0), (1, 0)))
     sums = table[..., side:, side:] - table[..., :-side, side:] - table[..., side:, :-side] + table[..., :-side, :-side]
     step = max(1, side // 2)

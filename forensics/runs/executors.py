@@ -115,7 +115,9 @@ class Rank:
 def executor(
     num_workers: int = 1, dask: str | None = None, rank: int | None = None, world: int | None = None
 ) -> Executor:
-    """By what the command line says; `RANK` and `WORLD_SIZE`, as torchrun sets them, stand in for rank and world.
+    """The executor that the command line names.
+
+    `RANK` and `WORLD_SIZE`, as torchrun sets them, stand in for rank and world.
 
     Raises: UsageError.
     """

@@ -38,17 +38,17 @@ NAMED = 5  # files in a warning
 
 
 def stamps_of(entries: Sequence[Entry]) -> dict[str, list[int] | None]:
-    """By name; taken before the files are read, so that a change while they are read shows."""
+    """The stamps by name, taken before the files are read, so that a change while they are read shows."""
     return {entry.name: _stamp(entry) for entry in entries}
 
 
 def note_stamps(run: Run, shard: int, stamps: dict[str, list[int] | None]) -> None:
-    """Keep the stamps of a shard's files, taken before they were read, beside its part."""
+    """Keep the stamps of a shard's files, which were taken before the files were read, beside its part."""
     run.write_json(_name(shard), {"files": stamps})
 
 
 def drop_outdated(run: Run, entries: Sequence[Entry], shard_size: int) -> list[str]:
-    """Remove the parts of shards in which a file has changed since; the files that have. Raises: RunError."""
+    """Remove the parts of shards in which a file has changed since, and name those files. Raises: RunError."""
     changed: list[str] = []
     missing = set(run.missing_shards())
     for shard in range(run.record["num_shards"]):

@@ -23,7 +23,7 @@ OPACITY = 0.55
 
 
 def write_evidence(run: Run, image: Image, heat: Float[np.ndarray, "p q"], size: tuple[int, int]) -> str | None:
-    """Both files; the map's path relative to the run, None where the picture may show text. Raises: RunError."""
+    """Write both files; the map's path relative to the run, None where the picture may show text. Raises: RunError."""
     if image.may_show_text:
         return None
     frame = image.meta.get("frame")

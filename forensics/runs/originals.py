@@ -27,7 +27,7 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class OriginalFiles:
-    """Of one run.
+    """The original files of one run.
 
     Arguments:
         roots: the folders that may be read; None for a run of the caller's own.
@@ -47,7 +47,7 @@ class OriginalFiles:
 
     @property
     def source(self) -> FileSource:
-        """What the run was made from, listed once. Raises: UnsafePath, UsageError."""
+        """The listing of the places that the run was made from. Raises: UnsafePath, UsageError."""
         if self._source is None:
             for place in self.run.record["places"]:
                 self._check(Path(_named(place)))
@@ -60,7 +60,7 @@ class OriginalFiles:
 
     @property
     def reader(self) -> Reader:
-        """How the files are read: as they were."""
+        """The reader with the run's own limits and options."""
         if self._reader is None:
             given = self._given()
             pixels = given.get("max_megapixels")
@@ -102,7 +102,7 @@ class OriginalFiles:
             )
 
     def open(self, row: Row) -> BinaryIO:
-        """Its bytes, which are those that were scored. Raises: UnreadableInput."""
+        """The file's bytes, which are those that were scored. Raises: UnreadableInput."""
         digest = recorded_digest(row)
         file = open_whole(self.entry(row), self.reader.limits)
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:  # type: ignore[arg-type]

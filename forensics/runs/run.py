@@ -66,7 +66,7 @@ class Run:
         places: Sequence[str] = (),
         overwrite: bool = False,
     ) -> Run:
-        """A new run in a new or empty folder, or the same run taken up where it was left.
+        """Begin a run in a new or empty folder, or take the same run up where it was left.
 
         Arguments:
             kind: the command that writes it.
@@ -118,7 +118,10 @@ class Run:
         places: Sequence[str] = (),
         overwrite: bool = False,
     ) -> Run:
-        """As `begin`, but the same run that is finished is given back: to be decided anew, or only read. Raises: RunError."""
+        """Begin as `begin` does, but give back the same run when it is finished: to be decided anew, or only read.
+
+        Raises: RunError.
+        """
         if not overwrite and (path / "run.json").exists():
             run = cls.open(path)
             if run.is_same(kind, options, items, shard_size) and run.record["finished"] is not None:
@@ -127,14 +130,14 @@ class Run:
 
     @classmethod
     def open(cls, path: Path) -> Run:
-        """A run to be read. Raises: RunError."""
+        """Open a run to read it. Raises: RunError."""
         run = cls(path, FileLock(path / ".writing.lock"))
         _ = run.record
         return run
 
     @classmethod
     def merge(cls, path: Path, parts: Sequence[Run]) -> Run:
-        """One run out of several that were written with the same options over different items.
+        """Merge several runs that were written with the same options over different items.
 
         Raises: RunError where options differ, an item is in two of them, or one is unfinished.
         """
@@ -171,7 +174,7 @@ class Run:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What run.json says, checked against its schema. Raises: RunError, naming the field."""
+        """The content of run.json, checked against its schema. Raises: RunError, naming the field."""
         if not (self.path / "run.json").is_file():
             raise RunError(f"{self.path} is not a run: it has no run.json")
         return read_record(self.path / "run.json", RUN, RunError)
@@ -192,11 +195,11 @@ class Run:
         return file_inside(self.path, name)
 
     def content(self, name: str) -> bytes:
-        """What that file holds. Raises: UnsafePath, MissingFile, TooLarge."""
+        """The bytes of the file that one of the run's records names. Raises: UnsafePath, MissingFile, TooLarge."""
         return bytes_inside(self.path, name)
 
     def parts(self) -> list[Path]:
-        """The parts that are done, by shard. Raises: RunError where one is a link out of the run, or a pipe."""
+        """The part files that are there, by shard. Raises: RunError where one is a link out of the run, or a pipe."""
         names = sorted(path.name for path in (self.path / "scores").glob("part-*.parquet") if PART.fullmatch(path.name))
         try:
             return [self.file(f"scores/{name}") for name in names]
@@ -234,7 +237,7 @@ class Run:
             shutil.copyfileobj(source, copy)
 
     def drop_part(self, shard: int) -> None:
-        """Have a shard done anew; the run is unfinished until then. Raises: RunError."""
+        """Remove a shard's part, so that it is scored anew; the run is unfinished until then. Raises: RunError."""
         with _explained(self.path):
             self._part(shard).unlink(missing_ok=True)
         if self.record["finished"] is not None:
@@ -245,7 +248,7 @@ class Run:
 
     @contextlib.contextmanager
     def writing_alone(self) -> Iterator[None]:
-        """No other process writes this run meanwhile. The system frees the lock of a process that dies.
+        """Lock the run, so that no other process writes it meanwhile. The system frees the lock of a process that dies.
 
         Raises: RunError where another one is at it.
         """
@@ -264,7 +267,7 @@ class Run:
             self._lock.release()
 
     def write_part(self, shard: int, rows: Sequence[Row]) -> Path:
-        """The rows of one shard as Parquet, in place of those that are there. Raises: RunError."""
+        """Write the rows of one shard as Parquet, in place of those that are there. Raises: RunError."""
         import pandas as pd
 
         cells = [row | {"shard": shard} for row in border(rows, encoded, _not_encoded)]
@@ -278,7 +281,9 @@ class Run:
         return path
 
     def write_thumbnail(self, image: Image) -> str | None:
-        """A small WebP of the image as it would be shown; its path relative to the run, None where it may show text.
+        """Write a small WebP of the image as it would be shown.
+
+        The path is relative to the run, None where the image may show text.
 
         Raises: RunError.
         """
@@ -306,7 +311,7 @@ class Run:
 
     @contextlib.contextmanager
     def writing(self, path: Path) -> Iterator[BinaryIO]:
-        """A file that appears whole under its name, on the disk, or not at all. Raises: RunError."""
+        """Open a file that appears under its name whole, on the disk, or not at all. Raises: RunError."""
         if not path.parent.resolve().is_relative_to(self.path.resolve()):
             raise RunError(f"{path.parent} is a link out of the run; nothing is written there")
         with _explained(path):
@@ -330,7 +335,7 @@ class Run:
                 shutil.rmtree(self.path / folder, ignore_errors=True)
 
     def is_same(self, kind: str, options: Mapping[str, Any], items: Sequence[str], shard_size: int) -> bool:
-        """Whether this is the run that `begin` would begin with these."""
+        """Whether `begin` would begin this run with these arguments."""
         spec = {"kind": kind, "options": plain(dict(options)), "shard_size": shard_size, "items": _digest(items)}
         return {name: self.record.get(name) for name in spec} == spec
 

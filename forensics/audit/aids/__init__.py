@@ -37,5 +37,5 @@ def aids() -> dict[str, Aid]:
 
 
 def stretched(values: np.ndarray, high: float) -> UInt8[np.ndarray, "h w *c"]:
-    """0 to `high` as black to white: a scale of its own, not the picture's, so that two pictures can be compared."""
+    """The picture in 8 bits, 0 black and `high` white: one scale for all pictures, so that two can be compared."""
     return np.rint(np.clip(values / high, 0, 1) * 255).astype(np.uint8)

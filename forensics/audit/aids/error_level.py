@@ -34,7 +34,7 @@ AID = ErrorLevel()
 
 
 def error_level(pixels: Float32[np.ndarray, "h w c"]) -> Float32[np.ndarray, "h w c"]:
-    """Absolute change in grey levels."""
+    """The absolute change by a JPEG compression at quality 90, in grey levels per channel."""
     picture = np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
     bgr = picture[..., ::-1] if picture.shape[2] == 3 else picture
     _, saved = cv2.imencode(".jpg", np.ascontiguousarray(bgr), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])

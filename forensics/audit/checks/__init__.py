@@ -49,7 +49,7 @@ class Check(Protocol):
 
 @cache
 def checks() -> dict[str, Check]:
-    """By name, a-contrario ones first."""
+    """All checks by name, a-contrario ones first."""
     found: dict[str, Check] = discover(__name__, "CHECK")
     order = sorted(found, key=lambda name: (found[name].kind != "a-contrario", name))
     return {name: found[name] for name in order}
@@ -63,7 +63,7 @@ def check_of(question: str) -> str:
 
 
 def named(names: str | None) -> list[Check]:
-    """The checks of a list with commas, or all. Raises: UsageError."""
+    """The checks of a comma-separated list, or all. Raises: UsageError."""
     if names is None:
         return list(checks().values())
     wanted = [name.strip() for name in names.split(",") if name.strip()]

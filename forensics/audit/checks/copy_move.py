@@ -165,8 +165,10 @@ def _log10_nfa(n: int, k: int, chance: float) -> float:
 
 
 def _same_noise(luma: Float32[np.ndarray, "h w"], copy: Copy) -> tuple[float, float]:
-    """Correlation of the residuals of both places where both are smooth, and log10 P of as much by chance "
-    "(Fisher's z)."""
+    """The correlation of the residuals of both places, and the log10 P of as much by chance.
+
+    Where both places are smooth; P by Fisher's z.
+    """
     import cv2
     from scipy.stats import norm
 

@@ -33,7 +33,7 @@ LIMITS = (
 
 @dataclass(frozen=True, eq=False)
 class Votes:
-    """+1, -1 or 0 for no difference, by unit.
+    """The votes by unit of 4 x 4 pixels: +1, -1, or 0 for no difference.
 
     Arguments:
         greens: which diagonal holds the measured greens.

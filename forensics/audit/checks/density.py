@@ -84,7 +84,7 @@ CHECK = Density()
 
 
 def tiles(exhibit: Exhibit) -> list[tuple[int, int]]:
-    """Corners of what is looked at: all on a grid where they are few, else a sample drawn from the file's hash."""
+    """The corners of the examined tiles: all on a grid where they are few, else a sample drawn from the file's hash."""
     height, width = exhibit.size
     corners = [(top, left) for top in range(0, height - TILE + 1, TILE) for left in range(0, width - TILE + 1, TILE)]
     if len(corners) <= MOST_TILES:
@@ -94,7 +94,7 @@ def tiles(exhibit: Exhibit) -> list[tuple[int, int]]:
 
 
 def gaps(exhibit: Exhibit, places: list[tuple[int, int]]) -> Float64[np.ndarray, "tiles scales"]:
-    """Nats a dimension beyond what was expected, by tile and scale, finest first."""
+    """The surprise beyond what was expected, in nats per dimension, by tile and scale, finest first."""
     import torch
 
     model = _model("photo-rgb" if exhibit.pixels.shape[2] == 3 else "photo-grey")

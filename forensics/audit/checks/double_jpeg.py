@@ -102,8 +102,7 @@ def _shifted(luma: np.ndarray) -> Float64[np.ndarray, "n 8 8"]:
 def _first_quality(
     found: np.ndarray, unquantised: np.ndarray, table: np.ndarray, usable: list[tuple[int, int]]
 ) -> tuple[int, float, Float64[np.ndarray, "rows columns"]]:
-    """The most likely first quality, nats a coefficient that it gains, and for each block the nats by which it is "
-    "more likely."""
+    """The most likely first quality, its gain in nats per coefficient, and the gain of each block in nats."""
     noise = np.random.default_rng(0).normal(0, ROUNDING, len(unquantised))  # the same for every file
     observed = {f: np.clip(found[:, :, *f], -MOST, MOST).astype(int) + MOST for f in usable}
     counts = {f: np.bincount(values.ravel(), minlength=2 * MOST + 1) for f, values in observed.items()}

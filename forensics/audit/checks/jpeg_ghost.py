@@ -77,7 +77,7 @@ def _difference(luma: Float32[np.ndarray, "h w"], quality: int) -> Float64[np.nd
 
 
 def speaking(luma: Float32[np.ndarray, "h w"]) -> Bool[np.ndarray, "p q"]:
-    """Which blocks are neither clipped nor flat."""
+    """Whether each block can carry a ghost: it is neither clipped nor flat."""
     mean = block_means(luma, BLOCK)
     spread = np.sqrt(np.maximum(block_means(np.square(luma), BLOCK) - np.square(mean), 0))
     return (mean > DARKEST) & (mean < BRIGHTEST) & (spread > FLAT)

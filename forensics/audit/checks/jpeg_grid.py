@@ -87,8 +87,7 @@ def _of_the_whole(votes: Votes) -> Measurement:
 
 
 def _mirrored(counts: np.ndarray, own: int | None) -> np.ndarray:
-    """The most votes in each window for a mirror image of each grid about the own one; 0 where a grid mirrors "
-    "itself."""
+    """The most votes in each window for a mirror image of each grid about the own one. 0 where a grid mirrors itself."""
     if own is None:
         return np.zeros(counts.shape)
     answers = np.zeros(counts.shape)

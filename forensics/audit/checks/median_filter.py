@@ -55,7 +55,10 @@ CHECK = MedianFilter()
 
 
 def repeats(pixels: np.ndarray) -> Float64[np.ndarray, "p q"]:
-    """log h(0) / h(+-1) of the green channel's (or only) differences, by window; NaN where there are too few."""
+    """log h(0) / h(+-1) of neighbouring differences, by window.
+
+    In green, or the only channel; NaN where there are too few.
+    """
     grey = np.rint(pixels[..., min(1, pixels.shape[2] - 1)])
     zero, one = np.zeros(0), np.zeros(0)
     for axis in (0, 1):

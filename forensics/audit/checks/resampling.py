@@ -93,7 +93,10 @@ CHECK = Resampling()
 
 
 def second_difference(luma: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
-    """In both directions, over its local mean magnitude and limited, so that edges do not rule."""
+    """The second difference in both directions, relative to its local mean magnitude.
+
+    Limited, so that edges do not rule.
+    """
     import cv2
 
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 4
@@ -115,7 +118,7 @@ def _windows(size: tuple[int, int]) -> list[tuple[slice, slice]]:
 
 
 def power_of(part: Float32[np.ndarray, "n n"]) -> Float64[np.ndarray, "n n2"]:
-    """By frequency of rows and of columns, half of the latter."""
+    """The power spectrum by frequency of rows and of columns, half of the latter."""
     window = np.hanning(part.shape[0])[:, None] * np.hanning(part.shape[1])
     return np.square(np.abs(np.fft.rfft2((part - part.mean()) * window)))
 

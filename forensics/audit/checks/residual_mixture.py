@@ -57,7 +57,7 @@ CHECK = ResidualMixture()
 
 
 def histograms(luma: Float32[np.ndarray, "h w"]) -> Float[np.ndarray, "p q f"]:
-    """Square roots of pattern frequencies, both directions one after the other, by window."""
+    """The square roots of pattern frequencies by window, both directions one after the other."""
     parts = []
     for picture in (luma, luma.T):
         residual = picture[:, :-3] - 3 * picture[:, 1:-2] + 3 * picture[:, 2:-1] - picture[:, 3:]
@@ -92,8 +92,10 @@ def _by_cell(patterns: Int[np.ndarray, "h w"], size: tuple[int, ...]) -> Int[np.
 
 
 def _mixture(features: Float[np.ndarray, "n f"], seed: int) -> tuple[float, Float[np.ndarray, "n"]]:
-    """Nats a window that a second Gaussian gains beyond its parameters' price (BIC), and how much each window "
-    "belongs to the rarer."""
+    """The gain of a second Gaussian in nats per window, and the weight of the rarer one in each window.
+
+    The gain is beyond the price of its parameters (BIC).
+    """
     from sklearn.decomposition import PCA
     from sklearn.mixture import GaussianMixture
 

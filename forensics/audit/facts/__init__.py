@@ -42,7 +42,7 @@ SUFFIXES = {
 
 
 def facts_of(content: bytes, name: str) -> list[Fact]:
-    """Of a whole file. Damage is a fact too; nothing is raised for it."""
+    """All facts of a whole file. Damage is a fact too; nothing is raised for it."""
     kind = container(content)
     facts = [
         Fact("SHA-256", hashlib.sha256(content).hexdigest()),
@@ -58,7 +58,7 @@ def facts_of(content: bytes, name: str) -> list[Fact]:
 
 
 def container(content: bytes) -> str | None:
-    """By its first bytes."""
+    """The file format by its first bytes; None where unknown."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "WebP, lossless" if content[12:16] == b"VP8L" else "WebP"
     if content[4:8] == b"ftyp":

@@ -34,7 +34,7 @@ LISTS = {"actions": "done, as the manifest says", "agents": "the software that d
 
 
 def facts_from(manifest: dict[str, Any]) -> Iterator[Fact]:
-    """Of the dictionary that `read_manifest` returns."""
+    """The facts in the dictionary that `read_manifest` returns."""
     state, failures = printable(str(manifest.get("state"))), _texts(manifest, "failures")
     yield Fact("C2PA", state, _meaning(state, failures, _texts(manifest, "notes")))
     if issuer := _text(manifest, "issuer"):

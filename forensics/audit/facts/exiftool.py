@@ -58,7 +58,7 @@ OPTIONS = ("-config", "", "-j", "-G1", "-n", "-e", "-charset", "UTF8", "-")
 
 
 def look(content: bytes) -> Iterator[Fact]:
-    """Nothing where ExifTool is not installed."""
+    """The facts that ExifTool reports; none where it is not installed."""
     if (program := _program()) is None:
         return
     try:

@@ -26,7 +26,10 @@ class Fact:
 
 
 def printable(text: str | bytes) -> str:
-    """Without control characters (a terminal would obey them) and bidirectional overrides (a reader would be misled), cut."""
+    """The text, cut, without characters that could deceive.
+
+    Control characters would steer a terminal, bidirectional overrides mislead a reader.
+    """
     read = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     kept = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in read[: LONGEST + 1])
     return kept if len(read) <= LONGEST else f"{kept[:LONGEST]}... ({len(read)} characters)"

@@ -24,7 +24,7 @@ class Gif:
 
 
 def parse(content: bytes) -> Gif | None:
-    """None for another container. Never raises: damage ends the search."""
+    """The metadata blocks of a GIF, or None for another container. Never raises: damage ends the search."""
     if not content.startswith(b"GIF8") or len(content) < HEADER:
         return None
     read, place = Gif(), HEADER + _table(content[10])

@@ -25,7 +25,7 @@ def look(content: bytes) -> Iterator[Fact]:
 
 
 def datasets(block: bytes) -> Iterator[tuple[int, bytes]]:
-    """Numbers and values of record 2, up to the first damage."""
+    """The numbers and values of record 2, up to the first damage."""
     place = 0
     for _ in range(MOST):
         if block[place : place + 1] != b"\x1c" or place + 5 > len(block):

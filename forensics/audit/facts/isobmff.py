@@ -25,7 +25,10 @@ class Box:
 
 
 def metadata(content: bytes) -> Iterator[tuple[Kind, bytes]]:
-    """`("exif", TIFF structure)` and `("xmp", packet)`. Never raises: damage ends the search."""
+    """The EXIF and XMP of the file, as `("exif", TIFF structure)` and `("xmp", packet)`.
+
+    Never raises: damage ends the search.
+    """
     for box in map(_inflated, boxes(content)):
         if box.kind == b"meta":
             yield from _items(box.data[4:], content)

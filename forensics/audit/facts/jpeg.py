@@ -50,7 +50,7 @@ NAMES = {0xD8: "SOI", 0xD9: "EOI", 0xDA: "SOS", 0xDB: "DQT", 0xC4: "DHT", 0xDD: 
 
 @dataclass
 class Jpeg:
-    """What its markers say.
+    """The structure of a JPEG, as its markers give it.
 
     Arguments:
         markers: in order, with the identifier of application segments.
@@ -68,7 +68,7 @@ class Jpeg:
 
 
 def parse(content: bytes) -> Jpeg | None:
-    """None for another container. Never raises: a damaged file has no end."""
+    """The structure of a JPEG, or None for another container. Never raises: a damaged file has no end."""
     if not content.startswith(b"\xff\xd8"):
         return None
     found = Jpeg(markers=["SOI"])

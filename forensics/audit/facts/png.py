@@ -36,7 +36,7 @@ class Png:
 
 
 def parse(content: bytes) -> Png | None:
-    """None for another container. Never raises."""
+    """The structure of a PNG, or None for another container. Never raises."""
     if not content.startswith(SIGNATURE):
         return None
     found = Png()

@@ -35,7 +35,7 @@ NODE_NAMES = (f"{{{RDF}}}ID", f"{{{RDF}}}nodeID")
 
 @dataclass(frozen=True)
 class Property:
-    """One property of the document.
+    """One XMP property of the document.
 
     Arguments:
         namespace: its address, empty where the writer declared none.

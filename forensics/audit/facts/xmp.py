@@ -59,7 +59,7 @@ def look(content: bytes) -> Iterator[Fact]:
 
 
 def is_synthetic(source: str) -> bool:
-    """Whether a digital source type, with or without the address of its vocabulary, says made by a machine."""
+    """Whether a digital source type, with or without the address of its vocabulary, declares a synthetic picture."""
     type_ = SOURCE_TYPE.fullmatch(source.strip())
     return type_ is not None and type_[1].lower() in _SYNTHETIC
 

@@ -77,7 +77,7 @@ def as_bytes(record: dict[str, Any]) -> bytes:
 
 
 def files_of(audited: Audited, options: Options) -> dict[str, bytes]:
-    """Pictures by path beside the report: maps at the image's own size, and visual aids."""
+    """The report's pictures by path: maps at the image's own size, and visual aids."""
     if audited.exhibit.may_show_text:
         return {}
     files = {

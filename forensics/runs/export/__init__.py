@@ -21,7 +21,7 @@ from .exported import Export, Exported
 
 @cache
 def forms() -> dict[str, Export]:
-    """Every form by its name."""
+    """All export forms by name."""
     return discover(__name__, "EXPORT")
 
 
