@@ -27,14 +27,14 @@ PROGRESS = re.compile(r"(.*) \d+/\d+")
 
 
 def images(key: str, what: str) -> tuple[Sequence[object], str]:
-    """Uploads, or a folder's path."""
+    """The fields for images: uploads, or the path of a folder."""
     uploaded = st.file_uploader(f"{what}: files", accept_multiple_files=True, key=f"{key}-files")
     path = st.text_input(f"{what}: or a folder here", key=f"{key}-folder", placeholder="a path on this machine")
     return uploaded or [], path.strip()
 
 
 def place_of(given: tuple[Sequence[object], str]) -> Path:
-    """Raises: UsageError, RunError."""
+    """The folder that a visitor named, or the one that uploads were saved in. Raises: UsageError, RunError."""
     uploaded, path = given
     if uploaded and path:
         raise UsageError("give files or a folder, not both")
@@ -42,7 +42,7 @@ def place_of(given: tuple[Sequence[object], str]) -> Path:
 
 
 def fresh(kind: str, name: str = "") -> Path:
-    """A new folder's name of ours for a run or a detector."""
+    """The path of a new folder for a run or a detector."""
     said = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name.strip())[:60]
     folder = the_site().folder / kind
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,6 +54,7 @@ def fresh(kind: str, name: str = "") -> Path:
 
 
 def start(title: str, arguments: list[str], out: Path) -> Job:
+    """Start an `oddpixel` command as a job of this visitor, and show it opened on the page."""
     job = the_site().jobs.start(title, arguments, author(), out)
     st.toast(f"Started: {literal(title)}")
     st.session_state["job"] = job.path.name
@@ -70,6 +71,7 @@ def literal(text: str) -> str:
 
 
 def show_job(job: Job) -> None:
+    """A job with its progress, command and log, a button to stop it, and a link to its run."""
     record, state = job.record, job.state
     with st.expander(
         f"{literal(record['title'])} · {state}",
@@ -97,13 +99,13 @@ def show_job(job: Job) -> None:
 
 
 def doing(job: Job) -> str:
-    """What stands before the last `done/all` that it printed."""
+    """The text before the last `done/all` that a job printed."""
     lines = (PROGRESS.fullmatch(line.strip()) for line in reversed(job.log.splitlines()))
     return next((found[1] for found in lines if found), "")
 
 
 def run_of(job: Job) -> OpenRun | None:
-    """What it makes, or has made."""
+    """The run that a job makes, or has made."""
     out = job.record["out"]
     if out is None:
         return None

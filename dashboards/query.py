@@ -18,14 +18,16 @@ LONGEST = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """Arguments:
-    sort: a column; empty is the order of the inputs.
-    up: ascending.
-    decision: all, undecided, decided, or one of the decisions.
-    show: `SHOWN`.
-    p: only items at least as rare.
-    find: text in the item's name.
-    stratum: only this one.
+    """The sort order, filters and threshold of a view.
+
+    Arguments:
+        sort: a column; empty is the order of the inputs.
+        up: ascending.
+        decision: all, undecided, decided, or one of the decisions.
+        show: `SHOWN`.
+        p: only items at least as rare.
+        find: text in the item's name.
+        stratum: only this one.
     """
 
     sort: str = "raw"
@@ -38,7 +40,10 @@ class Query:
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> Query:
-        """Raises: UsageError for what makes no sense."""
+        """The view that a URL's parameters describe; missing ones take their defaults.
+
+        Raises: UsageError for what makes no sense.
+        """
         sort, show = given.get("sort", "raw"), given.get("show", "all")
         if sort and sort not in SORTS:
             raise UsageError(f"cannot sort by {sort[:40]!r}; there are {', '.join(SORTS)}")
@@ -54,6 +59,7 @@ class Query:
 
     @property
     def filters(self) -> list[Filter]:
+        """The conditions of the view for `RunTable`."""
         found = []
         if self.decision == "undecided":
             found.append(Filter(DECISION, "is null"))
@@ -75,4 +81,5 @@ class Query:
 
     @property
     def order_by(self) -> str | None:
+        """The column to sort by; None is the order of the inputs."""
         return self.sort or None

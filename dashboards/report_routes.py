@@ -41,14 +41,14 @@ _lock = threading.Lock()
 
 
 def folder_of(row: Row) -> str:
-    """Of an item's report, in its run. Raises: MissingFile."""
+    """The folder of an item's report, in its run. Raises: MissingFile."""
     if not DIGEST.fullmatch(row.sha256 or ""):
         raise MissingFile("there is no report of this item")
     return f"reports/{row.sha256}"
 
 
 def read_report(run: OpenRun, row: Row) -> dict[str, Any]:
-    """What report.json holds. Raises: MissingFile, RunError."""
+    """The content of report.json. Raises: MissingFile, RunError."""
     record = read_record(run.file(f"{folder_of(row)}/report.json"), REPORT, RunError)
     if record["sha256"] != row.sha256:
         raise RunError("this is another file's report")
@@ -90,6 +90,7 @@ def stored(run: OpenRun, row: Row) -> UInt8[np.ndarray, "h w *c"]:
 
 
 def reduced(picture: np.ndarray) -> np.ndarray:
+    """The picture with its longer side reduced to `LARGEST` pixels; a smaller one as it is."""
     factor = LARGEST / max(picture.shape[:2])
     return picture if factor >= 1 else cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
 

@@ -94,6 +94,7 @@ def _sent(request: Request) -> dict[str, Any]:
 
 
 def health(request: Request) -> dict[str, str]:
+    """The answer to a health check: the server is up."""
     return {"status": "ok"}
 
 
@@ -134,7 +135,7 @@ def _stem(thumbnail: str | None) -> str | None:
 
 
 def place(request: Request) -> dict[str, Any]:
-    """Where in the pages an item is, or the next undecided one behind a place."""
+    """The position of an item in the pages, or of the next undecided one behind a position."""
     run, given = _run(request), request.query_params
     query = Query.of(given)
     which = Filter(DECISION, "is null") if given.get("next") else Filter("item", "=", given.get("of", ""))
@@ -151,8 +152,10 @@ def place(request: Request) -> dict[str, Any]:
 
 
 def thumbnails(request: Request) -> Response:
-    """Several at once, by the names that `rows` gave: a uint32 for the length of what follows, a JSON list of lengths (0 for one
-    that is not there), the pictures. One request for all in sight: fifty single ones cost ten milliseconds each.
+    """Several thumbnails in one answer, by the names that `rows` gave.
+
+    A uint32 for the length of what follows, a JSON list of lengths (0 for one that is not there), the pictures. One
+    request for all in sight: fifty single ones cost ten milliseconds each.
     """
     run = _run(request)
     names = request.query_params.get("names", "").split(",")
@@ -172,7 +175,7 @@ def _content(run: OpenRun, name: str) -> bytes:
 
 
 def thumbnail(request: Request) -> Response:
-    """One, by the name that `rows` gave."""
+    """One thumbnail, by the name that `rows` gave."""
     name = request.query_params.get("name", "")
     if not THUMBNAIL.fullmatch(name):
         raise MissingFile("there is no such picture")
@@ -180,7 +183,7 @@ def thumbnail(request: Request) -> Response:
 
 
 def heat(request: Request) -> Response:
-    """The map as numbers: two uint32 (rows, columns) and float32 values."""
+    """The heat map as numbers: two uint32 (rows, columns) and float32 values."""
     import numpy as np
 
     from oddpixel.forensics.runs.heat_map import read_evidence
@@ -202,7 +205,7 @@ def _file(run: OpenRun, name: str | None, media_type: str) -> Response:
 
 
 def facts(request: Request) -> dict[str, Any]:
-    """Size, unit, window, spacing: what a viewer needs before it asks for tiles."""
+    """The size, unit, window and spacing that a viewer needs before it asks for tiles."""
     return _picture(request).facts
 
 
@@ -217,6 +220,7 @@ def _picture(request: Request) -> Picture:
 
 
 def tile(request: Request) -> Response:
+    """One tile of an original or synthetic picture, at a level of its pyramid."""
     given = request.query_params
     try:
         level, column, row = (int(given.get(name, "")) for name in ("level", "column", "row"))
@@ -262,6 +266,7 @@ def synthetic(request: Request) -> Response:
 
 
 def decide(request: Request) -> dict[str, Any]:
+    """Record a decision about several items, under the name in the ticket."""
     run, author, sent = _run(request), _author(request), _sent(request)
     decision = sent.get("decision")
     if decision not in DECISIONS:
@@ -274,6 +279,7 @@ def decide(request: Request) -> dict[str, Any]:
 
 
 def undo(request: Request) -> dict[str, Any]:
+    """Take back the latest decision about several items; answers with the decision that holds now."""
     run, author, sent = _run(request), _author(request), _sent(request)
     made = run.verdicts.undo(run.key, _items(sent), author=author)
     return {"undone": {verdict.item: verdict.decision for verdict in made}}
@@ -287,6 +293,7 @@ def _items(sent: dict[str, Any]) -> list[str]:
 
 
 def save_view(request: Request) -> dict[str, Any]:
+    """Save a named view, and answer with all of them."""
     _author(request)
     sent = _sent(request)
     name, query = sent.get("name"), sent.get("query")
@@ -297,13 +304,13 @@ def save_view(request: Request) -> dict[str, Any]:
 
 
 def sign_on(request: Request) -> Response:
-    """Off to the provider."""
+    """Redirect a visitor to the sign-on provider."""
     where, cookie = _provider().begin(request.query_params.get("wanted", "/"))
     return _sent_on(where, [cookie])
 
 
 def signed_on(request: Request) -> Response:
-    """Back from it."""
+    """Finish a sign-on when the provider sends the visitor back."""
     where, cookies = _provider().finish(dict(request.query_params), request.cookies.get(PENDING, ""))
     return _sent_on(where, cookies)
 

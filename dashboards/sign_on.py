@@ -36,10 +36,12 @@ NAMES = ("email", "preferred_username", "name", "sub")
 
 @dataclass(frozen=True)
 class SignOn:
-    """Arguments:
-    issuer: the provider's address, as in its discovery document.
-    client, secret: what the provider knows this dashboard by.
-    address: where visitors reach it, `https://odd.example`; the provider must know `address + BACK`.
+    """The OpenID Connect provider that tells who a visitor is.
+
+    Arguments:
+        issuer: the provider's address, as in its discovery document.
+        client, secret: what the provider knows this dashboard by.
+        address: where visitors reach it, `https://odd.example`; the provider must know `address + BACK`.
     """
 
     issuer: str
@@ -56,14 +58,14 @@ class SignOn:
 
     @cached_property
     def provider(self) -> dict[str, Any]:
-        """Its discovery document. Raises: UsageError."""
+        """The provider's discovery document. Raises: UsageError."""
         found = _fetch(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
         if found.get("issuer", "").rstrip("/") != self.issuer.rstrip("/"):
             raise UsageError(f"{self.issuer} calls itself {found.get('issuer')}")
         return found
 
     def begin(self, wanted: str) -> tuple[str, str]:
-        """Where to send a visitor who wanted that page, and the cookie to give along."""
+        """The provider's address for a visitor who wanted that page, and the cookie to give along."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         digest = hashlib.sha256(verifier.encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -77,7 +79,7 @@ class SignOn:
         return f"{self.provider['authorization_endpoint']}?{urlencode(query)}", cookie
 
     def finish(self, query: dict[str, str], pending: str) -> tuple[str, list[str]]:
-        """The page that was wanted, and the cookies of a visitor who is known now.
+        """The page that was wanted, and the cookies of a visitor who has signed on.
 
         Raises: UsageError for anything that does not fit: then nobody is signed on.
         """

@@ -15,12 +15,13 @@ LARGEST = 64_000_000  # bytes, in all
 
 @dataclass(frozen=True)
 class StaticCache:
-    """The layer around `inner`: remembers whole answers to plain requests."""
+    """The ASGI layer around `inner` that keeps whole answers to plain requests."""
 
     inner: Application
     known: dict[tuple[str, bytes], list[Message]] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for a static file from memory, or pass it on and keep the whole answer."""
         if scope["type"] != "http" or scope["method"] != "GET" or not scope["path"].startswith(PREFIX):
             return await self.inner(scope, receive, send)
         asked = dict(scope["headers"])

@@ -30,7 +30,7 @@ class Curves:
 
 
 def curves(score: Sequence[float], odd: Sequence[bool], seed: int = 0) -> Curves | None:
-    """None unless both kinds are there."""
+    """The curves of scores against verdicts; None unless both kinds of verdict are there."""
     scores, labels = np.asarray(score, float), np.asarray(odd, bool)
     if labels.all() or not labels.any():
         return None
@@ -80,7 +80,7 @@ def _interval(values: np.ndarray) -> tuple[float, float, float]:
 def slices(
     strata: Sequence[str | None], flagged: Sequence[bool | None], unreadable: Sequence[bool]
 ) -> list[dict[str, Any]]:
-    """Share flagged by stratum, with an exact 95 % interval (Clopper and Pearson 1934)."""
+    """The share flagged by stratum, with an exact 95 % interval (Clopper and Pearson 1934)."""
     rows = []
     names = [str(stratum or "unreadable") for stratum in strata]
     for each in sorted(set(names)):
@@ -106,7 +106,7 @@ def slices(
 
 
 def along(p_values: Sequence[float]) -> list[dict[str, float]]:
-    """Mean p in windows along the run; where nothing drifts it lies in the band (mean of uniforms, 99 %).
+    """The mean p-value in windows along the run; without drift it lies in the band (mean of uniforms, 99 %).
 
     Conformal p-values of normal images are uniform: a mean that stays low says that what comes in is odder than what the detector
     was calibrated on.

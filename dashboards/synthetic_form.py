@@ -28,7 +28,7 @@ AWAITED = "awaited: "  # and what it is about: the job that this visitor's page 
 
 
 def for_viewer(run: OpenRun, row: Row) -> list[dict[str, Any]]:
-    """What the viewer needs to know of a case's synthetic pictures, newest first."""
+    """The records of a case's synthetic pictures that the viewer needs, newest first."""
     return [
         {
             "name": each.name,
@@ -57,6 +57,7 @@ def _values(synthetic: Synthetic) -> str | None:
 
 
 def show(run: OpenRun, row: Row) -> None:
+    """The section of a case for synthetic pictures: the form, the running job, the finished pictures."""
     about = f"synthetic {run.key} {row.item}"
     found, errors = _readable(run, row)
     job = the_site().jobs.running(about)
@@ -97,6 +98,7 @@ def why_not(run: OpenRun, row: Row) -> str | None:
 
 
 def form(run: OpenRun, row: Row, about: str, *, is_running: bool) -> None:
+    """The choice of a kind with its options, and the button that starts the job."""
     kind = st.radio("Make", list(TITLES), format_func=TITLES.__getitem__, horizontal=True, key="synthetic-kind")
     options = reference_options() if kind == "reference" else expected_options(run, row)
     label = f"Make {TITLES[kind].lower()}"
@@ -111,6 +113,7 @@ def form(run: OpenRun, row: Row, about: str, *, is_running: bool) -> None:
 
 
 def reference_options() -> list[str]:
+    """The fields for a reference: seed and size, as options of the job's command."""
     quiet("A picture by the bundled cascade with the layout of this image, at low resolution; all detail is invented.")
     left, right = st.columns(2)
     seed = left.number_input("Seed", 0, LARGEST_SEED, 0, step=1, key="synthetic-seed")
@@ -119,7 +122,7 @@ def reference_options() -> list[str]:
 
 
 def expected_options(run: OpenRun, row: Row) -> list[str] | None:
-    """None where there is a reason against it, which the page names, or no folder yet."""
+    """The fields for an expected normal; None where the page names a reason against it, or no folder was given."""
     for reason, holds in ((NO_DETECTOR, "detector" not in run.run.record["options"]), (NO_MAP, row.map is None)):
         if holds:
             quiet(f"None can be made of this image: {reason}.")
@@ -134,7 +137,7 @@ def expected_options(run: OpenRun, row: Row) -> list[str] | None:
 
 
 def start(run: OpenRun, row: Row, about: str, kind: str, options: list[str]) -> None:
-    """Raises: UsageError, RunError."""
+    """Start a job that makes a synthetic picture, and note it in the run's log. Raises: UsageError, RunError."""
     given = [str(run.run.path.resolve()), f"--item={row.item}", f"--kind={kind}", f"--author={author()}", *options]
     given += [f"--data={root}" for root in run.roots]
     title = f"{TITLES[kind].lower()} for {row.item}"
@@ -145,7 +148,7 @@ def start(run: OpenRun, row: Row, about: str, kind: str, options: list[str]) -> 
 
 @st.fragment(run_every=1.0)
 def progress(name: str) -> None:
-    """Looked at every second, without the rest of the page; the page follows when the job has ended."""
+    """The running job, refreshed every second without the rest of the page; the page follows when it has ended."""
     job = _job(name)
     if job.state != "running":
         st.rerun()
@@ -157,7 +160,7 @@ def progress(name: str) -> None:
 
 
 def outcome(about: str) -> None:
-    """How the job ended that this visitor waited for last, where it made nothing."""
+    """The end of the last job that this visitor waited for, where it made nothing."""
     name = st.session_state.get(AWAITED + about)
     if name is None or (job := _job(name)).state == "running":
         return
@@ -174,6 +177,7 @@ def _job(name: str) -> Job:
 
 
 def listed(run: OpenRun, row: Row, synthetic: Synthetic) -> None:
+    """A finished picture with its record and a link to download it."""
     record = synthetic.record
     st.html(f"<strong>{html.escape(synthetic.title)}</strong>: synthetic, {MARK}")
     spacing = record["spacing_mm"]

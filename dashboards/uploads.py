@@ -37,7 +37,7 @@ def keep(files: Sequence[Any], folder: Path) -> Path:
 
 
 def safe_name(name: str, number: int) -> str:
-    """The last part of a name without anything that a file system or a shell could take for more; unique by its number."""
+    """The last part of a name, with letters, digits and a few signs only; unique by its number."""
     last = name.replace("\\", "/").rpartition("/")[2]
     kept = "".join(letter if letter in KEPT else "_" for letter in last).strip(" .")
     stem, dot, suffix = kept.rpartition(".")
@@ -46,7 +46,7 @@ def safe_name(name: str, number: int) -> str:
 
 
 def allowed(path: str, roots: Sequence[Path]) -> Path:
-    """A folder that visitors may name: one of the roots or within. Raises: UsageError."""
+    """The folder that a visitor named, which is one of the roots or within one. Raises: UsageError."""
     found = Path(path).expanduser().resolve()
     if not any(found.is_relative_to(root) for root in roots):
         raise UsageError(

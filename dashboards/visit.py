@@ -27,7 +27,7 @@ STYLE = """<style>
 
 
 def sign_in() -> None:
-    """Name of the visitor, in the side bar; decisions are logged under it."""
+    """The field for the visitor's name in the side bar; decisions are logged under it."""
     st.html(STYLE)
     with st.sidebar:
         if (known := signed_on()) is not None:
@@ -38,14 +38,14 @@ def sign_in() -> None:
 
 
 def signed_on() -> str | None:
-    """Whom the sign-on provider vouches for."""
+    """The name that the sign-on provider vouches for; None without a sign-on."""
     cookie = st.context.cookies.get(COOKIE)
     return the_site().visitor(cookie) if isinstance(cookie, str) else None
 
 
 @cache
 def icon() -> Any:
-    """A tile of squares, one of them odd. Drawn here: a named icon would be fetched from elsewhere."""
+    """The page icon: a tile of squares, one of them odd. Drawn here: a named icon would be fetched from elsewhere."""
     import numpy as np
     from PIL import Image
 
@@ -58,16 +58,20 @@ def icon() -> Any:
 
 
 def author() -> str:
+    """The name that this visitor's decisions carry: signed on, typed in, or the default."""
     return signed_on() or str(st.session_state.get("author") or "").strip() or default_author()
 
 
 def ticket() -> str:
+    """A ticket with which this visitor's browser may send decisions."""
     return the_site().ticket(author())
 
 
 def chosen_run(page: str) -> OpenRun | None:
-    """The run in the address, else the one looked at before, else the first; a choice in the side bar. None where there is
-    none, and then the page has said so."""
+    """The run in the address, else the one looked at before, else the first; a choice in the side bar.
+
+    None without runs; the page then shows how to make one.
+    """
     runs = the_site().library.runs()
     if not runs:
         empty_state()
@@ -94,6 +98,7 @@ def chosen_run(page: str) -> OpenRun | None:
 
 
 def label(run: OpenRun) -> str:
+    """A run as lists show it: name, kind, number of files."""
     record = run.run.record
     return f"{run.name} · {record['kind']} · {record['num_items']} files" + (
         "" if record["finished"] else " · unfinished"
@@ -101,6 +106,7 @@ def label(run: OpenRun) -> str:
 
 
 def empty_state() -> None:
+    """The page without any run: the commands that make one."""
     st.title("No runs yet")
     st.write("Flag some images, and open the run:")
     st.code(
@@ -111,6 +117,7 @@ def empty_state() -> None:
 
 
 def quiet(text: str) -> None:
+    """A remark in a smaller, paler type; the text is escaped."""
     st.html(f'<p class="oddpixel-quiet oddpixel-text">{html.escape(text)}</p>')
 
 
@@ -120,7 +127,7 @@ def plain(text: str) -> None:
 
 
 def table_of(facts: dict[str, Any]) -> None:
-    """Names and values as a table; every text escaped."""
+    """A table of names and values; every text is escaped."""
     rows = "".join(
         f"<tr><th>{html.escape(str(name))}</th><td class='oddpixel-text'>{html.escape(str(value))}</td></tr>"
         for name, value in facts.items()
@@ -129,4 +136,5 @@ def table_of(facts: dict[str, Any]) -> None:
 
 
 def failed(error: RunError | Exception) -> None:
+    """An error as the page shows it, with its type."""
     st.error(f"{type(error).__name__}: {error}", icon=":material/error:")

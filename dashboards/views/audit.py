@@ -58,6 +58,7 @@ STYLE = """<style>
 
 
 def audit_form() -> None:
+    """The form for a new audit: images, checks, alpha, case id, PDF."""
     with st.form("audit", border=False, enter_to_submit=False):
         given = images("audit", "Suspected images")
         st.caption("Checks")
@@ -82,7 +83,7 @@ def audit_form() -> None:
 
 
 def ask(given: Any, chosen: list[str], alpha: float, case: str, with_pdf: bool) -> None:
-    """Raises: UsageError, RunError."""
+    """Start an audit of uploads or a folder as a job. Raises: UsageError, RunError."""
     if not chosen:
         raise UsageError("choose at least one check")
     place = place_of(given)
@@ -98,7 +99,10 @@ def ask(given: Any, chosen: list[str], alpha: float, case: str, with_pdf: bool) 
 
 @st.fragment(run_every=1.0)
 def jobs() -> None:
-    """Looked at every second; the report that this visitor waits for is opened when it is there."""
+    """The audits in progress, refreshed every second.
+
+    The report that this visitor waits for is opened when it is there.
+    """
     audits = [job for job in the_site().jobs.all()[:50] if job.record["command"][1:2] == ["audit"]]
     for job in audits[:JOBS_SHOWN]:
         show_job(job)
@@ -113,10 +117,12 @@ def jobs() -> None:
 
 
 def made_by(out: str) -> OpenRun | None:
+    """The audit run that a job wrote to its output folder, if there is one."""
     return next((run for run in audited_runs() if run.name == out.rpartition("/")[2]), None)
 
 
 def audited_runs() -> list[OpenRun]:
+    """All audit runs of the library."""
     return [run for run in the_site().library.runs() if run.run.record["kind"] == "audit"]
 
 
@@ -140,6 +146,7 @@ def chosen(where: Any, what: str, name: str, options: dict[str, str]) -> str:
 
 
 def reports(runs: list[OpenRun]) -> None:
+    """The choice of a run and a file, and that file's report."""
     known = {run.key: run for run in runs}
     if "run" not in st.query_params and st.session_state.get("run") in known:
         st.query_params["run"] = st.session_state["run"]
@@ -163,13 +170,14 @@ def reports(runs: list[OpenRun]) -> None:
 
 
 def short(row: Row) -> str:
-    """A verdict's label, as the run's table has it."""
+    """The label of a row's verdict, as the run's table has it."""
     if row.error is not None:
         return "not read"
     return "no verdict" if row.reason is None else row.reason.because.partition(":")[0]
 
 
 def show(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
+    """One report: picture, facts and downloads on the left, verdict and findings on the right."""
     gate, groups = report["gate"], list(GROUPS)
     case = f"Case {report['case']}. " if report["case"] else ""
     quiet(f"{case}{gate['width']} x {gate['height']} pixels, {gate['container'] or 'unknown'}, {report['bytes']} bytes")
@@ -189,6 +197,7 @@ def show(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
 
 
 def pictures(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
+    """The image as stored, or under the map of a finding that the visitor picks."""
     if report.get("pictures"):  # why there are none
         quiet(report["pictures"])
         return
@@ -215,17 +224,20 @@ def pictures(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
 
 
 def rank(each: dict[str, Any]) -> tuple[bool, float]:
-    """Before others: what is no history, then what is less likely by chance."""
+    """The sort key of a finding: history last, else the least likely by chance first."""
     log10_p = math.log10(max(each["p_value"], 1e-300)) if each["p_value"] is not None else each["log10_nfa"] or 0.0
     return each["about"] == "history", log10_p
 
 
 def address(run: OpenRun, row: Row, name: str) -> str:
+    """The escaped URL of one of the report's pictures."""
     query = urlencode({"item": row.item, "name": name})
     return html.escape(f"/oddpixel/runs/{run.key}/report_picture?{query}")
 
 
 def downloads(run: OpenRun, row: Row) -> None:
+    """Links to the parts of the report, signed for this visitor."""
+
     def link(name: str) -> str:
         query = urlencode({"item": row.item, "part": name, "ticket": ticket()})
         return f'<a href="/oddpixel/runs/{run.key}/report?{html.escape(query)}" download>{name}</a>'
@@ -234,6 +246,7 @@ def downloads(run: OpenRun, row: Row) -> None:
 
 
 def verdict(found: dict[str, Any]) -> None:
+    """The verdict with its reasons, p-value, likelihood ratio and power."""
     said = [f"<b>{text(str(found['label']).capitalize())}</b>"]
     said.append(f"<ul>{''.join(f'<li>{text(each)}</li>' for each in found['because'])}</ul>")
     if found["p_value"] is not None:
@@ -259,6 +272,7 @@ def verdict(found: dict[str, Any]) -> None:
 
 
 def findings(about: str, report: dict[str, Any]) -> None:
+    """The findings about one question (manipulation, anomaly, history), evidence first."""
     found = [each for each in report["findings"] if each["about"] == about]
     if not found:
         return
@@ -271,6 +285,7 @@ def findings(about: str, report: dict[str, Any]) -> None:
 
 
 def finding(each: dict[str, Any]) -> str:
+    """One finding as HTML: check, status, reason, p-value or NFA, limits."""
     counted = each["status"] == "evidence" and each["about"] != "history"
     status = "seen" if each["status"] == "evidence" and not counted else str(each["status"])
     said = [
@@ -291,6 +306,7 @@ def finding(each: dict[str, Any]) -> str:
 
 
 def facts(report: dict[str, Any]) -> None:
+    """The facts of the file, and the gate's measurements."""
     st.subheader("What the file declares, and how it is built")
     quiet("Facts are not evidence: anybody can write anything into a file, and take anything out.")
     rows = "".join(
@@ -306,6 +322,7 @@ def facts(report: dict[str, Any]) -> None:
 
 
 def aids(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
+    """The visual aids of the report, which count for nothing in the verdict."""
     if not report["aids"]:
         return
     with st.expander("Visual aids"):
@@ -320,6 +337,7 @@ def aids(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
 
 
 def bounds(report: dict[str, Any]) -> None:
+    """Innocent explanations, what was not examined, and the command that repeats the audit."""
     for title, name in (
         ("What else could explain it", "innocent_explanations"),
         ("What was not examined", "not_examined"),
@@ -331,18 +349,22 @@ def bounds(report: dict[str, Any]) -> None:
 
 
 def said(value: Any) -> str:
+    """A value of the report as text; lists with commas."""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def text(value: Any) -> str:
+    """A value as escaped HTML text."""
     return html.escape(str(value))
 
 
 def paragraph(value: Any) -> str:
+    """A value as an HTML paragraph."""
     return f"<p>{text(value)}</p>"
 
 
 def remark(value: Any) -> str:
+    """A value as an HTML paragraph in small print."""
     return f"<p><small>{text(value)}</small></p>"
 
 

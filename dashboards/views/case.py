@@ -31,11 +31,13 @@ def slices(run: OpenRun, row: Row) -> list[dict[str, Any]]:
 
 
 def go(run: OpenRun) -> None:
+    """Open the item that the viewer's keyboard or buttons led to."""
     asked = st.session_state["viewer"].get("go") or {}
     st.query_params["item"] = str(asked.get("item", ""))
 
 
 def show(run: OpenRun, row: Row) -> None:
+    """One case: viewer, synthetic pictures, reasons, normal neighbours, history and file."""
     decision = run.run.record.get("decision") or {}
     plain(row.item)
     widget("viewer")(
@@ -69,6 +71,7 @@ def show(run: OpenRun, row: Row) -> None:
 
 
 def reasons(run: OpenRun, row: Row, decision: dict[str, Any]) -> None:
+    """Why the item was flagged or not: scores, reasons by channel, and the run's guarantee."""
     st.subheader("Why")
     if row.error is not None:
         plain(row.error.message)
@@ -93,6 +96,7 @@ def reasons(run: OpenRun, row: Row, decision: dict[str, Any]) -> None:
 
 
 def beside(run: OpenRun, row: Row) -> None:
+    """Unflagged items of the run whose thumbnails look most like this one."""
     st.subheader("Most alike, not flagged")
     found = most_alike(run, row.item)
     if not found:
@@ -109,6 +113,7 @@ def beside(run: OpenRun, row: Row) -> None:
 
 
 def decisions(run: OpenRun, row: Row) -> None:
+    """The latest twelve decisions about the item, newest first."""
     st.subheader("History")
     history = run.verdicts.history(run.key, row.item)
     if not history:
@@ -121,6 +126,7 @@ def decisions(run: OpenRun, row: Row) -> None:
 
 
 def facts(run: OpenRun, row: Row) -> None:
+    """The file's properties, a link to the original, and the identifiers of a DICOM file on request."""
     st.subheader("File")
     shown: dict[str, Any] = {
         "SHA-256": row.sha256,

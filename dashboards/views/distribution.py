@@ -21,7 +21,7 @@ FEWEST_LABELS = 5
 
 
 def rule_threshold(run: OpenRun, column: str) -> float:
-    """Where the run's own rule cuts, as this column's value: the least odd of what it flagged."""
+    """The threshold of the run's own rule in this column: the least odd value that it flagged."""
     rule = (run.run.record.get("decision") or {}).get("rule") or {}
     if column == "p_value" and rule.get("fdr") is None:
         return float(rule.get("alpha", 0.05))
@@ -36,6 +36,7 @@ def rule_threshold(run: OpenRun, column: str) -> float:
 
 
 def thresholds(run: OpenRun) -> None:
+    """The histogram of a measure with a movable threshold, and how many items lie beyond it."""
     name = st.segmented_control("Measure", list(MEASURES), default="p-value", key="measure") or "p-value"
     column, up = MEASURES[name]
     bins = run.table.histogram(column, BINS)
@@ -55,7 +56,7 @@ def thresholds(run: OpenRun) -> None:
 
 
 def guarantee(run: OpenRun, moved: bool) -> None:
-    """What may be said of the cut: the promise holds for the rule that was fixed beforehand, and for no other."""
+    """The guarantee of the threshold: it holds for the rule that was fixed beforehand, and for no other."""
     decision: dict[str, Any] = run.run.record.get("decision") or {}
     if moved:
         st.warning(
@@ -74,6 +75,7 @@ def guarantee(run: OpenRun, moved: bool) -> None:
 
 
 def labelled(run: OpenRun) -> None:
+    """ROC and precision-recall curves of the scores against people's decisions, with bands."""
     st.subheader("Against verdicts")
     decided = run.table.page([Filter("decision", "is not null"), Filter("raw", "is not null")], limit=100_000)
     rows = [row for row in decided if row.decision in ("odd", "normal")]
@@ -103,6 +105,7 @@ def labelled(run: OpenRun) -> None:
 
 
 def drifting(run: OpenRun) -> None:
+    """The mean p-value along the run, with the band that it keeps without drift."""
     st.subheader("Along the run")
     points = along(run.table.column("p_value", [Filter("p_value", "is not null")]))
     if len(points) < 2:
@@ -120,6 +123,7 @@ def drifting(run: OpenRun) -> None:
 
 
 def by_stratum(run: OpenRun) -> None:
+    """The share of flagged items in each stratum."""
     st.subheader("Slices")
     table = run.table
     errors = [error is not None for error in table.column("error")]

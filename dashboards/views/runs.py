@@ -18,6 +18,7 @@ JOBS_SHOWN = 12
 
 
 def flag_form() -> None:
+    """The form that flags uploads or a folder with a detector."""
     known = detectors()
     if not known:
         st.info("There is no detector yet: fit one in the next tab, or run `oddpixel fit NORMALS -o DETECTOR` here.")
@@ -37,6 +38,7 @@ def flag_form() -> None:
 
 
 def fit_form() -> None:
+    """The form that fits a detector to normal images."""
     given = images("fit", "Normal images")
     left, middle, right = st.columns(3)
     model = left.selectbox("Model", MODELS)
@@ -60,6 +62,7 @@ def fit_form() -> None:
 
 
 def watch_form() -> None:
+    """The form that watches a folder with a detector."""
     known = detectors()
     path = st.text_input("Folder where images arrive", placeholder="a path on this machine", key="watch-folder")
     detector = st.selectbox("Detector", list(known), key="watch-detector") if known else None
@@ -75,7 +78,7 @@ def watch_form() -> None:
 
 @st.fragment(run_every=1.0)
 def jobs() -> None:
-    """Looked at every second, without the rest of the page."""
+    """The jobs with their progress, refreshed every second without the rest of the page."""
     found = the_site().jobs.all()
     if not found:
         quiet("No jobs yet.")
@@ -84,6 +87,7 @@ def jobs() -> None:
 
 
 def listed() -> None:
+    """A table of the latest 50 runs with their counts."""
     runs = the_site().library.runs()
     if not runs:
         quiet("No runs yet.")
