@@ -20,7 +20,7 @@ from oddpixel.errors import DuplicateName
 
 
 def discover(package: str, marker: str, named_by: str = "name") -> dict[str, Any]:
-    """Every variant below a package by its name, in the order of modules.
+    """All variants below a package by name, in the order of modules.
 
     Arguments:
         named_by: the attribute that holds a variant's name.

@@ -29,7 +29,7 @@ STRIDE = 8
 
 
 class EfficientNetLite0(nn.Module):
-    """Under the names of the published state dict, so that it loads as it is."""
+    """The network under the names of the published state dict, so that it loads as it is."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,10 +47,11 @@ class EfficientNetLite0(nn.Module):
 
     @property
     def num_features(self) -> int:
+        """The channels of a patch embedding: those of both stages together."""
         return sum(STAGES[stage][-1] for stage in READ_AFTER)
 
     def forward(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d p q"]:
-        """`x` in 0..1; `p, q` are `h, w` over 8, rounded up."""
+        """Patch embeddings `[b, d, p, q]` of `x` in 0..1; `p, q` are `h, w` over 8, rounded up."""
         h = F.relu6(self._bn0(_same(self._conv_stem, (x - 0.498) / 0.502)))
         read: list[Tensor] = []
         for index, block in enumerate(self._blocks, 1):

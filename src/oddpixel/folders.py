@@ -35,7 +35,7 @@ def file_inside(folder: Path, name: str) -> Path:
 
 
 def bytes_inside(folder: Path, name: str) -> bytes:
-    """What that file holds. Raises: UnsafePath, MissingFile, TooLarge."""
+    """The bytes of the regular file of that name in the folder. Raises: UnsafePath, MissingFile, TooLarge."""
     path = file_inside(folder, name)
     if (size := path.stat().st_size) > MOST_BYTES:
         raise TooLarge(f"{name} has {size >> 20} MiB, over the cap of {MOST_BYTES >> 20} MiB for one file of a record")

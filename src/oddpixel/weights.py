@@ -68,7 +68,10 @@ def _read_pytorch(path: Path) -> dict[str, Tensor]:
 
 
 def load_weights(network: nn.Module, weights: dict[str, Tensor], what: str = "the weights") -> None:
-    """Load by name; onto the meta device by reference. Raises: WrongArchitecture, naming the first differences."""
+    """Load weights into a module by name; onto the meta device by reference.
+
+    Raises: WrongArchitecture, naming the first differences.
+    """
     wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in weights.items()}
     if wanted != given:
@@ -87,12 +90,16 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor], what: str = "th
 
 
 def check_finite(weights: dict[str, Tensor], what: str) -> None:
-    """Raises: CorruptWeights, naming the first tensor that holds NaN or infinity."""
+    """Refuse weights that are not finite.
+
+    Raises: CorruptWeights, naming the first tensor that holds NaN or infinity.
+    """
     for name, value in weights.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise CorruptWeights(f"{name} of {what} holds NaN or infinity; get the file again")
 
 
 def sha256_of(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,7 +12,7 @@ RESAMPLES = 200
 def interval(
     statistic: Callable[[np.ndarray], float], units: int, seed: int, resamples: int = RESAMPLES
 ) -> tuple[float, float]:
-    """Where the middle 95 % of resamples fall. Infinite values stand for "beyond what was tried".
+    """The middle 95 % of a statistic over resamples. Infinite values stand for "beyond what was tried".
 
     Arguments:
         statistic: of the numbers of the units drawn, 0..units - 1, with repeats.
@@ -24,7 +24,7 @@ def interval(
 
 
 def of_groups(groups: Sequence[str]) -> Callable[[np.ndarray], np.ndarray]:
-    """From numbers of groups (in sorted order) to numbers of all their members."""
+    """A function from drawn group numbers (in sorted order) to the numbers of all their members."""
     names = np.array(groups)
     members = [np.flatnonzero(names == name) for name in np.unique(names)]
     return lambda drawn: np.concatenate([members[index] for index in drawn])

@@ -33,7 +33,7 @@ SEED = 0
 
 
 def demonstrate(out: Path) -> Flagged:
-    """Fit, flag, and leave everything in `out`: normals, incoming, detector, run. Raises: MissingFile, RunError."""
+    """Fit and flag, and leave everything in `out`: normals, incoming, detector, run. Raises: MissingFile, RunError."""
     from oddpixel.datasets.source import open_source
     from oddpixel.forensics.detect.decide import Rule
     from oddpixel.forensics.detect.detector import Detector
@@ -54,7 +54,10 @@ def demonstrate(out: Path) -> Flagged:
 
 
 def write_images(out: Path) -> None:
-    """`normals/` and `incoming/`. Raises: MissingFile where no package ships the surfaces."""
+    """Write the images of the demonstration into `normals/` and `incoming/`.
+
+    Raises: MissingFile where no package ships the surfaces.
+    """
     from PIL import Image as Pillow
 
     from oddpixel.datasets.planting import plant
@@ -87,7 +90,7 @@ def write_images(out: Path) -> None:
 
 
 def demo_files() -> list[str]:
-    """Paths of photographs, a retina and DICOM files that installed packages ship. Raises: MissingFile."""
+    """The paths of photographs, a retina and DICOM files that installed packages ship. Raises: MissingFile."""
     found = [str(path) for package, members in STRANGERS.items() for path in _members(package, members)]
     if not found:
         raise MissingFile("no installed package ships demo images; pip install scikit-image scikit-learn pydicom")

@@ -21,12 +21,12 @@ UNEXPECTED = ("Defect", "NotEnoughMemory")
 
 
 def not_read(listing: Listing) -> dict[str, Any]:
-    """What `--json` says of a listing: every file that was left out, and notes about the places."""
+    """The files of a listing that were left out, and notes about its places, for `--json`."""
     return {"left_out": listing.left_out, "notes": listing.notes}
 
 
 def print_not_read(listing: Listing, each: bool) -> None:
-    """The same in a line or two; with `each`, a line a file."""
+    """Print the files that were left out in a line or two; with `each`, a line per file."""
     from oddpixel.console import shown
     from oddpixel.counting import counted
     from oddpixel.datasets.listing import reasons
@@ -63,7 +63,7 @@ def failures(items: Sequence[Mapping[str, Any]]) -> list[Failure | None]:
 
 
 def check_choice(option: str, value: str | None, choices: Iterable[str]) -> None:
-    """Raises: UsageError."""
+    """Refuse an option's value that is not among its choices. Raises: UsageError."""
     from oddpixel.errors import UsageError
 
     if value is not None and value not in choices:

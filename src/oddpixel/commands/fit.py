@@ -87,7 +87,10 @@ def fit(
 
 
 def print_result(command: str, out: Path, listing: Listing, left_out: bool, json: bool) -> None:
-    """In JSON the images that were read but not learnt from are `images_left_out`, files that were not read `left_out`."""
+    """Print the fitted detector and what was left out.
+
+    In JSON the images that were read but not learnt from are `images_left_out`, files that were not read `left_out`.
+    """
     from oddpixel.envelope import envelope
     from oddpixel.forensics.detect.store import read_record
 

@@ -18,7 +18,7 @@ MODULE_OF = {"opencv-python-headless": "cv2", "pillow": "PIL", "scikit-learn": "
 
 
 def examine() -> dict[str, Any]:
-    """Sections of rows `{name, state: ok | optional | missing, detail}`, and a summary line."""
+    """The sections of rows `{name, state: ok | optional | missing, detail}`, and a summary line."""
     sections = {
         "versions": _versions(), "codecs": _codecs(), "audit": _audit(), "sandbox": _sandbox(), "devices": _devices(),
     }  # fmt: skip

@@ -45,7 +45,7 @@ def watch(
 
 
 def print_arrival(arrival: Any) -> None:
-    """One line an image, as it is decided. `arrival`: a `watch.Arrival`."""
+    """Print one line per image, as it is decided. `arrival`: a `watch.Arrival`."""
     from oddpixel.forensics.detect.levels import is_usual
 
     row = arrival.row

@@ -60,6 +60,7 @@ Row = Mapping[str, Any]
 
 
 def run() -> Report:
+    """Measure the audit on test photographs, and tabulate false alarms, detection, robustness and cost."""
     found, screened = sources(("test",), TILES)
     numbers: Counter[str] = Counter()
     keys, jobs = [], []
@@ -105,11 +106,12 @@ def run() -> Report:
 
 
 def first_tiles(found: Sequence[Source], keys: Sequence[str]) -> list[Source]:
+    """The first tile of each photograph, so that no photograph counts twice."""
     return [source for source, key in zip(found, keys, strict=True) if key.endswith("#1")]
 
 
 def twice(tiles: Sequence[Source]) -> list[dict[str, Any]]:
-    """AUC of the double JPEG test's gain: saved at both qualities against saved at the last alone."""
+    """The AUC of the double JPEG test's gain: saved at both qualities against saved at the last alone."""
 
     def gain(pixels: np.ndarray, quality: int) -> float:
         answer = answers_of(checks()["double-jpeg"], exhibit_of(encoded(pixels, f"jpeg-{quality}")))[0]
@@ -127,6 +129,7 @@ def twice(tiles: Sequence[Source]) -> list[dict[str, Any]]:
 
 
 def of_source(job: tuple[Source, Source | None]) -> list[dict[str, Any]]:
+    """Measured authentic histories of a tile and, with a donor, its manipulations in every coding."""
     source, donor = job
     skip = () if donor is not None else ("density",)
     rows = [measure(case, skip) | {"manipulated": False, "form": case.kind} for case in authentic(source)]
@@ -141,7 +144,7 @@ def of_source(job: tuple[Source, Source | None]) -> list[dict[str, Any]]:
 
 
 def squares(host: Source, donor: Source) -> list[Case]:
-    """Squares of 128 pixels, both parts saved at one quality, on each of eight shifted grids."""
+    """Cases with squares of 128 pixels, both parts saved at one quality, on each of eight shifted grids."""
     cases = []
     for quality in (75, 90):
         mine = saved(host.tile, f"jpeg-{quality}")
@@ -158,7 +161,10 @@ def squares(host: Source, donor: Source) -> list[Case]:
 
 
 def of_stills(_: int) -> list[dict[str, Any]]:
-    """Generated pictures and photographs alike: 400 pixels, WebP, reduced to 320, JPEG 90. All scores of all tests."""
+    """Measured generated pictures and photographs in one coding: 400 pixels, WebP, reduced to 320, JPEG 90.
+
+    All scores of all tests.
+    """
     rows = []
     photographs = [
         (file.path, corpus) for corpus in ("animals", "monuments", "interiors") for file in cached(corpus).files()
@@ -201,6 +207,7 @@ ALTERED: dict[str, Callable[[np.ndarray], bytes]] = {
 
 
 def of_robustness(job: tuple[Source, Source]) -> list[dict[str, Any]]:
+    """Measured authentic and manipulated pictures of a tile after each everyday alteration."""
     source, donor = job
     pictures = {"authentic": source.tile}
     for case in manipulated(source, donor, "png", ("splice-shifted", "copy-move")):

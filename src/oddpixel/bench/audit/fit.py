@@ -36,7 +36,10 @@ Row = Mapping[str, Any]
 
 
 def fit(rows: list[dict[str, Any]]) -> None:
-    """Write the calibration. Its own p-values decide what counts, so it is filled in order."""
+    """Write the calibration that follows from measured cases.
+
+    Its own p-values decide what counts, so it is filled in order.
+    """
     record: dict[str, Any] = {"schema": SCHEMA, "references": references(rows)}
     for row in rows:
         add_density(row, Calibration(record))
@@ -51,7 +54,7 @@ def fit(rows: list[dict[str, Any]]) -> None:
 
 
 def references(rows: Iterable[Row]) -> dict[str, Any]:
-    """Middle and spread of the density model's gaps, by stratum."""
+    """The centre and spread of the density model's gaps, by stratum."""
     by_stratum = defaultdict(list)
     for row in rows:
         if "gaps" in row and not row["manipulated"]:
@@ -65,6 +68,7 @@ def references(rows: Iterable[Row]) -> dict[str, Any]:
 
 
 def add_density(row: dict[str, Any], known: Calibration) -> None:
+    """Add the density test's statistic to a measured case, from its gaps and the reference of its stratum."""
     reference = known.reference("density", row["stratum"], 3)
     if "gaps" in row and reference is not None:
         deviation = (np.array(row["gaps"]) - reference["middle"]) / np.array(reference["spread"])
@@ -74,7 +78,7 @@ def add_density(row: dict[str, Any], known: Calibration) -> None:
 
 
 def scores(rows: Iterable[Row]) -> dict[str, Any]:
-    """Sorted, one a source, by finding, stratum and history; of findings that have no bound of their own."""
+    """The sorted statistics by finding, stratum and history, one per source, of findings without a bound of their own."""
     answers: dict[str, Any] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for row in rows:
         for name, found in row["findings"].items():
@@ -90,17 +94,18 @@ def scores(rows: Iterable[Row]) -> dict[str, Any]:
 
 
 def calibrated(finding: str) -> bool:
-    """Whether its p-value comes from authentic images, not from an NFA."""
+    """Whether a finding's p-value comes from authentic images, not from an NFA."""
     check = checks().get(check_of(finding))
     return check is not None and check.kind == "calibrated"
 
 
 def by_rank(name: str, stratum: str, known: Calibration) -> bool:
+    """Whether a finding's p-value is its rank among authentic images."""
     return calibrated(name) or bool(known.audit(name, stratum).get("by_rank"))
 
 
 def as_finding(name: str, found: Row, stratum: str, known: Calibration) -> Finding | None:
-    """As `examine` makes it, without its pictures; None where it has no p-value."""
+    """A measured result as the `Finding` that `examine` makes, without pictures; None where it has no p-value."""
     if found["about"] == "history" or name in BASELINES:
         return None
     if not by_rank(name, stratum, known):
@@ -113,7 +118,7 @@ def as_finding(name: str, found: Row, stratum: str, known: Calibration) -> Findi
 
 
 def audited(rows: Sequence[Row], known: Calibration) -> dict[str, Any]:
-    """What counts in which stratum, and why or why not."""
+    """The findings that count in each stratum, and why or why not."""
     answers: dict[str, Any] = defaultdict(dict)
     for stratum in sorted({row["stratum"] for row in rows}):
         here = [row for row in rows if row["stratum"] == stratum]
@@ -136,8 +141,7 @@ def audited(rows: Sequence[Row], known: Calibration) -> dict[str, Any]:
 
 
 def ability(name: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """AUC for the manipulation that it sees best, that of the better baseline there, and its mean power at 5 % "
-    "false alarms."""
+    """The best AUC over manipulations, the better baseline's AUC there, and the mean power at 5 % false alarms."""
     normal = [row for row in rows if not row["manipulated"] and name in row["findings"]]
     best: dict[str, Any] = {"kind": None, "auc": 0.5, "baseline": 0.5, "power": 0.0}
     if len(normal) < 20:
@@ -191,7 +195,7 @@ def _judged(
 
 
 def exceeds(name: str, rows: Sequence[Row]) -> bool:
-    """Whether in some history more authentic images pass the NFA than its bound can explain, one a source."""
+    """Whether in some history more authentic images, one per source, pass the NFA than its bound can explain."""
     for kind in {row["kind"] for row in rows if not row["manipulated"]}:
         values = [
             row["findings"][name]["log10_nfa"]
@@ -213,12 +217,12 @@ def _left_out(name: str, stratum: str, row: Row, known: Calibration) -> float:
 
 
 def lower_bound(count: int, n: int, confidence: float = 0.95) -> float:
-    """Of a rate (Clopper and Pearson 1934), one-sided."""
+    """The one-sided lower confidence bound of a rate (Clopper and Pearson 1934)."""
     return 0.0 if count == 0 else float(beta.ppf(1 - confidence, count, n - count + 1))
 
 
 def verdict_p(row: Row, known: Calibration) -> tuple[float | None, list[tuple[Finding, float]]]:
-    """Holm's p over what counts, and each finding with its own adjusted one."""
+    """Holm's p-value over the findings that count, and each finding with its own adjusted one."""
     fused = [
         finding
         for name, found in row["findings"].items()
@@ -230,7 +234,7 @@ def verdict_p(row: Row, known: Calibration) -> tuple[float | None, list[tuple[Fi
 
 
 def weighed(rows: Sequence[Row], known: Calibration) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Likelihood ratios with their bounds, and power, by stratum."""
+    """The likelihood ratios with their bounds, and the power, by stratum."""
     ratios: dict[str, Any] = {}
     power: dict[str, Any] = {}
     for stratum in sorted({row["stratum"] for row in rows}):
@@ -253,7 +257,7 @@ def weighed(rows: Sequence[Row], known: Calibration) -> tuple[dict[str, Any], di
 
 
 def ratio(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
-    """log10 LR as a line in the score (logistic, classes weighted alike) and its bounds (ELUB)."""
+    """The line that gives log10 LR from the score (logistic, classes weighted alike), and its bounds (ELUB)."""
     from sklearn.linear_model import LogisticRegression
 
     values = np.array([*first, *second])[:, None]

@@ -25,7 +25,7 @@ LEVEL = 0.01  # of a single calibrated test
 
 
 def single_alarms(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Each test by itself: how often authentic tiles pass its own level."""
+    """The share of authentic tiles that pass each test's own level."""
     answers = []
     for name in _names(rows):
         for stratum in sorted({row["stratum"] for row in rows}):
@@ -51,6 +51,7 @@ def single_alarms(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def verdict_alarms(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The share of authentic tiles that the verdict calls manipulated, per history, with intervals."""
     answers = []
     for kind in dict.fromkeys(row["kind"] for row in rows if not row["manipulated"]):
         here = [row for row in rows if not row["manipulated"] and row["kind"] == kind]
@@ -70,6 +71,7 @@ FOUND = "evidence of manipulation"
 
 
 def label(row: Row) -> str:
+    """The verdict's label for a measured case."""
     p, each = verdict_p(row, table())
     if any(adjusted <= ALPHA and finding.about == "manipulation" for finding, adjusted in each):
         return FOUND
@@ -79,7 +81,7 @@ def label(row: Row) -> str:
 
 
 def shifted(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The line that the grid test is held to: NFA <= 1e-3."""
+    """The share of shifted-grid splices that the grid test finds, at NFA <= 1e-3."""
     answers = []
     groups = {"square-75": True, "square-90": True, "jpeg-75-png": False, "never-jpeg": False}
     for kind, is_manipulated in groups.items():
@@ -98,6 +100,7 @@ def shifted(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def by_test(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """AUROC of each test at the manipulation that it detects best, per stratum, beside the plain baselines."""
     answers = []
     for name in [*_names(rows), *BASELINES]:
         for stratum in sorted({row["stratum"] for row in rows}):
@@ -124,6 +127,7 @@ def by_test(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def by_verdict(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The share of each manipulation that the verdict detects, per coding, with intervals."""
     answers = []
     for kind in MANIPULATIONS:
         said: dict[str, Any] = {"manipulation": kind}
@@ -137,6 +141,7 @@ def by_verdict(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def localised(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """F1 and MCC of the maps of detected manipulations, per test."""
     groups = defaultdict(list)
     for row in rows:
         if not row["manipulated"]:
@@ -156,6 +161,7 @@ def localised(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def generated(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """AUROC of each test for generated stills against photographs in the same coding."""
     answers = []
     for name in _names(rows):
         normal, fake = (
@@ -172,7 +178,7 @@ def generated(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def by_generator(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """One or two pictures each: the share of photographs that the density test finds less odd."""
+    """The share of photographs that the density test finds less odd than each generator's one or two pictures."""
     photographs = np.array(
         [
             row["findings"]["density"]["statistic"]
@@ -191,6 +197,7 @@ def by_generator(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def robustness(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The share of detected cases after each alteration, and how many verdicts it changes."""
     answers = []
     before = {(row["source"], row["kind"].partition("/")[0]): label(row) for row in rows if row["form"] == "as it was"}
     for name in dict.fromkeys(row["form"] for row in rows):
@@ -209,7 +216,7 @@ def robustness(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def calibration(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Cllr (Brümmer and du Preez 2006), the same after the best monotone map (PAV), and misleading evidence."""
+    """Cllr before and after the best monotone map, and misleading evidence. Brümmer and du Preez 2006; the map is PAV."""
     from sklearn.isotonic import IsotonicRegression
 
     answers = []
@@ -250,13 +257,12 @@ def _odds(p: np.ndarray) -> np.ndarray:
 
 
 def cllr(first: np.ndarray, second: np.ndarray) -> float:
-    """Bits: 0 is perfect, 1 is to say nothing."""
+    """The cost of the log-likelihood ratios in bits: 0 is perfect, 1 is to say nothing."""
     return float(0.5 * (np.log2(1 + 1 / first).mean() + np.log2(1 + second).mean()))
 
 
 def coverage(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Over authentic and manipulated cases that weigh alike: how often it answers, and how often an answer is "
-    "wrong, by the p asked for."""
+    """The shares of answers and of wrong answers, by alpha. Over authentic and manipulated cases that weigh alike."""
     cases = [
         (row["manipulated"], verdict_p(row, table())[0], row["degraded"])
         for row in rows

@@ -51,7 +51,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 
 
 def run(items: int = ITEMS, pictures: int = PICTURES, verdicts: int = VERDICTS, seed: int = 0) -> Report:
-    """Raises: UsageError without a browser."""
+    """Time what a person waits for in a browser, on a run with many items. Raises: UsageError without a browser."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         made, distinct = _make(place, items, pictures, seed)

@@ -32,6 +32,7 @@ EVERY = 10  # slice of a volume, frame of a film
 
 
 def run(sheets: Path | None = Path("docs/corpora"), seed: int = 0) -> Report:
+    """Fetch and count all corpora, and write their contact sheets."""
     rows, clean = [], 0.0
     for name in cards():
         row = _row(name, sheets)

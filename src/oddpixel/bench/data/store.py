@@ -24,6 +24,7 @@ from oddpixel.forensics.runs.verdicts import Verdicts
 
 
 def run(rows: int = 1_000_000, shard_size: int = 4096, verdicts: int = 500, seed: int = 0) -> Report:
+    """Write a synthetic run, and time its pages, filters, histograms and decisions."""
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "run"
         writing = _write(made, rows, shard_size, seed)

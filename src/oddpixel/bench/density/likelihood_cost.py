@@ -55,13 +55,14 @@ print(json.dumps({"wall_s": wall, "cpu_s": cpu, "decoded_mib": decoded, "peak_mi
 
 
 def run(model: str = "photo-rgb", seed: int = 0) -> Report:
+    """Time one pass, and compare it with other ways to a likelihood."""
     photograph = next(iter(photographs("test", at_most=2)))
     tables = {"cost": cost(), "cost of other ways": identity_cost(load_pyramid(model), photograph, seed)}
     return Report(tables=tables, seed=seed)
 
 
 def cost() -> list[dict[str, Any]]:
-    """One pass of photo-rgb in a process of its own for each size and precision."""
+    """The cost of one pass of photo-rgb, in a process of its own for each size and precision."""
     rows = []
     for precision, sizes in MEGAPIXELS.items():
         for megapixels in sizes:
@@ -113,8 +114,11 @@ def identity_cost(model: Pyramid, photograph: Photograph, seed: int) -> list[dic
 
 @torch.no_grad()
 def _flow_log_likelihood(scale: Scale, evaluations: int, generator: torch.Generator) -> float:
-    """log p(d | c) by the probability-flow ODE dz / d lambda = sigma^2 / 2 * grad G (Song et al. 2021, eq. 39), Euler steps from
-    the top knot down, divergence by one Hutchinson probe."""
+    """log p(d | c) by the probability-flow ODE.
+
+    dz / d lambda = sigma^2 / 2 * grad G (Song et al. 2021, eq. 39), Euler steps from the top knot down, divergence by
+    one Hutchinson probe.
+    """
     conditional = scale.conditional
     z, log_base = conditional.to_normal(scale.judged, scale.known, scale.present)
     z, log_base = z.detach(), log_base.detach()

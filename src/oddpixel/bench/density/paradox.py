@@ -60,11 +60,12 @@ EDITS: dict[str, Callable[[Values], Values]] = {
 
 
 def run(model: str = "photo-rgb", seed: int = 0) -> Report:
-    """One table a size of crops, and one of corpora against each other."""
+    """Measure edits on each size of crops, and corpora against each other."""
     return Report(tables=paradox(load_pyramid(model), seed), seed=seed)
 
 
 def paradox(model: Pyramid, seed: int) -> dict[str, list[dict[str, Any]]]:
+    """AUROC of each score for edited photographs, and for each corpus against the others."""
     model.use_bf16()
     tables: dict[str, list[dict[str, Any]]] = {}
     fitted, tested = list(photographs("validation")), list(photographs("test"))

@@ -42,6 +42,7 @@ MODEL = {
 
 
 def run(steps: int = 3_000, seed: int = 0) -> Report:
+    """Train `flat` on a Gaussian field, and compare its bits/dim with the exact entropy."""
     field = GaussianField()
     truth = _truth(field, steps, seed)
     passed = all(abs(row["error_bits_per_dim"]) <= TRUTH_BITS_PER_DIM for row in truth if "error_bits_per_dim" in row)

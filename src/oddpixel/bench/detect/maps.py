@@ -20,7 +20,10 @@ RATES = np.linspace(0, LARGEST_RATE, 200)
 
 @dataclass(frozen=True, eq=False)
 class Histograms:
-    """Pixels of each picture by bin, oddest first: `[pictures, bins]`, and of each region with its picture's number."""
+    """The counts of map values of all pictures and regions, by bin.
+
+    Oddest first, `[pictures, bins]`; for each region also its picture's number.
+    """
 
     normal: np.ndarray
     odd: np.ndarray
@@ -29,7 +32,11 @@ class Histograms:
 
 
 def histograms(maps: list[np.ndarray], masks: list[np.ndarray]) -> Histograms:
-    """Arguments: maps, masks: `[h, w]` each, higher is odder."""
+    """Counts of map values inside and outside the masks, on common thresholds.
+
+    Arguments:
+        maps, masks: `[h, w]` each, higher is odder.
+    """
     every = np.concatenate([each.ravel() for each in maps])
     edges = np.unique(np.quantile(every, np.linspace(0, 1, BINS + 1)[1:-1]))
 
@@ -61,7 +68,7 @@ def aupro(found: Histograms, pictures: np.ndarray | None = None) -> float:
 
 
 def average_precision(found: Histograms, pictures: np.ndarray | None = None) -> float:
-    """Of pixels: the mean precision over what is recalled."""
+    """The average precision over pixels."""
     drawn = _all(found) if pictures is None else pictures
     odd, normal = (np.cumsum(each[drawn].sum(0)).astype(float) for each in (found.odd, found.normal))
     gained = np.diff(np.r_[0, odd]) / odd[-1]
@@ -69,8 +76,10 @@ def average_precision(found: Histograms, pictures: np.ndarray | None = None) -> 
 
 
 def with_intervals(found: Histograms, seed: int, groups: list[str]) -> dict[str, float]:
-    """Arguments:
-    groups: which picture each map is of; several maps of one are drawn together.
+    """AUPRO and pixel average precision with bootstrap intervals over pictures.
+
+    Arguments:
+        groups: which picture each map is of; several maps of one are drawn together.
     """
     members = of_groups(groups)
     row: dict[str, float] = {}

@@ -43,7 +43,10 @@ class Observed:
 
 
 def observed_kinds(model: str) -> tuple[Observer, list[Observed]]:
-    """Raises: MissingFile where a corpus was not fetched."""
+    """The observations of all kinds, split into a part to fit and a part to judge.
+
+    Raises: MissingFile where a corpus was not fetched.
+    """
     observe = Observer(load_pyramid(model), encoder_named(ENCODER))
     prepare = Preparation(unit="display", channels=1, side=SIDE)
     found = []
@@ -69,6 +72,7 @@ def _thinned(found: list[Picture]) -> list[Picture]:
 
 
 def pairs(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, list[dict[str, Any]]]:
+    """AUROC of each method for every ordered pair of kinds, and its mean over far and near pairs."""
     observer, kinds = observed
     # One set of draws of each kind's groups for all its cells, so that what they share is drawn alike.
     draws = {kind.kind.name: _draws(kind.judged_groups, seed + number) for number, kind in enumerate(kinds)}
@@ -104,7 +108,11 @@ def pairs(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, lis
 
 
 def _means(cells: list[dict[str, Any]], again: dict[str, list[np.ndarray]]) -> list[dict[str, Any]]:
-    """Arguments: again: by method, every cell's AUROC in each resample."""
+    """The mean AUROC per method over far and near pairs, with bootstrap intervals.
+
+    Arguments:
+        again: by method, every cell's AUROC in each resample.
+    """
     far = np.array([not row["near"] for row in cells])
     enough = np.array([row["fitted"] >= 12 for row in cells])
     rows = []
@@ -156,13 +164,14 @@ def _fitted(observer: Observer, normal: Observed, seed: int) -> dict[str, Any]:
 
 
 def patchcore_bank(fitting: Sequence[np.ndarray], seed: int) -> np.ndarray:
-    """Embeddings `[p, q, d]` as they are, thinned to a coreset (Roth et al. 2022)."""
+    """The memory bank of PatchCore: embeddings `[n, d]` thinned to a coreset (Roth et al. 2022)."""
     generator = np.random.default_rng(seed)
     flat = np.concatenate([each.reshape(-1, each.shape[2]) for each in fitting])
     return coreset(flat[generator.permutation(len(flat))[:20_000]], BANK, generator)
 
 
 def patchcore_heat(patches: np.ndarray, bank: np.ndarray) -> np.ndarray:
+    """The distance of each patch to its nearest neighbour in the memory bank."""
     return mean_distance(patches.reshape(-1, patches.shape[2]), bank, 1).reshape(patches.shape[:2])
 
 
@@ -179,7 +188,7 @@ def _nll(observer: Observer, each: Observation) -> float:
 
 
 def auroc(normal: np.ndarray, odd: np.ndarray) -> float:
-    """By ranks; ties count half."""
+    """The area under the ROC curve, by ranks; ties count half."""
     ranks = rankdata(np.concatenate([normal, odd]))[len(normal) :]
     return float((ranks.sum() - len(odd) * (len(odd) + 1) / 2) / (len(normal) * len(odd)))
 

@@ -50,9 +50,11 @@ BONE_SLICES = (60, 108)
 
 @dataclass(frozen=True)
 class Set:
-    """Arguments:
-    corpus, file: where slices come from (a part of the file's name); `textures` are cut into tiles.
-    kinds: what is planted.
+    """One set of pictures to plant anomalies into.
+
+    Arguments:
+        corpus, file: where slices come from (a part of the file's name); `textures` are cut into tiles.
+        kinds: what is planted.
     """
 
     name: str
@@ -71,6 +73,7 @@ SETS = (
 
 
 def planted(model: str, seed: int) -> dict[str, list[dict[str, Any]]]:
+    """Contrast thresholds and map quality of planted anomalies, and the real defect."""
     observe = Observer(load_pyramid(model), encoder_named(ENCODER))
     headline: list[dict[str, Any]] = []
     maps: list[dict[str, Any]] = []
@@ -122,7 +125,11 @@ def _measured(which: Set, observe: Observer, seed: int) -> tuple[list[dict[str, 
 
 
 def _contrast_row(method: str, contrasts: np.ndarray, hits: np.ndarray, seed: int) -> dict[str, Any]:
-    """Arguments: contrasts, hits: `[pictures, strengths]`, the last at full strength."""
+    """The contrast at which a method detects half of the anomalies, with its interval.
+
+    Arguments:
+        contrasts, hits: `[pictures, strengths]`, the last at full strength.
+    """
 
     def half(drawn: np.ndarray) -> float:
         return _half_found(contrasts[drawn].ravel(), hits[drawn].ravel())
@@ -175,7 +182,7 @@ def _map_row(
 
 
 def contrast(image: Image, odd: Planted) -> float:
-    """Mean change inside the mask, in standard deviations of the noise around it."""
+    """The mean change inside the mask, in standard deviations of the noise around it."""
     grey, changed = image.pixels.mean(0), odd.image.pixels.mean(0)
     ring = binary_dilation(odd.mask, iterations=6) & ~odd.mask
     noise = (grey - gaussian_filter(grey, 1.0))[ring if ring.any() else slice(None)].std()
@@ -185,8 +192,10 @@ def contrast(image: Image, odd: Planted) -> float:
 
 
 def _half_found(contrasts: np.ndarray, hits: np.ndarray) -> float:
-    """The contrast at which a logistic curve through the hits reaches one half; infinite where that is beyond what was
-    planted, 0 where everything is found."""
+    """The contrast at which a logistic curve through the hits reaches one half.
+
+    Infinite where that is beyond what was planted, 0 where everything is found.
+    """
     from sklearn.linear_model import LogisticRegression
 
     if hits.all() or not hits.any():

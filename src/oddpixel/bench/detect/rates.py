@@ -28,6 +28,7 @@ FEWEST = 40  # files
 
 
 def rates(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, list[dict[str, Any]]]:
+    """Observed rates of false alarms and false discoveries, per kind and nominal rate."""
     observer, kinds = observed
     rows: list[dict[str, Any]] = []
     discoveries: list[dict[str, Any]] = []

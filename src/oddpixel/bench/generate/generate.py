@@ -42,8 +42,10 @@ LARGEST = 4096
 
 
 def run(cascade: str = BUNDLED, seed: int = 0, sizes: str = "512,1024,2048") -> Report:
-    """Arguments:
-    sizes: of the references, in pixels a side.
+    """Measure reconstruction, references, kernel distance, memorisation and cost of a cascade.
+
+    Arguments:
+        sizes: of the references, in pixels a side.
     """
     generator = Generator.load(cascade)
     loaded: Cascade = generator.cascade
@@ -96,7 +98,7 @@ def _reconstruction(cascade: Cascade, crops: Tensor, labels: Tensor, held: Pictu
 
 @torch.no_grad()
 def decoded(cascade: Cascade, semantic: Tensor, seed: int, count: int = 10) -> Tensor:
-    """One sample of stage B, and stage A's picture of it."""
+    """A sample of stage B, decoded by stage A."""
     decoder = Decoder(cascade.b, cascade.encoder, semantic)
     grid = decoder.grid(cascade.options.geometry, (0, 0))
     draw = seeded_noise([1000 * seed + k for k in range(len(semantic))], (cascade.options.b.channels, *grid))

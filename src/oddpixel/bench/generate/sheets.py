@@ -26,7 +26,10 @@ REFERENCES = 3
 
 
 def write_sheets(folder: Path) -> list[Path]:
-    """Raises: ModelError, MissingFile."""
+    """Generate samples, reconstructions and references, and save them as sheets marked as synthetic.
+
+    Raises: ModelError, MissingFile.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     generator = Generator.load()
     cascade, pipeline = generator.cascade, generator.pipeline

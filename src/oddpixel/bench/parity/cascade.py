@@ -32,6 +32,7 @@ Other = Callable[[str], Fixture]
 
 
 def checker(about: dict[str, Any]) -> Checker | None:
+    """The check for a fixture, recognised by its configuration; None for another fixture."""
     config, tensors = about.get("config", {}), about.get("tensors", {})
     if "guidance" in config and "lr.x" in tensors:
         return check_stage_c
@@ -48,7 +49,7 @@ def checker(about: dict[str, Any]) -> Checker | None:
 
 @torch.no_grad()
 def check_stage_c(fixture: Fixture, other: Other) -> None:
-    """Stage C plain, lending features, and guided by them, on both sides of the published sizes."""
+    """Compute stage C plain, lending features, and guided by them, on both sides of the published sizes."""
     stage = guided_stage_c(fixture)
     networks = stage.networks
     assert networks is not None
@@ -133,7 +134,7 @@ def _implicit(fixture: Fixture, networks: GuidanceNetworks) -> None:
 
 
 def guided_stage_c(fixture: Fixture) -> GuidedStageC:
-    """Of the fixture's configuration, with its weights by their released names."""
+    """The stage C of a fixture's configuration, with its weights by their released names."""
     c, g = fixture.config["stage_c"], fixture.config["guidance"]
     unet = build_stage_c(
         StageCOptions(
@@ -172,7 +173,7 @@ def _asked(fixture: Fixture) -> Conditions:
 
 @torch.no_grad()
 def check_sampler(fixture: Fixture, other: Other) -> None:
-    """The schedule, every stored run of a toy denoiser, noising for training, and both passes of the tiny stage C."""
+    """Compute the schedule, all stored runs of a toy denoiser, noising, and both passes of the tiny stage C."""
     for name in fixture.about:
         if found := re.fullmatch(r"schedule\.shift([\d.]+)\.logSNR", name):
             _schedule(fixture, f"schedule.shift{found[1]}", CosineSchedule(shift=float(found[1])))
@@ -274,6 +275,7 @@ def _both_passes(fixture: Fixture, other: Other) -> None:
 
 @torch.no_grad()
 def check_stage_b(fixture: Fixture, other: Other) -> None:
+    """Compute stage B's noise prediction, with its conditions and without."""
     c = fixture.config
     stage = build_stage_b(
         StageBOptions(
@@ -304,6 +306,7 @@ def check_stage_b(fixture: Fixture, other: Other) -> None:
 
 @torch.no_grad()
 def check_stage_a(fixture: Fixture, other: Other) -> None:
+    """Compute stage A's latents, codes and decoded pictures."""
     c = fixture.config
     stage = StageA(
         StageAOptions(
@@ -332,7 +335,10 @@ def check_stage_a(fixture: Fixture, other: Other) -> None:
 
 @torch.no_grad()
 def check_encoder(fixture: Fixture, other: Other) -> None:
-    """Weights of a formula: s_i = sin(12.9898 i + 78.233 n) for the n-th float entry in the order of names."""
+    """Compute the semantic encoder with weights of a formula.
+
+    s_i = sin(12.9898 i + 78.233 n) for the n-th float entry in the order of names.
+    """
     encoder = EfficientNetEncoder(fixture.config["c_latent"]).eval()
     weights = _formula_weights(encoder, float(fixture.config.get("weight_scale", 1.0)))
     encoder.load_state_dict(weights, strict=False)

@@ -41,7 +41,7 @@ NETWORK = (
 
 
 def checker(about: dict[str, Any]) -> Checker | None:
-    """Which system a file is of, told by its configuration and tensors, not by its name."""
+    """The check for a fixture, recognised by its configuration and tensors, not by its name."""
     config, tensors = about.get("config", {}), about.get("tensors", {})
     if "samplers" in config and "eps" in tensors:
         return check_samplers
@@ -53,7 +53,10 @@ def checker(about: dict[str, Any]) -> Checker | None:
 
 
 def check_network(fixture: Fixture, other: Callable[[str], Fixture]) -> None:
-    """The published network, unconditional or with classes: outputs, likelihood, denoiser, tables, loss, gradients."""
+    """Compute the published network, unconditional or with classes.
+
+    Outputs, likelihood, denoiser, tables, loss, gradients.
+    """
     config = fixture.config
     schedule = _linear(config, config["noise_steps"])
     model = _model(fixture, schedule, other)
@@ -73,7 +76,7 @@ def check_network(fixture: Fixture, other: Callable[[str], Fixture]) -> None:
 
 
 def check_flow_matching(fixture: Fixture, other: Callable[[str], Fixture]) -> None:
-    """The same network on the optimal-transport path."""
+    """Compute the same network on the optimal-transport path."""
     config = fixture.config
     schedule = schedule_from(
         {"kind": "flow-matching", "num_steps": config["noise_steps"], "sigma_min": config["sigma_min"]}
@@ -113,7 +116,7 @@ def _num_steps(num_levels: int, visited: list[int]) -> int:
 
 
 def check_samplers(fixture: Fixture, other: Callable[[str], Fixture]) -> None:
-    """Every diffusion sampler on a stored sequence of noise estimates."""
+    """Compute every diffusion sampler on a stored sequence of noise estimates."""
     schedule = _linear(fixture.config, fixture.config["noise_steps"])
     _tables(fixture, schedule)
     runs = sorted({name.split(".")[0] for name in fixture.tensors if name.endswith(".t")})

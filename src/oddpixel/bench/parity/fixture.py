@@ -25,15 +25,16 @@ class Fixture:
         return self.tensors[name]
 
     def give(self, name: str, value: Any) -> None:
-        """What we compute for tensor `name`; ignored where the fixture does not have it."""
+        """Keep the computed value of tensor `name`; ignored where the fixture does not have it."""
         if name in self.tensors:
             self.computed[name] = torch.as_tensor(value)
 
     def weights(self, prefix: str = "weights.") -> dict[str, Tensor]:
+        """The tensors under a prefix, named without it, as a state dict."""
         return {name.removeprefix(prefix): value for name, value in self.tensors.items() if name.startswith(prefix)}
 
     def row(self) -> dict[str, Any]:
-        """The worst tensor: its difference over its tolerance; an exact one may not differ at all."""
+        """The row of the worst tensor: its difference over its tolerance; an exact one may not differ at all."""
         worst, worst_name, missing = 0.0, "", []
         for name, about in self.about.items():
             if about.get("role") != "output":

@@ -24,7 +24,7 @@ from .fixture import Checker, Fixture
 
 
 def run(fixtures: Path | None = None) -> Report:
-    """A row for every file of the folder that this version can compute. Raises: UsageError, MissingFile, CorruptFile."""
+    """Check every file of the folder that this version can compute. Raises: UsageError, MissingFile, CorruptFile."""
     if fixtures is None:
         raise UsageError("bench parity needs --fixtures DIR, a folder with a manifest.json")
     manifest = _manifest(fixtures)
@@ -71,5 +71,5 @@ def _load(folder: Path, name: str, about: dict[str, Any]) -> Fixture:
 
 
 def checker_of(about: dict[str, Any]) -> Checker | None:
-    """Which system a file is of, told by its configuration and tensors, not by its name."""
+    """The check for a fixture, recognised by its configuration and tensors, not by its name."""
     return parity_density.checker(about) or parity_cascade.checker(about)
