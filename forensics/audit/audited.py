@@ -87,7 +87,7 @@ def audited(
 def _manifest(exhibit: Exhibit, decoder: Decoder, options: Options) -> list[Fact]:
     """Asked last: the native reader may take the decoder down with it."""
     try:
-        found = decoder.manifest(exhibit.container or "", options.anchors)
+        manifest = decoder.manifest(exhibit.container or "", options.anchors)
     except UnreadableInput as error:
-        found = {"state": "unreadable", "failures": [str(error)]}
-    return list(facts_from(found))
+        manifest = {"state": "unreadable", "failures": [str(error)]}
+    return list(facts_from(manifest))

@@ -37,24 +37,24 @@ class Calibration:
         histories = self.record.get("scores", {}).get(finding, {}).get(stratum)
         if not histories:
             return None
-        found = []
+        p_values = []
         for scores in histories.values():
             ahead = len(scores) - int(np.searchsorted(np.asarray(scores), statistic - 1e-9))
-            found.append(((1 + ahead) / (len(scores) + 1), len(scores)))
-        return max(found)
+            p_values.append(((1 + ahead) / (len(scores) + 1), len(scores)))
+        return max(p_values)
 
     def reference(self, check: str, stratum: str, channels: int) -> dict[str, Any] | None:
         """The centre and spread of a check's own features in authentic images."""
-        found: dict[str, Any] | None = self.record.get("references", {}).get(f"{check}-{channels}", {}).get(stratum)
-        return found
+        reference: dict[str, Any] | None = self.record.get("references", {}).get(f"{check}-{channels}", {}).get(stratum)
+        return reference
 
     def audit(self, finding: str, stratum: str) -> dict[str, Any]:
         """The audited behaviour of a finding in a stratum: `{fused, because, false_alarms, ...}`."""
-        found: dict[str, Any] = self.record.get("audited", {}).get(finding, {}).get(stratum) or {
+        audit: dict[str, Any] = self.record.get("audited", {}).get(finding, {}).get(stratum) or {
             "fused": False,
             "because": "not audited on images of this kind",
         }
-        return found
+        return audit
 
     def counting(self, stratum: str) -> set[str]:
         """The findings that count in a stratum wherever they apply."""
@@ -68,8 +68,8 @@ class Calibration:
 
     def likelihood_ratio(self, stratum: str) -> dict[str, Any] | None:
         """The fitted slope and intercept of log10 LR, its bound and its sources; None for an unmeasured stratum."""
-        found: dict[str, Any] | None = self.record.get("likelihood_ratio", {}).get(stratum)
-        return found
+        fit: dict[str, Any] | None = self.record.get("likelihood_ratio", {}).get(stratum)
+        return fit
 
 
 @cache

@@ -60,8 +60,8 @@ class Gate:
     def of(cls, exhibit: Exhibit) -> Gate:
         """Measure an exhibit: size, format, JPEG quality and grid, signs of enlarging and of drawing."""
         height, width = exhibit.size
-        found = exhibit.coefficients
-        quality = None if found is None else nearest_quality(found.table.ravel())[0]
+        coefficients = exhibit.coefficients
+        quality = None if coefficients is None else nearest_quality(coefficients.table.ravel())[0]
         grid = votes_of(exhibit).grid if min(height, width) >= SMALLEST else None
         moved = grid not in (None, (0, 0))
         compressions = (0 if quality is None else 1) + (grid is not None and (quality is None or moved))

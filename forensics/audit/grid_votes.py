@@ -53,7 +53,7 @@ class Votes:
 
 def votes_of(exhibit: Exhibit) -> Votes:
     """The votes of an exhibit, counted once for the gate and all checks."""
-    return exhibit.once("jpeg grid votes", lambda each: vote(each.luma))
+    return exhibit.once("jpeg grid votes", lambda image: vote(image.luma))
 
 
 def vote(luma: Float32[np.ndarray, "h w"]) -> Votes:

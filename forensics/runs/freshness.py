@@ -65,8 +65,8 @@ def drop_outdated(run: Run, entries: Sequence[Entry], shard_size: int) -> list[s
 
 
 def _changed(run: Run, shard: int, entries: Sequence[Entry]) -> list[str]:
-    known = _noted(run, shard)
-    suspects = [entry for entry in entries if known.get(entry.name) is None or known[entry.name] != _stamp(entry)]
+    stamps = _noted(run, shard)
+    suspects = [entry for entry in entries if stamps.get(entry.name) is None or stamps[entry.name] != _stamp(entry)]
     if not suspects:
         return []
     digests = run.digests(shard)
@@ -87,7 +87,9 @@ def _stamp(entry: Entry) -> list[int] | None:
         states = [path.stat() for path in files_of(entry)]
     except OSError:
         return None
-    return [number for each in states for number in (each.st_size, each.st_mtime_ns, each.st_ctime_ns, each.st_ino)]
+    return [
+        number for state in states for number in (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+    ]
 
 
 def _digest(entry: Entry) -> str | None:

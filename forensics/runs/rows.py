@@ -210,7 +210,7 @@ def _reasons(cell: Any) -> tuple[Reason, ...]:
     content = _json(cell)
     if not isinstance(content, list) or not all(_is_reason(reason) for reason in content):
         return (DAMAGED_REASON,)
-    return tuple(Reason(each.get("channel", ""), each.get("p_value"), each["because"]) for each in content)
+    return tuple(Reason(reason.get("channel", ""), reason.get("p_value"), reason["because"]) for reason in content)
 
 
 def _is_reason(content: Any) -> bool:

@@ -209,8 +209,8 @@ def _check(column: str) -> None:
 
 def _where(filters: Sequence[Filter]) -> tuple[str, list[Any]]:
     clauses, values = [], []
-    for each in filters:
-        clause, parameters = each.sql()
+    for condition in filters:
+        clause, parameters = condition.sql()
         clauses.append(clause)
         values += parameters
     return ("WHERE " + " AND ".join(clauses) if clauses else ""), values

@@ -173,8 +173,8 @@ class Verdicts:
         """Log an action that is no decision, such as a download. Raises: RunError."""
         with self._explained(), self._writing() as connection:
             seq, previous = _end(connection)
-            said = {"seq": seq, "run": run, "item": item, "action": action, "author": author, "at": _now()}
-            _append(connection, seq, previous, _canonical(said))
+            entry = {"seq": seq, "run": run, "item": item, "action": action, "author": author, "at": _now()}
+            _append(connection, seq, previous, _canonical(entry))
 
     def actions(self, run: str) -> list[dict[str, Any]]:
         """The logged actions that are no decisions, oldest first. Raises: RunError."""
@@ -264,8 +264,8 @@ class Verdicts:
         try:
             yield
         except SQLAlchemyError as error:
-            said = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
-            raise RunError(f"the verdicts in {self.name} cannot be used: {said}; nothing was changed") from error
+            message = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
+            raise RunError(f"the verdicts in {self.name} cannot be used: {message}; nothing was changed") from error
         except UnicodeDecodeError as error:  # SQLite repeats damaged bytes in its own messages
             raise RunError(f"the verdicts in {self.name} are damaged: {error}; nothing was changed") from error
 

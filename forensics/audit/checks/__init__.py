@@ -50,15 +50,15 @@ class Check(Protocol):
 @cache
 def checks() -> dict[str, Check]:
     """All checks by name, a-contrario ones first."""
-    found: dict[str, Check] = discover(__name__, "CHECK")
-    order = sorted(found, key=lambda name: (found[name].kind != "a-contrario", name))
-    return {name: found[name] for name in order}
+    by_name: dict[str, Check] = discover(__name__, "CHECK")
+    order = sorted(by_name, key=lambda name: (by_name[name].kind != "a-contrario", name))
+    return {name: by_name[name] for name in order}
 
 
 @cache
 def check_of(question: str) -> str:
     """The name of the check that asks a question; the question itself where none does."""
-    asking = {each.name: check.name for check in checks().values() for each in check.questions}
+    asking = {declared.name: check.name for check in checks().values() for declared in check.questions}
     return asking.get(question, question)
 
 

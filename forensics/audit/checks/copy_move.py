@@ -71,7 +71,7 @@ class CopyMove:
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
         """The copy with the lowest NFA, a map of both its places, and the boxes of all copies."""
-        best, where, regions, said = 0.0, np.zeros(exhibit.size, np.float32), [], "no part is found twice"
+        best, where, regions, because = 0.0, np.zeros(exhibit.size, np.float32), [], "no part is found twice"
         for copy in _copies(exhibit.luma, exhibit.seed):
             correlation, log10_p = _same_noise(exhibit.luma, copy)
             nfa = max(copy.log10_nfa, log10_p + np.log10(MOST_COPIES))
@@ -79,9 +79,9 @@ class CopyMove:
                 regions += [_mark(where, copy.source), _mark(where, copy.target)]
             if nfa < best:
                 best = float(nfa)
-                said = f"{len(copy.source)} matches follow one map, residuals correlate by {correlation:.2f}"
+                because = f"{len(copy.source)} matches follow one map, residuals correlate by {correlation:.2f}"
         yield Measurement(
-            self.name, statistic=-best, log10_nfa=best, because=said,
+            self.name, statistic=-best, log10_nfa=best, because=because,
             map=where if regions else None, details={"regions": regions}, limits=LIMITS,
         )  # fmt: skip
 
@@ -180,7 +180,7 @@ def _same_noise(luma: Float32[np.ndarray, "h w"], copy: Copy) -> tuple[float, fl
     source = cv2.warpAffine(luma, moved, (target.shape[1], target.shape[0]), flags=cv2.INTER_CUBIC)
     if min(target.shape) < 8:
         return 0.0, 0.0
-    a, b = (_residual(each) for each in (source, target))
+    a, b = (_residual(patch) for patch in (source, target))
     hull = np.zeros(target.shape, np.uint8)
     cv2.fillConvexPoly(hull, cv2.convexHull((copy.target - [left, top]).astype(np.int32)), 1)
     slope = cv2.GaussianBlur(

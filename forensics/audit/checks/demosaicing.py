@@ -74,13 +74,13 @@ class Demosaicing:
         """The NFA of a mosaic in the whole image; where there is one, the NFA of a part that deviates from it."""
         votes = vote(exhibit.pixels)
         whole = [_two_sided(votes.greens), _two_sided(votes.reds)]
-        found = whole[0] <= REPORTED
+        has_mosaic = whole[0] <= REPORTED
         yield Measurement(
             self.name, statistic=-whole[0], log10_nfa=whole[0],
-            because="the whole image shows one colour mosaic: as a camera left it" if found else "no colour mosaic is left",
+            because="the whole image shows one colour mosaic: as a camera left it" if has_mosaic else "no colour mosaic is left",
             limits="Any demosaicing leaves this, that of a program too. None does not say that no camera was there.",
         )  # fmt: skip
-        if found:
+        if has_mosaic:
             yield _of_parts(votes, whole[1] <= REPORTED, exhibit.size)
         else:
             yield NotApplicable("demosaicing-local", "the image as a whole shows no colour mosaic to compare with")
@@ -118,15 +118,15 @@ def _of_parts(votes: Votes, reds_known: bool, size: tuple[int, int]) -> Measurem
     best, marked = 0.0, np.zeros(votes.greens.shape, bool)
     kinds = [votes.greens, *([votes.reds] if reds_known else [])]
     scans = []
-    for each in kinds:
-        against = -int(np.sign(each.sum(dtype=np.int64)))
+    for kind in kinds:
+        against = -int(np.sign(kind.sum(dtype=np.int64)))
         for side in SIDES:
-            if side <= min(each.shape):
+            if side <= min(kind.shape):
                 scans.append(
                     (
                         side,
-                        window_sums((each != 0).astype(np.int32), side),
-                        window_sums((each == against).astype(np.int32), side),
+                        window_sums((kind != 0).astype(np.int32), side),
+                        window_sums((kind == against).astype(np.int32), side),
                     )
                 )
     tests = sum(n.size for _, n, _ in scans)

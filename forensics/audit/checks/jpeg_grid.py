@@ -111,13 +111,13 @@ def _not_judged(own: int | None) -> list[int]:
 
 def _of_parts(votes: Votes, size: tuple[int, int], own: int | None) -> Measurement:
     """`own`: the grid of the file itself, or the one that the whole image leans to."""
-    found = [(window_sums(votes.cells, side), side) for side in SIDES if side <= min(votes.cells.shape[1:])]
+    sums = [(window_sums(votes.cells, side), side) for side in SIDES if side <= min(votes.cells.shape[1:])]
     total = votes.cells.sum((1, 2)).astype(float)
     cells = votes.cells.shape[1] * votes.cells.shape[2]
-    tests = sum(counts.shape[1] * counts.shape[2] for counts, _ in found) * GRIDS
+    tests = sum(counts.shape[1] * counts.shape[2] for counts, _ in sums) * GRIDS
     best, marked = 0.0, np.zeros(size, bool)
     chosen: int | None = None
-    for counts, side in found:
+    for counts, side in sums:
         elsewhere = (total[:, None, None] - counts) / VOTES / max(cells - side * side, 1)
         mirrored = _mirrored(counts, own) / VOTES / (side * side)
         p = np.maximum.reduce([np.full(counts.shape, 1 / GRIDS), elsewhere, 2 * mirrored]).clip(max=0.999)
@@ -144,8 +144,8 @@ def _mark(marked: Bool[np.ndarray, "h w"], votes: Votes, grid: int, row: int, co
     """Where a window's votes for its grid lie, gaps between them filled."""
     import cv2
 
-    each = BLOCK // STRIDE
-    window = np.s_[row * each : (row + side) * each, column * each : (column + side) * each]
+    step = BLOCK // STRIDE
+    window = np.s_[row * step : (row + side) * step, column * step : (column + side) * step]
     filled = cv2.morphologyEx(
         (votes.pixels[window] == grid).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8)
     )

@@ -57,8 +57,8 @@ class MissingGrid:
         best, picture = 0.0, np.zeros(exhibit.size, np.float32)
         for side in SIDES:
             trials, kept = window_sums(cast, side) / VOTES, window_sums(own, side) / VOTES
-            said = trials >= FEWEST * side * side
-            deserted = np.where(said, -log10_binomial_tail(trials, trials - kept, astray), 0.0)
+            has_votes = trials >= FEWEST * side * side
+            deserted = np.where(has_votes, -log10_binomial_tail(trials, trials - kept, astray), 0.0)
             if deserted.size and deserted.max() > best:
                 best, shown = float(deserted.max()), deserted / deserted.max()
                 step = side // 2 * BLOCK

@@ -85,8 +85,8 @@ def _blocks(luma: Float32[np.ndarray, "h w"]) -> tuple[Bool[np.ndarray, "p q"], 
 
 
 def _judge(homogeneous: np.ndarray, quiet: np.ndarray, size: tuple[int, int]) -> Measurement:
-    each = CELL // BLOCK
-    even, still = _per_cell(homogeneous, each), _per_cell(quiet, each)
+    per_side = CELL // BLOCK
+    even, still = _per_cell(homogeneous, per_side), _per_cell(quiet, per_side)
     share = float(quiet.sum() / max(homogeneous.sum(), 1))
     best, marked, tests = 0.0, np.zeros(even.shape, bool), 0
     scans = [(side, window_sums(even, side), window_sums(still, side)) for side in SIDES if side <= min(even.shape)]
@@ -106,6 +106,6 @@ def _judge(homogeneous: np.ndarray, quiet: np.ndarray, size: tuple[int, int]) ->
     )  # fmt: skip
 
 
-def _per_cell(blocks: np.ndarray, each: int) -> Int[np.ndarray, "p q"]:
-    rows, columns = blocks.shape[0] // each, blocks.shape[1] // each
-    return blocks[: rows * each, : columns * each].reshape(rows, each, columns, each).sum((1, 3))
+def _per_cell(blocks: np.ndarray, side: int) -> Int[np.ndarray, "p q"]:
+    rows, columns = blocks.shape[0] // side, blocks.shape[1] // side
+    return blocks[: rows * side, : columns * side].reshape(rows, side, columns, side).sum((1, 3))

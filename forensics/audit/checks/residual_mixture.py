@@ -78,7 +78,7 @@ def _folded() -> Int[np.ndarray, "81"]:
     """Each pattern's number once it, its mirror image and both with turned signs are one."""
     digits = np.array([[n // 27, n // 9 % 3, n // 3 % 3, n % 3] for n in range(PATTERNS)])
     weights = np.array([27, 9, 3, 1])
-    alike = [each @ weights for each in (digits, digits[:, ::-1], 2 - digits, 2 - digits[:, ::-1])]
+    alike = [pattern @ weights for pattern in (digits, digits[:, ::-1], 2 - digits, 2 - digits[:, ::-1])]
     return np.unique(np.min(alike, axis=0), return_inverse=True)[1]
 
 

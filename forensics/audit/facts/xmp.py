@@ -32,7 +32,7 @@ SYNTHETIC = {
     "algorithmicMedia",
     "compositeSynthetic",
 }
-_SYNTHETIC = {each.lower() for each in SYNTHETIC}
+_SYNTHETIC = {term.lower() for term in SYNTHETIC}
 IPTC_EXTENSION = re.compile(r"https?://(?:www\.)?iptc\.org/std/Iptc4xmpExt/.*", re.IGNORECASE)
 # Defined as "used to generate this image"; a name of a person is not repeated.
 AI_PROPERTIES = {
@@ -74,7 +74,7 @@ def _facts(name: str, packet: bytes) -> Iterator[Fact]:
     except CorruptFile as error:
         yield Fact(name, "unreadable", f"{printable(str(error))}; no declaration is taken from it")
         return
-    sources = list(dict.fromkeys(value.strip() for each in read if _is_source(each) for value in each.values))[
+    sources = list(dict.fromkeys(value.strip() for item in read if _is_source(item) for value in item.values))[
         :MAX_VALUES
     ]
     yield from (_source_fact(name, source) for source in sources if source)
@@ -151,5 +151,5 @@ def _others(content: bytes, own: list[bytes]) -> Iterator[bytes]:
             return
         place = end + len(END)
         packet = content[begin : min(place, begin + MAX_BYTES + 1)]
-        if not any(packet in each for each in own):
+        if not any(packet in own_packet for own_packet in own):
             yield packet

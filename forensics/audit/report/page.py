@@ -27,7 +27,7 @@ def page(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mappin
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(files(__package__ or "").joinpath("page.html").read_text())
     return template.render(
-        report=record, custody=custody, pictures={name: url(each) for name, each in pictures.items()}
+        report=record, custody=custody, pictures={name: url(picture) for name, picture in pictures.items()}
     )
 
 

@@ -69,8 +69,8 @@ def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping
             picture(aid["picture"], AID)
     for title, name in (("What else could explain it", "innocent_explanations"), ("Not examined", "not_examined")):
         say(title, "Heading2")
-        for each in record[name]:
-            say(f"- {each}")
+        for item in record[name]:
+            say(f"- {item}")
     say("To repeat it", "Heading2")
     say(record["reproduce"])
     used = {"oddpixel": record["tool"]["oddpixel"], **record["tool"]["libraries"], **record["tool"]["decoders"]}

@@ -66,14 +66,14 @@ class Exported:
         if store is not None or run.verdicts_path.exists():
             with Verdicts(store or run.verdicts_path) as verdicts:
                 history, chain = verdicts.since(key, 0), verdicts.verify()
-        latest = {each.item: each for each in history}
+        latest = {verdict.item: verdict for verdict in history}
         wanted = None if items is None else set(items)
         rows = [
             _with_verdict(row, latest.get(row.item))
             for row in RunTable(run).rows()
             if wanted is None or row.item in wanted
         ]
-        return cls(run, rows, [each for each in history if wanted is None or each.item in wanted], chain)
+        return cls(run, rows, [verdict for verdict in history if wanted is None or verdict.item in wanted], chain)
 
     def each(self, step: Callable[[DecidedRow], Answer], left_out: list[str]) -> Iterator[Answer]:
         """The result of `step` for each row; a row that fails becomes a sentence in `left_out`."""
@@ -87,8 +87,8 @@ class Exported:
     @property
     def threshold(self) -> float | None:
         """The evidence above which a place of a map is marked."""
-        found: float | None = (self.run.record.get("decision") or {}).get("map_threshold")
-        return found
+        threshold: float | None = (self.run.record.get("decision") or {}).get("map_threshold")
+        return threshold
 
     def marked(self, row: Row) -> np.ndarray | None:
         """The mask of marked places, `[h, w]` at the original's size; None where there is no map."""
