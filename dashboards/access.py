@@ -55,9 +55,9 @@ class Signer:
 
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
-    def sign(self, purpose: str, said: dict[str, Any], seconds: float = SECONDS_VALID) -> str:
+    def sign(self, purpose: str, claims: dict[str, Any], seconds: float = SECONDS_VALID) -> str:
         """A signed statement for one purpose, valid for so many seconds, as URL-safe text."""
-        content = json.dumps(said | {"for": purpose, "until": time.time() + seconds}, sort_keys=True).encode()
+        content = json.dumps(claims | {"for": purpose, "until": time.time() + seconds}, sort_keys=True).encode()
         return f"{_text(content)}.{_text(self._mac(content))}"
 
     def read(self, purpose: str, signed: str) -> dict[str, Any] | None:
@@ -68,8 +68,8 @@ class Signer:
             return None
         if not hmac.compare_digest(mac, self._mac(content)):
             return None
-        said: dict[str, Any] = json.loads(content)
-        return said if said["for"] == purpose and said["until"] > time.time() else None
+        claims: dict[str, Any] = json.loads(content)
+        return claims if claims["for"] == purpose and claims["until"] > time.time() else None
 
     def _mac(self, content: bytes) -> bytes:
         return hmac.digest(self.key, content, hashlib.sha256)

@@ -16,11 +16,11 @@ from .site import the_site
 def detectors() -> dict[str, Path]:
     """Detector folders by name: those made here, those beside the given runs, and those in folders that may be read."""
     site = the_site()
-    found = sorted(site.folder.glob("detectors/*/detector.json"), reverse=True)
+    records = sorted(site.folder.glob("detectors/*/detector.json"), reverse=True)
     roots = [*(run.resolve().parent for run in site.library.given), *site.data]
     for root in dict.fromkeys(roots):
-        found += [path for pattern in ("*", "*/*") for path in sorted(root.glob(f"{pattern}/detector.json"))]
-    return {f"{path.parent.name} ({path.parent.parent.name})": path.parent for path in found}
+        records += [path for pattern in ("*", "*/*") for path in sorted(root.glob(f"{pattern}/detector.json"))]
+    return {f"{path.parent.name} ({path.parent.parent.name})": path.parent for path in records}
 
 
 def detector_of(run: OpenRun) -> tuple[str, bool]:

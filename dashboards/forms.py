@@ -43,11 +43,11 @@ def place_of(given: tuple[Sequence[object], str]) -> Path:
 
 def fresh(kind: str, name: str = "") -> Path:
     """The path of a new folder for a run or a detector."""
-    said = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name.strip())[:60]
+    slug = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name.strip())[:60]
     folder = the_site().folder / kind
     folder.mkdir(parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    path = folder / (f"{stamp}-{said}" if said else stamp)
+    path = folder / (f"{stamp}-{slug}" if slug else stamp)
     if path.exists():
         raise UsageError("that was asked for twice within a second")
     return path
@@ -88,20 +88,20 @@ def show_job(job: Job) -> None:
         left, right = st.columns(2)
         if state == "running" and left.button("Stop", key=f"stop-{job.path.name}"):
             job.stop()
-        if (made := run_of(job)) is not None:
-            reports = made.run.record["kind"] == "audit"
+        if (run := run_of(job)) is not None:
+            reports = run.run.record["kind"] == "audit"
             right.page_link(
                 "views/audit.py" if reports else "views/triage.py",
                 label="Open the reports" if reports else "Open the run",
                 icon=":material/policy:" if reports else ":material/grid_view:",
-                query_params={"run": made.key},
+                query_params={"run": run.key},
             )
 
 
 def doing(job: Job) -> str:
     """The text before the last `done/all` that a job printed."""
     lines = (PROGRESS.fullmatch(line.strip()) for line in reversed(job.log.splitlines()))
-    return next((found[1] for found in lines if found), "")
+    return next((match[1] for match in lines if match), "")
 
 
 def run_of(job: Job) -> OpenRun | None:
@@ -109,5 +109,5 @@ def run_of(job: Job) -> OpenRun | None:
     out = job.record["out"]
     if out is None:
         return None
-    made = Path(out).resolve()
-    return next((run for run in the_site().library.runs() if run.run.path.resolve() == made), None)
+    folder = Path(out).resolve()
+    return next((run for run in the_site().library.runs() if run.run.path.resolve() == folder), None)

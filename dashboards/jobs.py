@@ -167,7 +167,7 @@ def _lives(pid: int, path: Path) -> bool:
             return True
         ended = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
         # Empty for a moment while the process becomes what it is to run.
-        said = command.read_bytes()
-        return not ended and (not said or str(path).encode() in said)
+        command_line = command.read_bytes()
+        return not ended and (not command_line or str(path).encode() in command_line)
     except OSError:
         return False

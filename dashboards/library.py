@@ -71,18 +71,18 @@ class OpenRun:
         with self._lock:
             newer = self.verdicts.since(self.key, self._seen)
             if newer:
-                decisions = {each.item: _said(each) for each in newer}
-                self._table.note_decisions(decisions, {each.item: each.sha256 for each in newer})
+                decisions = {verdict.item: _said(verdict) for verdict in newer}
+                self._table.note_decisions(decisions, {verdict.item: verdict.sha256 for verdict in newer})
                 self._seen = newer[-1].seq
             return self._table
 
     def row(self, item: str) -> Row:
         """The row of an item. Raises: RunError where the run has no such item."""
         # The newest, where a watched file was judged again after it changed.
-        found = self.table.page([Filter("item", "=", item)], order_by="shard", descending=True, limit=1)
-        if not found:
+        rows = self.table.page([Filter("item", "=", item)], order_by="shard", descending=True, limit=1)
+        if not rows:
             raise RunError(f"the run {self.name} has no item {item}")
-        return found[0]
+        return rows[0]
 
     def file(self, name: str) -> Path:
         """The path of a file in the run's folder. Raises: MissingFile, which says nothing of this machine to a visitor."""
@@ -96,8 +96,8 @@ class OpenRun:
 
         Raises: RunError, UsageError.
         """
-        known = [(item, self.row(item).sha256) for item in items]
-        return self.verdicts.record_all(self.key, known, decision, author=author, note=note)
+        scored = [(item, self.row(item).sha256) for item in items]
+        return self.verdicts.record_all(self.key, scored, decision, author=author, note=note)
 
     def close(self) -> None:
         """Close the table, the store and the decoder as far as they were opened."""
@@ -138,13 +138,13 @@ class Library:
 
     def runs(self) -> list[OpenRun]:
         """The given runs in order, then those made here, newest first."""
-        made = sorted(self.folder.glob("runs/*/run.json"), reverse=True) if self.folder else []
-        return [run for path in [*self.given, *(each.parent for each in made)] if (run := self._opened(path))]
+        records = sorted(self.folder.glob("runs/*/run.json"), reverse=True) if self.folder else []
+        return [run for path in [*self.given, *(record.parent for record in records)] if (run := self._opened(path))]
 
     def run(self, key: str) -> OpenRun:
         """The run of an id. Raises: RunError where there is none of that id."""
-        if (found := self._open.get(key)) is not None:
-            return found
+        if (opened := self._open.get(key)) is not None:
+            return opened
         for run in self.runs():
             if run.key == key:
                 return run
@@ -160,9 +160,9 @@ class Library:
         try:
             run = OpenRun(Run.open(path), self.roots, self.store)
             with self._lock:
-                known = self._open.get(run.key)
-                if known is None or known.run.path != path:
-                    known = self._open.setdefault(run.key, run)
-                return known
+                opened = self._open.get(run.key)
+                if opened is None or opened.run.path != path:
+                    opened = self._open.setdefault(run.key, run)
+                return opened
         except (RunError, KeyError):  # not one any more, or not yet
             return None

@@ -109,7 +109,10 @@ class Originals:
                 self._pictures.move_to_end(key)
             else:
                 self._pictures[key] = self._thread.submit(lambda: picture_of(load())).result()
-                while len(self._pictures) > 1 and sum(each.nbytes for each in self._pictures.values()) > CACHED_BYTES:
+                while (
+                    len(self._pictures) > 1
+                    and sum(picture.nbytes for picture in self._pictures.values()) > CACHED_BYTES
+                ):
                     self._pictures.popitem(last=False)
             return self._pictures[key]
 
@@ -201,7 +204,7 @@ def window_of(image: Image) -> tuple[float, float]:
     if knots is not None:
         low, high = float(min(knots["value"])), float(max(knots["value"]))
     else:
-        low, high = (float(each) for each in np.nanpercentile(image.values(), (0.5, 99.5)))
+        low, high = (float(value) for value in np.nanpercentile(image.values(), (0.5, 99.5)))
     return low, max(high, low + 1e-6)
 
 

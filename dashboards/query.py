@@ -60,24 +60,24 @@ class Query:
     @property
     def filters(self) -> list[Filter]:
         """The conditions of the view for `RunTable`."""
-        found = []
+        filters = []
         if self.decision == "undecided":
-            found.append(Filter(DECISION, "is null"))
+            filters.append(Filter(DECISION, "is null"))
         elif self.decision == "decided":
-            found.append(Filter(DECISION, "is not null"))
+            filters.append(Filter(DECISION, "is not null"))
         elif self.decision != "all":
-            found.append(Filter(DECISION, "=", self.decision))
+            filters.append(Filter(DECISION, "=", self.decision))
         if self.show in ("flagged", "unflagged"):
-            found.append(Filter("flagged", "=", self.show == "flagged"))
+            filters.append(Filter("flagged", "=", self.show == "flagged"))
         elif self.show == "errors":
-            found.append(Filter("error", "is not null"))
+            filters.append(Filter("error", "is not null"))
         if self.p is not None:
-            found.append(Filter("p_value", "<=", self.p))
+            filters.append(Filter("p_value", "<=", self.p))
         if self.find:
-            found.append(Filter("item", "contains", self.find))
+            filters.append(Filter("item", "contains", self.find))
         if self.stratum:
-            found.append(Filter("stratum", "=", self.stratum))
-        return found
+            filters.append(Filter("stratum", "=", self.stratum))
+        return filters
 
     @property
     def order_by(self) -> str | None:

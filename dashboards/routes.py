@@ -53,7 +53,7 @@ def _answered(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
                     return _error(413, UsageError(f"more than {BODY} bytes were sent"))
             request.state.body = body
         try:
-            found = await anyio.to_thread.run_sync(handler, request)
+            answer = await anyio.to_thread.run_sync(handler, request)
         except (MissingFile, RunError) as error:
             return _error(404, error)
         except PermissionError as error:
@@ -62,14 +62,14 @@ def _answered(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
             return _error(415, error)
         except OddPixelError as error:
             return _error(400, error)
-        return found if isinstance(found, Response) else JSONResponse(found, headers={"cache-control": NEVER})
+        return answer if isinstance(answer, Response) else JSONResponse(answer, headers={"cache-control": NEVER})
 
     return answer
 
 
 def _error(status: int, error: Exception) -> JSONResponse:
-    said = {"error": {"type": type(error).__name__, "message": str(error)}}
-    return JSONResponse(said, status_code=status, headers={"cache-control": NEVER})
+    content = {"error": {"type": type(error).__name__, "message": str(error)}}
+    return JSONResponse(content, status_code=status, headers={"cache-control": NEVER})
 
 
 def _run(request: Request) -> OpenRun:
@@ -107,10 +107,10 @@ def rows(request: Request) -> dict[str, Any]:
     except ValueError as error:
         raise UsageError("offset and limit are numbers") from error
     table = run.table
-    found = table.page(
+    page = table.page(
         query.filters, order_by=query.order_by, descending=not query.up, limit=max(limit, 0), offset=max(offset, 0)
     )
-    answer: dict[str, Any] = {"rows": [_short(row) for row in found]}
+    answer: dict[str, Any] = {"rows": [_short(row) for row in page]}
     if given.get("count") == "1":
         answer |= {"count": table.count(query.filters), "all": table.count()}
         answer["undecided"] = table.count([*query.filters, Filter(DECISION, "is null")])
@@ -144,11 +144,11 @@ def place(request: Request) -> dict[str, Any]:
     except ValueError as error:
         raise UsageError("after is a number") from error
     arguments: dict[str, Any] = {"order_by": query.order_by, "descending": not query.up}
-    found = run.table.place_of(which, query.filters, after=after, **arguments)
-    if found is None and given.get("next"):
-        found = run.table.place_of(which, query.filters, **arguments)
-    row = run.table.page(query.filters, limit=1, offset=found, **arguments) if found is not None else []
-    return {"place": found, "item": row[0].item if row else None}
+    position = run.table.place_of(which, query.filters, after=after, **arguments)
+    if position is None and given.get("next"):
+        position = run.table.place_of(which, query.filters, **arguments)
+    row = run.table.page(query.filters, limit=1, offset=position, **arguments) if position is not None else []
+    return {"place": position, "item": row[0].item if row else None}
 
 
 def thumbnails(request: Request) -> Response:
@@ -161,9 +161,9 @@ def thumbnails(request: Request) -> Response:
     names = request.query_params.get("names", "").split(",")
     if len(names) > PAGE or not all(THUMBNAIL.fullmatch(name) for name in names):
         raise MissingFile("there are no such pictures")
-    found = [_content(run, f"thumbnails/{name}.webp") for name in names]
-    lengths = json.dumps([len(each) for each in found]).encode()
-    content = len(lengths).to_bytes(4, "little") + lengths + b"".join(found)
+    contents = [_content(run, f"thumbnails/{name}.webp") for name in names]
+    lengths = json.dumps([len(content) for content in contents]).encode()
+    content = len(lengths).to_bytes(4, "little") + lengths + b"".join(contents)
     return Response(content, media_type="application/octet-stream", headers={"cache-control": FOREVER})
 
 
@@ -215,8 +215,8 @@ def _picture(request: Request) -> Picture:
     row = run.row(given.get("item", ""))
     if (name := given.get("synthetic")) is None:
         return run.originals.picture(row)
-    found = read(run, row, name)
-    return run.originals.synthetic(run.file(found.picture), found.record)
+    picture = read(run, row, name)
+    return run.originals.synthetic(run.file(picture.picture), picture.record)
 
 
 def tile(request: Request) -> Response:
@@ -257,10 +257,10 @@ def synthetic(request: Request) -> Response:
     author = the_site().author_of(given.get("ticket", ""))
     if author is None:
         raise PermissionError("this page is too old; reload it")
-    found = read(run, row, given.get("name", ""))
-    content = bytes_of(run, found)
-    run.verdicts.note_action(run.key, row.item, f"synthetic {found.name} downloaded", author=author)
-    shown = f"synthetic-{found.name}-{recorded_digest(row)[:12]}.png"
+    picture = read(run, row, given.get("name", ""))
+    content = bytes_of(run, picture)
+    run.verdicts.note_action(run.key, row.item, f"synthetic {picture.name} downloaded", author=author)
+    shown = f"synthetic-{picture.name}-{recorded_digest(row)[:12]}.png"
     headers = {"content-disposition": f'attachment; filename="{shown}"', "cache-control": NEVER}
     return Response(content, media_type="application/octet-stream", headers=headers)
 
@@ -274,15 +274,15 @@ def decide(request: Request) -> dict[str, Any]:
     note = sent.get("note", "")
     if not isinstance(note, str) or len(note) > 5000:
         raise UsageError("a note has at most 5,000 characters")
-    made = run.decide(_items(sent), decision, author=author, note=note)
-    return {"decided": [verdict.item for verdict in made]}
+    verdicts = run.decide(_items(sent), decision, author=author, note=note)
+    return {"decided": [verdict.item for verdict in verdicts]}
 
 
 def undo(request: Request) -> dict[str, Any]:
     """Take back the latest decision about several items; answers with the decision that holds now."""
     run, author, sent = _run(request), _author(request), _sent(request)
-    made = run.verdicts.undo(run.key, _items(sent), author=author)
-    return {"undone": {verdict.item: verdict.decision for verdict in made}}
+    verdicts = run.verdicts.undo(run.key, _items(sent), author=author)
+    return {"undone": {verdict.item: verdict.decision for verdict in verdicts}}
 
 
 def _items(sent: dict[str, Any]) -> list[str]:
@@ -316,10 +316,10 @@ def signed_on(request: Request) -> Response:
 
 
 def _provider() -> SignOn:
-    found = the_site().sign_on
-    if found is None:
+    provider = the_site().sign_on
+    if provider is None:
         raise MissingFile("this dashboard has no sign-on")
-    return found
+    return provider
 
 
 def _sent_on(where: str, cookies: list[str]) -> Response:

@@ -42,7 +42,7 @@ class SavedViews:
     def remove(self, name: str) -> None:
         """Remove a view; without one of that name, nothing changes."""
         with FileLock(self.path.with_suffix(".lock")):
-            self._write({each: query for each, query in self.all().items() if each != name})
+            self._write({label: query for label, query in self.all().items() if label != name})
 
     def _write(self, views: dict[str, str]) -> None:
         temporary = self.path.with_suffix(".tmp")

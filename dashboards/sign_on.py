@@ -51,18 +51,18 @@ class SignOn:
     signer: Signer
 
     def __post_init__(self) -> None:
-        for each in (self.issuer, self.address):
-            parts = urlsplit(each)
+        for url in (self.issuer, self.address):
+            parts = urlsplit(url)
             if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-                raise UsageError(f"{each}: sign-on needs https")
+                raise UsageError(f"{url}: sign-on needs https")
 
     @cached_property
     def provider(self) -> dict[str, Any]:
         """The provider's discovery document. Raises: UsageError."""
-        found = _fetch(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
-        if found.get("issuer", "").rstrip("/") != self.issuer.rstrip("/"):
-            raise UsageError(f"{self.issuer} calls itself {found.get('issuer')}")
-        return found
+        document = _fetch(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
+        if document.get("issuer", "").rstrip("/") != self.issuer.rstrip("/"):
+            raise UsageError(f"{self.issuer} calls itself {document.get('issuer')}")
+        return document
 
     def begin(self, wanted: str) -> tuple[str, str]:
         """The provider's address for a visitor who wanted that page, and the cookie to give along."""
@@ -74,8 +74,8 @@ class SignOn:
             "scope": "openid email profile", "state": state, "nonce": nonce, "code_challenge": challenge,
             "code_challenge_method": "S256",
         }  # fmt: skip
-        said = {"state": state, "nonce": nonce, "verifier": verifier, "wanted": local(wanted)}
-        cookie = self._cookie(PENDING, self.signer.sign("sign-on", said, SECONDS_PENDING), SECONDS_PENDING)
+        request = {"state": state, "nonce": nonce, "verifier": verifier, "wanted": local(wanted)}
+        cookie = self._cookie(PENDING, self.signer.sign("sign-on", request, SECONDS_PENDING), SECONDS_PENDING)
         return f"{self.provider['authorization_endpoint']}?{urlencode(query)}", cookie
 
     def finish(self, query: dict[str, str], pending: str) -> tuple[str, list[str]]:
@@ -85,8 +85,8 @@ class SignOn:
         """
         import jwt
 
-        said = self.signer.read("sign-on", pending)
-        if said is None or not hmac.compare_digest(said["state"], query.get("state", "")):
+        request = self.signer.read("sign-on", pending)
+        if request is None or not hmac.compare_digest(request["state"], query.get("state", "")):
             raise UsageError("this sign-on was not begun here, or took too long; begin again")
         if "code" not in query:
             raise UsageError(f"the provider said: {query.get('error', 'nothing')}")
@@ -95,7 +95,7 @@ class SignOn:
             {
                 "grant_type": "authorization_code", "code": query["code"], "client_id": self.client,
                 "client_secret": self.secret, "redirect_uri": self.address.rstrip("/") + BACK,
-                "code_verifier": said["verifier"],
+                "code_verifier": request["verifier"],
             },
         )  # fmt: skip
         try:
@@ -107,11 +107,11 @@ class SignOn:
             )  # fmt: skip
         except (KeyError, jwt.PyJWTError) as error:
             raise UsageError(f"the provider's ID token is not valid: {error}") from error
-        if not hmac.compare_digest(str(claims.get("nonce", "")), said["nonce"]):
+        if not hmac.compare_digest(str(claims.get("nonce", "")), request["nonce"]):
             raise UsageError("the provider's ID token is of another sign-on")
         author = next(str(claims[name]) for name in NAMES if claims.get(name))
         visit = self.signer.sign("visit", {"author": author})
-        return said["wanted"], [self._cookie(COOKIE, visit, SECONDS_VALID), self._cookie(PENDING, "", 0)]
+        return request["wanted"], [self._cookie(COOKIE, visit, SECONDS_VALID), self._cookie(PENDING, "", 0)]
 
     def _cookie(self, name: str, value: str, seconds: int) -> str:
         secure = "; Secure" if self.address.startswith("https:") else ""

@@ -45,8 +45,8 @@ def _reduced(run: OpenRun) -> tuple[list[str], list[str], np.ndarray]:
     if (rows := run.table.count()) not in run.thumbnails:
         run.thumbnails.clear()
         run.thumbnails[rows] = _read(run)
-    found: tuple[list[str], list[str], np.ndarray] = run.thumbnails[rows]
-    return found
+    cached: tuple[list[str], list[str], np.ndarray] = run.thumbnails[rows]
+    return cached
 
 
 def _read(run: OpenRun) -> tuple[list[str], list[str], np.ndarray]:

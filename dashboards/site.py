@@ -50,13 +50,13 @@ class Site:
 
     def author_of(self, ticket: str) -> str | None:
         """The author that a valid ticket names; None for a forged or expired one."""
-        said: dict[str, Any] | None = self.signer.read("decide", ticket)
-        return None if said is None else str(said["author"])
+        claims: dict[str, Any] | None = self.signer.read("decide", ticket)
+        return None if claims is None else str(claims["author"])
 
     def visitor(self, cookie: str) -> str | None:
         """The name that a sign-on cookie carries; None where it is not valid."""
-        said = self.signer.read("visit", cookie) or {}
-        return said.get("author")
+        claims = self.signer.read("visit", cookie) or {}
+        return claims.get("author")
 
 
 def default_author() -> str:

@@ -120,19 +120,19 @@ def read(run: OpenRun, row: Row, name: str) -> Synthetic:
 
 def read_all(run: OpenRun, row: Row) -> tuple[list[Synthetic], list[OddPixelError]]:
     """The synthetic pictures of a case, newest first, and the errors of those that cannot be read."""
-    found: list[Synthetic] = []
+    pictures: list[Synthetic] = []
     errors: list[OddPixelError] = []
     for path in sorted((run.run.path / folder_of(row)).glob("*.json")):
         try:
-            found.append(read(run, row, path.stem))
+            pictures.append(read(run, row, path.stem))
         except OddPixelError as error:
             errors.append(error)
-    return sorted(found, key=lambda each: each.record["made"], reverse=True), errors
+    return sorted(pictures, key=lambda picture: picture.record["made"], reverse=True), errors
 
 
 def bytes_of(run: OpenRun, synthetic: Synthetic) -> bytes:
     """The bytes of the picture's file, as it was made. Raises: MissingFile, RunError where it is another by now."""
-    found = run.file(synthetic.picture).read_bytes()
-    if hashlib.sha256(found).hexdigest() != synthetic.record["picture_sha256"]:
+    content = run.file(synthetic.picture).read_bytes()
+    if hashlib.sha256(content).hexdigest() != synthetic.record["picture_sha256"]:
         raise RunError(f"{synthetic.picture} is no longer the picture that was made: its SHA-256 differs")
-    return found
+    return content

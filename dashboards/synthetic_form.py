@@ -31,21 +31,21 @@ def for_viewer(run: OpenRun, row: Row) -> list[dict[str, Any]]:
     """The records of a case's synthetic pictures that the viewer needs, newest first."""
     return [
         {
-            "name": each.name,
-            "sha256": each.record["picture_sha256"],
-            "title": each.title,
+            "name": picture.name,
+            "sha256": picture.record["picture_sha256"],
+            "title": picture.title,
             "mark": f"Synthetic: {MARK}",
-            "maker": _made_by(each),
-            "window": each.record["window"],
+            "maker": _made_by(picture),
+            "window": picture.record["window"],
         }
-        for each in _readable(run, row)[0]
+        for picture in _readable(run, row)[0]
     ]
 
 
 def _made_by(synthetic: Synthetic) -> str:
     """In one line, for the viewer."""
-    said = f"{synthetic.title}, {synthetic.maker} {synthetic.record['maker_sha256'][:12]}"
-    return said if (values := _values(synthetic)) is None else f"{said}, {values}"
+    label = f"{synthetic.title}, {synthetic.maker} {synthetic.record['maker_sha256'][:12]}"
+    return label if (values := _values(synthetic)) is None else f"{label}, {values}"
 
 
 def _values(synthetic: Synthetic) -> str | None:
@@ -59,10 +59,10 @@ def _values(synthetic: Synthetic) -> str | None:
 def show(run: OpenRun, row: Row) -> None:
     """The section of a case for synthetic pictures: the form, the running job, the finished pictures."""
     about = f"synthetic {run.key} {row.item}"
-    found, errors = _readable(run, row)
+    pictures, errors = _readable(run, row)
     job = the_site().jobs.running(about)
-    is_open = bool(found or job or AWAITED + about in st.session_state)
-    with st.expander(f"Synthetic pictures ({len(found)})", expanded=is_open, icon=":material/auto_awesome:"):
+    is_open = bool(pictures or job or AWAITED + about in st.session_state)
+    with st.expander(f"Synthetic pictures ({len(pictures)})", expanded=is_open, icon=":material/auto_awesome:"):
         quiet(f"Each is {MARK}. None counts as evidence: no score, verdict or threshold reads it.")
         if (reason := why_not(run, row)) is not None:
             quiet(f"None can be made of this image: {reason}")
@@ -74,8 +74,8 @@ def show(run: OpenRun, row: Row) -> None:
         outcome(about)
         for error in errors:
             failed(error)
-        for each in found:
-            listed(run, row, each)
+        for picture in pictures:
+            listed(run, row, picture)
 
 
 def _readable(run: OpenRun, row: Row) -> tuple[list[Synthetic], list[OddPixelError]]:
@@ -186,8 +186,8 @@ def listed(run: OpenRun, row: Row, synthetic: Synthetic) -> None:
         "seed": record["seed"],
         "size": f"{record['width']} x {record['height']}, 8 bits",
         "values": _values(synthetic),
-        "spacing, mm": None if spacing is None else " x ".join(f"{each:g}" for each in spacing),
-        "taken from": ", ".join(Path(each).name for each in record["sources"]) or None,
+        "spacing, mm": None if spacing is None else " x ".join(f"{distance:g}" for distance in spacing),
+        "taken from": ", ".join(Path(source).name for source in record["sources"]) or None,
         "made": f"{record['made']} for {record['author']}",
         "SHA-256": record["picture_sha256"],
     }

@@ -97,12 +97,12 @@ def row_of(run: Run, item: str) -> Row:
     """The newest row of an item. Raises: MissingFile, RunError."""
     table = RunTable(run)
     try:
-        found = table.page([Filter("item", "=", item)], order_by="shard", descending=True, limit=1)
+        rows = table.page([Filter("item", "=", item)], order_by="shard", descending=True, limit=1)
     finally:
         table.close()
-    if not found:
+    if not rows:
         raise MissingFile(f"the run {run.path.name} has no item {item}")
-    return found[0]
+    return rows[0]
 
 
 def reference(image: Image, options: Options) -> Made:
@@ -143,16 +143,16 @@ def expected(run: OpenRun, row: Row, image: Image, options: Options) -> Made:
     odd = odd_region(run.run, row, (image.pixels.shape[1], image.pixels.shape[2]))
     normals = normals_like(image, folder)
     report("comparing with normal images", 0, 1)
-    pixels = [np.nan_to_num(each.pixels) for each in normals]
-    found = expected_normal(np.nan_to_num(image.pixels), odd, pixels, aligned=options.aligned)
+    pixels = [np.nan_to_num(normal.pixels) for normal in normals]
+    estimate = expected_normal(np.nan_to_num(image.pixels), odd, pixels, aligned=options.aligned)
     window = window_of(image) if shows_values(image) else None
     return Made(
-        pixels=as_shown(replace(image, pixels=found.pixels), window),
+        pixels=as_shown(replace(image, pixels=estimate.pixels), window),
         maker=options.detector or "of the run",
         maker_sha256=detector,
         window=window,
         spacing_mm=image.spacing_mm,
-        sources=tuple(normals[k].source for k in found.sources),
+        sources=tuple(normals[k].source for k in estimate.sources),
     )
 
 

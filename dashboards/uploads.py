@@ -47,11 +47,11 @@ def safe_name(name: str, number: int) -> str:
 
 def allowed(path: str, roots: Sequence[Path]) -> Path:
     """The folder that a visitor named, which is one of the roots or within one. Raises: UsageError."""
-    found = Path(path).expanduser().resolve()
-    if not any(found.is_relative_to(root) for root in roots):
+    folder = Path(path).expanduser().resolve()
+    if not any(folder.is_relative_to(root) for root in roots):
         raise UsageError(
             f"only folders within {', '.join(map(str, roots))} may be read; start the dashboard with --data"
         )
-    if not found.is_dir():
+    if not folder.is_dir():
         raise UsageError(f"{path} is no folder")
-    return found
+    return folder

@@ -30,8 +30,8 @@ def sign_in() -> None:
     """The field for the visitor's name in the side bar; decisions are logged under it."""
     st.html(STYLE)
     with st.sidebar:
-        if (known := signed_on()) is not None:
-            quiet(f"Signed on as {known}")
+        if (name := signed_on()) is not None:
+            quiet(f"Signed on as {name}")
         else:
             help = "Verdicts are logged under it."
             st.text_input("Your name", value=default_author(), key="author", max_chars=80, help=help)
@@ -77,20 +77,20 @@ def chosen_run(page: str) -> OpenRun | None:
         empty_state()
         return None
     by_key = {run.key: run for run in runs}
-    asked = st.query_params.get("run") or st.session_state.get("run")
-    if asked not in by_key:
+    requested = st.query_params.get("run") or st.session_state.get("run")
+    if requested not in by_key:
         if st.query_params.get("run"):
             st.warning("The run in this address is not here; this is the first that is.")
-        asked = runs[0].key
+        requested = runs[0].key
     with st.sidebar:
         key = st.selectbox(
             "Run",
             list(by_key),
-            index=list(by_key).index(asked),
-            format_func=lambda each: label(by_key[each]),
+            index=list(by_key).index(requested),
+            format_func=lambda key: label(by_key[key]),
             key=f"run-{page}",
         )
-    if key != st.session_state.get("run") and st.session_state.get("run") is not None and key != asked:
+    if key != st.session_state.get("run") and st.session_state.get("run") is not None and key != requested:
         st.query_params.clear()
     st.session_state["run"] = key
     st.query_params["run"] = key

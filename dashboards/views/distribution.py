@@ -70,8 +70,8 @@ def guarantee(run: OpenRun, moved: bool) -> None:
         st.warning("Nothing is promised for this run; see its warnings.", icon=":material/warning:")
     else:
         quiet("This run did not score its items: `oddpixel flag` does.")
-    for each in decision.get("warnings", []):
-        plain(f"• {each}.")
+    for warning in decision.get("warnings", []):
+        plain(f"• {warning}.")
 
 
 def labelled(run: OpenRun) -> None:
@@ -85,13 +85,13 @@ def labelled(run: OpenRun) -> None:
             f"Curves need at least {FEWEST_LABELS} verdicts of odd and of normal; there are {sum(odd)} and {len(odd) - sum(odd)}."
         )
         return
-    found = curves([float(row.raw or 0.0) for row in rows], odd)
-    assert found is not None
-    shown = (("AUROC", found.auroc), ("average precision", found.average_precision))
+    result = curves([float(row.raw or 0.0) for row in rows], odd)
+    assert result is not None
+    shown = (("AUROC", result.auroc), ("average precision", result.average_precision))
     plain("; ".join(f"{name} {value:.3f} [{low:.3f}, {high:.3f}]" for name, (value, low, high) in shown))
     for column, (points, x, y) in zip(
         st.columns(2),
-        ((found.roc, "false positives", "true positives"), (found.pr, "recall", "precision")),
+        ((result.roc, "false positives", "true positives"), (result.pr, "recall", "precision")),
         strict=True,
     ):
         base = alt.Chart(pd.DataFrame(points)).encode(x=alt.X(f"{x}:Q", scale=alt.Scale(domain=[0, 1])))

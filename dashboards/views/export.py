@@ -42,8 +42,8 @@ def made(run: OpenRun, form: str, wanted: list[str] | None) -> tuple[str, bytes,
             return path.name, path.read_bytes(), left_out
         packed = path.with_suffix(".zip")
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for each in sorted(path.iterdir()):
-                archive.write(each, each.name)
+            for file in sorted(path.iterdir()):
+                archive.write(file, file.name)
         return packed.name, packed.read_bytes(), left_out
 
 

@@ -19,19 +19,19 @@ JOBS_SHOWN = 12
 
 def flag_form() -> None:
     """The form that flags uploads or a folder with a detector."""
-    known = detectors()
-    if not known:
+    fitted = detectors()
+    if not fitted:
         st.info("There is no detector yet: fit one in the next tab, or run `oddpixel fit NORMALS -o DETECTOR` here.")
         return
     given = images("flag", "Images")
-    detector = st.selectbox("Detector", list(known))
+    detector = st.selectbox("Detector", list(fitted))
     left, right = st.columns(2)
     alpha = left.number_input("Rate of false alarms (alpha)", 0.001, 0.5, 0.05, step=0.01, format="%.3f")
     name = right.text_input("Name of the run", max_chars=60)
     if st.button("Flag", type="primary"):
         try:
             place, out = place_of(given), fresh("runs", name)
-            command = ["flag", str(place), "--detector", str(known[detector]), "-o", str(out), "--alpha", f"{alpha:g}"]
+            command = ["flag", str(place), "--detector", str(fitted[detector]), "-o", str(out), "--alpha", f"{alpha:g}"]
             start(f"flag {name or place.name}", command, out)
         except OddPixelError as error:
             failed(error)
@@ -63,15 +63,17 @@ def fit_form() -> None:
 
 def watch_form() -> None:
     """The form that watches a folder with a detector."""
-    known = detectors()
+    fitted = detectors()
     path = st.text_input("Folder where images arrive", placeholder="a path on this machine", key="watch-folder")
-    detector = st.selectbox("Detector", list(known), key="watch-detector") if known else None
+    detector = st.selectbox("Detector", list(fitted), key="watch-detector") if fitted else None
     if detector is None:
         st.info("There is no detector yet.")
     elif st.button("Watch", type="primary"):
         try:
             place, out = allowed(path.strip(), the_site().data), fresh("runs", "watch")
-            start(f"watch {place.name}", ["watch", str(place), "--detector", str(known[detector]), "-o", str(out)], out)
+            start(
+                f"watch {place.name}", ["watch", str(place), "--detector", str(fitted[detector]), "-o", str(out)], out
+            )
         except OddPixelError as error:
             failed(error)
 
@@ -79,10 +81,10 @@ def watch_form() -> None:
 @st.fragment(run_every=1.0)
 def jobs() -> None:
     """The jobs with their progress, refreshed every second without the rest of the page."""
-    found = the_site().jobs.all()
-    if not found:
+    started = the_site().jobs.all()
+    if not started:
         quiet("No jobs yet.")
-    for job in found[:JOBS_SHOWN]:
+    for job in started[:JOBS_SHOWN]:
         show_job(job)
 
 
