@@ -67,13 +67,13 @@ def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 def _progress_lines(what: str, total: int) -> Callable[[], None]:
-    done, said = 0, 0.0
+    done, shown_at = 0, 0.0
 
     def advance() -> None:
-        nonlocal done, said
+        nonlocal done, shown_at
         done += 1
-        if done == total or time.monotonic() - said >= 1:
-            said = time.monotonic()
+        if done == total or time.monotonic() - shown_at >= 1:
+            shown_at = time.monotonic()
             print(f"{what} {done}/{total}", file=sys.stderr, flush=True)
 
     return advance

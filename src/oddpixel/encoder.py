@@ -97,8 +97,8 @@ def load_encoder(name: str, weights: Path | None = None) -> nn.Module:
     encoder = _efficientnet(weights) if name == EFFICIENTNET_LITE0 else _built_by(name)
     encoder = encoder.eval().requires_grad_(False)
     with torch.no_grad():
-        found = encoder(torch.zeros(1, 3, 64, 64))
-    if not isinstance(found, Tensor) or found.ndim != 4 or len(found) != 1:
+        patches = encoder(torch.zeros(1, 3, 64, 64))
+    if not isinstance(patches, Tensor) or patches.ndim != 4 or len(patches) != 1:
         raise WrongArchitecture(f"the encoder {name} must turn [b, 3, h, w] into [b, d, p, q]")
     return encoder
 
@@ -140,5 +140,5 @@ def _same(convolution: nn.Conv2d, x: Tensor) -> Tensor:
     kernel, stride = convolution.kernel_size[0], convolution.stride[0]
     rows, columns = (max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in x.shape[2:])
     padded = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
-    found: Tensor = convolution(padded)
-    return found
+    output: Tensor = convolution(padded)
+    return output

@@ -152,5 +152,5 @@ def describe(error: BaseException) -> dict[str, str]:
 
 def by_name(kind: str) -> type[OddPixelError]:
     """The error class of that name; `UnreadableInput` for a name that is not in the tree."""
-    found = globals().get(kind)
-    return found if isinstance(found, type) and issubclass(found, OddPixelError) else UnreadableInput
+    error_class = globals().get(kind)
+    return error_class if isinstance(error_class, type) and issubclass(error_class, OddPixelError) else UnreadableInput

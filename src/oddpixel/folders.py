@@ -30,7 +30,7 @@ def file_inside(folder: Path, name: str) -> Path:
         if path.is_file():
             return path
     except (OSError, ValueError, RuntimeError) as error:  # a name that no file system takes, a link to itself
-        raise MissingFile(f"a record of {folder.name} names {shown}, which is no name of a file") from error
+        raise MissingFile(f"a record of {folder.name} names {shown}, which is not a file name") from error
     raise MissingFile(f"a record of {folder.name} names {shown}, and there is no such file")
 
 

@@ -220,7 +220,7 @@ def _signing_key(key: Path, certificates: Path) -> tuple[bytes, bytes]:
     except ValueError as error:
         raise UsageError(f"{certificates} holds no PEM certificates: {error}") from error
     encodings = [
-        each.public_bytes(serialization.Encoding.PEM, form) for each in (leaf.public_key(), private.public_key())
+        key.public_bytes(serialization.Encoding.PEM, form) for key in (leaf.public_key(), private.public_key())
     ]
     if encodings[0] != encodings[1]:
         raise UsageError(f"{key} is not the key of the first certificate in {certificates}")

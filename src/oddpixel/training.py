@@ -216,7 +216,7 @@ class Trainer:
             name: value[share].to(self.accelerator.device)
             for name, value in self.task.batch(indices, generator).items()
         }
-        made = self._now(is_watched)
+        ready = self._now(is_watched)
         torch.manual_seed(_seed(self.options.seed, self.step, 1 + self.accelerator.process_index))  # dropout
         self.rate.fill_(self.options.learning_rate * self.options.rate_factor(self.step, self.seconds))
         self.ema_rate.fill_(1 - self.options.ema_decay if self.step >= self.options.ema_start else 1.0)
@@ -224,7 +224,7 @@ class Trainer:
         losses = self.learn(batch)
         done = self._now(is_watched)
         if is_watched or not self.watched_seconds:
-            self.making_seconds += made - started
+            self.making_seconds += ready - started
             self.watched_seconds += done - started
         self.step += 1
         self.seconds += done - before
@@ -299,17 +299,17 @@ class Trainer:
                 metadata = state.metadata() or {}
                 tensors = {name: state.get_tensor(name) for name in state.keys()}  # noqa: SIM118 -- not a dict
         except (SafetensorError, OSError) as error:
-            raise CorruptWeights(f"{self.state_path} cannot be read ({error}); delete it to begin anew") from error
+            raise CorruptWeights(f"{self.state_path} cannot be read ({error}); delete it to start again") from error
         added_since = asdict(TrainingOptions(steps=1))
         if _fixing(added_since | json.loads(metadata.get("options", "{}"))) != self._fingerprint():
             raise UsageError(
                 f"{self.folder} holds a training with other options ({metadata.get('options')}); "
-                f"name another folder, or the same options to go on"
+                f"name another folder, or resume with the same options"
             )
         expected = {f"model.{name}" for name in self.parameters}
         if not expected <= tensors.keys():
             raise WrongArchitecture(
-                f"{self.state_path} is of another model: it lacks {sorted(expected - tensors.keys())[:3]}"
+                f"{self.state_path} belongs to another model: it lacks {sorted(expected - tensors.keys())[:3]}"
             )
         self._put({name: tensors[f"model.{name}"] for name in self.parameters})
         optimizer = getattr(self.optimizer, "optimizer", self.optimizer)

@@ -18,8 +18,8 @@ def interval(
         statistic: of the numbers of the units drawn, 0..units - 1, with repeats.
     """
     generator = np.random.default_rng(seed)
-    found = [statistic(generator.integers(units, size=units)) for _ in range(resamples)]
-    low, high = np.quantile(found, (0.025, 0.975), method="inverted_cdf")
+    values = [statistic(generator.integers(units, size=units)) for _ in range(resamples)]
+    low, high = np.quantile(values, (0.025, 0.975), method="inverted_cdf")
     return float(low), float(high)
 
 

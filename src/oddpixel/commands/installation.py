@@ -59,8 +59,8 @@ def _audit() -> list[dict[str, str]]:
     }
     rows = []
     for name, hint in packages.items():
-        found = _package(name)
-        rows.append(found if found["state"] == "ok" else _row(name, False, hint, optional=True))
+        package = _package(name)
+        rows.append(package if package["state"] == "ok" else _row(name, False, hint, optional=True))
     program = shutil.which("exiftool")
     return [
         *rows,

@@ -25,12 +25,12 @@ EVERY = 3  # of the sources is a host of manipulations
 
 def main(path: Path) -> None:
     """Measure all training and validation photographs, and fit the calibration to them."""
-    found, screened = sources(ROLES)
-    print(f"{len(found)} sources; screened out by the grid test: {screened}", file=sys.stderr)
+    tiles, screened = sources(ROLES)
+    print(f"{len(tiles)} sources; screened out by the grid test: {screened}", file=sys.stderr)
     jobs = [
-        (source, found[(k + 7) % len(found)] if k % EVERY == 0 else None) for k, source in enumerate(found)
+        (source, tiles[(k + 7) % len(tiles)] if k % EVERY == 0 else None) for k, source in enumerate(tiles)
     ]  # fmt: skip
-    fit(kept(path, [source.name for source in found], jobs, of_source))
+    fit(kept(path, [source.name for source in tiles], jobs, of_source))
 
 
 def of_source(job: tuple[Source, Source | None]) -> list[dict[str, Any]]:

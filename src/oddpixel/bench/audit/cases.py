@@ -160,7 +160,7 @@ def authentic(source: Source, histories: tuple[str, ...] | None = None) -> Itera
 
 def region(random: np.random.Generator, size: int = TILE) -> tuple[int, int, int, int]:
     """The top, left, height and width of a random part of 80 to 176 pixels a side."""
-    height, width = (int(each) for each in random.integers(80, 177, 2))
+    height, width = (int(length) for length in random.integers(80, 177, 2))
     return int(random.integers(8, size - height - 8)), int(random.integers(8, size - width - 8)), height, width
 
 
@@ -179,7 +179,7 @@ def _pasted(host: Pixels, donor: Pixels, random: np.random.Generator, soft: bool
 def _rolled(pixels: Pixels, random: np.random.Generator, step: int = 1) -> Pixels:
     """Moved off its grid: by no multiple of 8 in at least one direction."""
     while True:
-        down, right = (int(each) * step for each in random.integers(0, 8 // step, 2))
+        down, right = (int(offset) * step for offset in random.integers(0, 8 // step, 2))
         if down or right:
             return np.roll(pixels, (down, right), (0, 1))
 
@@ -215,7 +215,7 @@ def copy_move(host: Source, donor: Source, random: np.random.Generator) -> tuple
     top, left, height, width = region(random)
     pixels, mask = host.tile.copy(), np.zeros(host.tile.shape[:2], bool)
     while True:
-        down, right = (int(each) for each in random.integers(0, (TILE - height, TILE - width)))
+        down, right = (int(offset) for offset in random.integers(0, (TILE - height, TILE - width)))
         if abs(down - top) > 48 or abs(right - left) > 48:
             break
     pixels[down : down + height, right : right + width] = host.tile[top : top + height, left : left + width]
@@ -261,7 +261,7 @@ def out_of_jpeg(host: Source, donor: Source, random: np.random.Generator) -> tup
 def other_mosaic(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
     """A region out of another camera's picture, moved by an odd number of pixels."""
     mine, theirs = (
-        each.tile if each.camera else photographed(each.tile, each.random("camera")) for each in (host, donor)
+        source.tile if source.camera else photographed(source.tile, source.random("camera")) for source in (host, donor)
     )
     return _pasted(mine, np.roll(theirs, (1, int(random.integers(0, 2))), (0, 1)), random)
 

@@ -32,10 +32,10 @@ def single_alarms(rows: Sequence[Row]) -> list[dict[str, Any]]:
             here = [
                 row for row in rows if not row["manipulated"] and row["stratum"] == stratum and name in row["findings"]
             ]
-            said = table().audit(name, stratum)
-            by_rank = calibrated(name) or said.get("by_rank", False)
+            audit = table().audit(name, stratum)
+            by_rank = calibrated(name) or audit.get("by_rank", False)
             judged = [(row, as_finding(name, row["findings"][name], stratum, table())) for row in here]
-            values = [(row["source"], each.probability) for row, each in judged if each is not None]
+            values = [(row["source"], finding.probability) for row, finding in judged if finding is not None]
             if not values:
                 continue
             level = LEVEL if by_rank else 10.0**REPORTED
@@ -44,7 +44,7 @@ def single_alarms(rows: Sequence[Row]) -> list[dict[str, Any]]:
             answers.append(
                 {
                     "test": name, "stratum": stratum, "level": level, "tiles": len(values), "observed": float(hits.mean()),
-                    "low": low, "high": high, "counts": "yes" if said["fused"] else "no",
+                    "low": low, "high": high, "counts": "yes" if audit["fused"] else "no",
                 }
             )  # fmt: skip
     return answers
@@ -56,7 +56,7 @@ def verdict_alarms(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for kind in dict.fromkeys(row["kind"] for row in rows if not row["manipulated"]):
         here = [row for row in rows if not row["manipulated"] and row["kind"] == kind]
         labels = [label(row) for row in here]
-        hits = np.array([float(each == FOUND) for each in labels])
+        hits = np.array([float(answer == FOUND) for answer in labels])
         low, high = _interval(hits, [row["source"] for row in here])
         answers.append(
             {
@@ -72,8 +72,8 @@ FOUND = "evidence of manipulation"
 
 def label(row: Row) -> str:
     """The verdict's label for a measured case."""
-    p, each = verdict_p(row, table())
-    if any(adjusted <= ALPHA and finding.about == "manipulation" for finding, adjusted in each):
+    p, adjusted_findings = verdict_p(row, table())
+    if any(adjusted <= ALPHA and finding.about == "manipulation" for finding, adjusted in adjusted_findings):
         return FOUND
     if row["degraded"] or p is None:
         return "inconclusive"
@@ -93,7 +93,7 @@ def shifted(rows: Sequence[Row]) -> list[dict[str, Any]]:
             {
                 "images": kind, "are": "splices" if is_manipulated else "authentic", "n": len(here),
                 "found": float(hits.mean()), "low": low, "high": high,
-                "median F1": float(np.median([each for each in f1 if each is not None])) if any(f1) else None,
+                "median F1": float(np.median([score for score in f1 if score is not None])) if any(f1) else None,
             }
         )  # fmt: skip
     return answers
@@ -116,7 +116,7 @@ def by_test(rows: Sequence[Row]) -> list[dict[str, Any]]:
                     level = np.quantile([row["findings"][name]["statistic"] for row in normal], 0.99)
                     tpr = float(np.mean([row["findings"][name]["statistic"] > level for row in changed]))
                     low, high = _auc_interval(name, normal, changed)
-                    plain = max(_auc(each, normal, changed) for each in BASELINES)
+                    plain = max(_auc(baseline, normal, changed) for baseline in BASELINES)
                     best = {
                         "test": name, "stratum": stratum, "manipulation": kind, "n": len(changed), "auc": auc, "low": low,
                         "high": high, "tpr_at_1_percent_fpr": tpr, "better baseline": plain,
@@ -130,13 +130,13 @@ def by_verdict(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The share of each manipulation that the verdict detects, per coding, with intervals."""
     answers = []
     for kind in MANIPULATIONS:
-        said: dict[str, Any] = {"manipulation": kind}
+        answer: dict[str, Any] = {"manipulation": kind}
         for form in FORMS:
             here = [row for row in rows if row["manipulated"] and row["kind"] == kind and row["form"] == form]
             hits = np.array([float(label(row) == FOUND) for row in here])
             low, high = _interval(hits, [row["source"] for row in here])
-            said |= {form: float(hits.mean()), f"{form} interval": f"{low:.2f} to {high:.2f}"}
-        answers.append(said | {"n each": len(here)})
+            answer |= {form: float(hits.mean()), f"{form} interval": f"{low:.2f} to {high:.2f}"}
+        answers.append(answer | {"n each": len(here)})
     return answers
 
 
@@ -147,13 +147,13 @@ def localised(rows: Sequence[Row]) -> list[dict[str, Any]]:
         if not row["manipulated"]:
             continue
         for finding, adjusted in verdict_p(row, table())[1]:
-            found = row["findings"][finding.check]
-            if adjusted <= ALPHA and "f1" in found:
-                groups[finding.check, row["kind"]].append(found)
+            result = row["findings"][finding.check]
+            if adjusted <= ALPHA and "f1" in result:
+                groups[finding.check, row["kind"]].append(result)
     return [
         {
-            "test": name, "manipulation": kind, "found": len(values), "F1": float(np.mean([each["f1"] for each in values])),
-            "MCC": float(np.mean([each["mcc"] for each in values])),
+            "test": name, "manipulation": kind, "found": len(values), "F1": float(np.mean([result["f1"] for result in values])),
+            "MCC": float(np.mean([result["mcc"] for result in values])),
         }
         for (name, kind), values in sorted(groups.items())
         if len(values) >= 3
@@ -165,7 +165,8 @@ def generated(rows: Sequence[Row]) -> list[dict[str, Any]]:
     answers = []
     for name in _names(rows):
         normal, fake = (
-            [row for row in rows if row["manipulated"] is each and name in row["findings"]] for each in (False, True)
+            [row for row in rows if row["manipulated"] is is_generated and name in row["findings"]]
+            for is_generated in (False, True)
         )
         if len(normal) >= 20 and len(fake) >= 20:
             low, high = _auc_interval(name, normal, fake)
@@ -202,16 +203,16 @@ def robustness(rows: Sequence[Row]) -> list[dict[str, Any]]:
     before = {(row["source"], row["kind"].partition("/")[0]): label(row) for row in rows if row["form"] == "as it was"}
     for name in dict.fromkeys(row["form"] for row in rows):
         here = [row for row in rows if row["form"] == name]
-        said: dict[str, Any] = {"altered": name}
+        answer: dict[str, Any] = {"altered": name}
         for kind in ("authentic", "splice-shifted", "copy-move"):
             labels = [label(row) for row in here if row["kind"].startswith(f"{kind}/")]
-            said[f"{kind}: found"] = labels.count(FOUND) / len(labels)
+            answer[f"{kind}: found"] = labels.count(FOUND) / len(labels)
         flipped = [label(row) != before[row["source"], row["kind"].partition("/")[0]] for row in here]
-        said |= {
+        answer |= {
             "verdict differs": float(np.mean(flipped)),
             "inconclusive": float(np.mean([label(row) == "inconclusive" for row in here])),
         }
-        answers.append(said)
+        answers.append(answer)
     return answers
 
 
@@ -228,10 +229,10 @@ def calibration(rows: Sequence[Row]) -> list[dict[str, Any]]:
             if row["stratum"] == stratum and not row["kind"].startswith("square")
         ]
         values = [(row["manipulated"], evidence_score(p)) for row, p in judged if p is not None]
-        if fitted is None or len({each for each, _ in values}) < 2:
+        if fitted is None or len({truth for truth, _ in values}) < 2:
             continue
-        labels = np.array([each for each, _ in values])
-        score = np.array([each for _, each in values])
+        labels = np.array([truth for truth, _ in values])
+        score = np.array([value for _, value in values])
         low, high = fitted["bound"]
         ratios = np.clip(10.0 ** (fitted["intercept"] + fitted["slope"] * score), low, high)
         weights = np.where(labels, 0.5 / labels.mean(), 0.5 / (1 - labels.mean()))
@@ -272,7 +273,7 @@ def coverage(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for alpha in (0.01, 0.05, 0.2):
         rates = {}
         for is_manipulated in (True, False):
-            here = [(p, degraded) for each, p, degraded in cases if each is is_manipulated]
+            here = [(p, degraded) for truth, p, degraded in cases if truth is is_manipulated]
             called = [p is not None and p <= alpha for p, _ in here]
             silent = [
                 not hit and (p is None or bool(degraded)) for hit, (p, degraded) in zip(called, here, strict=True)
@@ -289,7 +290,7 @@ def coverage(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _names(rows: Sequence[Row]) -> list[str]:
     return sorted(
-        {name for row in rows for name, found in row["findings"].items() if found["about"] != "history"}
+        {name for row in rows for name, finding in row["findings"].items() if finding["about"] != "history"}
         - set(BASELINES)
     )
 

@@ -185,7 +185,7 @@ def _planted_rows(strengths: Sequence[float], seed: int) -> Iterator[tuple[str, 
         image = {"tamper": photo, "lesions": body, "defects": product}[function.__module__.rsplit(".", 1)[1]]
         planted = [plant(kind, image, strength=value, seed=seed, donor=donor) for value in strengths]
         mask = Pillow.fromarray((planted[-1].mask * 255).astype(np.uint8)).convert("RGB")
-        yield kind, [*(_tile(each, 10_000) for each in (image, *(one.image for one in planted))), mask]
+        yield kind, [*(_tile(picture, 10_000) for picture in (image, *(anomaly.image for anomaly in planted))), mask]
 
 
 def _one(place: str, name: str = "") -> Image:

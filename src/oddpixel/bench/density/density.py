@@ -83,7 +83,7 @@ def _crop_bits(model: Pyramid, photograph: Photograph, seed: int) -> tuple[float
 def _precision(model: Pyramid, tested: list[Photograph]) -> dict[str, float]:
     """Whether bf16 keeps bits/dim and their order, on the middles of the photographs."""
     middles = [photograph.as_image(_middle(photograph, CROP)) for photograph in tested]
-    full, half = ([measure(each, model.use_bf16(use))["bits_per_dim"] for each in middles] for use in (False, True))
+    full, half = ([measure(middle, model.use_bf16(use))["bits_per_dim"] for middle in middles] for use in (False, True))
     model.use_bf16(False)
     differences = np.array(half) - np.array(full)
     return {

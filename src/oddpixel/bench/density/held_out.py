@@ -43,13 +43,13 @@ def photographs(role: str, channels: int = 3, at_most: int = 3, reduce: int = 2)
     Raises: MissingFile where a corpus was not fetched.
     """
     for package in PACKAGES:
-        found = 0
+        count = 0
         for image in open_source(f"corpus:{package}/{role}"):
-            if found == at_most or not isinstance(image, Image) or min(image.pixels.shape[1:]) < reduce * 200:
+            if count == at_most or not isinstance(image, Image) or min(image.pixels.shape[1:]) < reduce * 200:
                 continue
             values = reduced(image, channels, reduce)
             if values[0].size <= LARGEST:
-                found += 1
+                count += 1
                 yield Photograph(package, image.source, values)
 
 

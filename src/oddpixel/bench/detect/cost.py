@@ -97,7 +97,7 @@ def _patchcore(model: str, normals: Path, incoming: Path, seed: int) -> dict[str
         bank = patchcore_bank(encoded(normals), seed)
 
     fit_wall, fit_cpu = _timed(fit)
-    wall, cpu = _timed(lambda: [patchcore_heat(each, bank) for each in encoded(incoming)])
+    wall, cpu = _timed(lambda: [patchcore_heat(patches, bank) for patches in encoded(incoming)])
     return _row("PatchCore", incoming, fit_wall, fit_cpu, wall, cpu, None)
 
 

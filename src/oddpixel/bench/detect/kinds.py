@@ -63,7 +63,7 @@ KINDS = (
 # Pairs in which content is near, fixed beforehand and reported apart.
 PHOTOS = {"outdoor photos", "interiors", "animals"}
 NEAR = [
-    *({one, other} for one in PHOTOS for other in PHOTOS if one < other),
+    *({first, second} for first in PHOTOS for second in PHOTOS if first < second),
     *({"AI stills", photos} for photos in PHOTOS),
     *({"renderings", photos} for photos in PHOTOS),
     {"human MR", "macaque MR"},
@@ -72,9 +72,9 @@ NEAR = [
 ]
 
 
-def is_near(one: str, other: str) -> bool:
+def is_near(first: str, second: str) -> bool:
     """Whether two kinds look so alike that telling them apart is the hard task."""
-    return {one, other} in NEAR
+    return {first, second} in NEAR
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +96,12 @@ def pictures(kind: Kind) -> tuple[Picture, ...]:
 
     Raises: MissingFile where a corpus was not fetched.
     """
-    found: list[Picture] = []
+    kept: list[Picture] = []
     for corpus in kind.corpora:
         for role in ("train", "validation", "test"):
             of_role = list(_pictures(kind, corpus, role))
-            found += of_role[:: max(len(of_role) // kind.at_most, 1)][: kind.at_most]
-    return tuple(found)
+            kept += of_role[:: max(len(of_role) // kind.at_most, 1)][: kind.at_most]
+    return tuple(kept)
 
 
 def _pictures(kind: Kind, corpus: str, role: str) -> Iterator[Picture]:

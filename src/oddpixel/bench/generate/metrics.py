@@ -42,7 +42,7 @@ def decibels(ratio: Float[Tensor, "_n"]) -> float:
 
 def layout_correlation(pictures: Pictures, references: Pictures, side: int) -> Float[Tensor, "_n"]:
     """The correlation of area means over `side` x `side` places, each picture with its own reference, colours together."""
-    one, other = (interpolate(each, size=(side, side), mode="area").flatten(1) for each in (pictures, references))
+    one, other = (interpolate(batch, size=(side, side), mode="area").flatten(1) for batch in (pictures, references))
     one, other = (each - each.mean(1, keepdim=True) for each in (one, other))
     return (one * other).sum(1) / (one.norm(dim=1) * other.norm(dim=1)).clamp(min=1e-12)
 
@@ -71,10 +71,10 @@ def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
     return within(x) + within(y) - 2 * float(kernel(x, y).mean())
 
 
-def nearest_distances(pictures: Pictures, known: Pictures, side: int = 16) -> Float[Tensor, "_n"]:
+def nearest_distances(pictures: Pictures, bank: Pictures, side: int = 16) -> Float[Tensor, "_n"]:
     """The distance of each picture to the nearest known one: root mean square of standardised thumbnails."""
-    one, other = (_thumbnails(each, side) for each in (pictures, known))
-    return torch.cdist(one, other).min(1).values / one.shape[1] ** 0.5
+    queries, bank_thumbnails = (_thumbnails(batch, side) for batch in (pictures, bank))
+    return torch.cdist(queries, bank_thumbnails).min(1).values / queries.shape[1] ** 0.5
 
 
 def _thumbnails(pictures: Pictures, side: int) -> Float[Tensor, "_n _d"]:

@@ -69,5 +69,5 @@ def _sheet(rows: list[np.ndarray]) -> UInt8[np.ndarray, "_h _w 3"]:
 
 
 if __name__ == "__main__":
-    for each in write_sheets(Path(sys.argv[1])):
-        print(each)
+    for path in write_sheets(Path(sys.argv[1])):
+        print(path)

@@ -49,12 +49,12 @@ class Fixture:
                 worst, worst_name = used, name
         checked = sum(about.get("role") == "output" for about in self.about.values()) - len(missing)
         passed = worst <= 1 and not missing and checked > 0
-        said = f"not computed: {', '.join(missing[:3])}" if missing else worst_name
+        note = f"not computed: {', '.join(missing[:3])}" if missing else worst_name
         return {
             "file": self.name,
             "tensors": checked,
             "difference_over_tolerance": worst,
-            "worst": said,
+            "worst": note,
             "verdict": "ok" if passed else "OUT",
         }
 

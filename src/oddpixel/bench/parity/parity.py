@@ -35,10 +35,10 @@ def run(fixtures: Path | None = None) -> Report:
             continue
         fixture = _load(fixtures, name, about)
         with torch.random.fork_rng():
-            check(fixture, lambda other: _load(fixtures, other, manifest["files"][other]))
+            check(fixture, lambda name: _load(fixtures, name, manifest["files"][name]))
         rows.append(fixture.row())
     if not rows:
-        raise UsageError(f"{fixtures}: no file of a system that this version computes")
+        raise UsageError(f"{fixtures} holds no fixture of a system that this version computes")
     left = [name for name, about in manifest["files"].items() if checker_of(about) is None]
     notes = [f"not checked, of systems that this version does not compute: {', '.join(left)}"] if left else []
     passed = all(row["verdict"] == "ok" for row in rows)
@@ -55,7 +55,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
             raise UsageError(f"{path} has format {manifest['format']}; this version reads format 1")
         assert isinstance(manifest["files"], dict)
     except (ValueError, KeyError, AssertionError) as error:
-        raise CorruptFile(f"{path} is no manifest: {error}") from error
+        raise CorruptFile(f"{path} is not a manifest: {error}") from error
     return manifest
 
 
