@@ -49,7 +49,7 @@ def fresh(kind: str, name: str = "") -> Path:
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     path = folder / (f"{stamp}-{slug}" if slug else stamp)
     if path.exists():
-        raise UsageError("that was asked for twice within a second")
+        raise UsageError("a folder of this name was begun within the same second; try again")
     return path
 
 

@@ -148,7 +148,7 @@ class Library:
         for run in self.runs():
             if run.key == key:
                 return run
-        raise RunError("there is no such run here")
+        raise RunError("this dashboard has no such run")
 
     def close(self) -> None:
         """Close all runs."""

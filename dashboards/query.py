@@ -52,7 +52,7 @@ class Query:
         try:
             p = float(given["p"]) if given.get("p") else None
         except ValueError as error:
-            raise UsageError("p is a number between 0 and 1") from error
+            raise UsageError("p must be a number between 0 and 1") from error
         texts = {name: given.get(name, "")[:LONGEST] for name in ("find", "stratum")}
         decision = given.get("decision", "all")[:LONGEST]
         return cls(sort=sort, up=given.get("up") == "1", show=show, decision=decision, p=p, **texts)

@@ -51,7 +51,7 @@ def read_report(run: OpenRun, row: Row) -> dict[str, Any]:
     """The content of report.json. Raises: MissingFile, RunError."""
     record = read_record(run.file(f"{folder_of(row)}/report.json"), REPORT, RunError)
     if record["sha256"] != row.sha256:
-        raise RunError("this is another file's report")
+        raise RunError("the report belongs to another file")
     return record
 
 
@@ -145,7 +145,7 @@ def report(request: Request) -> Response:
     name = request.query_params.get("part", "")
     author = the_site().author_of(request.query_params.get("ticket", ""))
     if author is None:
-        raise PermissionError("this page is too old; reload it")
+        raise PermissionError("this page has expired; reload it")
     if name not in PARTS:
         raise MissingFile("a report has no such part")
     content = run.file(f"{folder_of(row)}/{name}").read_bytes()

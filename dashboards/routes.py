@@ -79,7 +79,7 @@ def _run(request: Request) -> OpenRun:
 def _author(request: Request) -> str:
     author = the_site().author_of(request.headers.get(TICKET, ""))
     if author is None:
-        raise PermissionError("this page is too old to decide; reload it")
+        raise PermissionError("this page has expired; reload it to decide")
     return author
 
 
@@ -87,9 +87,9 @@ def _sent(request: Request) -> dict[str, Any]:
     try:
         content = json.loads(request.state.body)
     except ValueError as error:
-        raise UsageError("that was no JSON") from error
+        raise UsageError("the request body is not JSON") from error
     if not isinstance(content, dict):
-        raise UsageError("an object was expected")
+        raise UsageError("the request body must be a JSON object")
     return content
 
 
@@ -105,7 +105,7 @@ def rows(request: Request) -> dict[str, Any]:
     try:
         offset, limit = int(given.get("offset", 0)), min(int(given.get("limit", 100)), PAGE)
     except ValueError as error:
-        raise UsageError("offset and limit are numbers") from error
+        raise UsageError("offset and limit must be numbers") from error
     table = run.table
     page = table.page(
         query.filters, order_by=query.order_by, descending=not query.up, limit=max(limit, 0), offset=max(offset, 0)
@@ -142,7 +142,7 @@ def place(request: Request) -> dict[str, Any]:
     try:
         after = int(given.get("after", -1))
     except ValueError as error:
-        raise UsageError("after is a number") from error
+        raise UsageError("after must be a number") from error
     arguments: dict[str, Any] = {"order_by": query.order_by, "descending": not query.up}
     position = run.table.place_of(which, query.filters, after=after, **arguments)
     if position is None and given.get("next"):
@@ -160,7 +160,7 @@ def thumbnails(request: Request) -> Response:
     run = _run(request)
     names = request.query_params.get("names", "").split(",")
     if len(names) > PAGE or not all(THUMBNAIL.fullmatch(name) for name in names):
-        raise MissingFile("there are no such pictures")
+        raise MissingFile("the run has no such thumbnails")
     contents = [_content(run, f"thumbnails/{name}.webp") for name in names]
     lengths = json.dumps([len(content) for content in contents]).encode()
     content = len(lengths).to_bytes(4, "little") + lengths + b"".join(contents)
@@ -225,7 +225,7 @@ def tile(request: Request) -> Response:
     try:
         level, column, row = (int(given.get(name, "")) for name in ("level", "column", "row"))
     except ValueError as error:
-        raise UsageError("level, column and row are numbers") from error
+        raise UsageError("level, column and row must be numbers") from error
     content, media_type = _picture(request).tile(level, column, row)
     return Response(content, media_type=media_type, headers={"cache-control": FOREVER})
 
@@ -236,7 +236,7 @@ def original(request: Request) -> Response:
     row = run.row(request.query_params.get("item", ""))
     author = the_site().author_of(request.query_params.get("ticket", ""))
     if author is None:
-        raise PermissionError("this page is too old; reload it")
+        raise PermissionError("this page has expired; reload it")
     file = run.originals.files.open(row)
     run.verdicts.note_action(run.key, row.item, "original downloaded", author=author)
     name = "".join(c if c.isalnum() or c in "._-" else "_" for c in Path(row.item).name)[:150] or "original"
@@ -256,7 +256,7 @@ def synthetic(request: Request) -> Response:
     row = run.row(given.get("item", ""))
     author = the_site().author_of(given.get("ticket", ""))
     if author is None:
-        raise PermissionError("this page is too old; reload it")
+        raise PermissionError("this page has expired; reload it")
     picture = read(run, row, given.get("name", ""))
     content = bytes_of(run, picture)
     run.verdicts.note_action(run.key, row.item, f"synthetic {picture.name} downloaded", author=author)
@@ -270,7 +270,7 @@ def decide(request: Request) -> dict[str, Any]:
     run, author, sent = _run(request), _author(request), _sent(request)
     decision = sent.get("decision")
     if decision not in DECISIONS:
-        raise UsageError(f"a decision is {', '.join(DECISIONS)}")
+        raise UsageError(f"the decision must be one of {', '.join(DECISIONS)}")
     note = sent.get("note", "")
     if not isinstance(note, str) or len(note) > 5000:
         raise UsageError("a note has at most 5,000 characters")
@@ -288,7 +288,7 @@ def undo(request: Request) -> dict[str, Any]:
 def _items(sent: dict[str, Any]) -> list[str]:
     items = sent.get("items")
     if not isinstance(items, list) or not items or len(items) > AT_ONCE or not all(isinstance(i, str) for i in items):
-        raise UsageError(f"items are 1 to {AT_ONCE} names")
+        raise UsageError(f"the request must name 1 to {AT_ONCE} items")
     return items
 
 
@@ -298,7 +298,7 @@ def save_view(request: Request) -> dict[str, Any]:
     sent = _sent(request)
     name, query = sent.get("name"), sent.get("query")
     if not isinstance(name, str) or not isinstance(query, str):
-        raise UsageError("a view has a name and a query")
+        raise UsageError("a view needs a name and a query")
     the_site().views.save(name, query)
     return {"views": the_site().views.all()}
 

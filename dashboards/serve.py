@@ -92,7 +92,5 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise UsageError(
-            f"{host}:{port} cannot be listened on ({error.strerror}); choose another --port, or 0"
-        ) from error
+        raise UsageError(f"cannot listen on {host}:{port} ({error.strerror}); choose another --port, or 0") from error
     return listening

@@ -61,7 +61,7 @@ class SignOn:
         """The provider's discovery document. Raises: UsageError."""
         document = _fetch(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
         if document.get("issuer", "").rstrip("/") != self.issuer.rstrip("/"):
-            raise UsageError(f"{self.issuer} calls itself {document.get('issuer')}")
+            raise UsageError(f"the provider at {self.issuer} identifies itself as {document.get('issuer')}")
         return document
 
     def begin(self, wanted: str) -> tuple[str, str]:
@@ -87,9 +87,9 @@ class SignOn:
 
         request = self.signer.read("sign-on", pending)
         if request is None or not hmac.compare_digest(request["state"], query.get("state", "")):
-            raise UsageError("this sign-on was not begun here, or took too long; begin again")
+            raise UsageError("this sign-on has expired or was begun elsewhere; sign on again")
         if "code" not in query:
-            raise UsageError(f"the provider said: {query.get('error', 'nothing')}")
+            raise UsageError(f"the sign-on provider reported: {query.get('error', 'nothing')}")
         answer = _fetch(
             self.provider["token_endpoint"],
             {
@@ -108,7 +108,7 @@ class SignOn:
         except (KeyError, jwt.PyJWTError) as error:
             raise UsageError(f"the provider's ID token is not valid: {error}") from error
         if not hmac.compare_digest(str(claims.get("nonce", "")), request["nonce"]):
-            raise UsageError("the provider's ID token is of another sign-on")
+            raise UsageError("the provider's ID token belongs to another sign-on")
         author = next(str(claims[name]) for name in NAMES if claims.get(name))
         visit = self.signer.sign("visit", {"author": author})
         return request["wanted"], [self._cookie(COOKIE, visit, SECONDS_VALID), self._cookie(PENDING, "", 0)]
@@ -124,5 +124,5 @@ def _fetch(address: str, form: dict[str, str] | None = None) -> dict[str, Any]:
         with urllib.request.urlopen(urllib.request.Request(address, data), timeout=TIMEOUT) as answer:
             content: dict[str, Any] = json.loads(answer.read(1_000_000))
     except (OSError, ValueError) as error:
-        raise UsageError(f"the sign-on provider cannot be asked at {urlsplit(address).netloc}: {error}") from error
+        raise UsageError(f"the sign-on provider at {urlsplit(address).netloc} cannot be reached: {error}") from error
     return content

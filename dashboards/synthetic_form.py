@@ -63,9 +63,9 @@ def show(run: OpenRun, row: Row) -> None:
     job = the_site().jobs.running(about)
     is_open = bool(pictures or job or AWAITED + about in st.session_state)
     with st.expander(f"Synthetic pictures ({len(pictures)})", expanded=is_open, icon=":material/auto_awesome:"):
-        quiet(f"Each is {MARK}. None counts as evidence: no score, verdict or threshold reads it.")
+        quiet(f"Each picture is {MARK}. None counts as evidence: no score, verdict or threshold uses it.")
         if (reason := why_not(run, row)) is not None:
-            quiet(f"None can be made of this image: {reason}")
+            quiet(f"No synthetic picture can be made of this image: {reason}")
         else:
             form(run, row, about, is_running=job is not None)
         if job is not None:
@@ -125,7 +125,7 @@ def expected_options(run: OpenRun, row: Row) -> list[str] | None:
     """The fields for an expected normal; None where the page names a reason against it, or no folder was given."""
     for reason, holds in ((NO_DETECTOR, "detector" not in run.run.record["options"]), (NO_MAP, row.map is None)):
         if holds:
-            quiet(f"None can be made of this image: {reason}.")
+            quiet(f"No synthetic picture can be made of this image: {reason}.")
             return None
     quiet("This image with its odd region filled from normal images; everything else in it stays as it is.")
     name, is_aligned = detector_of(run)
@@ -168,8 +168,8 @@ def outcome(about: str) -> None:
         st.info("Cancelled; nothing was kept.", icon=":material/stop_circle:")
     elif job.state == "failed":
         lines = [line for line in job.log.splitlines() if line.strip()]
-        st.error("Nothing was made.", icon=":material/error:")
-        plain(lines[-1] if lines else "It ended without a word.")
+        st.error("No picture was made.", icon=":material/error:")
+        plain(lines[-1] if lines else "The job ended without a message.")
 
 
 def _job(name: str) -> Job:

@@ -23,7 +23,7 @@ def keep(files: Sequence[Any], folder: Path) -> Path:
     if not files:
         raise UsageError("choose at least one file")
     if len(files) > MOST_FILES:
-        raise UsageError(f"{len(files)} files at once; send at most {MOST_FILES}, or flag a folder")
+        raise UsageError(f"{len(files)} files are too many at once; send at most {MOST_FILES}, or flag a folder")
     place = folder / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
     try:
         place.mkdir(parents=True)
@@ -53,5 +53,5 @@ def allowed(path: str, roots: Sequence[Path]) -> Path:
             f"only folders within {', '.join(map(str, roots))} may be read; start the dashboard with --data"
         )
     if not folder.is_dir():
-        raise UsageError(f"{path} is no folder")
+        raise UsageError(f"{path} is not a folder")
     return folder

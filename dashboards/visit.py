@@ -80,7 +80,7 @@ def chosen_run(page: str) -> OpenRun | None:
     requested = st.query_params.get("run") or st.session_state.get("run")
     if requested not in by_key:
         if st.query_params.get("run"):
-            st.warning("The run in this address is not here; this is the first that is.")
+            st.warning("The run in this address was not found; the first run is shown instead.")
         requested = runs[0].key
     with st.sidebar:
         key = st.selectbox(

@@ -131,7 +131,7 @@ def chosen(where: Any, what: str, name: str, options: dict[str, str]) -> str:
     requested = st.query_params.get(name)
     if requested not in options:
         if requested is not None:
-            st.warning(f"The {name} in this address is not here; this is the first that is.")
+            st.warning(f"The {name} in this address was not found; the first one is shown instead.")
         requested = next(iter(options))
     key = f"audit-{name}"
     st.session_state[key] = requested
@@ -158,7 +158,7 @@ def reports(runs: list[OpenRun]) -> None:
         with contextlib.suppress(OddPixelError):  # `chosen` says so
             rows |= {requested: run.row(requested)}
     if not rows:
-        st.info("No file of this run is done yet.")
+        st.info("No file of this run has been audited yet.")
         return
     item = chosen(st, "File", "item", {name: f"{printable(name)} · {short(row)}" for name, row in rows.items()})
     row = rows[item]
@@ -214,7 +214,7 @@ def pictures(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
     try:
         stored(run, row)
     except UnreadableInput as error:
-        quiet(f"Without the image: {error}")
+        quiet(f"The image cannot be shown: {error}")
         if shown == STORED:
             return
     st.html(f'<img class="oddpixel-picture" src="{address(run, row, shown)}" alt="the image as stored">')

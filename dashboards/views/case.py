@@ -100,7 +100,7 @@ def beside(run: OpenRun, row: Row) -> None:
     st.subheader("Most alike, not flagged")
     neighbours = most_alike(run, row.item)
     if not neighbours:
-        quiet("There are none in this run.")
+        quiet("This run has no such items.")
         return
     for column, neighbour in zip(st.columns(4), neighbours, strict=False):
         query = urlencode({"name": Path(neighbour.thumbnail).stem})
@@ -109,7 +109,7 @@ def beside(run: OpenRun, row: Row) -> None:
                 f'<img src="/oddpixel/runs/{run.key}/thumbnail?{query}" alt="" style="width:100%;border-radius:6px">'
             )
             quiet(f"{neighbour.item}\nr = {neighbour.correlation:.2f}")
-    quiet("By their thumbnails, among the most normal items of this run.")
+    quiet("Compared by thumbnails, among the most normal items of this run.")
 
 
 def decisions(run: OpenRun, row: Row) -> None:

@@ -99,9 +99,7 @@ def labelled(run: OpenRun) -> None:
             y=alt.Y("low:Q", scale=alt.Scale(domain=[0, 1]), title=y), y2="high:Q"
         )
         column.altair_chart(band + base.mark_line().encode(y=f"{y}:Q"), width="stretch")
-    quiet(
-        "Only items with a verdict count: if the oddest were looked at first, these curves flatter nobody and describe only them."
-    )
+    quiet("Only items with a verdict count: if the oddest were decided first, these curves describe only those.")
 
 
 def drifting(run: OpenRun) -> None:

@@ -123,7 +123,9 @@ def read_exhibit(entry: Entry, decoder: Decoder, limits: Limits) -> Exhibit:
     except OSError as error:
         raise CorruptFile(f"cannot be read: {error}") from error
     if stored.unit != "display":
-        raise UnreadableInput(f"its samples are {stored.unit}, no picture of the display: there is nothing to audit")
+        raise UnreadableInput(
+            f"its samples are in {stored.unit}, not those of a display image; only display images can be audited"
+        )
     pixels = np.ascontiguousarray(stored.array.transpose(1, 2, 0)) * np.float32(255)
     if stored.bits == 8:
         np.rint(pixels, out=pixels)

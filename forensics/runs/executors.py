@@ -66,7 +66,7 @@ class Pool:
             if not waiting:
                 return
         raise RunError(
-            f"workers died {MAX_RESTARTS} times, {counted(len(waiting), 'shard')} missing; what was done is kept. "
+            f"workers died {MAX_RESTARTS} times, {counted(len(waiting), 'shard')} missing; finished shards are kept. "
             "Use fewer --workers if memory is short; the same command goes on"
         )
 

@@ -72,7 +72,7 @@ def _header(file: BinaryIO) -> Any:
             data = pydicom.dcmread(file)
             data.PatientName  # noqa: B018 -- reads on to the end
     except Exception as error:  # of a hostile file anything may come
-        raise NotExported("is no DICOM file") from error
+        raise NotExported("is not a DICOM file") from error
     return data
 
 
