@@ -60,7 +60,7 @@ class EfficientNetLite0(nn.Module):
                 read.append(F.avg_pool2d(h, 3, 1, 1, count_include_pad=False))
         fine, *coarser = read
         size = fine.shape[2:]
-        return torch.cat([fine, *(F.interpolate(each, size, mode="bilinear") for each in coarser)], 1)
+        return torch.cat([fine, *(F.interpolate(coarse, size, mode="bilinear") for coarse in coarser)], 1)
 
 
 class _Block(nn.Module):

@@ -25,8 +25,8 @@ def not_read(listing: Listing) -> dict[str, Any]:
     return {"left_out": listing.left_out, "notes": listing.notes}
 
 
-def print_not_read(listing: Listing, each: bool) -> None:
-    """Print the files that were left out in a line or two; with `each`, a line per file."""
+def print_not_read(listing: Listing, per_file: bool) -> None:
+    """Print the files that were left out in a line or two; with `per_file`, a line per file."""
     from oddpixel.console import shown
     from oddpixel.counting import counted
     from oddpixel.datasets.listing import reasons
@@ -37,9 +37,10 @@ def print_not_read(listing: Listing, each: bool) -> None:
         return
     by_reason = ", ".join(f"{count} {reason}" for reason, count in reasons(listing.left_out).items())
     print(
-        f"{counted(len(listing.left_out), 'file')} left out: {by_reason}" + ("" if each else "; --left-out lists them")
+        f"{counted(len(listing.left_out), 'file')} left out: {by_reason}"
+        + ("" if per_file else "; --left-out lists them")
     )
-    if each:
+    if per_file:
         for file in listing.left_out:
             print(shown(f"  {file.item}: {file.reason}" + (f" ({file.detail})" if file.detail else "")))
 

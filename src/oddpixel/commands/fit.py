@@ -120,8 +120,8 @@ def _print_record(record: Mapping[str, Any], out: Path) -> None:
         print(chosen)
     if (learned := record["levels"]["learned"]) is not None:
         print(f"black to white in unit {learned['unit']}: {Levels.of_json(learned)}")
-    for each in record["left_out"]:
-        print(shown(f"left out: {each}"))
+    for entry in record["left_out"]:
+        print(shown(f"left out: {entry}"))
     print_rows("what it can promise", promises(int(record["num_calibration_groups"])))
 
 

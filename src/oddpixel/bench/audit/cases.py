@@ -65,7 +65,7 @@ class Case:
 
 def sources(roles: tuple[str, ...], tiles: int = 1) -> tuple[list[Source], list[str]]:
     """The tiles of photographs of these roles, and the names of those that the grid test screened out."""
-    found, screened = [], []
+    kept, screened = [], []
     for corpus in CORPORA:
         for file in cached(corpus).files():
             if file.role not in roles:
@@ -76,12 +76,12 @@ def sources(roles: tuple[str, ...], tiles: int = 1) -> tuple[list[Source], list[
                     continue
                 camera = zlib.crc32(file.path.name.encode()) % 2 == 0
                 source = Source(f"{corpus}/{file.path.name}", camera, tile)
-                found.append(
+                kept.append(
                     Source(source.name, camera, photographed(tile, source.random("camera", number)))
                     if camera
                     else source
                 )
-    return found, screened
+    return kept, screened
 
 
 def _tiles(path: object, number: int) -> Iterator[Pixels]:

@@ -229,8 +229,8 @@ def verdict_p(row: Row, calibration: Calibration) -> tuple[float | None, list[tu
     """Holm's p-value over the findings that count, and each finding with its own adjusted one."""
     fused = [
         finding
-        for name, found in row["findings"].items()
-        if (finding := as_finding(name, found, row["stratum"], calibration)) is not None
+        for name, measured in row["findings"].items()
+        if (finding := as_finding(name, measured, row["stratum"], calibration)) is not None
         and calibration.audit(name, row["stratum"])["fused"]
     ]
     p_values = adjusted(fused)

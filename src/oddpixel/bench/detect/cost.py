@@ -68,9 +68,9 @@ def _ours(model: str, encoder: str | None, normals: Path, incoming: Path, folder
     def counted(self: Observer, image: Image) -> Any:
         nonlocal in_model
         started = time.process_time()
-        found = original(self, image)
+        observation = original(self, image)
         in_model += time.process_time() - started
-        return found
+        return observation
 
     Observer.__call__ = counted  # type: ignore[method-assign]
     try:

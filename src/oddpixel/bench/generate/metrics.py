@@ -42,9 +42,11 @@ def decibels(ratio: Float[Tensor, "_n"]) -> float:
 
 def layout_correlation(pictures: Pictures, references: Pictures, side: int) -> Float[Tensor, "_n"]:
     """The correlation of area means over `side` x `side` places, each picture with its own reference, colours together."""
-    one, other = (interpolate(batch, size=(side, side), mode="area").flatten(1) for batch in (pictures, references))
-    one, other = (each - each.mean(1, keepdim=True) for each in (one, other))
-    return (one * other).sum(1) / (one.norm(dim=1) * other.norm(dim=1)).clamp(min=1e-12)
+    means, reference_means = (
+        interpolate(batch, size=(side, side), mode="area").flatten(1) for batch in (pictures, references)
+    )
+    means, reference_means = (values - values.mean(1, keepdim=True) for values in (means, reference_means))
+    return (means * reference_means).sum(1) / (means.norm(dim=1) * reference_means.norm(dim=1)).clamp(min=1e-12)
 
 
 @torch.no_grad()

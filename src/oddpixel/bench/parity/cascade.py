@@ -206,11 +206,11 @@ def _toy_run(fixture: Fixture, name: str, meaning: str) -> None:
         condition = conditions.pooled[..., None].transpose(1, 2)
         return torch.tanh(torch.einsum("ij,bjhw->bihw", matrix, x) + t[:, None, None, None] * v + condition)
 
-    asked = Conditions(c.flatten(2).transpose(1, 2))
+    token_conditions = Conditions(c.flatten(2).transpose(1, 2))
     noise = iter(fixture["noise"][:, :batch])
-    found = list(
+    states = list(
         steps(
-            contrasted(predict, guidance, asked),
+            contrasted(predict, guidance, token_conditions),
             CosineSchedule(shift=float(_said(meaning, r"shift ([\d.]+)", "1"))),
             fixture["x_init"][:batch],
             int(fixture.config["steps"]),
@@ -219,10 +219,10 @@ def _toy_run(fixture: Fixture, name: str, meaning: str) -> None:
             start=float(_said(meaning, r"'t_start': ([\d.]+)", "1")),
         )
     )
-    fixture.give(f"{name}.x", torch.stack([step.x for step in found]))
-    fixture.give(f"{name}.x0", torch.stack([step.x_0 for step in found]))
-    fixture.give(f"{name}.pred", torch.stack([step.noise for step in found]))
-    fixture.give(f"{name}.t_cond", torch.stack([step.t for step in found]))
+    fixture.give(f"{name}.x", torch.stack([step.x for step in states]))
+    fixture.give(f"{name}.x0", torch.stack([step.x_0 for step in states]))
+    fixture.give(f"{name}.pred", torch.stack([step.noise for step in states]))
+    fixture.give(f"{name}.t_cond", torch.stack([step.t for step in states]))
 
 
 def _said(meaning: str, pattern: str, otherwise: str) -> str:
@@ -244,7 +244,7 @@ def _both_passes(fixture: Fixture, load: Load) -> None:
     config = fixture.config["end_to_end"]
     source = load(config["weights"])
     stage = guided_stage_c(source)
-    asked = _asked(source).at(slice(1))
+    requested = _asked(source).at(slice(1))
     schedule = CosineSchedule(shift=config["shift"])
     guidance = Guidance(scale=config["cfg"], rescale=config["rho"], by_sample=False)
 
@@ -255,17 +255,17 @@ def _both_passes(fixture: Fixture, load: Load) -> None:
     features: dict[str, Tensor] = {}
 
     def low(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
-        noise, found = stage.capture(x, t, conditions)
-        features.update({place: feature[: len(x) // 2] for place, feature in found.items()})
+        noise, captured = stage.capture(x, t, conditions)
+        features.update({place: feature[: len(x) // 2] for place, feature in captured.items()})
         return noise
 
-    low_steps = run("lr", contrasted(low, guidance, asked))
+    low_steps = run("lr", contrasted(low, guidance, requested))
     plan = Plan(features)
 
     def high(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         return stage.predict_noise(x, t, conditions, plan)
 
-    high_steps = run("hr", contrasted(high, guidance, asked))
+    high_steps = run("hr", contrasted(high, guidance, requested))
     fixture.give("e2e.t_cond", torch.cat([step.t for step in [*low_steps, *high_steps]]))
     fixture.give("e2e.lr_final", low_steps[-1].x)
     fixture.give("e2e.hr.x", torch.stack([step.x for step in high_steps]))
@@ -351,7 +351,7 @@ def check_encoder(fixture: Fixture, load: Load) -> None:
 
 
 def _formula_weights(module: torch.nn.Module, scale: float) -> dict[str, Tensor]:
-    found = {}
+    weights = {}
     floats = sorted(name for name, value in module.state_dict().items() if value.is_floating_point())
     for n, name in enumerate(floats):
         shape = module.state_dict()[name].shape
@@ -364,5 +364,5 @@ def _formula_weights(module: torch.nn.Module, scale: float) -> dict[str, Tensor]
             value = 1 + 0.2 * s
         else:
             value = 0.1 * s
-        found[name] = torch.from_numpy(value).float().view(shape)
-    return found
+        weights[name] = torch.from_numpy(value).float().view(shape)
+    return weights
