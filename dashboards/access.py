@@ -55,20 +55,21 @@ class Signer:
 
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
-    def sign(self, purpose: str, said: dict[str, Any], seconds: float = SECONDS_VALID) -> str:
-        content = json.dumps(said | {"for": purpose, "until": time.time() + seconds}, sort_keys=True).encode()
+    def sign(self, purpose: str, claims: dict[str, Any], seconds: float = SECONDS_VALID) -> str:
+        """A signed statement for one purpose, valid for so many seconds, as URL-safe text."""
+        content = json.dumps(claims | {"for": purpose, "until": time.time() + seconds}, sort_keys=True).encode()
         return f"{_text(content)}.{_text(self._mac(content))}"
 
     def read(self, purpose: str, signed: str) -> dict[str, Any] | None:
-        """What was said, or None where it is forged, of another purpose, or too old."""
+        """The statement, or None where it is forged, made for another purpose, or expired."""
         try:
             content, mac = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in signed.split("."))
         except ValueError:
             return None
         if not hmac.compare_digest(mac, self._mac(content)):
             return None
-        said: dict[str, Any] = json.loads(content)
-        return said if said["for"] == purpose and said["until"] > time.time() else None
+        claims: dict[str, Any] = json.loads(content)
+        return claims if claims["for"] == purpose and claims["until"] > time.time() else None
 
     def _mac(self, content: bytes) -> bytes:
         return hmac.digest(self.key, content, hashlib.sha256)
@@ -76,7 +77,7 @@ class Signer:
 
 @dataclass(frozen=True)
 class Access:
-    """The layer around `inner`.
+    """The ASGI layer that lets only known visitors of this site through to `inner`.
 
     Arguments:
         token: what every visitor must know.
@@ -91,6 +92,7 @@ class Access:
     open_paths: tuple[str, ...] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer an ASGI request, or pass it on to `inner` once the visitor and the origin are allowed."""
         if scope["type"] not in ("http", "websocket"):
             return await self.inner(scope, receive, send)
         secured = _with_headers(send)
@@ -179,8 +181,11 @@ async def _refuse(scope: Scope, send: Send, status: int, because: str) -> None:
 
 
 def local(where: str) -> str:
-    """The same as a path of this dashboard: with one slash only, since `//elsewhere` would be another site's address, and in
-    ASCII without control characters, which no header may have."""
+    """The address as a path of this dashboard.
+
+    With one slash only, since `//elsewhere` would be another site's address, and in ASCII without control characters,
+    which no header may have.
+    """
     return "/" + quote(where.lstrip("/\\"), safe="/?&=%+:,;@~!$'()*#-._")
 
 

@@ -27,9 +27,11 @@ OPTIONS = {
 
 
 def application(site: Site, token: str | None = None, max_upload: int = 500) -> Access:
-    """Arguments:
-    max_upload: MB a file.
-    token: what every visitor must know; with none, and no sign-on, loopback names only are answered.
+    """The whole dashboard as one ASGI application: pages, routes, access.
+
+    Arguments:
+        max_upload: MB a file.
+        token: what every visitor must know; with none, and no sign-on, loopback names only are answered.
     """
     import streamlit
     from streamlit import config

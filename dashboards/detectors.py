@@ -14,17 +14,17 @@ from .site import the_site
 
 
 def detectors() -> dict[str, Path]:
-    """By name: those made here, those beside the runs that were given, and those in folders that may be read."""
+    """Detector folders by name: those made here, those beside the given runs, and those in folders that may be read."""
     site = the_site()
-    found = sorted(site.folder.glob("detectors/*/detector.json"), reverse=True)
+    records = sorted(site.folder.glob("detectors/*/detector.json"), reverse=True)
     roots = [*(run.resolve().parent for run in site.library.given), *site.data]
     for root in dict.fromkeys(roots):
-        found += [path for pattern in ("*", "*/*") for path in sorted(root.glob(f"{pattern}/detector.json"))]
-    return {f"{path.parent.name} ({path.parent.parent.name})": path.parent for path in found}
+        records += [path for pattern in ("*", "*/*") for path in sorted(root.glob(f"{pattern}/detector.json"))]
+    return {f"{path.parent.name} ({path.parent.parent.name})": path.parent for path in records}
 
 
 def detector_of(run: OpenRun) -> tuple[str, bool]:
-    """Name of the detector that made a run, and whether it takes its images for aligned; "" where it is not known here."""
+    """The name of a run's detector, and whether it takes its images for aligned; "" for an unknown one."""
     sha256 = run.run.record["options"].get("detector")
     for folder in detectors().values():
         with contextlib.suppress(ModelError):

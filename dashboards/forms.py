@@ -27,14 +27,14 @@ PROGRESS = re.compile(r"(.*) \d+/\d+")
 
 
 def images(key: str, what: str) -> tuple[Sequence[object], str]:
-    """Uploads, or a folder's path."""
+    """The fields for images: uploads, or the path of a folder."""
     uploaded = st.file_uploader(f"{what}: files", accept_multiple_files=True, key=f"{key}-files")
     path = st.text_input(f"{what}: or a folder here", key=f"{key}-folder", placeholder="a path on this machine")
     return uploaded or [], path.strip()
 
 
 def place_of(given: tuple[Sequence[object], str]) -> Path:
-    """Raises: UsageError, RunError."""
+    """The folder that a visitor named, or the one that uploads were saved in. Raises: UsageError, RunError."""
     uploaded, path = given
     if uploaded and path:
         raise UsageError("give files or a folder, not both")
@@ -42,18 +42,19 @@ def place_of(given: tuple[Sequence[object], str]) -> Path:
 
 
 def fresh(kind: str, name: str = "") -> Path:
-    """A new folder's name of ours for a run or a detector."""
-    said = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name.strip())[:60]
+    """The path of a new folder for a run or a detector."""
+    slug = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name.strip())[:60]
     folder = the_site().folder / kind
     folder.mkdir(parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    path = folder / (f"{stamp}-{said}" if said else stamp)
+    path = folder / (f"{stamp}-{slug}" if slug else stamp)
     if path.exists():
-        raise UsageError("that was asked for twice within a second")
+        raise UsageError("a folder of this name was begun within the same second; try again")
     return path
 
 
 def start(title: str, arguments: list[str], out: Path) -> Job:
+    """Start an `oddpixel` command as a job of this visitor, and show it opened on the page."""
     job = the_site().jobs.start(title, arguments, author(), out)
     st.toast(f"Started: {literal(title)}")
     st.session_state["job"] = job.path.name
@@ -70,6 +71,7 @@ def literal(text: str) -> str:
 
 
 def show_job(job: Job) -> None:
+    """A job with its progress, command and log, a button to stop it, and a link to its run."""
     record, state = job.record, job.state
     with st.expander(
         f"{literal(record['title'])} · {state}",
@@ -86,26 +88,26 @@ def show_job(job: Job) -> None:
         left, right = st.columns(2)
         if state == "running" and left.button("Stop", key=f"stop-{job.path.name}"):
             job.stop()
-        if (made := run_of(job)) is not None:
-            reports = made.run.record["kind"] == "audit"
+        if (run := run_of(job)) is not None:
+            reports = run.run.record["kind"] == "audit"
             right.page_link(
                 "views/audit.py" if reports else "views/triage.py",
                 label="Open the reports" if reports else "Open the run",
                 icon=":material/policy:" if reports else ":material/grid_view:",
-                query_params={"run": made.key},
+                query_params={"run": run.key},
             )
 
 
 def doing(job: Job) -> str:
-    """What stands before the last `done/all` that it printed."""
+    """The text before the last `done/all` that a job printed."""
     lines = (PROGRESS.fullmatch(line.strip()) for line in reversed(job.log.splitlines()))
-    return next((found[1] for found in lines if found), "")
+    return next((match[1] for match in lines if match), "")
 
 
 def run_of(job: Job) -> OpenRun | None:
-    """What it makes, or has made."""
+    """The run that a job makes, or has made."""
     out = job.record["out"]
     if out is None:
         return None
-    made = Path(out).resolve()
-    return next((run for run in the_site().library.runs() if run.run.path.resolve() == made), None)
+    folder = Path(out).resolve()
+    return next((run for run in the_site().library.runs() if run.run.path.resolve() == folder), None)

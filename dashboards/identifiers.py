@@ -28,7 +28,7 @@ KEYWORDS = (
 
 
 def identifiers(run: OpenRun, item: str, author: str) -> dict[str, str]:
-    """By keyword. Noted in the log before anything is returned.
+    """The identifying DICOM attributes of an item, by keyword. Noted in the log before anything is returned.
 
     Raises: UnreadableInput, RunError.
     """

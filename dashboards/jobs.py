@@ -40,15 +40,19 @@ os.replace(ended + ".tmp", ended)
 
 @dataclass(frozen=True)
 class Job:
+    """One job, known by its folder; its state is read anew from the files at each access."""
+
     path: Path
 
     @property
     def record(self) -> dict[str, Any]:
+        """What job.json holds: title, command, author, start time, process id."""
         content: dict[str, Any] = json.loads((self.path / "job.json").read_text())
         return content
 
     @property
     def state(self) -> State:
+        """Whether the process still runs, and how it ended otherwise."""
         if not (self.path / "exit").exists() and _lives(self.record["pid"], self.path):
             return "running"
         # Looked for again: it may have ended between the two.
@@ -59,6 +63,7 @@ class Job:
 
     @property
     def log(self) -> str:
+        """The last `LOG_SHOWN` bytes of the log; empty before the first output."""
         try:
             with (self.path / "log").open("rb") as file:
                 file.seek(0, 2)
@@ -68,7 +73,7 @@ class Job:
             return ""
 
     def progress(self) -> tuple[int, int] | None:
-        """The last `done/all` that it printed."""
+        """The last `done/all` that the job printed."""
         for line in reversed(self.log.splitlines()):
             words = line.split()
             if words and words[-1].count("/") == 1:
@@ -78,7 +83,7 @@ class Job:
         return None
 
     def stop(self) -> None:
-        """End it. What it had written stays whole; the same command goes on from there."""
+        """End the job's process. What it had written stays whole; the same command goes on from there."""
         if self.state == "running":
             (self.path / "stopped").touch()
             os.killpg(self.record["pid"], signal.SIGTERM)
@@ -86,10 +91,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Jobs:
+    """All jobs of one dashboard folder."""
+
     folder: Path
 
     def all(self) -> list[Job]:
-        """Newest first."""
+        """All jobs, newest first."""
         return [Job(path.parent) for path in sorted(self.folder.glob("*/job.json"), reverse=True)]
 
     def running(self, once: str) -> Job | None:
@@ -106,7 +113,7 @@ class Jobs:
         module: str = "oddpixel",
         once: str | None = None,
     ) -> Job:
-        """`python -m MODULE ARGUMENTS` as a job.
+        """Start `python -m MODULE ARGUMENTS` as a job.
 
         Arguments:
             once: what the job is about. While one about the same runs, that one is returned, and no second one started.
@@ -160,7 +167,7 @@ def _lives(pid: int, path: Path) -> bool:
             return True
         ended = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
         # Empty for a moment while the process becomes what it is to run.
-        said = command.read_bytes()
-        return not ended and (not said or str(path).encode() in said)
+        command_line = command.read_bytes()
+        return not ended and (not command_line or str(path).encode() in command_line)
     except OSError:
         return False

@@ -25,11 +25,13 @@ DECISIONS = ("normal", "odd", "unsure")
 
 @dataclass(eq=False)
 class OpenRun:
-    """Arguments:
-    run: its folder.
-    roots: the folders that originals may be shown from.
-    store: a database URL for verdicts; None keeps them in the run's own SQLite file.
-    thumbnails: what `similar` has read, by the number of rows then.
+    """One run with its table, its decisions and its originals, each opened at first use.
+
+    Arguments:
+        run: its folder.
+        roots: the folders that originals may be shown from.
+        store: a database URL for verdicts; None keeps them in the run's own SQLite file.
+        thumbnails: what `similar` has read, by the number of rows then.
     """
 
     run: Run
@@ -41,18 +43,22 @@ class OpenRun:
 
     @cached_property
     def key(self) -> str:
+        """The run's id, as URLs carry it."""
         return str(self.run.record["id"])
 
     @property
     def name(self) -> str:
+        """The name of the run's folder, as visitors know it."""
         return self.run.path.resolve().name
 
     @cached_property
     def verdicts(self) -> Verdicts:
+        """The store of decisions."""
         return Verdicts(self.store or self.run.verdicts_path)
 
     @cached_property
     def originals(self) -> Originals:
+        """The original images, decoded on demand."""
         return Originals(self.run, self.roots)
 
     @cached_property
@@ -61,36 +67,40 @@ class OpenRun:
 
     @property
     def table(self) -> RunTable:
-        """The rows, with what everybody has decided by now."""
+        """The rows, with the decisions that were made so far."""
         with self._lock:
             newer = self.verdicts.since(self.key, self._seen)
             if newer:
-                decisions = {each.item: _said(each) for each in newer}
-                self._table.note_decisions(decisions, {each.item: each.sha256 for each in newer})
+                decisions = {verdict.item: _said(verdict) for verdict in newer}
+                self._table.note_decisions(decisions, {verdict.item: verdict.sha256 for verdict in newer})
                 self._seen = newer[-1].seq
             return self._table
 
     def row(self, item: str) -> Row:
-        """Raises: RunError where the run has no such item."""
+        """The row of an item. Raises: RunError where the run has no such item."""
         # The newest, where a watched file was judged again after it changed.
-        found = self.table.page([Filter("item", "=", item)], order_by="shard", descending=True, limit=1)
-        if not found:
+        rows = self.table.page([Filter("item", "=", item)], order_by="shard", descending=True, limit=1)
+        if not rows:
             raise RunError(f"the run {self.name} has no item {item}")
-        return found[0]
+        return rows[0]
 
     def file(self, name: str) -> Path:
-        """A file of the run's folder. Raises: MissingFile, which says nothing of this machine to a visitor."""
+        """The path of a file in the run's folder. Raises: MissingFile, which says nothing of this machine to a visitor."""
         try:
             return self.run.file(name)
         except UnreadableInput as error:
             raise MissingFile("the run has no such file") from error
 
     def decide(self, items: Sequence[str], decision: str, *, author: str, note: str = "") -> list[Verdict]:
-        """Raises: RunError, UsageError."""
-        known = [(item, self.row(item).sha256) for item in items]
-        return self.verdicts.record_all(self.key, known, decision, author=author, note=note)
+        """Record one decision for several items at once, with the SHA-256 that each was scored with.
+
+        Raises: RunError, UsageError.
+        """
+        scored = [(item, self.row(item).sha256) for item in items]
+        return self.verdicts.record_all(self.key, scored, decision, author=author, note=note)
 
     def close(self) -> None:
+        """Close the table, the store and the decoder as far as they were opened."""
         for part in ("verdicts", "originals", "_table"):
             if part in self.__dict__:
                 self.__dict__[part].close()
@@ -101,11 +111,13 @@ def _said(verdict: Verdict) -> str | None:
 
 
 class Library:
-    """Arguments:
-    runs: folders of runs.
-    folder: where the dashboard puts new runs, detectors and uploads; runs in it are shown too.
-    data: folders that originals may be shown from, beside that one.
-    store: a database URL for the verdicts of all runs.
+    """All runs of one dashboard, by id.
+
+    Arguments:
+        runs: folders of runs.
+        folder: where the dashboard puts new runs, detectors and uploads; runs in it are shown too.
+        data: folders that originals may be shown from, beside that one.
+        store: a database URL for the verdicts of all runs.
     """
 
     def __init__(
@@ -125,20 +137,21 @@ class Library:
             Run.open(path)  # says now what is wrong with it
 
     def runs(self) -> list[OpenRun]:
-        """Those given, in order, then those made here, newest first."""
-        made = sorted(self.folder.glob("runs/*/run.json"), reverse=True) if self.folder else []
-        return [run for path in [*self.given, *(each.parent for each in made)] if (run := self._opened(path))]
+        """The given runs in order, then those made here, newest first."""
+        records = sorted(self.folder.glob("runs/*/run.json"), reverse=True) if self.folder else []
+        return [run for path in [*self.given, *(record.parent for record in records)] if (run := self._opened(path))]
 
     def run(self, key: str) -> OpenRun:
-        """Raises: RunError where there is none of that id."""
-        if (found := self._open.get(key)) is not None:
-            return found
+        """The run of an id. Raises: RunError where there is none of that id."""
+        if (opened := self._open.get(key)) is not None:
+            return opened
         for run in self.runs():
             if run.key == key:
                 return run
-        raise RunError("there is no such run here")
+        raise RunError("this dashboard has no such run")
 
     def close(self) -> None:
+        """Close all runs."""
         for run in self._open.values():
             run.close()
         self._open.clear()
@@ -147,9 +160,9 @@ class Library:
         try:
             run = OpenRun(Run.open(path), self.roots, self.store)
             with self._lock:
-                known = self._open.get(run.key)
-                if known is None or known.run.path != path:
-                    known = self._open.setdefault(run.key, run)
-                return known
+                opened = self._open.get(run.key)
+                if opened is None or opened.run.path != path:
+                    opened = self._open.setdefault(run.key, run)
+                return opened
         except (RunError, KeyError):  # not one any more, or not yet
             return None

@@ -35,9 +35,11 @@ CACHED_BYTES = 1_500_000_000  # of decoded pictures, in all
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """Arguments:
-    levels: `[h, w, 3]` uint8 as shown, or `[h, w]` float32 in the image's unit.
-    facts: what the viewer shows beside it.
+    """One image as a pyramid of levels, ready to be cut into tiles.
+
+    Arguments:
+        levels: `[h, w, 3]` uint8 as shown, or `[h, w]` float32 in the image's unit.
+        facts: what the viewer shows beside it.
     """
 
     levels: list[np.ndarray]
@@ -45,10 +47,11 @@ class Picture:
 
     @property
     def nbytes(self) -> int:
+        """The memory that all levels take, in bytes."""
         return sum(level.nbytes for level in self.levels)
 
     def tile(self, level: int, column: int, row: int) -> tuple[bytes, str]:
-        """Content and media type. Raises: MissingFile beyond the picture."""
+        """The content and media type of one tile. Raises: MissingFile beyond the picture."""
         if not 0 <= level < len(self.levels) or column < 0 or row < 0:
             raise MissingFile("no such tile")
         part = self.levels[level][row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
@@ -64,8 +67,10 @@ class Picture:
 
 
 class Originals:
-    """Of one run. Several threads may ask; one picture is decoded at a time, always by the same thread: the decoder's process
-    dies with the thread that started it, and the server's threads come and go.
+    """The original images of one run.
+
+    Several threads may ask; one picture is decoded at a time, always by the same thread: the decoder's process dies
+    with the thread that started it, and the server's threads come and go.
 
     Arguments:
         roots: the folders that may be read.
@@ -79,11 +84,23 @@ class Originals:
         self._decoder: Decoder | None = None
 
     def picture(self, row: Row) -> Picture:
-        """Arguments: row: of the run's table. Raises: UnreadableInput."""
+        """The original image of a row as a picture, cached.
+
+        Arguments:
+            row: of the run's table.
+
+        Raises: UnreadableInput.
+        """
         return self._cached((row.item, row.sha256), lambda: self.image(row))
 
     def synthetic(self, path: Path, record: dict[str, Any]) -> Picture:
-        """Arguments: path, record: of a synthetic picture (`synthetic.RECORD`). Raises: UnreadableInput."""
+        """A synthetic picture of a case in the same form, cached.
+
+        Arguments:
+            path, record: of a synthetic picture (`synthetic.RECORD`).
+
+        Raises: UnreadableInput.
+        """
         return self._cached((str(path), record["picture_sha256"]), lambda: self._synthetic(path, record))
 
     def _cached(self, key: tuple[str, str | None], load: Callable[[], Image]) -> Picture:
@@ -92,11 +109,15 @@ class Originals:
                 self._pictures.move_to_end(key)
             else:
                 self._pictures[key] = self._thread.submit(lambda: picture_of(load())).result()
-                while len(self._pictures) > 1 and sum(each.nbytes for each in self._pictures.values()) > CACHED_BYTES:
+                while (
+                    len(self._pictures) > 1
+                    and sum(picture.nbytes for picture in self._pictures.values()) > CACHED_BYTES
+                ):
                     self._pictures.popitem(last=False)
             return self._pictures[key]
 
     def close(self) -> None:
+        """Stop the decoder and drop all cached pictures."""
         self._thread.shutdown()
         if self._decoder is not None:
             self._decoder.close()
@@ -104,7 +125,7 @@ class Originals:
         self._pictures.clear()
 
     def image(self, row: Row) -> Image:
-        """The original as it was scored. Always to be called from the same thread. Raises: UnreadableInput."""
+        """The original image as it was scored. Always to be called from the same thread. Raises: UnreadableInput."""
         digest, entry, reader = recorded_digest(row), self.files.entry(row), self.files.reader
         frame = None if row.item == entry.name else file_and_frame(row.item)[1]
         if self._decoder is None:
@@ -132,7 +153,7 @@ class Originals:
 
 
 def picture_of(image: Image) -> Picture:
-    """Levels and facts of an image."""
+    """The levels and facts of an image."""
     values = shows_values(image)
     if values:
         finest = np.nan_to_num(image.pixels[0])
@@ -164,7 +185,7 @@ def picture_of(image: Image) -> Picture:
 
 
 def shows_values(image: Image) -> bool:
-    """As opposed to a picture: then window and level are the viewer's."""
+    """Whether the viewer gets values in the image's unit, with window and level, and no picture."""
     return image.unit != "display" and image.pixels.shape[0] == 1
 
 
@@ -178,12 +199,12 @@ def _shown(image: Image) -> np.ndarray:
 
 
 def window_of(image: Image) -> tuple[float, float]:
-    """Where shown values begin and end, by the file's own window or by percentiles."""
+    """The values where the shown range begins and ends, by the file's own window or by percentiles."""
     knots = image.meta.get("display")
     if knots is not None:
         low, high = float(min(knots["value"])), float(max(knots["value"]))
     else:
-        low, high = (float(each) for each in np.nanpercentile(image.values(), (0.5, 99.5)))
+        low, high = (float(value) for value in np.nanpercentile(image.values(), (0.5, 99.5)))
     return low, max(high, low + 1e-6)
 
 

@@ -18,14 +18,16 @@ LONGEST = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """Arguments:
-    sort: a column; empty is the order of the inputs.
-    up: ascending.
-    decision: all, undecided, decided, or one of the decisions.
-    show: `SHOWN`.
-    p: only items at least as rare.
-    find: text in the item's name.
-    stratum: only this one.
+    """The sort order, filters and threshold of a view.
+
+    Arguments:
+        sort: a column; empty is the order of the inputs.
+        up: ascending.
+        decision: all, undecided, decided, or one of the decisions.
+        show: `SHOWN`.
+        p: only items at least as rare.
+        find: text in the item's name.
+        stratum: only this one.
     """
 
     sort: str = "raw"
@@ -38,7 +40,10 @@ class Query:
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> Query:
-        """Raises: UsageError for what makes no sense."""
+        """The view that a URL's parameters describe; missing ones take their defaults.
+
+        Raises: UsageError for what makes no sense.
+        """
         sort, show = given.get("sort", "raw"), given.get("show", "all")
         if sort and sort not in SORTS:
             raise UsageError(f"cannot sort by {sort[:40]!r}; there are {', '.join(SORTS)}")
@@ -47,32 +52,34 @@ class Query:
         try:
             p = float(given["p"]) if given.get("p") else None
         except ValueError as error:
-            raise UsageError("p is a number between 0 and 1") from error
+            raise UsageError("p must be a number between 0 and 1") from error
         texts = {name: given.get(name, "")[:LONGEST] for name in ("find", "stratum")}
         decision = given.get("decision", "all")[:LONGEST]
         return cls(sort=sort, up=given.get("up") == "1", show=show, decision=decision, p=p, **texts)
 
     @property
     def filters(self) -> list[Filter]:
-        found = []
+        """The conditions of the view for `RunTable`."""
+        filters = []
         if self.decision == "undecided":
-            found.append(Filter(DECISION, "is null"))
+            filters.append(Filter(DECISION, "is null"))
         elif self.decision == "decided":
-            found.append(Filter(DECISION, "is not null"))
+            filters.append(Filter(DECISION, "is not null"))
         elif self.decision != "all":
-            found.append(Filter(DECISION, "=", self.decision))
+            filters.append(Filter(DECISION, "=", self.decision))
         if self.show in ("flagged", "unflagged"):
-            found.append(Filter("flagged", "=", self.show == "flagged"))
+            filters.append(Filter("flagged", "=", self.show == "flagged"))
         elif self.show == "errors":
-            found.append(Filter("error", "is not null"))
+            filters.append(Filter("error", "is not null"))
         if self.p is not None:
-            found.append(Filter("p_value", "<=", self.p))
+            filters.append(Filter("p_value", "<=", self.p))
         if self.find:
-            found.append(Filter("item", "contains", self.find))
+            filters.append(Filter("item", "contains", self.find))
         if self.stratum:
-            found.append(Filter("stratum", "=", self.stratum))
-        return found
+            filters.append(Filter("stratum", "=", self.stratum))
+        return filters
 
     @property
     def order_by(self) -> str | None:
+        """The column to sort by; None is the order of the inputs."""
         return self.sort or None

@@ -41,17 +41,17 @@ _lock = threading.Lock()
 
 
 def folder_of(row: Row) -> str:
-    """Of an item's report, in its run. Raises: MissingFile."""
+    """The folder of an item's report, in its run. Raises: MissingFile."""
     if not DIGEST.fullmatch(row.sha256 or ""):
         raise MissingFile("there is no report of this item")
     return f"reports/{row.sha256}"
 
 
 def read_report(run: OpenRun, row: Row) -> dict[str, Any]:
-    """What report.json holds. Raises: MissingFile, RunError."""
+    """The content of report.json. Raises: MissingFile, RunError."""
     record = read_record(run.file(f"{folder_of(row)}/report.json"), REPORT, RunError)
     if record["sha256"] != row.sha256:
-        raise RunError("this is another file's report")
+        raise RunError("the report belongs to another file")
     return record
 
 
@@ -90,6 +90,7 @@ def stored(run: OpenRun, row: Row) -> UInt8[np.ndarray, "h w *c"]:
 
 
 def reduced(picture: np.ndarray) -> np.ndarray:
+    """The picture with its longer side reduced to `LARGEST` pixels; a smaller one as it is."""
     factor = LARGEST / max(picture.shape[:2])
     return picture if factor >= 1 else cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
 
@@ -144,7 +145,7 @@ def report(request: Request) -> Response:
     name = request.query_params.get("part", "")
     author = the_site().author_of(request.query_params.get("ticket", ""))
     if author is None:
-        raise PermissionError("this page is too old; reload it")
+        raise PermissionError("this page has expired; reload it")
     if name not in PARTS:
         raise MissingFile("a report has no such part")
     content = run.file(f"{folder_of(row)}/{name}").read_bytes()

@@ -53,7 +53,7 @@ def _answered(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
                     return _error(413, UsageError(f"more than {BODY} bytes were sent"))
             request.state.body = body
         try:
-            found = await anyio.to_thread.run_sync(handler, request)
+            answer = await anyio.to_thread.run_sync(handler, request)
         except (MissingFile, RunError) as error:
             return _error(404, error)
         except PermissionError as error:
@@ -62,14 +62,14 @@ def _answered(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
             return _error(415, error)
         except OddPixelError as error:
             return _error(400, error)
-        return found if isinstance(found, Response) else JSONResponse(found, headers={"cache-control": NEVER})
+        return answer if isinstance(answer, Response) else JSONResponse(answer, headers={"cache-control": NEVER})
 
     return answer
 
 
 def _error(status: int, error: Exception) -> JSONResponse:
-    said = {"error": {"type": type(error).__name__, "message": str(error)}}
-    return JSONResponse(said, status_code=status, headers={"cache-control": NEVER})
+    content = {"error": {"type": type(error).__name__, "message": str(error)}}
+    return JSONResponse(content, status_code=status, headers={"cache-control": NEVER})
 
 
 def _run(request: Request) -> OpenRun:
@@ -79,7 +79,7 @@ def _run(request: Request) -> OpenRun:
 def _author(request: Request) -> str:
     author = the_site().author_of(request.headers.get(TICKET, ""))
     if author is None:
-        raise PermissionError("this page is too old to decide; reload it")
+        raise PermissionError("this page has expired; reload it to decide")
     return author
 
 
@@ -87,13 +87,14 @@ def _sent(request: Request) -> dict[str, Any]:
     try:
         content = json.loads(request.state.body)
     except ValueError as error:
-        raise UsageError("that was no JSON") from error
+        raise UsageError("the request body is not JSON") from error
     if not isinstance(content, dict):
-        raise UsageError("an object was expected")
+        raise UsageError("the request body must be a JSON object")
     return content
 
 
 def health(request: Request) -> dict[str, str]:
+    """The answer to a health check: the server is up."""
     return {"status": "ok"}
 
 
@@ -104,12 +105,12 @@ def rows(request: Request) -> dict[str, Any]:
     try:
         offset, limit = int(given.get("offset", 0)), min(int(given.get("limit", 100)), PAGE)
     except ValueError as error:
-        raise UsageError("offset and limit are numbers") from error
+        raise UsageError("offset and limit must be numbers") from error
     table = run.table
-    found = table.page(
+    page = table.page(
         query.filters, order_by=query.order_by, descending=not query.up, limit=max(limit, 0), offset=max(offset, 0)
     )
-    answer: dict[str, Any] = {"rows": [_short(row) for row in found]}
+    answer: dict[str, Any] = {"rows": [_short(row) for row in page]}
     if given.get("count") == "1":
         answer |= {"count": table.count(query.filters), "all": table.count()}
         answer["undecided"] = table.count([*query.filters, Filter(DECISION, "is null")])
@@ -134,33 +135,35 @@ def _stem(thumbnail: str | None) -> str | None:
 
 
 def place(request: Request) -> dict[str, Any]:
-    """Where in the pages an item is, or the next undecided one behind a place."""
+    """The position of an item in the pages, or of the next undecided one behind a position."""
     run, given = _run(request), request.query_params
     query = Query.of(given)
     which = Filter(DECISION, "is null") if given.get("next") else Filter("item", "=", given.get("of", ""))
     try:
         after = int(given.get("after", -1))
     except ValueError as error:
-        raise UsageError("after is a number") from error
+        raise UsageError("after must be a number") from error
     arguments: dict[str, Any] = {"order_by": query.order_by, "descending": not query.up}
-    found = run.table.place_of(which, query.filters, after=after, **arguments)
-    if found is None and given.get("next"):
-        found = run.table.place_of(which, query.filters, **arguments)
-    row = run.table.page(query.filters, limit=1, offset=found, **arguments) if found is not None else []
-    return {"place": found, "item": row[0].item if row else None}
+    position = run.table.place_of(which, query.filters, after=after, **arguments)
+    if position is None and given.get("next"):
+        position = run.table.place_of(which, query.filters, **arguments)
+    row = run.table.page(query.filters, limit=1, offset=position, **arguments) if position is not None else []
+    return {"place": position, "item": row[0].item if row else None}
 
 
 def thumbnails(request: Request) -> Response:
-    """Several at once, by the names that `rows` gave: a uint32 for the length of what follows, a JSON list of lengths (0 for one
-    that is not there), the pictures. One request for all in sight: fifty single ones cost ten milliseconds each.
+    """Several thumbnails in one answer, by the names that `rows` gave.
+
+    A uint32 for the length of what follows, a JSON list of lengths (0 for one that is not there), the pictures. One
+    request for all in sight: fifty single ones cost ten milliseconds each.
     """
     run = _run(request)
     names = request.query_params.get("names", "").split(",")
     if len(names) > PAGE or not all(THUMBNAIL.fullmatch(name) for name in names):
-        raise MissingFile("there are no such pictures")
-    found = [_content(run, f"thumbnails/{name}.webp") for name in names]
-    lengths = json.dumps([len(each) for each in found]).encode()
-    content = len(lengths).to_bytes(4, "little") + lengths + b"".join(found)
+        raise MissingFile("the run has no such thumbnails")
+    contents = [_content(run, f"thumbnails/{name}.webp") for name in names]
+    lengths = json.dumps([len(content) for content in contents]).encode()
+    content = len(lengths).to_bytes(4, "little") + lengths + b"".join(contents)
     return Response(content, media_type="application/octet-stream", headers={"cache-control": FOREVER})
 
 
@@ -172,7 +175,7 @@ def _content(run: OpenRun, name: str) -> bytes:
 
 
 def thumbnail(request: Request) -> Response:
-    """One, by the name that `rows` gave."""
+    """One thumbnail, by the name that `rows` gave."""
     name = request.query_params.get("name", "")
     if not THUMBNAIL.fullmatch(name):
         raise MissingFile("there is no such picture")
@@ -180,7 +183,7 @@ def thumbnail(request: Request) -> Response:
 
 
 def heat(request: Request) -> Response:
-    """The map as numbers: two uint32 (rows, columns) and float32 values."""
+    """The heat map as numbers: two uint32 (rows, columns) and float32 values."""
     import numpy as np
 
     from oddpixel.forensics.runs.heat_map import read_evidence
@@ -202,7 +205,7 @@ def _file(run: OpenRun, name: str | None, media_type: str) -> Response:
 
 
 def facts(request: Request) -> dict[str, Any]:
-    """Size, unit, window, spacing: what a viewer needs before it asks for tiles."""
+    """The size, unit, window and spacing that a viewer needs before it asks for tiles."""
     return _picture(request).facts
 
 
@@ -212,16 +215,17 @@ def _picture(request: Request) -> Picture:
     row = run.row(given.get("item", ""))
     if (name := given.get("synthetic")) is None:
         return run.originals.picture(row)
-    found = read(run, row, name)
-    return run.originals.synthetic(run.file(found.picture), found.record)
+    picture = read(run, row, name)
+    return run.originals.synthetic(run.file(picture.picture), picture.record)
 
 
 def tile(request: Request) -> Response:
+    """One tile of an original or synthetic picture, at a level of its pyramid."""
     given = request.query_params
     try:
         level, column, row = (int(given.get(name, "")) for name in ("level", "column", "row"))
     except ValueError as error:
-        raise UsageError("level, column and row are numbers") from error
+        raise UsageError("level, column and row must be numbers") from error
     content, media_type = _picture(request).tile(level, column, row)
     return Response(content, media_type=media_type, headers={"cache-control": FOREVER})
 
@@ -232,7 +236,7 @@ def original(request: Request) -> Response:
     row = run.row(request.query_params.get("item", ""))
     author = the_site().author_of(request.query_params.get("ticket", ""))
     if author is None:
-        raise PermissionError("this page is too old; reload it")
+        raise PermissionError("this page has expired; reload it")
     file = run.originals.files.open(row)
     run.verdicts.note_action(run.key, row.item, "original downloaded", author=author)
     name = "".join(c if c.isalnum() or c in "._-" else "_" for c in Path(row.item).name)[:150] or "original"
@@ -252,67 +256,70 @@ def synthetic(request: Request) -> Response:
     row = run.row(given.get("item", ""))
     author = the_site().author_of(given.get("ticket", ""))
     if author is None:
-        raise PermissionError("this page is too old; reload it")
-    found = read(run, row, given.get("name", ""))
-    content = bytes_of(run, found)
-    run.verdicts.note_action(run.key, row.item, f"synthetic {found.name} downloaded", author=author)
-    shown = f"synthetic-{found.name}-{recorded_digest(row)[:12]}.png"
+        raise PermissionError("this page has expired; reload it")
+    picture = read(run, row, given.get("name", ""))
+    content = bytes_of(run, picture)
+    run.verdicts.note_action(run.key, row.item, f"synthetic {picture.name} downloaded", author=author)
+    shown = f"synthetic-{picture.name}-{recorded_digest(row)[:12]}.png"
     headers = {"content-disposition": f'attachment; filename="{shown}"', "cache-control": NEVER}
     return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 def decide(request: Request) -> dict[str, Any]:
+    """Record a decision about several items, under the name in the ticket."""
     run, author, sent = _run(request), _author(request), _sent(request)
     decision = sent.get("decision")
     if decision not in DECISIONS:
-        raise UsageError(f"a decision is {', '.join(DECISIONS)}")
+        raise UsageError(f"the decision must be one of {', '.join(DECISIONS)}")
     note = sent.get("note", "")
     if not isinstance(note, str) or len(note) > 5000:
         raise UsageError("a note has at most 5,000 characters")
-    made = run.decide(_items(sent), decision, author=author, note=note)
-    return {"decided": [verdict.item for verdict in made]}
+    verdicts = run.decide(_items(sent), decision, author=author, note=note)
+    return {"decided": [verdict.item for verdict in verdicts]}
 
 
 def undo(request: Request) -> dict[str, Any]:
+    """Take back the latest decision about several items; answers with the decision that holds now."""
     run, author, sent = _run(request), _author(request), _sent(request)
-    made = run.verdicts.undo(run.key, _items(sent), author=author)
-    return {"undone": {verdict.item: verdict.decision for verdict in made}}
+    verdicts = run.verdicts.undo(run.key, _items(sent), author=author)
+    return {"undone": {verdict.item: verdict.decision for verdict in verdicts}}
 
 
 def _items(sent: dict[str, Any]) -> list[str]:
     items = sent.get("items")
     if not isinstance(items, list) or not items or len(items) > AT_ONCE or not all(isinstance(i, str) for i in items):
-        raise UsageError(f"items are 1 to {AT_ONCE} names")
+        raise UsageError(f"the request must name 1 to {AT_ONCE} items")
     return items
 
 
 def save_view(request: Request) -> dict[str, Any]:
+    """Save a named view, and answer with all of them."""
     _author(request)
     sent = _sent(request)
     name, query = sent.get("name"), sent.get("query")
     if not isinstance(name, str) or not isinstance(query, str):
-        raise UsageError("a view has a name and a query")
+        raise UsageError("a view needs a name and a query")
     the_site().views.save(name, query)
     return {"views": the_site().views.all()}
 
 
 def sign_on(request: Request) -> Response:
-    """Off to the provider."""
+    """Redirect a visitor to the sign-on provider."""
     where, cookie = _provider().begin(request.query_params.get("wanted", "/"))
     return _sent_on(where, [cookie])
 
 
 def signed_on(request: Request) -> Response:
-    """Back from it."""
+    """Finish a sign-on when the provider sends the visitor back."""
     where, cookies = _provider().finish(dict(request.query_params), request.cookies.get(PENDING, ""))
     return _sent_on(where, cookies)
 
 
 def _provider() -> SignOn:
-    found = the_site().sign_on
-    if found is None:
+    provider = the_site().sign_on
+    if provider is None:
         raise MissingFile("this dashboard has no sign-on")
-    return found
+    return provider
 
 
 def _sent_on(where: str, cookies: list[str]) -> Response:

@@ -15,10 +15,12 @@ MOST, LONGEST = 200, 2000
 
 @dataclass(frozen=True)
 class SavedViews:
+    """The named views of a dashboard, in one JSON file that several processes may write."""
+
     path: Path
 
     def all(self) -> dict[str, str]:
-        """Query strings by name."""
+        """All views: query strings by name."""
         try:
             content: dict[str, str] = json.loads(self.path.read_text())
         except (OSError, ValueError):
@@ -26,7 +28,7 @@ class SavedViews:
         return content
 
     def save(self, name: str, query: str) -> None:
-        """Raises: UsageError."""
+        """Save a view, replacing one of the same name. Raises: UsageError."""
         name = name.strip()
         if not name or len(name) > 80 or len(query) > LONGEST:
             raise UsageError("a view needs a name of at most 80 characters")
@@ -38,8 +40,9 @@ class SavedViews:
             self._write(views)
 
     def remove(self, name: str) -> None:
+        """Remove a view; without one of that name, nothing changes."""
         with FileLock(self.path.with_suffix(".lock")):
-            self._write({each: query for each, query in self.all().items() if each != name})
+            self._write({label: query for label, query in self.all().items() if label != name})
 
     def _write(self, views: dict[str, str]) -> None:
         temporary = self.path.with_suffix(".tmp")

@@ -26,11 +26,13 @@ def serve(
     oidc: dict[str, str] | None = None,
     max_upload: int = 500,
 ) -> None:
-    """Arguments:
+    """Check the options, print the address, and serve until interrupted.
+
+    Arguments:
         oidc: `issuer`, `client`, `secret` and `address` of a sign-on (`sign_on`).
         max_upload: MB a file.
 
-    Raises: UsageError where it would be open to others without a token or sign-on, RunError for a folder that is no run.
+    Raises: UsageError where others could reach it without a token or sign-on, RunError for a folder that is no run.
     """
     import uvicorn
 
@@ -62,7 +64,10 @@ def serve(
 
 
 def check(host: str, token: str | None, signs_on: bool = False) -> None:
-    """Raises: UsageError."""
+    """Refuse an address that others can reach without a token or sign-on, and a token that can be guessed.
+
+    Raises: UsageError.
+    """
     if token is not None and len(token) < SHORTEST_TOKEN:
         raise UsageError(
             f"a token of {len(token)} characters can be guessed; use at least {SHORTEST_TOKEN}, or --token new"
@@ -72,6 +77,7 @@ def check(host: str, token: str | None, signs_on: bool = False) -> None:
 
 
 def is_loopback(host: str) -> bool:
+    """Whether a host name or address is reached from this machine only."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -86,7 +92,5 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise UsageError(
-            f"{host}:{port} cannot be listened on ({error.strerror}); choose another --port, or 0"
-        ) from error
+        raise UsageError(f"cannot listen on {host}:{port} ({error.strerror}); choose another --port, or 0") from error
     return listening

@@ -36,10 +36,12 @@ NAMES = ("email", "preferred_username", "name", "sub")
 
 @dataclass(frozen=True)
 class SignOn:
-    """Arguments:
-    issuer: the provider's address, as in its discovery document.
-    client, secret: what the provider knows this dashboard by.
-    address: where visitors reach it, `https://odd.example`; the provider must know `address + BACK`.
+    """The OpenID Connect provider that tells who a visitor is.
+
+    Arguments:
+        issuer: the provider's address, as in its discovery document.
+        client, secret: what the provider knows this dashboard by.
+        address: where visitors reach it, `https://odd.example`; the provider must know `address + BACK`.
     """
 
     issuer: str
@@ -49,21 +51,21 @@ class SignOn:
     signer: Signer
 
     def __post_init__(self) -> None:
-        for each in (self.issuer, self.address):
-            parts = urlsplit(each)
+        for url in (self.issuer, self.address):
+            parts = urlsplit(url)
             if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-                raise UsageError(f"{each}: sign-on needs https")
+                raise UsageError(f"{url}: sign-on needs https")
 
     @cached_property
     def provider(self) -> dict[str, Any]:
-        """Its discovery document. Raises: UsageError."""
-        found = _fetch(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
-        if found.get("issuer", "").rstrip("/") != self.issuer.rstrip("/"):
-            raise UsageError(f"{self.issuer} calls itself {found.get('issuer')}")
-        return found
+        """The provider's discovery document. Raises: UsageError."""
+        document = _fetch(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
+        if document.get("issuer", "").rstrip("/") != self.issuer.rstrip("/"):
+            raise UsageError(f"the provider at {self.issuer} identifies itself as {document.get('issuer')}")
+        return document
 
     def begin(self, wanted: str) -> tuple[str, str]:
-        """Where to send a visitor who wanted that page, and the cookie to give along."""
+        """The provider's address for a visitor who wanted that page, and the cookie to give along."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         digest = hashlib.sha256(verifier.encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -72,28 +74,28 @@ class SignOn:
             "scope": "openid email profile", "state": state, "nonce": nonce, "code_challenge": challenge,
             "code_challenge_method": "S256",
         }  # fmt: skip
-        said = {"state": state, "nonce": nonce, "verifier": verifier, "wanted": local(wanted)}
-        cookie = self._cookie(PENDING, self.signer.sign("sign-on", said, SECONDS_PENDING), SECONDS_PENDING)
+        request = {"state": state, "nonce": nonce, "verifier": verifier, "wanted": local(wanted)}
+        cookie = self._cookie(PENDING, self.signer.sign("sign-on", request, SECONDS_PENDING), SECONDS_PENDING)
         return f"{self.provider['authorization_endpoint']}?{urlencode(query)}", cookie
 
     def finish(self, query: dict[str, str], pending: str) -> tuple[str, list[str]]:
-        """The page that was wanted, and the cookies of a visitor who is known now.
+        """The page that was wanted, and the cookies of a visitor who has signed on.
 
         Raises: UsageError for anything that does not fit: then nobody is signed on.
         """
         import jwt
 
-        said = self.signer.read("sign-on", pending)
-        if said is None or not hmac.compare_digest(said["state"], query.get("state", "")):
-            raise UsageError("this sign-on was not begun here, or took too long; begin again")
+        request = self.signer.read("sign-on", pending)
+        if request is None or not hmac.compare_digest(request["state"], query.get("state", "")):
+            raise UsageError("this sign-on has expired or was begun elsewhere; sign on again")
         if "code" not in query:
-            raise UsageError(f"the provider said: {query.get('error', 'nothing')}")
+            raise UsageError(f"the sign-on provider reported: {query.get('error', 'nothing')}")
         answer = _fetch(
             self.provider["token_endpoint"],
             {
                 "grant_type": "authorization_code", "code": query["code"], "client_id": self.client,
                 "client_secret": self.secret, "redirect_uri": self.address.rstrip("/") + BACK,
-                "code_verifier": said["verifier"],
+                "code_verifier": request["verifier"],
             },
         )  # fmt: skip
         try:
@@ -105,11 +107,11 @@ class SignOn:
             )  # fmt: skip
         except (KeyError, jwt.PyJWTError) as error:
             raise UsageError(f"the provider's ID token is not valid: {error}") from error
-        if not hmac.compare_digest(str(claims.get("nonce", "")), said["nonce"]):
-            raise UsageError("the provider's ID token is of another sign-on")
+        if not hmac.compare_digest(str(claims.get("nonce", "")), request["nonce"]):
+            raise UsageError("the provider's ID token belongs to another sign-on")
         author = next(str(claims[name]) for name in NAMES if claims.get(name))
         visit = self.signer.sign("visit", {"author": author})
-        return said["wanted"], [self._cookie(COOKIE, visit, SECONDS_VALID), self._cookie(PENDING, "", 0)]
+        return request["wanted"], [self._cookie(COOKIE, visit, SECONDS_VALID), self._cookie(PENDING, "", 0)]
 
     def _cookie(self, name: str, value: str, seconds: int) -> str:
         secure = "; Secure" if self.address.startswith("https:") else ""
@@ -122,5 +124,5 @@ def _fetch(address: str, form: dict[str, str] | None = None) -> dict[str, Any]:
         with urllib.request.urlopen(urllib.request.Request(address, data), timeout=TIMEOUT) as answer:
             content: dict[str, Any] = json.loads(answer.read(1_000_000))
     except (OSError, ValueError) as error:
-        raise UsageError(f"the sign-on provider cannot be asked at {urlsplit(address).netloc}: {error}") from error
+        raise UsageError(f"the sign-on provider at {urlsplit(address).netloc} cannot be reached: {error}") from error
     return content

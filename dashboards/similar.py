@@ -20,13 +20,15 @@ MOST = 400  # unflagged items that are compared with
 
 @dataclass(frozen=True)
 class Alike:
+    """An item that looks like another one, with the correlation of their thumbnails in -1..1."""
+
     item: str
     thumbnail: str
     correlation: float
 
 
 def most_alike(run: OpenRun, item: str, count: int = 4) -> list[Alike]:
-    """Oddest excluded: only items that were not flagged, the most normal first among equals."""
+    """The unflagged items that look most like this one, the most normal first among equals."""
     row = run.row(item)
     if row.thumbnail is None:
         return []
@@ -43,8 +45,8 @@ def _reduced(run: OpenRun) -> tuple[list[str], list[str], np.ndarray]:
     if (rows := run.table.count()) not in run.thumbnails:
         run.thumbnails.clear()
         run.thumbnails[rows] = _read(run)
-    found: tuple[list[str], list[str], np.ndarray] = run.thumbnails[rows]
-    return found
+    cached: tuple[list[str], list[str], np.ndarray] = run.thumbnails[rows]
+    return cached
 
 
 def _read(run: OpenRun) -> tuple[list[str], list[str], np.ndarray]:

@@ -30,7 +30,7 @@ class Curves:
 
 
 def curves(score: Sequence[float], odd: Sequence[bool], seed: int = 0) -> Curves | None:
-    """None unless both kinds are there."""
+    """The curves of scores against verdicts; None unless both kinds of verdict are there."""
     scores, labels = np.asarray(score, float), np.asarray(odd, bool)
     if labels.all() or not labels.any():
         return None
@@ -43,7 +43,7 @@ def curves(score: Sequence[float], odd: Sequence[bool], seed: int = 0) -> Curves
         if index:
             parts = [generator.choice(part, len(part)) for part in parts]
         drawn.append(_curve(scores[parts[0]], scores[parts[1]], grid))
-    roc, pr, areas, precisions = (np.array(each) for each in zip(*drawn, strict=True))
+    roc, pr, areas, precisions = (np.array(samples) for samples in zip(*drawn, strict=True))
     return Curves(
         _banded(grid, roc, "false positives", "true positives"),
         _banded(grid, pr, "recall", "precision"),
@@ -54,15 +54,15 @@ def curves(score: Sequence[float], odd: Sequence[bool], seed: int = 0) -> Curves
 
 def _curve(odd: np.ndarray, normal: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
     thresholds = np.unique(np.concatenate([odd, normal]))[::-1]
-    found = np.array([(odd >= each).mean() for each in thresholds])
-    alarms = np.array([(normal >= each).mean() for each in thresholds])
-    precision = found * len(odd) / np.maximum(found * len(odd) + alarms * len(normal), 1e-12)
-    roc = np.interp(grid, np.r_[0, alarms], np.r_[0, found])
+    hits = np.array([(odd >= threshold).mean() for threshold in thresholds])
+    alarms = np.array([(normal >= threshold).mean() for threshold in thresholds])
+    precision = hits * len(odd) / np.maximum(hits * len(odd) + alarms * len(normal), 1e-12)
+    roc = np.interp(grid, np.r_[0, alarms], np.r_[0, hits])
     # The best precision at this recall or beyond: the usual interpolation.
     best = np.maximum.accumulate(precision[::-1])[::-1]
-    place = np.minimum(np.searchsorted(found, grid), len(best) - 1)
+    place = np.minimum(np.searchsorted(hits, grid), len(best) - 1)
     area = float(((odd[:, None] > normal) + 0.5 * (odd[:, None] == normal)).mean())
-    average = float((np.diff(np.r_[0, found]) * precision).sum())
+    average = float((np.diff(np.r_[0, hits]) * precision).sum())
     return roc, best[place], area, average
 
 
@@ -80,22 +80,22 @@ def _interval(values: np.ndarray) -> tuple[float, float, float]:
 def slices(
     strata: Sequence[str | None], flagged: Sequence[bool | None], unreadable: Sequence[bool]
 ) -> list[dict[str, Any]]:
-    """Share flagged by stratum, with an exact 95 % interval (Clopper and Pearson 1934)."""
+    """The share flagged by stratum, with an exact 95 % interval (Clopper and Pearson 1934)."""
     rows = []
     names = [str(stratum or "unreadable") for stratum in strata]
     for each in sorted(set(names)):
         inside = [name == each for name in names]
         judged = [bool(value) for value, mine in zip(flagged, inside, strict=True) if mine and value is not None]
-        found, count = sum(judged), len(judged)
-        low = float(beta.ppf(0.025, found, count - found + 1)) if found else 0.0
-        high = float(beta.ppf(0.975, found + 1, count - found)) if found < count else 1.0
+        hits, count = sum(judged), len(judged)
+        low = float(beta.ppf(0.025, hits, count - hits + 1)) if hits else 0.0
+        high = float(beta.ppf(0.975, hits + 1, count - hits)) if hits < count else 1.0
         errors = sum(bad for bad, mine in zip(unreadable, inside, strict=True) if mine)
-        share = found / count if count else None
+        share = hits / count if count else None
         rows.append(
             {
                 "stratum": each,
                 "judged": count,
-                "flagged": found,
+                "flagged": hits,
                 "share": share,
                 "low": low,
                 "high": high,
@@ -106,7 +106,7 @@ def slices(
 
 
 def along(p_values: Sequence[float]) -> list[dict[str, float]]:
-    """Mean p in windows along the run; where nothing drifts it lies in the band (mean of uniforms, 99 %).
+    """The mean p-value in windows along the run; without drift it lies in the band (mean of uniforms, 99 %).
 
     Conformal p-values of normal images are uniform: a mean that stays low says that what comes in is odder than what the detector
     was calibrated on.

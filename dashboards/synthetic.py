@@ -75,32 +75,40 @@ class Synthetic:
 
     @property
     def picture(self) -> str:
-        """The file, relative to the run."""
+        """The path of the picture, relative to the run."""
         return f"{self.folder}/{self.name}.png"
 
     @property
     def title(self) -> str:
+        """The kind of picture with its seed, as headings show it."""
         seed = self.record["seed"]
         return TITLES[self.record["kind"]] + ("" if seed is None else f", seed {seed}")
 
     @property
     def maker(self) -> str:
-        """What made it."""
+        """The cascade or method that made the picture."""
         return f"{MAKERS[self.record['kind']]} {self.record['maker']}"
 
 
 def folder_of(row: Row) -> str:
-    """Of a case's synthetic pictures. Raises: MissingFile where its run recorded no SHA-256."""
+    """The folder of a case's synthetic pictures, relative to the run.
+
+    Raises: MissingFile where its run recorded no SHA-256.
+    """
     _, frame = file_and_frame(row.item)
     return f"synthetic/{recorded_digest(row)}" + ("" if frame is None else f"-{frame}")
 
 
 def name_of(kind: str, seed: int | None) -> str:
+    """The file name without suffix: the kind, and the seed where the picture has one."""
     return kind if seed is None else f"{kind}-{seed:06d}"
 
 
 def read(run: OpenRun, row: Row, name: str) -> Synthetic:
-    """Raises: MissingFile where there is none of that name, RunError where its record is damaged or another file's."""
+    """The synthetic picture of a name, if its record belongs to the row's file.
+
+    Raises: MissingFile where there is none of that name, RunError where its record is damaged or another file's.
+    """
     if not NAME.fullmatch(name):
         raise MissingFile("there is no such synthetic picture")
     folder = folder_of(row)
@@ -111,20 +119,20 @@ def read(run: OpenRun, row: Row, name: str) -> Synthetic:
 
 
 def read_all(run: OpenRun, row: Row) -> tuple[list[Synthetic], list[OddPixelError]]:
-    """Those of a case, newest first, and what is wrong with others."""
-    found: list[Synthetic] = []
+    """The synthetic pictures of a case, newest first, and the errors of those that cannot be read."""
+    pictures: list[Synthetic] = []
     errors: list[OddPixelError] = []
     for path in sorted((run.run.path / folder_of(row)).glob("*.json")):
         try:
-            found.append(read(run, row, path.stem))
+            pictures.append(read(run, row, path.stem))
         except OddPixelError as error:
             errors.append(error)
-    return sorted(found, key=lambda each: each.record["made"], reverse=True), errors
+    return sorted(pictures, key=lambda picture: picture.record["made"], reverse=True), errors
 
 
 def bytes_of(run: OpenRun, synthetic: Synthetic) -> bytes:
-    """The file, as it was made. Raises: MissingFile, RunError where it is another by now."""
-    found = run.file(synthetic.picture).read_bytes()
-    if hashlib.sha256(found).hexdigest() != synthetic.record["picture_sha256"]:
+    """The bytes of the picture's file, as it was made. Raises: MissingFile, RunError where it is another by now."""
+    content = run.file(synthetic.picture).read_bytes()
+    if hashlib.sha256(content).hexdigest() != synthetic.record["picture_sha256"]:
         raise RunError(f"{synthetic.picture} is no longer the picture that was made: its SHA-256 differs")
-    return found
+    return content

@@ -28,24 +28,24 @@ AWAITED = "awaited: "  # and what it is about: the job that this visitor's page 
 
 
 def for_viewer(run: OpenRun, row: Row) -> list[dict[str, Any]]:
-    """What the viewer needs to know of a case's synthetic pictures, newest first."""
+    """The records of a case's synthetic pictures that the viewer needs, newest first."""
     return [
         {
-            "name": each.name,
-            "sha256": each.record["picture_sha256"],
-            "title": each.title,
+            "name": picture.name,
+            "sha256": picture.record["picture_sha256"],
+            "title": picture.title,
             "mark": f"Synthetic: {MARK}",
-            "maker": _made_by(each),
-            "window": each.record["window"],
+            "maker": _made_by(picture),
+            "window": picture.record["window"],
         }
-        for each in _readable(run, row)[0]
+        for picture in _readable(run, row)[0]
     ]
 
 
 def _made_by(synthetic: Synthetic) -> str:
     """In one line, for the viewer."""
-    said = f"{synthetic.title}, {synthetic.maker} {synthetic.record['maker_sha256'][:12]}"
-    return said if (values := _values(synthetic)) is None else f"{said}, {values}"
+    label = f"{synthetic.title}, {synthetic.maker} {synthetic.record['maker_sha256'][:12]}"
+    return label if (values := _values(synthetic)) is None else f"{label}, {values}"
 
 
 def _values(synthetic: Synthetic) -> str | None:
@@ -57,14 +57,15 @@ def _values(synthetic: Synthetic) -> str | None:
 
 
 def show(run: OpenRun, row: Row) -> None:
+    """The section of a case for synthetic pictures: the form, the running job, the finished pictures."""
     about = f"synthetic {run.key} {row.item}"
-    found, errors = _readable(run, row)
+    pictures, errors = _readable(run, row)
     job = the_site().jobs.running(about)
-    is_open = bool(found or job or AWAITED + about in st.session_state)
-    with st.expander(f"Synthetic pictures ({len(found)})", expanded=is_open, icon=":material/auto_awesome:"):
-        quiet(f"Each is {MARK}. None counts as evidence: no score, verdict or threshold reads it.")
+    is_open = bool(pictures or job or AWAITED + about in st.session_state)
+    with st.expander(f"Synthetic pictures ({len(pictures)})", expanded=is_open, icon=":material/auto_awesome:"):
+        quiet(f"Each picture is {MARK}. None counts as evidence: no score, verdict or threshold uses it.")
         if (reason := why_not(run, row)) is not None:
-            quiet(f"None can be made of this image: {reason}")
+            quiet(f"No synthetic picture can be made of this image: {reason}")
         else:
             form(run, row, about, is_running=job is not None)
         if job is not None:
@@ -73,8 +74,8 @@ def show(run: OpenRun, row: Row) -> None:
         outcome(about)
         for error in errors:
             failed(error)
-        for each in found:
-            listed(run, row, each)
+        for picture in pictures:
+            listed(run, row, picture)
 
 
 def _readable(run: OpenRun, row: Row) -> tuple[list[Synthetic], list[OddPixelError]]:
@@ -97,6 +98,7 @@ def why_not(run: OpenRun, row: Row) -> str | None:
 
 
 def form(run: OpenRun, row: Row, about: str, *, is_running: bool) -> None:
+    """The choice of a kind with its options, and the button that starts the job."""
     kind = st.radio("Make", list(TITLES), format_func=TITLES.__getitem__, horizontal=True, key="synthetic-kind")
     options = reference_options() if kind == "reference" else expected_options(run, row)
     label = f"Make {TITLES[kind].lower()}"
@@ -111,6 +113,7 @@ def form(run: OpenRun, row: Row, about: str, *, is_running: bool) -> None:
 
 
 def reference_options() -> list[str]:
+    """The fields for a reference: seed and size, as options of the job's command."""
     quiet("A picture by the bundled cascade with the layout of this image, at low resolution; all detail is invented.")
     left, right = st.columns(2)
     seed = left.number_input("Seed", 0, LARGEST_SEED, 0, step=1, key="synthetic-seed")
@@ -119,10 +122,10 @@ def reference_options() -> list[str]:
 
 
 def expected_options(run: OpenRun, row: Row) -> list[str] | None:
-    """None where there is a reason against it, which the page names, or no folder yet."""
+    """The fields for an expected normal; None where the page names a reason against it, or no folder was given."""
     for reason, holds in ((NO_DETECTOR, "detector" not in run.run.record["options"]), (NO_MAP, row.map is None)):
         if holds:
-            quiet(f"None can be made of this image: {reason}.")
+            quiet(f"No synthetic picture can be made of this image: {reason}.")
             return None
     quiet("This image with its odd region filled from normal images; everything else in it stays as it is.")
     name, is_aligned = detector_of(run)
@@ -134,7 +137,7 @@ def expected_options(run: OpenRun, row: Row) -> list[str] | None:
 
 
 def start(run: OpenRun, row: Row, about: str, kind: str, options: list[str]) -> None:
-    """Raises: UsageError, RunError."""
+    """Start a job that makes a synthetic picture, and note it in the run's log. Raises: UsageError, RunError."""
     given = [str(run.run.path.resolve()), f"--item={row.item}", f"--kind={kind}", f"--author={author()}", *options]
     given += [f"--data={root}" for root in run.roots]
     title = f"{TITLES[kind].lower()} for {row.item}"
@@ -145,7 +148,7 @@ def start(run: OpenRun, row: Row, about: str, kind: str, options: list[str]) -> 
 
 @st.fragment(run_every=1.0)
 def progress(name: str) -> None:
-    """Looked at every second, without the rest of the page; the page follows when the job has ended."""
+    """The running job, refreshed every second without the rest of the page; the page follows when it has ended."""
     job = _job(name)
     if job.state != "running":
         st.rerun()
@@ -157,7 +160,7 @@ def progress(name: str) -> None:
 
 
 def outcome(about: str) -> None:
-    """How the job ended that this visitor waited for last, where it made nothing."""
+    """The end of the last job that this visitor waited for, where it made nothing."""
     name = st.session_state.get(AWAITED + about)
     if name is None or (job := _job(name)).state == "running":
         return
@@ -165,8 +168,8 @@ def outcome(about: str) -> None:
         st.info("Cancelled; nothing was kept.", icon=":material/stop_circle:")
     elif job.state == "failed":
         lines = [line for line in job.log.splitlines() if line.strip()]
-        st.error("Nothing was made.", icon=":material/error:")
-        plain(lines[-1] if lines else "It ended without a word.")
+        st.error("No picture was made.", icon=":material/error:")
+        plain(lines[-1] if lines else "The job ended without a message.")
 
 
 def _job(name: str) -> Job:
@@ -174,6 +177,7 @@ def _job(name: str) -> Job:
 
 
 def listed(run: OpenRun, row: Row, synthetic: Synthetic) -> None:
+    """A finished picture with its record and a link to download it."""
     record = synthetic.record
     st.html(f"<strong>{html.escape(synthetic.title)}</strong>: synthetic, {MARK}")
     spacing = record["spacing_mm"]
@@ -182,8 +186,8 @@ def listed(run: OpenRun, row: Row, synthetic: Synthetic) -> None:
         "seed": record["seed"],
         "size": f"{record['width']} x {record['height']}, 8 bits",
         "values": _values(synthetic),
-        "spacing, mm": None if spacing is None else " x ".join(f"{each:g}" for each in spacing),
-        "taken from": ", ".join(Path(each).name for each in record["sources"]) or None,
+        "spacing, mm": None if spacing is None else " x ".join(f"{distance:g}" for distance in spacing),
+        "taken from": ", ".join(Path(source).name for source in record["sources"]) or None,
         "made": f"{record['made']} for {record['author']}",
         "SHA-256": record["picture_sha256"],
     }

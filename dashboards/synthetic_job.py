@@ -47,11 +47,13 @@ NO_MAP = "no map of this image was kept, so there is no odd region that could be
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Arguments:
-    scale: the reference's sides, in those that 512 x 512 pixels have at the original's proportions.
-    normals: a folder of normal images, for an expected normal.
-    aligned: whether the same place shows the same thing in all of them.
-    detector: the name of the run's detector, where it is known.
+    """The options of one synthetic picture.
+
+    Arguments:
+        scale: the reference's sides, in those that 512 x 512 pixels have at the original's proportions.
+        normals: a folder of normal images, for an expected normal.
+        aligned: whether the same place shows the same thing in all of them.
+        detector: the name of the run's detector, where it is known.
     """
 
     kind: str
@@ -65,8 +67,10 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """Arguments:
-    pixels: black and white are the ends of `window`, in the original's unit; None where they are what is shown.
+    """A finished picture with what its record tells of it.
+
+    Arguments:
+        pixels: black and white are the ends of `window`, in the original's unit; None where they are what is shown.
     """
 
     pixels: UInt8[np.ndarray, "h w *c"]
@@ -79,7 +83,7 @@ class Made:
 
 
 def make(run: OpenRun, item: str, options: Options) -> str:
-    """The picture's path relative to the run. Raises: OddPixelError."""
+    """Make and keep one synthetic picture; its path relative to the run. Raises: OddPixelError."""
     row = row_of(run.run, item)
     report("reading the original", 0, 1)
     image = run.originals.image(row)
@@ -90,18 +94,19 @@ def make(run: OpenRun, item: str, options: Options) -> str:
 
 
 def row_of(run: Run, item: str) -> Row:
-    """The newest of an item. Raises: MissingFile, RunError."""
+    """The newest row of an item. Raises: MissingFile, RunError."""
     table = RunTable(run)
     try:
-        found = table.page([Filter("item", "=", item)], order_by="shard", descending=True, limit=1)
+        rows = table.page([Filter("item", "=", item)], order_by="shard", descending=True, limit=1)
     finally:
         table.close()
-    if not found:
+    if not rows:
         raise MissingFile(f"the run {run.path.name} has no item {item}")
-    return found[0]
+    return rows[0]
 
 
 def reference(image: Image, options: Options) -> Made:
+    """A reference that the bundled cascade generates from the original's low-resolution blueprint."""
     from oddpixel.generation.given import Given
     from oddpixel.generation.make import Generator
     from oddpixel.generation.references import reference_of, size_like
@@ -125,6 +130,7 @@ def reference(image: Image, options: Options) -> Made:
 
 
 def expected(run: OpenRun, row: Row, image: Image, options: Options) -> Made:
+    """The original with its odd region filled from the normal images of a folder."""
     from oddpixel.forensics.detect.expected import expected_normal
     from oddpixel.forensics.detect.odd_region import odd_region
 
@@ -137,21 +143,24 @@ def expected(run: OpenRun, row: Row, image: Image, options: Options) -> Made:
     odd = odd_region(run.run, row, (image.pixels.shape[1], image.pixels.shape[2]))
     normals = normals_like(image, folder)
     report("comparing with normal images", 0, 1)
-    pixels = [np.nan_to_num(each.pixels) for each in normals]
-    found = expected_normal(np.nan_to_num(image.pixels), odd, pixels, aligned=options.aligned)
+    pixels = [np.nan_to_num(normal.pixels) for normal in normals]
+    estimate = expected_normal(np.nan_to_num(image.pixels), odd, pixels, aligned=options.aligned)
     window = window_of(image) if shows_values(image) else None
     return Made(
-        pixels=as_shown(replace(image, pixels=found.pixels), window),
+        pixels=as_shown(replace(image, pixels=estimate.pixels), window),
         maker=options.detector or "of the run",
         maker_sha256=detector,
         window=window,
         spacing_mm=image.spacing_mm,
-        sources=tuple(normals[k].source for k in found.sources),
+        sources=tuple(normals[k].source for k in estimate.sources),
     )
 
 
 def normals_like(image: Image, folder: Path) -> list[Image]:
-    """Raises: InvalidImage where none is in that unit with as many channels."""
+    """The normal images of a folder that have the unit and the channels of the image.
+
+    Raises: InvalidImage where none is in that unit with as many channels.
+    """
     from oddpixel.datasets.source import open_source, readable
 
     source = open_source(str(folder))
@@ -166,6 +175,7 @@ def normals_like(image: Image, folder: Path) -> list[Image]:
 
 
 def as_shown(image: Image, window: tuple[float, float] | None) -> UInt8[np.ndarray, "h w *c"]:
+    """The image in 8 bits: window and level where a window is given, else its display range."""
     if window is None:
         shown = image.to_display()
         return shown[..., 0] if shown.shape[2] == 1 else shown[..., :3]
@@ -208,11 +218,12 @@ def keep(run: Run, row: Row, image: Image, made: Made, options: Options) -> str:
 
 
 def report(what: str, done: int, total: int) -> None:
+    """Print one line of progress, which the dashboard reads from the job's log."""
     print(f"{what} {done}/{total}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0, or 2 with one line that says what was wrong."""
+    """Run the job; exit status 0, or 2 with one line that states the error."""
     parser = argparse.ArgumentParser(prog="synthetic_job", allow_abbrev=False)
     parser.add_argument("run", type=Path)
     parser.add_argument("--item", required=True)

@@ -23,7 +23,7 @@ def keep(files: Sequence[Any], folder: Path) -> Path:
     if not files:
         raise UsageError("choose at least one file")
     if len(files) > MOST_FILES:
-        raise UsageError(f"{len(files)} files at once; send at most {MOST_FILES}, or flag a folder")
+        raise UsageError(f"{len(files)} files are too many at once; send at most {MOST_FILES}, or flag a folder")
     place = folder / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
     try:
         place.mkdir(parents=True)
@@ -37,7 +37,7 @@ def keep(files: Sequence[Any], folder: Path) -> Path:
 
 
 def safe_name(name: str, number: int) -> str:
-    """The last part of a name without anything that a file system or a shell could take for more; unique by its number."""
+    """The last part of a name, with letters, digits and a few signs only; unique by its number."""
     last = name.replace("\\", "/").rpartition("/")[2]
     kept = "".join(letter if letter in KEPT else "_" for letter in last).strip(" .")
     stem, dot, suffix = kept.rpartition(".")
@@ -46,12 +46,12 @@ def safe_name(name: str, number: int) -> str:
 
 
 def allowed(path: str, roots: Sequence[Path]) -> Path:
-    """A folder that visitors may name: one of the roots or within. Raises: UsageError."""
-    found = Path(path).expanduser().resolve()
-    if not any(found.is_relative_to(root) for root in roots):
+    """The folder that a visitor named, which is one of the roots or within one. Raises: UsageError."""
+    folder = Path(path).expanduser().resolve()
+    if not any(folder.is_relative_to(root) for root in roots):
         raise UsageError(
             f"only folders within {', '.join(map(str, roots))} may be read; start the dashboard with --data"
         )
-    if not found.is_dir():
-        raise UsageError(f"{path} is no folder")
-    return found
+    if not folder.is_dir():
+        raise UsageError(f"{path} is not a folder")
+    return folder

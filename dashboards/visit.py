@@ -27,25 +27,25 @@ STYLE = """<style>
 
 
 def sign_in() -> None:
-    """Name of the visitor, in the side bar; decisions are logged under it."""
+    """The field for the visitor's name in the side bar; decisions are logged under it."""
     st.html(STYLE)
     with st.sidebar:
-        if (known := signed_on()) is not None:
-            quiet(f"Signed on as {known}")
+        if (name := signed_on()) is not None:
+            quiet(f"Signed on as {name}")
         else:
             help = "Verdicts are logged under it."
             st.text_input("Your name", value=default_author(), key="author", max_chars=80, help=help)
 
 
 def signed_on() -> str | None:
-    """Whom the sign-on provider vouches for."""
+    """The name that the sign-on provider vouches for; None without a sign-on."""
     cookie = st.context.cookies.get(COOKIE)
     return the_site().visitor(cookie) if isinstance(cookie, str) else None
 
 
 @cache
 def icon() -> Any:
-    """A tile of squares, one of them odd. Drawn here: a named icon would be fetched from elsewhere."""
+    """The page icon: a tile of squares, one of them odd. Drawn here: a named icon would be fetched from elsewhere."""
     import numpy as np
     from PIL import Image
 
@@ -58,35 +58,39 @@ def icon() -> Any:
 
 
 def author() -> str:
+    """The name that this visitor's decisions carry: signed on, typed in, or the default."""
     return signed_on() or str(st.session_state.get("author") or "").strip() or default_author()
 
 
 def ticket() -> str:
+    """A ticket with which this visitor's browser may send decisions."""
     return the_site().ticket(author())
 
 
 def chosen_run(page: str) -> OpenRun | None:
-    """The run in the address, else the one looked at before, else the first; a choice in the side bar. None where there is
-    none, and then the page has said so."""
+    """The run in the address, else the one looked at before, else the first; a choice in the side bar.
+
+    None without runs; the page then shows how to make one.
+    """
     runs = the_site().library.runs()
     if not runs:
         empty_state()
         return None
     by_key = {run.key: run for run in runs}
-    asked = st.query_params.get("run") or st.session_state.get("run")
-    if asked not in by_key:
+    requested = st.query_params.get("run") or st.session_state.get("run")
+    if requested not in by_key:
         if st.query_params.get("run"):
-            st.warning("The run in this address is not here; this is the first that is.")
-        asked = runs[0].key
+            st.warning("The run in this address was not found; the first run is shown instead.")
+        requested = runs[0].key
     with st.sidebar:
         key = st.selectbox(
             "Run",
             list(by_key),
-            index=list(by_key).index(asked),
-            format_func=lambda each: label(by_key[each]),
+            index=list(by_key).index(requested),
+            format_func=lambda key: label(by_key[key]),
             key=f"run-{page}",
         )
-    if key != st.session_state.get("run") and st.session_state.get("run") is not None and key != asked:
+    if key != st.session_state.get("run") and st.session_state.get("run") is not None and key != requested:
         st.query_params.clear()
     st.session_state["run"] = key
     st.query_params["run"] = key
@@ -94,6 +98,7 @@ def chosen_run(page: str) -> OpenRun | None:
 
 
 def label(run: OpenRun) -> str:
+    """A run as lists show it: name, kind, number of files."""
     record = run.run.record
     return f"{run.name} · {record['kind']} · {record['num_items']} files" + (
         "" if record["finished"] else " · unfinished"
@@ -101,6 +106,7 @@ def label(run: OpenRun) -> str:
 
 
 def empty_state() -> None:
+    """The page without any run: the commands that make one."""
     st.title("No runs yet")
     st.write("Flag some images, and open the run:")
     st.code(
@@ -111,6 +117,7 @@ def empty_state() -> None:
 
 
 def quiet(text: str) -> None:
+    """A remark in a smaller, paler type; the text is escaped."""
     st.html(f'<p class="oddpixel-quiet oddpixel-text">{html.escape(text)}</p>')
 
 
@@ -120,7 +127,7 @@ def plain(text: str) -> None:
 
 
 def table_of(facts: dict[str, Any]) -> None:
-    """Names and values as a table; every text escaped."""
+    """A table of names and values; every text is escaped."""
     rows = "".join(
         f"<tr><th>{html.escape(str(name))}</th><td class='oddpixel-text'>{html.escape(str(value))}</td></tr>"
         for name, value in facts.items()
@@ -129,4 +136,5 @@ def table_of(facts: dict[str, Any]) -> None:
 
 
 def failed(error: RunError | Exception) -> None:
+    """An error as the page shows it, with its type."""
     st.error(f"{type(error).__name__}: {error}", icon=":material/error:")

@@ -58,6 +58,7 @@ STYLE = """<style>
 
 
 def audit_form() -> None:
+    """The form for a new audit: images, checks, alpha, case id, PDF."""
     with st.form("audit", border=False, enter_to_submit=False):
         given = images("audit", "Suspected images")
         st.caption("Checks")
@@ -82,7 +83,7 @@ def audit_form() -> None:
 
 
 def ask(given: Any, chosen: list[str], alpha: float, case: str, with_pdf: bool) -> None:
-    """Raises: UsageError, RunError."""
+    """Start an audit of uploads or a folder as a job. Raises: UsageError, RunError."""
     if not chosen:
         raise UsageError("choose at least one check")
     place = place_of(given)
@@ -98,7 +99,10 @@ def ask(given: Any, chosen: list[str], alpha: float, case: str, with_pdf: bool) 
 
 @st.fragment(run_every=1.0)
 def jobs() -> None:
-    """Looked at every second; the report that this visitor waits for is opened when it is there."""
+    """The audits in progress, refreshed every second.
+
+    The report that this visitor waits for is opened when it is there.
+    """
     audits = [job for job in the_site().jobs.all()[:50] if job.record["command"][1:2] == ["audit"]]
     for job in audits[:JOBS_SHOWN]:
         show_job(job)
@@ -106,52 +110,55 @@ def jobs() -> None:
     if awaited is None or awaited.state == "running":
         return
     del st.session_state["audit-awaited"]
-    if (made := made_by(awaited.record["out"])) is not None:
+    if (run := made_by(awaited.record["out"])) is not None:
         st.session_state.pop("job", None)  # its log may fold now
-        st.query_params.from_dict({"run": made.key})
+        st.query_params.from_dict({"run": run.key})
         st.rerun()
 
 
 def made_by(out: str) -> OpenRun | None:
+    """The audit run that a job wrote to its output folder, if there is one."""
     return next((run for run in audited_runs() if run.name == out.rpartition("/")[2]), None)
 
 
 def audited_runs() -> list[OpenRun]:
+    """All audit runs of the library."""
     return [run for run in the_site().library.runs() if run.run.record["kind"] == "audit"]
 
 
 def chosen(where: Any, what: str, name: str, options: dict[str, str]) -> str:
     """One of the options, by name: what the address asks for, else the first. The address follows the choice."""
-    asked = st.query_params.get(name)
-    if asked not in options:
-        if asked is not None:
-            st.warning(f"The {name} in this address is not here; this is the first that is.")
-        asked = next(iter(options))
+    requested = st.query_params.get(name)
+    if requested not in options:
+        if requested is not None:
+            st.warning(f"The {name} in this address was not found; the first one is shown instead.")
+        requested = next(iter(options))
     key = f"audit-{name}"
-    st.session_state[key] = asked
+    st.session_state[key] = requested
 
     def follow() -> None:
         kept = {} if name == "run" else {"run": st.query_params["run"]}
         st.query_params.from_dict(kept | {name: st.session_state[key]})
 
-    where.selectbox(what, list(options), key=key, format_func=lambda each: options[each], on_change=follow)
-    st.query_params[name] = asked
-    return str(asked)
+    where.selectbox(what, list(options), key=key, format_func=lambda option: options[option], on_change=follow)
+    st.query_params[name] = requested
+    return str(requested)
 
 
 def reports(runs: list[OpenRun]) -> None:
-    known = {run.key: run for run in runs}
-    if "run" not in st.query_params and st.session_state.get("run") in known:
+    """The choice of a run and a file, and that file's report."""
+    by_key = {run.key: run for run in runs}
+    if "run" not in st.query_params and st.session_state.get("run") in by_key:
         st.query_params["run"] = st.session_state["run"]
     key = chosen(st.sidebar, "Run", "run", {run.key: label(run) for run in runs})
     st.session_state["run"] = key
-    run = known[key]
+    run = by_key[key]
     rows = {row.item: row for row in run.table.page(order_by="raw", descending=True, limit=MOST_ITEMS)}
-    if (asked := st.query_params.get("item")) is not None and asked not in rows:
+    if (requested := st.query_params.get("item")) is not None and requested not in rows:
         with contextlib.suppress(OddPixelError):  # `chosen` says so
-            rows |= {asked: run.row(asked)}
+            rows |= {requested: run.row(requested)}
     if not rows:
-        st.info("No file of this run is done yet.")
+        st.info("No file of this run has been audited yet.")
         return
     item = chosen(st, "File", "item", {name: f"{printable(name)} · {short(row)}" for name, row in rows.items()})
     row = rows[item]
@@ -163,13 +170,14 @@ def reports(runs: list[OpenRun]) -> None:
 
 
 def short(row: Row) -> str:
-    """A verdict's label, as the run's table has it."""
+    """The label of a row's verdict, as the run's table has it."""
     if row.error is not None:
         return "not read"
     return "no verdict" if row.reason is None else row.reason.because.partition(":")[0]
 
 
 def show(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
+    """One report: picture, facts and downloads on the left, verdict and findings on the right."""
     gate, groups = report["gate"], list(GROUPS)
     case = f"Case {report['case']}. " if report["case"] else ""
     quiet(f"{case}{gate['width']} x {gate['height']} pixels, {gate['container'] or 'unknown'}, {report['bytes']} bytes")
@@ -189,11 +197,13 @@ def show(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
 
 
 def pictures(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
+    """The image as stored, or under the map of a finding that the visitor picks."""
     if report.get("pictures"):  # why there are none
         quiet(report["pictures"])
         return
-    marked = [each for each in report["findings"] if each["map"]]
-    maps = {each["map"]: str(each["check"]) for each in sorted(marked, key=rank)}  # the strongest is what is seen first
+    marked = [finding for finding in report["findings"] if finding["map"]]
+    # The strongest is what is seen first.
+    maps = {finding["map"]: str(finding["check"]) for finding in sorted(marked, key=rank)}
     names = {**maps, STORED: "no map"}
     shown: str = STORED
     if maps:
@@ -204,7 +214,7 @@ def pictures(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
     try:
         stored(run, row)
     except UnreadableInput as error:
-        quiet(f"Without the image: {error}")
+        quiet(f"The image cannot be shown: {error}")
         if shown == STORED:
             return
     st.html(f'<img class="oddpixel-picture" src="{address(run, row, shown)}" alt="the image as stored">')
@@ -214,18 +224,23 @@ def pictures(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
     st.page_link("views/case.py", label="Look closer, and decide", icon=":material/image_search:", query_params=query)
 
 
-def rank(each: dict[str, Any]) -> tuple[bool, float]:
-    """Before others: what is no history, then what is less likely by chance."""
-    log10_p = math.log10(max(each["p_value"], 1e-300)) if each["p_value"] is not None else each["log10_nfa"] or 0.0
-    return each["about"] == "history", log10_p
+def rank(finding: dict[str, Any]) -> tuple[bool, float]:
+    """The sort key of a finding: history last, else the least likely by chance first."""
+    log10_p = (
+        math.log10(max(finding["p_value"], 1e-300)) if finding["p_value"] is not None else finding["log10_nfa"] or 0.0
+    )
+    return finding["about"] == "history", log10_p
 
 
 def address(run: OpenRun, row: Row, name: str) -> str:
+    """The escaped URL of one of the report's pictures."""
     query = urlencode({"item": row.item, "name": name})
     return html.escape(f"/oddpixel/runs/{run.key}/report_picture?{query}")
 
 
 def downloads(run: OpenRun, row: Row) -> None:
+    """Links to the parts of the report, signed for this visitor."""
+
     def link(name: str) -> str:
         query = urlencode({"item": row.item, "part": name, "ticket": ticket()})
         return f'<a href="/oddpixel/runs/{run.key}/report?{html.escape(query)}" download>{name}</a>'
@@ -233,70 +248,76 @@ def downloads(run: OpenRun, row: Row) -> None:
     st.html(f"<p>Download {', '.join(map(link, parts(run, row)))} (noted in the log)</p>")
 
 
-def verdict(found: dict[str, Any]) -> None:
-    said = [f"<b>{text(str(found['label']).capitalize())}</b>"]
-    said.append(f"<ul>{''.join(f'<li>{text(each)}</li>' for each in found['because'])}</ul>")
-    if found["p_value"] is not None:
-        p, alpha = "below 1e-6" if found["p_value"] < 1e-6 else f"{found['p_value']:.2g}", found["alpha"]
-        said.append(
+def verdict(record: dict[str, Any]) -> None:
+    """The verdict with its reasons, p-value, likelihood ratio and power."""
+    lines = [f"<b>{text(str(record['label']).capitalize())}</b>"]
+    lines.append(f"<ul>{''.join(f'<li>{text(reason)}</li>' for reason in record['because'])}</ul>")
+    if record["p_value"] is not None:
+        p, alpha = "below 1e-6" if record["p_value"] < 1e-6 else f"{record['p_value']:.2g}", record["alpha"]
+        lines.append(
             paragraph(
                 f"p {p} over all tests that count (Holm); the label is kept to at most {alpha} of authentic images."
             )
         )
-    if (ratio := found["likelihood_ratio"]) is not None:
+    if (ratio := record["likelihood_ratio"]) is not None:
         (first, second), (low, high), (manipulated, authentic) = ratio["propositions"], ratio["bound"], ratio["n"]
-        said.append(
+        lines.append(
             paragraph(f"Likelihood ratio {ratio['value']:.2g}: {ratio['words']}. First: {first}. Second: {second}.")
         )
-        said.append(
+        lines.append(
             paragraph(
                 f"Its calibration ({manipulated} manipulated images, {authentic} authentic) supports no value outside {low:.2g} "
                 f"to {high:.2g}; what it means for you depends on what you held likely before."
             )
         )
-    said += [paragraph(f"Power: {found['power']}."), paragraph("No result here says that an image is authentic.")]
-    st.html(f'<div class="oddpixel-verdict {TONES.get(str(found["label"]), "")}">{"".join(said)}</div>')
+    lines += [paragraph(f"Power: {record['power']}."), paragraph("No result here says that an image is authentic.")]
+    st.html(f'<div class="oddpixel-verdict {TONES.get(str(record["label"]), "")}">{"".join(lines)}</div>')
 
 
 def findings(about: str, report: dict[str, Any]) -> None:
-    found = [each for each in report["findings"] if each["about"] == about]
-    if not found:
+    """The findings about one question (manipulation, anomaly, history), evidence first."""
+    selected = [record for record in report["findings"] if record["about"] == about]
+    if not selected:
         return
     title, meaning = GROUPS[about]
     st.subheader(title)
     quiet(meaning)
     order = ("evidence", "no-evidence", "error", "not-applicable")
-    ranked = sorted(found, key=lambda each: order.index(each["status"]) if each["status"] in order else len(order))
+    ranked = sorted(
+        selected, key=lambda record: order.index(record["status"]) if record["status"] in order else len(order)
+    )
     st.html("".join(map(finding, ranked)))
 
 
-def finding(each: dict[str, Any]) -> str:
-    counted = each["status"] == "evidence" and each["about"] != "history"
-    status = "seen" if each["status"] == "evidence" and not counted else str(each["status"])
-    said = [
-        f'<strong>{text(each["check"])}</strong><span class="oddpixel-status {"bad" if counted else ""}">{text(status)}</span>'
+def finding(record: dict[str, Any]) -> str:
+    """One finding as HTML: check, status, reason, p-value or NFA, limits."""
+    counted = record["status"] == "evidence" and record["about"] != "history"
+    status = "seen" if record["status"] == "evidence" and not counted else str(record["status"])
+    lines = [
+        f'<strong>{text(record["check"])}</strong><span class="oddpixel-status {"bad" if counted else ""}">{text(status)}</span>'
     ]
-    said.append(paragraph(each["because"]))
-    if each["p_value"] is not None:
-        said.append(remark(f"p {each['p_value']:.3g}"))
-    elif each["log10_nfa"] is not None and each["status"] != "not-applicable":
-        said.append(
-            remark(f"log10 NFA {each['log10_nfa']:.1f} (expected number of such findings in an image without cause)")
+    lines.append(paragraph(record["because"]))
+    if record["p_value"] is not None:
+        lines.append(remark(f"p {record['p_value']:.3g}"))
+    elif record["log10_nfa"] is not None and record["status"] != "not-applicable":
+        lines.append(
+            remark(f"log10 NFA {record['log10_nfa']:.1f} (expected number of such findings in an image without cause)")
         )
-    if each["reliability"]:
-        said.append(remark(f"Reliability: {each['reliability']}."))
-    if each["limits"] and each["status"] in ("evidence", "no-evidence"):
-        said.append(remark(f"Limits: {each['limits']}"))
-    return f'<div class="oddpixel-finding">{"".join(said)}</div>'
+    if record["reliability"]:
+        lines.append(remark(f"Reliability: {record['reliability']}."))
+    if record["limits"] and record["status"] in ("evidence", "no-evidence"):
+        lines.append(remark(f"Limits: {record['limits']}"))
+    return f'<div class="oddpixel-finding">{"".join(lines)}</div>'
 
 
 def facts(report: dict[str, Any]) -> None:
+    """The facts of the file, and the gate's measurements."""
     st.subheader("What the file declares, and how it is built")
     quiet("Facts are not evidence: anybody can write anything into a file, and take anything out.")
     rows = "".join(
-        f'<tr><th>{text(each["name"])}</th><td class="oddpixel-text">{text(said(each["value"]))}'
-        f"{'<br><small>' + text(each['because']) + '</small>' if each['because'] else ''}</td></tr>"
-        for each in report["facts"]
+        f'<tr><th>{text(fact["name"])}</th><td class="oddpixel-text">{text(said(fact["value"]))}'
+        f"{'<br><small>' + text(fact['because']) + '</small>' if fact['because'] else ''}</td></tr>"
+        for fact in report["facts"]
     )
     st.html(f'<table class="oddpixel-facts">{rows}</table>')
     with st.expander("Processing and gate"):
@@ -306,43 +327,49 @@ def facts(report: dict[str, Any]) -> None:
 
 
 def aids(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
+    """The visual aids of the report, which count for nothing in the verdict."""
     if not report["aids"]:
         return
     with st.expander("Visual aids"):
         quiet("Pictures for an experienced eye. They do not count in the verdict; bright does not mean changed.")
         figures = "".join(
-            f'<figure><img class="oddpixel-picture" loading="lazy" src="{address(run, row, each["picture"])}" alt="">'
-            f"<figcaption><strong>{text(each['title'])}</strong> ({text(each['label'])}). {text(each['explanation'])}"
+            f'<figure><img class="oddpixel-picture" loading="lazy" src="{address(run, row, aid["picture"])}" alt="">'
+            f"<figcaption><strong>{text(aid['title'])}</strong> ({text(aid['label'])}). {text(aid['explanation'])}"
             "</figcaption></figure>"
-            for each in report["aids"]
+            for aid in report["aids"]
         )
         st.html(f'<div class="oddpixel-aids">{figures}</div>')
 
 
 def bounds(report: dict[str, Any]) -> None:
+    """Innocent explanations, what was not examined, and the command that repeats the audit."""
     for title, name in (
         ("What else could explain it", "innocent_explanations"),
         ("What was not examined", "not_examined"),
     ):
         st.subheader(title)
-        st.html(f"<ul>{''.join(f'<li>{text(each)}</li>' for each in report[name])}</ul>")
+        st.html(f"<ul>{''.join(f'<li>{text(entry)}</li>' for entry in report[name])}</ul>")
     st.subheader("To repeat it")
     st.code(report["reproduce"], language=None, wrap_lines=True)
 
 
 def said(value: Any) -> str:
+    """A value of the report as text; lists with commas."""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def text(value: Any) -> str:
+    """A value as escaped HTML text."""
     return html.escape(str(value))
 
 
 def paragraph(value: Any) -> str:
+    """A value as an HTML paragraph."""
     return f"<p>{text(value)}</p>"
 
 
 def remark(value: Any) -> str:
+    """A value as an HTML paragraph in small print."""
     return f"<p><small>{text(value)}</small></p>"
 
 

@@ -31,11 +31,13 @@ def slices(run: OpenRun, row: Row) -> list[dict[str, Any]]:
 
 
 def go(run: OpenRun) -> None:
-    asked = st.session_state["viewer"].get("go") or {}
-    st.query_params["item"] = str(asked.get("item", ""))
+    """Open the item that the viewer's keyboard or buttons led to."""
+    request = st.session_state["viewer"].get("go") or {}
+    st.query_params["item"] = str(request.get("item", ""))
 
 
 def show(run: OpenRun, row: Row) -> None:
+    """One case: viewer, synthetic pictures, reasons, normal neighbours, history and file."""
     decision = run.run.record.get("decision") or {}
     plain(row.item)
     component("viewer")(
@@ -69,6 +71,7 @@ def show(run: OpenRun, row: Row) -> None:
 
 
 def reasons(run: OpenRun, row: Row, decision: dict[str, Any]) -> None:
+    """Why the item was flagged or not: scores, reasons by channel, and the run's guarantee."""
     st.subheader("Why")
     if row.error is not None:
         plain(row.error.message)
@@ -78,8 +81,8 @@ def reasons(run: OpenRun, row: Row, decision: dict[str, Any]) -> None:
         quiet("This run did not score its items (`oddpixel flag` does).")
         return
     measured = (("p = ", row.p_value, ".4g"), ("q = ", row.q_value, ".4g"), ("oddness ", row.raw, ".3g"))
-    said = [f"{name}{value:{form}}" for name, value, form in measured if value is not None]
-    plain("; ".join(["flagged" if row.flagged else "not flagged", *([", ".join(said)] if said else [])]))
+    figures = [f"{name}{value:{form}}" for name, value, form in measured if value is not None]
+    plain("; ".join(["flagged" if row.flagged else "not flagged", *([", ".join(figures)] if figures else [])]))
     for reason in row.reasons[:REASONS_SHOWN]:
         p = "" if reason.p_value is None else f", p = {reason.p_value:.3g}"
         plain(f"• {reason.because} ({reason.channel}{p})")
@@ -93,34 +96,37 @@ def reasons(run: OpenRun, row: Row, decision: dict[str, Any]) -> None:
 
 
 def beside(run: OpenRun, row: Row) -> None:
+    """Unflagged items of the run whose thumbnails look most like this one."""
     st.subheader("Most alike, not flagged")
-    found = most_alike(run, row.item)
-    if not found:
-        quiet("There are none in this run.")
+    neighbours = most_alike(run, row.item)
+    if not neighbours:
+        quiet("This run has no such items.")
         return
-    for column, each in zip(st.columns(4), found, strict=False):
-        query = urlencode({"name": Path(each.thumbnail).stem})
+    for column, neighbour in zip(st.columns(4), neighbours, strict=False):
+        query = urlencode({"name": Path(neighbour.thumbnail).stem})
         with column:
             st.html(
                 f'<img src="/oddpixel/runs/{run.key}/thumbnail?{query}" alt="" style="width:100%;border-radius:6px">'
             )
-            quiet(f"{each.item}\nr = {each.correlation:.2f}")
-    quiet("By their thumbnails, among the most normal items of this run.")
+            quiet(f"{neighbour.item}\nr = {neighbour.correlation:.2f}")
+    quiet("Compared by thumbnails, among the most normal items of this run.")
 
 
 def decisions(run: OpenRun, row: Row) -> None:
+    """The latest twelve decisions about the item, newest first."""
     st.subheader("History")
     history = run.verdicts.history(run.key, row.item)
     if not history:
         quiet("No verdict yet.")
-    for each in reversed(history[-12:]):
+    for verdict in reversed(history[-12:]):
         plain(
-            f"{each.at[:16].replace('T', ' ')} · {each.author}: {each.decision}"
-            + (f" · {each.note}" if each.note else "")
+            f"{verdict.at[:16].replace('T', ' ')} · {verdict.author}: {verdict.decision}"
+            + (f" · {verdict.note}" if verdict.note else "")
         )
 
 
 def facts(run: OpenRun, row: Row) -> None:
+    """The file's properties, a link to the original, and the identifiers of a DICOM file on request."""
     st.subheader("File")
     shown: dict[str, Any] = {
         "SHA-256": row.sha256,
@@ -128,9 +134,9 @@ def facts(run: OpenRun, row: Row) -> None:
         "size": f"{row.width} x {row.height}",
     }
     try:
-        found = run.originals.picture(row).facts
-        spacing = spacing_as_size(found["spacing_mm"]) or None
-        shown |= {"unit": found["unit"], "bits": found["bits"], "spacing, mm": spacing, **found["meta"]}
+        properties = run.originals.picture(row).facts
+        spacing = spacing_as_size(properties["spacing_mm"]) or None
+        shown |= {"unit": properties["unit"], "bits": properties["bits"], "spacing, mm": spacing, **properties["meta"]}
     except OddPixelError as error:
         shown["original"] = str(error)
     table_of({name: value for name, value in shown.items() if value is not None})

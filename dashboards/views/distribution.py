@@ -21,7 +21,7 @@ FEWEST_LABELS = 5
 
 
 def rule_threshold(run: OpenRun, column: str) -> float:
-    """Where the run's own rule cuts, as this column's value: the least odd of what it flagged."""
+    """The threshold of the run's own rule in this column: the least odd value that it flagged."""
     rule = (run.run.record.get("decision") or {}).get("rule") or {}
     if column == "p_value" and rule.get("fdr") is None:
         return float(rule.get("alpha", 0.05))
@@ -36,6 +36,7 @@ def rule_threshold(run: OpenRun, column: str) -> float:
 
 
 def thresholds(run: OpenRun) -> None:
+    """The histogram of a measure with a movable threshold, and how many items lie beyond it."""
     name = st.segmented_control("Measure", list(MEASURES), default="p-value", key="measure") or "p-value"
     column, up = MEASURES[name]
     bins = run.table.histogram(column, BINS)
@@ -55,7 +56,7 @@ def thresholds(run: OpenRun) -> None:
 
 
 def guarantee(run: OpenRun, moved: bool) -> None:
-    """What may be said of the cut: the promise holds for the rule that was fixed beforehand, and for no other."""
+    """The guarantee of the threshold: it holds for the rule that was fixed beforehand, and for no other."""
     decision: dict[str, Any] = run.run.record.get("decision") or {}
     if moved:
         st.warning(
@@ -69,11 +70,12 @@ def guarantee(run: OpenRun, moved: bool) -> None:
         st.warning("Nothing is promised for this run; see its warnings.", icon=":material/warning:")
     else:
         quiet("This run did not score its items: `oddpixel flag` does.")
-    for each in decision.get("warnings", []):
-        plain(f"• {each}.")
+    for warning in decision.get("warnings", []):
+        plain(f"• {warning}.")
 
 
 def labelled(run: OpenRun) -> None:
+    """ROC and precision-recall curves of the scores against people's decisions, with bands."""
     st.subheader("Against verdicts")
     decided = run.table.page([Filter("decision", "is not null"), Filter("raw", "is not null")], limit=100_000)
     rows = [row for row in decided if row.decision in ("odd", "normal")]
@@ -83,13 +85,13 @@ def labelled(run: OpenRun) -> None:
             f"Curves need at least {FEWEST_LABELS} verdicts of odd and of normal; there are {sum(odd)} and {len(odd) - sum(odd)}."
         )
         return
-    found = curves([float(row.raw or 0.0) for row in rows], odd)
-    assert found is not None
-    shown = (("AUROC", found.auroc), ("average precision", found.average_precision))
+    result = curves([float(row.raw or 0.0) for row in rows], odd)
+    assert result is not None
+    shown = (("AUROC", result.auroc), ("average precision", result.average_precision))
     plain("; ".join(f"{name} {value:.3f} [{low:.3f}, {high:.3f}]" for name, (value, low, high) in shown))
     for column, (points, x, y) in zip(
         st.columns(2),
-        ((found.roc, "false positives", "true positives"), (found.pr, "recall", "precision")),
+        ((result.roc, "false positives", "true positives"), (result.pr, "recall", "precision")),
         strict=True,
     ):
         base = alt.Chart(pd.DataFrame(points)).encode(x=alt.X(f"{x}:Q", scale=alt.Scale(domain=[0, 1])))
@@ -97,12 +99,11 @@ def labelled(run: OpenRun) -> None:
             y=alt.Y("low:Q", scale=alt.Scale(domain=[0, 1]), title=y), y2="high:Q"
         )
         column.altair_chart(band + base.mark_line().encode(y=f"{y}:Q"), width="stretch")
-    quiet(
-        "Only items with a verdict count: if the oddest were looked at first, these curves flatter nobody and describe only them."
-    )
+    quiet("Only items with a verdict count: if the oddest were decided first, these curves describe only those.")
 
 
 def drifting(run: OpenRun) -> None:
+    """The mean p-value along the run, with the band that it keeps without drift."""
     st.subheader("Along the run")
     points = along(run.table.column("p_value", [Filter("p_value", "is not null")]))
     if len(points) < 2:
@@ -120,6 +121,7 @@ def drifting(run: OpenRun) -> None:
 
 
 def by_stratum(run: OpenRun) -> None:
+    """The share of flagged items in each stratum."""
     st.subheader("Slices")
     table = run.table
     errors = [error is not None for error in table.column("error")]

@@ -28,12 +28,13 @@ MOST = 1_000_000
 
 
 def items(run: OpenRun, query: Query) -> list[str]:
+    """The names of the items that a view shows, in its order, at most `MOST`."""
     rows = run.table.page(query.filters, order_by=query.order_by, descending=not query.up, limit=MOST)
     return [row.item for row in rows]
 
 
 def made(run: OpenRun, form: str, wanted: list[str] | None) -> tuple[str, bytes, list[str]]:
-    """File name, content, and what was left out; several DICOM objects come as one archive."""
+    """The file name, the content, and what was left out; several DICOM objects come as one archive."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{run.name}-{form}{forms()[form].suffix}"
         left_out = export(run.run, form, path, store=run.store, items=wanted)
@@ -41,8 +42,8 @@ def made(run: OpenRun, form: str, wanted: list[str] | None) -> tuple[str, bytes,
             return path.name, path.read_bytes(), left_out
         packed = path.with_suffix(".zip")
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for each in sorted(path.iterdir()):
-                archive.write(each, each.name)
+            for file in sorted(path.iterdir()):
+                archive.write(file, file.name)
         return packed.name, packed.read_bytes(), left_out
 
 

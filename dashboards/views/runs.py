@@ -18,25 +18,27 @@ JOBS_SHOWN = 12
 
 
 def flag_form() -> None:
-    known = detectors()
-    if not known:
+    """The form that flags uploads or a folder with a detector."""
+    fitted = detectors()
+    if not fitted:
         st.info("There is no detector yet: fit one in the next tab, or run `oddpixel fit NORMALS -o DETECTOR` here.")
         return
     given = images("flag", "Images")
-    detector = st.selectbox("Detector", list(known))
+    detector = st.selectbox("Detector", list(fitted))
     left, right = st.columns(2)
     alpha = left.number_input("Rate of false alarms (alpha)", 0.001, 0.5, 0.05, step=0.01, format="%.3f")
     name = right.text_input("Name of the run", max_chars=60)
     if st.button("Flag", type="primary"):
         try:
             place, out = place_of(given), fresh("runs", name)
-            command = ["flag", str(place), "--detector", str(known[detector]), "-o", str(out), "--alpha", f"{alpha:g}"]
+            command = ["flag", str(place), "--detector", str(fitted[detector]), "-o", str(out), "--alpha", f"{alpha:g}"]
             start(f"flag {name or place.name}", command, out)
         except OddPixelError as error:
             failed(error)
 
 
 def fit_form() -> None:
+    """The form that fits a detector to normal images."""
     given = images("fit", "Normal images")
     left, middle, right = st.columns(3)
     model = left.selectbox("Model", MODELS)
@@ -60,30 +62,34 @@ def fit_form() -> None:
 
 
 def watch_form() -> None:
-    known = detectors()
+    """The form that watches a folder with a detector."""
+    fitted = detectors()
     path = st.text_input("Folder where images arrive", placeholder="a path on this machine", key="watch-folder")
-    detector = st.selectbox("Detector", list(known), key="watch-detector") if known else None
+    detector = st.selectbox("Detector", list(fitted), key="watch-detector") if fitted else None
     if detector is None:
         st.info("There is no detector yet.")
     elif st.button("Watch", type="primary"):
         try:
             place, out = allowed(path.strip(), the_site().data), fresh("runs", "watch")
-            start(f"watch {place.name}", ["watch", str(place), "--detector", str(known[detector]), "-o", str(out)], out)
+            start(
+                f"watch {place.name}", ["watch", str(place), "--detector", str(fitted[detector]), "-o", str(out)], out
+            )
         except OddPixelError as error:
             failed(error)
 
 
 @st.fragment(run_every=1.0)
 def jobs() -> None:
-    """Looked at every second, without the rest of the page."""
-    found = the_site().jobs.all()
-    if not found:
+    """The jobs with their progress, refreshed every second without the rest of the page."""
+    started = the_site().jobs.all()
+    if not started:
         quiet("No jobs yet.")
-    for job in found[:JOBS_SHOWN]:
+    for job in started[:JOBS_SHOWN]:
         show_job(job)
 
 
 def listed() -> None:
+    """A table of the latest 50 runs with their counts."""
     runs = the_site().library.runs()
     if not runs:
         quiet("No runs yet.")

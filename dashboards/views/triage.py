@@ -15,16 +15,16 @@ KNOWN = ("sort", "up", "decision", "show", "p", "find", "stratum", "item")
 
 
 def strata(run: OpenRun) -> list[str]:
-    """Few enough to choose from."""
+    """The names of the strata to choose from, at most 50."""
     counted = run.table.counts("stratum")
-    return sorted(each for each in counted if each)[:50]
+    return sorted(name for name in counted if name)[:50]
 
 
 def opened(run: OpenRun) -> None:
-    """A case was asked for: remember the queue that it came from."""
-    asked = st.session_state["grid"].get("open") or {}
-    st.session_state["queue"] = str(asked.get("query", ""))
-    st.session_state["open-case"] = {"run": run.key, "item": str(asked.get("item", ""))}
+    """Open the case that the grid asked for, and remember the queue that it came from."""
+    request = st.session_state["grid"].get("open") or {}
+    st.session_state["queue"] = str(request.get("query", ""))
+    st.session_state["open-case"] = {"run": run.key, "item": str(request.get("item", ""))}
 
 
 run = chosen_run("triage")

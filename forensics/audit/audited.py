@@ -23,7 +23,7 @@ from .verdict import ALPHA, Verdict, decide
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What decides the content of a report.
+    """The options that decide the content of a report.
 
     Arguments:
         checks: names with commas, or None for all.
@@ -38,12 +38,15 @@ class Options:
     aids: bool = True
 
     def as_json(self) -> dict[str, Any]:
+        """The options as they stand in run.json; of the trust anchors their SHA-256."""
         digest = None if self.anchors is None else hashlib.sha256(self.anchors.encode()).hexdigest()
         return {"checks": self.checks, "alpha": self.alpha, "anchors_sha256": digest, "aids": self.aids}
 
 
 @dataclass(frozen=True, eq=False)
 class Audited:
+    """All results for one file, from which its report is written."""
+
     exhibit: Exhibit
     facts: list[Fact]
     findings: list[Finding]
@@ -57,7 +60,10 @@ def audit_entry(
     options: Options,
     on_check: Callable[[str], None] = lambda name: None,
 ) -> Audited:
-    """Raises: UnreadableInput, UsageError."""
+    """Read one file in the sandbox, collect its facts, run the checks, and draw the verdict.
+
+    Raises: UnreadableInput, UsageError.
+    """
     chosen = named(options.checks)
     on_check("reading")
     exhibit = read_exhibit(entry, decoder, limits)
@@ -73,6 +79,7 @@ def audited(
     chosen: Sequence[Any] | None = None,
     on_check: Callable[[str], None] = lambda name: None,
 ) -> Audited:
+    """Run the checks on an exhibit whose facts were read, and draw the verdict from them."""
     findings = examine(exhibit, named(options.checks) if chosen is None else chosen, on_check)
     return Audited(exhibit, facts, findings, decide(exhibit.gate, facts, findings, options.alpha))
 
@@ -80,7 +87,7 @@ def audited(
 def _manifest(exhibit: Exhibit, decoder: Decoder, options: Options) -> list[Fact]:
     """Asked last: the native reader may take the decoder down with it."""
     try:
-        found = decoder.manifest(exhibit.container or "", options.anchors)
+        manifest = decoder.manifest(exhibit.container or "", options.anchors)
     except UnreadableInput as error:
-        found = {"state": "unreadable", "failures": [str(error)]}
-    return list(facts_from(found))
+        manifest = {"state": "unreadable", "failures": [str(error)]}
+    return list(facts_from(manifest))

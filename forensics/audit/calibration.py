@@ -24,35 +24,37 @@ SCHEMA = "oddpixel/audit-calibration/1"
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Arguments:
-    record: the file's content.
+    """The measured scores and error rates of all tests, per stratum of images.
+
+    Arguments:
+        record: the file's content.
     """
 
     record: dict[str, Any]
 
     def p_value(self, finding: str, stratum: str, statistic: float) -> tuple[float, int] | None:
-        """p and the number of sources it rests on, or None where this kind of image was not calibrated."""
+        """The p-value and the number of sources it rests on, or None where this kind of image was not calibrated."""
         histories = self.record.get("scores", {}).get(finding, {}).get(stratum)
         if not histories:
             return None
-        found = []
+        p_values = []
         for scores in histories.values():
             ahead = len(scores) - int(np.searchsorted(np.asarray(scores), statistic - 1e-9))
-            found.append(((1 + ahead) / (len(scores) + 1), len(scores)))
-        return max(found)
+            p_values.append(((1 + ahead) / (len(scores) + 1), len(scores)))
+        return max(p_values)
 
     def reference(self, check: str, stratum: str, channels: int) -> dict[str, Any] | None:
-        """Middle and spread of a check's own features in authentic images."""
-        found: dict[str, Any] | None = self.record.get("references", {}).get(f"{check}-{channels}", {}).get(stratum)
-        return found
+        """The centre and spread of a check's own features in authentic images."""
+        reference: dict[str, Any] | None = self.record.get("references", {}).get(f"{check}-{channels}", {}).get(stratum)
+        return reference
 
     def audit(self, finding: str, stratum: str) -> dict[str, Any]:
-        """`{fused, because, false_alarms, ...}` of a finding in a stratum."""
-        found: dict[str, Any] = self.record.get("audited", {}).get(finding, {}).get(stratum) or {
+        """The audited behaviour of a finding in a stratum: `{fused, because, false_alarms, ...}`."""
+        audit: dict[str, Any] = self.record.get("audited", {}).get(finding, {}).get(stratum) or {
             "fused": False,
             "because": "not audited on images of this kind",
         }
-        return found
+        return audit
 
     def counting(self, stratum: str) -> set[str]:
         """The findings that count in a stratum wherever they apply."""
@@ -65,11 +67,12 @@ class Calibration:
         return rows
 
     def likelihood_ratio(self, stratum: str) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = self.record.get("likelihood_ratio", {}).get(stratum)
-        return found
+        """The fitted slope and intercept of log10 LR, its bound and its sources; None for an unmeasured stratum."""
+        fit: dict[str, Any] | None = self.record.get("likelihood_ratio", {}).get(stratum)
+        return fit
 
 
 @cache
 def table() -> Calibration:
-    """The one that ships; an empty one where there is none yet."""
+    """The calibration that ships with OddPixel; an empty one where there is none yet."""
     return Calibration(json.loads(PATH.read_text()) if PATH.exists() else {})

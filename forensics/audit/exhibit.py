@@ -35,15 +35,17 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JFIF has 
 
 @dataclass(frozen=True, eq=False)
 class Exhibit:
-    """Arguments:
-    name: as the source calls it.
-    content: the file's bytes.
-    pixels: grey levels 0..255 as stored (deeper samples keep their fractions), read-only.
-    bits: stored depth.
-    coefficients: of a JPEG, else None.
-    may_show_text: whether a name may be burned into the pixels: then no picture of it is written.
-    num_pictures: that the file holds; only the first is examined.
-    part_of: the whole, of a tile: its gate decides what applies.
+    """One image file under examination, read-only, with what is computed from it once for all checks.
+
+    Arguments:
+        name: as the source calls it.
+        content: the file's bytes.
+        pixels: grey levels 0..255 as stored (deeper samples keep their fractions), read-only.
+        bits: stored depth.
+        coefficients: of a JPEG, else None.
+        may_show_text: whether a name may be burned into the pixels: then no picture of it is written.
+        num_pictures: that the file holds; only the first is examined.
+        part_of: the whole, of a tile: its gate decides what applies.
     """
 
     name: str
@@ -61,34 +63,36 @@ class Exhibit:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """The height and width in pixels."""
         return self.pixels.shape[0], self.pixels.shape[1]
 
     @cached_property
     def sha256(self) -> str:
+        """The hash of the file's bytes, in hexadecimal."""
         return hashlib.sha256(self.content).hexdigest()
 
     @property
     def seed(self) -> int:
-        """Whatever is drawn at random for this file is drawn the same way again."""
+        """A seed from the file's hash, so that whatever is drawn for this file is drawn alike each time."""
         return int(self.sha256[:8], 16)
 
     @property
     def container(self) -> str | None:
+        """The file format by its first bytes, such as `JPEG`; None where unknown."""
         return container(self.content)
 
     @cached_property
     def luma(self) -> Float32[np.ndarray, "h w"]:
-        """Brightness 0..255."""
+        """The brightness in grey levels, 0..255."""
         return np.ascontiguousarray(self.pixels[..., 0] if self.pixels.shape[2] == 1 else self.pixels @ LUMA)
 
     @cached_property
     def gate(self) -> Gate:
-        """What kind of file this is, and of which stratum."""
+        """The gate's measurements: the kind of file, and its stratum."""
         return Gate.of(self) if self.part_of is None else self.part_of.gate
 
     def once(self, name: str, measure: Callable[[Exhibit], Answer]) -> Answer:
-        """What several checks need is measured once."""
+        """The value that `measure` computes of this exhibit, computed once and shared by all checks."""
         if name not in self._kept:
             self._kept[name] = measure(self)
         kept: Answer = self._kept[name]
@@ -96,7 +100,10 @@ class Exhibit:
 
 
 def read_exhibit(entry: Entry, decoder: Decoder, limits: Limits) -> Exhibit:
-    """The first picture of a file. Raises: UnreadableInput, UnsupportedFormat for video."""
+    """The exhibit of a file's first picture, decoded in the sandbox.
+
+    Raises: UnreadableInput, UnsupportedFormat for video.
+    """
     try:
         with entry.open(limits) as file:
             content = file.read()
@@ -116,7 +123,9 @@ def read_exhibit(entry: Entry, decoder: Decoder, limits: Limits) -> Exhibit:
     except OSError as error:
         raise CorruptFile(f"cannot be read: {error}") from error
     if stored.unit != "display":
-        raise UnreadableInput(f"its samples are {stored.unit}, no picture of the display: there is nothing to audit")
+        raise UnreadableInput(
+            f"its samples are in {stored.unit}, not those of a display image; only display images can be audited"
+        )
     pixels = np.ascontiguousarray(stored.array.transpose(1, 2, 0)) * np.float32(255)
     if stored.bits == 8:
         np.rint(pixels, out=pixels)
@@ -126,7 +135,7 @@ def read_exhibit(entry: Entry, decoder: Decoder, limits: Limits) -> Exhibit:
 
 
 def exhibit_of(content: bytes, name: str = "image") -> Exhibit:
-    """Of bytes that you made yourself: decoded in this process."""
+    """The exhibit of bytes that the caller made, decoded in this process."""
     import io
     import tempfile
 

@@ -30,16 +30,18 @@ FEW_COLOURS, FEW_GREYS = 256, 32
 
 @dataclass(frozen=True)
 class Gate:
-    """Arguments:
-    width, height, container: of the file.
-    quality: libjpeg's nearest to the luminance table, of a JPEG.
-    grid: rows and columns by which a JPEG grid is shifted, where one is found in the pixels.
-    compressions: how many JPEG compressions are seen at least.
-    blockiness: mean step across the borders of 8 x 8 blocks over the mean step elsewhere; 1 without blocks.
-    step_ratio: mean step over one pixel over that over two; about 0.5 where an image was enlarged or is smooth, towards 1 for
-        noise.
-    palette: how many colours it has, where these are so few that it was drawn or reduced to a palette.
-    num_pictures: in the file; only the first is examined.
+    """What was measured of a file before any test.
+
+    Arguments:
+        width, height, container: of the file.
+        quality: libjpeg's nearest to the luminance table, of a JPEG.
+        grid: rows and columns by which a JPEG grid is shifted, where one is found in the pixels.
+        compressions: how many JPEG compressions are seen at least.
+        blockiness: mean step across the borders of 8 x 8 blocks over the mean step elsewhere; 1 without blocks.
+        step_ratio: mean step over one pixel over that over two; about 0.5 where an image was enlarged or is smooth,
+            towards 1 for noise.
+        palette: how many colours it has, where these are so few that it was drawn or reduced to a palette.
+        num_pictures: in the file; only the first is examined.
     """
 
     width: int
@@ -55,9 +57,10 @@ class Gate:
 
     @classmethod
     def of(cls, exhibit: Exhibit) -> Gate:
+        """Measure an exhibit: size, format, JPEG quality and grid, signs of enlarging and of drawing."""
         height, width = exhibit.size
-        found = exhibit.coefficients
-        quality = None if found is None else nearest_quality(found.table.ravel())[0]
+        coefficients = exhibit.coefficients
+        quality = None if coefficients is None else nearest_quality(coefficients.table.ravel())[0]
         grid = votes_of(exhibit).grid if min(height, width) >= SMALLEST else None
         moved = grid not in (None, (0, 0))
         compressions = (0 if quality is None else 1) + (grid is not None and (quality is None or moved))
@@ -69,7 +72,7 @@ class Gate:
 
     @property
     def stratum(self) -> Stratum:
-        """With which authentic images this one is compared."""
+        """The stratum: the kind of authentic images that this one is compared with."""
         if self.quality is not None:
             return "jpeg-high" if self.quality >= HIGH else "jpeg-middle" if self.quality >= MIDDLE else "jpeg-low"
         if self.container is not None and CONTAINERS[self.container].has_own_blocks:
@@ -78,14 +81,14 @@ class Gate:
 
     @property
     def too_small(self) -> str | None:
-        """Why nothing can be tested, or None."""
+        """Why no test can run on so small an image, or None."""
         if min(self.width, self.height) >= SMALLEST:
             return None
         return f"{self.width} x {self.height} pixels; tests need at least {SMALLEST} on each side"
 
     @property
     def degraded(self) -> str | None:
-        """Why an answer of nothing found would mean nothing, or None."""
+        """Why a negative result would mean nothing for this image, or None."""
         if self.too_small:
             return self.too_small
         if self.palette is not None:
@@ -99,19 +102,20 @@ class Gate:
 
     @property
     def not_examined(self) -> str | None:
-        """What of the file no test looked at, or None."""
+        """The part of the file that no test examined, or None."""
         if self.num_pictures == 1:
             return None
         return f"only the first of the {self.num_pictures} pictures in the file was examined"
 
     def as_json(self) -> dict[str, Any]:
+        """The measurements as they stand in a report, with the stratum and the reason for degradation."""
         record = asdict(self) | {"grid": None if self.grid is None else list(self.grid)}
         record |= {name: round(record[name], 4) for name in ("blockiness", "step_ratio")}
         return record | {"stratum": self.stratum, "degraded": self.degraded}
 
 
 def few_colours(pixels: Float32[np.ndarray, "h w c"]) -> int | None:
-    """How many, if no photograph has so few."""
+    """The number of colours, where no photograph has so few; else None."""
     most = FEW_COLOURS if pixels.shape[2] == 3 else FEW_GREYS
     packed = np.rint(pixels).astype(np.int64) @ (256 ** np.arange(pixels.shape[2]))
     sample = len(np.unique(packed[:: max(1, packed.shape[0] // 256)]))
@@ -119,7 +123,10 @@ def few_colours(pixels: Float32[np.ndarray, "h w c"]) -> int | None:
 
 
 def blockiness(luma: Float32[np.ndarray, "h w"]) -> float:
-    """Over both directions, on the grid that begins in the first corner."""
+    """The mean step across block borders over the mean step elsewhere.
+
+    Over both directions, on the grid that begins in the first corner.
+    """
     if min(luma.shape) < 17:
         return 1.0
     ratios = []
@@ -132,7 +139,7 @@ def blockiness(luma: Float32[np.ndarray, "h w"]) -> float:
 
 
 def step_ratio(luma: Float32[np.ndarray, "h w"]) -> float:
-    """1 for a flat image, which is neither, and for one without pixels two apart."""
+    """The mean step over one pixel over that over two; 1 for a flat image, and for one without pixels two apart."""
     if min(luma.shape) < 3:
         return 1.0
     one = np.abs(np.diff(luma, axis=1)).mean() + np.abs(np.diff(luma, axis=0)).mean()

@@ -27,9 +27,11 @@ STRIP = 256  # rows at a time, so that work stays in the cache
 
 @dataclass(frozen=True, eq=False)
 class Votes:
-    """Arguments:
-    pixels: the grid each voting pixel votes for, row shift times 8 plus column shift; `NONE` for no vote.
-    cells: votes for each grid in each cell of 8 x 8 pixels.
+    """The votes of an image's pixels for the 64 possible JPEG grids.
+
+    Arguments:
+        pixels: the grid each voting pixel votes for, row shift times 8 plus column shift; `NONE` for no vote.
+        cells: votes for each grid in each cell of 8 x 8 pixels.
     """
 
     pixels: UInt8[np.ndarray, "p q"]
@@ -37,7 +39,7 @@ class Votes:
 
     @property
     def log10_nfa(self) -> np.ndarray:
-        """Of each grid for the whole image, `[64]`."""
+        """The log10 NFA of each grid for the whole image, `[64]`."""
         counts = self.cells.sum((1, 2))
         blocks = self.cells.shape[1] * self.cells.shape[2]
         return np.log10(GRIDS) + log10_binomial_tail(blocks, counts / VOTES, 1 / GRIDS)
@@ -50,10 +52,12 @@ class Votes:
 
 
 def votes_of(exhibit: Exhibit) -> Votes:
-    return exhibit.once("jpeg grid votes", lambda each: vote(each.luma))
+    """The votes of an exhibit, counted once for the gate and all checks."""
+    return exhibit.once("jpeg grid votes", lambda image: vote(image.luma))
 
 
 def vote(luma: Float32[np.ndarray, "h w"]) -> Votes:
+    """Count the votes of a brightness picture in grey levels."""
     zeros = count_zeros(luma)
     height, width = luma.shape
     rows, columns = np.arange(0, height, STRIDE), np.arange(0, width, STRIDE)
@@ -79,8 +83,7 @@ def _reached(places: np.ndarray, shift: int, num_windows: int) -> slice:
 
 
 def count_zeros(luma: Float32[np.ndarray, "h w"]) -> UInt8[np.ndarray, "p q"]:
-    """How many of the 64 coefficients of the window beginning at each pixel are zero; 0 for windows constant in a "
-    "direction."""
+    """The number of zero coefficients, of 64, in the window at each pixel; 0 for windows constant in a direction."""
     import cv2
 
     basis = _dct_basis()

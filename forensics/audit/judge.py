@@ -47,24 +47,24 @@ def examine(
 
 
 def answers_of(check: Check, exhibit: Exhibit) -> list[Answer]:
-    """What a check measures, or why it cannot."""
+    """The answers of a check about an exhibit, or why it cannot measure it."""
     because = exhibit.gate.too_small or check.applies(exhibit)
     return list(check.measure(exhibit)) if because is None else [NotApplicable(check.name, because)]
 
 
-def _examined(exhibit: Exhibit, check: Check, known: Calibration) -> Iterator[Finding]:
+def _examined(exhibit: Exhibit, check: Check, calibration: Calibration) -> Iterator[Finding]:
     is_one_tile = max(exhibit.size) <= LARGEST
-    whole = {each.name: each for each in check.questions if is_one_tile or each.scope == "image"}
-    by_tile = {each.name: each for each in check.questions if each.name not in whole}
+    whole = {question.name: question for question in check.questions if is_one_tile or question.scope == "image"}
+    by_tile = {question.name: question for question in check.questions if question.name not in whole}
     if whole:
         for answer in answers_of(check, exhibit):
             if answer.question in whole or (isinstance(answer, NotApplicable) and not by_tile):
-                yield _judged(check, whole.get(answer.question), [answer], exhibit, known, [(0, 0)])
+                yield _judged(check, whole.get(answer.question), [answer], exhibit, calibration, [(0, 0)])
     if by_tile:
         places = tiles(exhibit)
         answers = [_of(answers_of(check, crop(exhibit, place)), by_tile) for place in places]
         for column in zip(*answers, strict=False):
-            yield _judged(check, by_tile.get(column[0].question), list(column), exhibit, known, places)
+            yield _judged(check, by_tile.get(column[0].question), list(column), exhibit, calibration, places)
 
 
 def _of(answers: Sequence[Answer], questions: Mapping[str, Question]) -> list[Answer]:
@@ -76,11 +76,13 @@ def _judged(
     question: Question | None,
     answers: Sequence[Answer],
     exhibit: Exhibit,
-    known: Calibration,
+    calibration: Calibration,
     places: Sequence[Place],
 ) -> Finding:
     """One finding of the answers from one or several places."""
-    measured = [(each, place) for each, place in zip(answers, places, strict=False) if isinstance(each, Measurement)]
+    measured = [
+        (answer, place) for answer, place in zip(answers, places, strict=False) if isinstance(answer, Measurement)
+    ]
     if question is None or not measured:
         first = answers[0]
         return Finding(first.question, "not-applicable", because=first.because)
@@ -88,12 +90,12 @@ def _judged(
     if question.about == "history":
         return _by_nfa(strongest, question)
     if check.kind == "a-contrario":
-        return _bounded(strongest, question, exhibit, known)
+        return _bounded(strongest, question, exhibit, calibration)
     details = _placed(strongest.details, place) | (
-        {"tiles": [list(each) for each in places]} if len(places) > 1 else {}
+        {"tiles": [list(place) for place in places]} if len(places) > 1 else {}
     )
     num_tests = max(len(measured), len(details.get("tiles", ())))
-    return _by_rank(strongest, question, exhibit, known, place, details, num_tests)
+    return _by_rank(strongest, question, exhibit, calibration, place, details, num_tests)
 
 
 def _by_nfa(measured: Measurement, question: Question) -> Finding:
@@ -105,12 +107,12 @@ def _by_nfa(measured: Measurement, question: Question) -> Finding:
     )  # fmt: skip
 
 
-def _bounded(measured: Measurement, question: Question, exhibit: Exhibit, known: Calibration) -> Finding:
+def _bounded(measured: Measurement, question: Question, exhibit: Exhibit, calibration: Calibration) -> Finding:
     """By its NFA; where authentic images were seen to exceed it, p is not below the rank among them."""
     finding = _by_nfa(measured, question)
-    if measured.log10_nfa is None or not known.audit(question.name, exhibit.gate.stratum).get("by_rank"):
+    if measured.log10_nfa is None or not calibration.audit(question.name, exhibit.gate.stratum).get("by_rank"):
         return finding
-    p, n = known.p_value(question.name, exhibit.gate.stratum, measured.statistic) or (1.0, 0)
+    p, n = calibration.p_value(question.name, exhibit.gate.stratum, measured.statistic) or (1.0, 0)
     p = max(p, float(finding.probability or 0.0))
     return replace(
         finding, p_value=p, log10_nfa=None, status="evidence" if p <= LEVEL else "no-evidence",
@@ -124,7 +126,7 @@ def _by_rank(
     measured: Measurement,
     question: Question,
     exhibit: Exhibit,
-    known: Calibration,
+    calibration: Calibration,
     place: Place,
     details: Mapping[str, Any],
     num_tests: int,
@@ -134,7 +136,7 @@ def _by_rank(
         question.name, "no-evidence", measured.statistic, because=measured.because, limits=measured.limits,
         about=question.about, details=details,
     )  # fmt: skip
-    ranked = known.p_value(question.name, exhibit.gate.stratum, measured.statistic)
+    ranked = calibration.p_value(question.name, exhibit.gate.stratum, measured.statistic)
     if ranked is None:
         because = f"{measured.because}; no authentic images of this kind were measured ({exhibit.gate.stratum})"
         return replace(finding, status="not-applicable", because=because)
@@ -181,7 +183,7 @@ def _with_audit(finding: Finding, stratum: str) -> Finding:
 
 
 def tiles(exhibit: Exhibit) -> list[Place]:
-    """Corners of at most four tiles, on the 8 x 8 grid of the file."""
+    """The corners of at most four tiles, on the 8 x 8 grid of the file."""
     corners: list[list[int]] = []
     for length in exhibit.size:
         last = max(0, (length - TILE) // 8 * 8)

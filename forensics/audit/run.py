@@ -92,7 +92,7 @@ class Handling:
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """All that auditing one file needs."""
+    """The work order of one file, as it travels to a worker."""
 
     run: Path
     entry: Entry
@@ -103,9 +103,11 @@ class Shard:
 
 @dataclass(frozen=True, eq=False)
 class AuditRun:
-    """Arguments:
-    items: one record a file, in order: item, sha256, error, verdict, findings, report.
-    listing: what was at the places, with what is not audited.
+    """The results of an audit that has finished.
+
+    Arguments:
+        items: one record a file, in order: item, sha256, error, verdict, findings, report.
+        listing: what was at the places, with what is not audited.
     """
 
     run: Run
@@ -150,7 +152,7 @@ def audit_into(
 
 
 def audit_shard(spec: Shard) -> int:
-    """One file: its report, its details and last its row, which is what says that it is done. Raises: RunError."""
+    """Audit one file: write its report, its details, and last its row, which marks it as done. Raises: RunError."""
     run = Run.open(spec.run)
     note_stamps(run, spec.shard, stamps_of([spec.entry]))
     ((row, item),) = border([spec.entry], lambda entry: _audited(run, entry, spec), _failed)
@@ -168,7 +170,10 @@ def _failed(entry: Entry, error: OddPixelError) -> Rows:
 
 
 def _audited(run: Run, entry: Entry, spec: Shard) -> Rows:
-    """Raises: whatever goes wrong with the file."""
+    """The rows of one file, whose report and custody record are written to the run.
+
+    Raises: whatever goes wrong with the file.
+    """
     custody = Custody(entry.name, spec.handling.case, spec.handling.examiner)
     limits = spec.handling.limits
     with spec.handling.reader.lent_decoder() as decoder:
@@ -195,7 +200,7 @@ def _audited(run: Run, entry: Entry, spec: Shard) -> Rows:
 
 
 def write_report(run: Run, audited: Audited, spec: Shard, custody: Custody, name: str) -> dict[str, Any]:
-    """All files of one report; the record, and the folder relative to the run. Raises: RunError."""
+    """Write all files of one report; the record, and the folder relative to the run. Raises: RunError."""
     record = record_of(audited, spec.options, name, spec.handling.case)
     folder = f"reports/{audited.exhibit.sha256}"
     whole = files_of(audited, spec.options)
@@ -298,7 +303,7 @@ def _teller(name: str, spec: Shard, num_files: int) -> Callable[[str], None]:
 
 
 def _kept(run: Run, shard: int) -> dict[str, Any]:
-    """Raises: RunError."""
+    """The details of a shard that an earlier call has finished. Raises: RunError."""
     try:
         return read_record(run.file(f"details/part-{shard:05d}.json"), DETAILS, RunError)
     except UnreadableInput as error:
@@ -317,7 +322,7 @@ def _decision(items: list[dict[str, Any]], alpha: float) -> dict[str, Any]:
 
 
 def read_anchors(path: Path | None) -> str | None:
-    """PEM text. Raises: UsageError."""
+    """The PEM text of a file of trust anchors. Raises: UsageError."""
     if path is None:
         return None
     try:
@@ -330,6 +335,6 @@ def read_anchors(path: Path | None) -> str | None:
 
 
 def sign_reports(run: Run, certificates: Path, key: Path) -> None:
-    """A signed copy beside every PDF report; the evidence itself is never touched. Raises: UsageError."""
+    """Write a signed copy beside every PDF report; the evidence itself is never touched. Raises: UsageError."""
     for path in sorted(run.path.glob("reports/*/report.pdf")):
         sign_report(path, path.with_name("report-signed.pdf"), certificates, key, f"Audit report {path.parent.name}")

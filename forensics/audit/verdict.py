@@ -44,11 +44,13 @@ UNAUDITED = "its rate of false alarms was not shown to hold in images of this ki
 
 @dataclass(frozen=True)
 class LikelihoodRatio:
-    """Arguments:
-    propositions: the two that it weighs; it says nothing about any other pair.
-    value: how much more likely the evidence is under the first; cut at the bounds.
-    bound: the largest value (and one over the smallest) that the calibration supports (ELUB, Vergeer et al. 2016).
-    n: sources of the calibration, manipulated and authentic.
+    """How strongly the evidence supports one stated proposition over another.
+
+    Arguments:
+        propositions: the two that it weighs; it says nothing about any other pair.
+        value: how much more likely the evidence is under the first; cut at the bounds.
+        bound: the largest value (and one over the smallest) that the calibration supports (ELUB, Vergeer et al. 2016).
+        n: sources of the calibration, manipulated and authentic.
     """
 
     propositions: tuple[str, str]
@@ -58,6 +60,7 @@ class LikelihoodRatio:
 
     @property
     def words(self) -> str:
+        """The ratio on the verbal scale that expert reports use (ENFSI 2015), as a half sentence."""
         if self.value < 1:
             return f"weak support for the second proposition, at most {1 / self.bound[0]:.1f} times"
         return next(words for least, words in reversed(WORDS) if self.value >= least) + " for the first proposition"
@@ -65,12 +68,14 @@ class LikelihoodRatio:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Arguments:
-    label: one of six.
-    because: reasons, in words.
-    p_value: of the fused tests (Holm), or None where none applied.
-    alpha: the rate of false alarms that the label keeps.
-    power: what share of benchmark manipulations the tests find in images like this one.
+    """The bounded conclusion about one image.
+
+    Arguments:
+        label: one of six.
+        because: reasons, in words.
+        p_value: of the fused tests (Holm), or None where none applied.
+        alpha: the rate of false alarms that the label keeps.
+        power: what share of benchmark manipulations the tests find in images like this one.
     """
 
     label: Label
@@ -81,6 +86,7 @@ class Verdict:
     power: str
 
     def as_json(self) -> dict[str, Any]:
+        """The verdict as it stands in a report and in `--json`."""
         ratio = self.likelihood_ratio
         shown = None if ratio is None else {**vars(ratio), "words": ratio.words}
         return {**vars(self), "likelihood_ratio": shown}
@@ -91,17 +97,18 @@ def decide(
     facts: Sequence[Fact],
     findings: Sequence[Finding],
     alpha: float = ALPHA,
-    known: Calibration | None = None,
+    calibration: Calibration | None = None,
 ) -> Verdict:
-    known = known or table()
-    fused = [each for each in findings if counts(each, gate, known)]
+    """Combine facts and fused findings (Holm, at level alpha) into one label with its reasons."""
+    calibration = calibration or table()
+    fused = [finding for finding in findings if counts(finding, gate, calibration)]
     p_value = holm(fused)
     hits = rejected(fused, alpha)
     ran = {check_of(finding.check) for finding in findings}
-    missing = sorted(each for each in known.counting(gate.stratum) if check_of(each) not in ran)
+    missing = sorted(question for question in calibration.counting(gate.stratum) if check_of(question) not in ran)
     # Both were measured with all tests that count: with fewer, neither holds.
-    ratio = None if missing else _likelihood_ratio(p_value, gate, known)
-    power = _power(gate, known) + (f"; not run here, so it is less: {', '.join(missing)}" if missing else "")
+    ratio = None if missing else _likelihood_ratio(p_value, gate, calibration)
+    power = _power(gate, calibration) + (f"; not run here, so it is less: {', '.join(missing)}" if missing else "")
 
     def verdict(label: Label, *because: str) -> Verdict:
         unseen = (gate.not_examined,) if gate.not_examined else ()
@@ -110,63 +117,63 @@ def decide(
     signed = [fact.because for fact in facts if fact.name == "C2PA" and fact.value == "trusted"]
     if declared := [fact for fact in facts if fact.declares == "synthetic"]:
         first = declared[0]
-        said = (
+        declaration = (
             f"the file itself says so ({first.name}: {shown(first.value)}); {first.because or 'anybody can write that'}"
         )
-        return verdict("declared synthetic", said, *signed, *(_said(each) for each in hits))
+        return verdict("declared synthetic", declaration, *signed, *(_said(finding) for finding in hits))
     if signed:
-        return verdict("provenance verified", *signed, *(_said(each) for each in hits))
-    if parts := [each for each in hits if each.about == "manipulation"]:
-        return verdict("evidence of manipulation", *(_said(each) for each in parts))
+        return verdict("provenance verified", *signed, *(_said(finding) for finding in hits))
+    if parts := [finding for finding in hits if finding.about == "manipulation"]:
+        return verdict("evidence of manipulation", *(_said(finding) for finding in parts))
     if hits:
-        return verdict("anomalous, cause unknown", *(_said(each) for each in hits))
+        return verdict("anomalous, cause unknown", *(_said(finding) for finding in hits))
     if gate.degraded:
         return verdict("inconclusive", gate.degraded)
     if not fused:
         return verdict(
             "inconclusive", f"no test with a known rate of false alarms applies to this image ({gate.stratum})"
         )
-    if loud := [each for each in findings if _is_loud(each, gate, known)]:
-        return verdict("inconclusive", *(f"{_said(each)}; {UNAUDITED}" for each in loud))
-    failed = [each.check for each in findings if each.status == "error"]
+    if loud := [finding for finding in findings if _is_loud(finding, gate, calibration)]:
+        return verdict("inconclusive", *(f"{_said(finding)}; {UNAUDITED}" for finding in loud))
+    failed = [finding.check for finding in findings if finding.status == "error"]
     because = f"none of {len(fused)} tests reached its share of the level {alpha:g}"
     return verdict("no evidence found", because, *([f"failed: {', '.join(failed)}"] if failed else []))
 
 
-def _is_loud(finding: Finding, gate: Gate, known: Calibration) -> bool:
+def _is_loud(finding: Finding, gate: Gate, calibration: Calibration) -> bool:
     """A finding that cannot be fused, and is far too strong to be passed over in silence."""
     return (
         finding.status == "evidence"
         and finding.about == "manipulation"
-        and not counts(finding, gate, known)
+        and not counts(finding, gate, calibration)
         and finding.log10_nfa is not None
         and finding.log10_nfa <= LOUD
     )
 
 
-def counts(finding: Finding, gate: Gate, known: Calibration) -> bool:
+def counts(finding: Finding, gate: Gate, calibration: Calibration) -> bool:
     """Whether a finding is fused: it has a p-value, is not about history, and its audited rate of false alarms held."""
     return (
         finding.status in ("evidence", "no-evidence")
         and finding.about != "history"
         and finding.probability is not None
-        and bool(known.audit(finding.check, gate.stratum)["fused"])
+        and bool(calibration.audit(finding.check, gate.stratum)["fused"])
     )
 
 
 def weights(findings: Sequence[Finding]) -> list[float]:
-    """Shares of the level, adding up to one."""
-    bounded = [each.log10_nfa is not None for each in findings]
+    """The findings' shares of the level, adding up to one."""
+    bounded = [finding.log10_nfa is not None for finding in findings]
     if all(bounded) or not any(bounded):
         return [1 / len(findings)] * len(findings) if findings else []
     few, many = sum(bounded), len(bounded) - sum(bounded)
-    return [SHARE_OF_NFA / few if each else (1 - SHARE_OF_NFA) / many for each in bounded]
+    return [SHARE_OF_NFA / few if is_bounded else (1 - SHARE_OF_NFA) / many for is_bounded in bounded]
 
 
 def adjusted(findings: Sequence[Finding]) -> list[float]:
     """Holm's adjusted p-values with weights (Holm 1979, section 4)."""
     share = weights(findings)
-    p = [float(each.probability or 0.0) for each in findings]
+    p = [float(finding.probability or 0.0) for finding in findings]
     order = sorted(range(len(p)), key=lambda k: p[k] / share[k])
     answers, left, highest = [1.0] * len(p), 1.0, 0.0
     for k in order:
@@ -177,14 +184,17 @@ def adjusted(findings: Sequence[Finding]) -> list[float]:
 
 
 def holm(findings: Sequence[Finding]) -> float | None:
+    """The smallest adjusted p-value of the fused findings (Holm 1979); None without findings."""
     return min(adjusted(findings), default=None)
 
 
 def rejected(findings: Sequence[Finding], alpha: float) -> list[Finding]:
-    return [each for each, p in zip(findings, adjusted(findings), strict=True) if p <= alpha]
+    """The findings whose adjusted p-value reaches alpha."""
+    return [finding for finding, p in zip(findings, adjusted(findings), strict=True) if p <= alpha]
 
 
 def shown(value: Any) -> str:
+    """A value of a fact as text; lists with commas."""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -199,8 +209,8 @@ def _said(finding: Finding) -> str:
     return f"{finding.check}: {finding.because}{where}"
 
 
-def _likelihood_ratio(p_value: float | None, gate: Gate, known: Calibration) -> LikelihoodRatio | None:
-    fitted = known.likelihood_ratio(gate.stratum)
+def _likelihood_ratio(p_value: float | None, gate: Gate, calibration: Calibration) -> LikelihoodRatio | None:
+    fitted = calibration.likelihood_ratio(gate.stratum)
     if fitted is None or p_value is None:
         return None
     low, high = fitted["bound"]
@@ -209,14 +219,17 @@ def _likelihood_ratio(p_value: float | None, gate: Gate, known: Calibration) -> 
 
 
 def evidence_score(p_value: float) -> float:
-    """What the likelihood ratio is a function of: -log10 p, cut at 3, beyond which calibration has nothing to say."""
+    """-log10 p, cut at 3: the evidence that the likelihood ratio is a function of.
+
+    Beyond 3 the calibration has no data.
+    """
     return float(np.clip(-np.log10(max(p_value, 1e-12)), 0, 3))
 
 
-def _power(gate: Gate, known: Calibration) -> str:
-    rows = known.power(gate.stratum)
+def _power(gate: Gate, calibration: Calibration) -> str:
+    rows = calibration.power(gate.stratum)
     if not rows:
         return f"not measured on images of this kind ({gate.stratum}): finding nothing means nothing"
-    found, n = (sum(row[name] for row in rows) for name in ("found", "n"))
-    each = ", ".join(f"{row['manipulation']} {row['found']} of {row['n']}" for row in rows)
-    return f"of benchmark manipulations in images of this kind these tests find {found} of {n} ({each}); others were not tried"
+    hits, n = (sum(row[name] for row in rows) for name in ("found", "n"))
+    rates = ", ".join(f"{row['manipulation']} {row['found']} of {row['n']}" for row in rows)
+    return f"of benchmark manipulations in images of this kind these tests find {hits} of {n} ({rates}); others were not tried"

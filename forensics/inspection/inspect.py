@@ -30,7 +30,7 @@ from .contact_sheet import write_contact_sheet
 def inspect_source(
     source: Iterable[Image | Unreadable], on_item: Callable[[], None] = lambda: None
 ) -> list[dict[str, Any]]:
-    """One record an image, in the source's order."""
+    """One record per image, in the source's order."""
     items = []
     for item in border(source, describe_image, error_row):
         items.append(item)
@@ -48,7 +48,7 @@ def inspect_into(
     overwrite: bool = False,
     shard_size: int = SHARD_SIZE,
 ) -> list[dict[str, Any]]:
-    """The same as a run folder, with thumbnails and a contact sheet; killed, it is taken up where it was.
+    """Inspect a source into a run folder, with thumbnails and a contact sheet; a killed run is taken up where it was.
 
     Raises: RunError where `out` cannot be written or holds another run.
     """

@@ -24,12 +24,19 @@ Work = Callable[[Any], Any]
 
 @runtime_checkable
 class Executor(Protocol):
-    def run(self, function: Work, specs: Sequence[Any]) -> Iterator[Any]: ...
+    """Something that maps a function over shards, wherever the work is done."""
+
+    def run(self, function: Work, specs: Sequence[Any]) -> Iterator[Any]:
+        """The results as shards finish, in any order."""
+        ...
 
 
 @dataclass(frozen=True)
 class InProcess:
+    """Scores shards one after the other in this process."""
+
     def run(self, function: Work, specs: Sequence[Any]) -> Iterator[Any]:
+        """The results in the order of the shards."""
         for spec in specs:
             yield function(spec)
 
@@ -41,6 +48,7 @@ class Pool:
     num_workers: int
 
     def run(self, function: Work, specs: Sequence[Any]) -> Iterator[Any]:
+        """The results as shards finish; a pool whose workers died is started again for the missing shards."""
         waiting = list(range(len(specs)))
         for _ in range(MAX_RESTARTS):
             context = multiprocessing.get_context("spawn")
@@ -58,7 +66,7 @@ class Pool:
             if not waiting:
                 return
         raise RunError(
-            f"workers died {MAX_RESTARTS} times, {counted(len(waiting), 'shard')} missing; what was done is kept. "
+            f"workers died {MAX_RESTARTS} times, {counted(len(waiting), 'shard')} missing; finished shards are kept. "
             "Use fewer --workers if memory is short; the same command goes on"
         )
 
@@ -71,6 +79,7 @@ class Dask:
     num_workers: int = 2
 
     def run(self, function: Work, specs: Sequence[Any]) -> Iterator[Any]:
+        """The results as the cluster returns them; the client is closed afterwards."""
         try:
             from dask.distributed import Client
             from dask.distributed import as_completed as as_done
@@ -99,13 +108,16 @@ class Rank:
             raise UsageError(f"rank {self.rank} of {self.world}: ranks run from 0 to {self.world - 1}")
 
     def run(self, function: Work, specs: Sequence[Any]) -> Iterator[Any]:
+        """The results of this rank's own shards: every `world`-th one."""
         yield from InProcess().run(function, [spec for spec in specs if spec.shard % self.world == self.rank])
 
 
 def executor(
     num_workers: int = 1, dask: str | None = None, rank: int | None = None, world: int | None = None
 ) -> Executor:
-    """By what the command line says; `RANK` and `WORLD_SIZE`, as torchrun sets them, stand in for rank and world.
+    """The executor that the command line names.
+
+    `RANK` and `WORLD_SIZE`, as torchrun sets them, stand in for rank and world.
 
     Raises: UsageError.
     """

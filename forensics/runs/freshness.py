@@ -39,11 +39,12 @@ NAMED = 5  # files in a warning
 
 
 def stamps_of(entries: Sequence[Entry]) -> dict[str, list[int] | None]:
-    """By name; taken before the files are read, so that a change while they are read shows."""
+    """The stamps by name, taken before the files are read, so that a change while they are read shows."""
     return {entry.name: _stamp(entry) for entry in entries}
 
 
 def note_stamps(run: Run, shard: int, stamps: dict[str, list[int] | None]) -> None:
+    """Keep the stamps of a shard's files, which were taken before the files were read, beside its part."""
     run.write_json(_name(shard), {"files": stamps})
 
 
@@ -65,8 +66,8 @@ def drop_outdated(run: Run, entries: Sequence[Entry], order: Order) -> list[str]
 
 
 def _changed(run: Run, shard: int, entries: Sequence[Entry]) -> list[str]:
-    known = _noted(run, shard)
-    suspects = [entry for entry in entries if known.get(entry.name) is None or known[entry.name] != _stamp(entry)]
+    stamps = _noted(run, shard)
+    suspects = [entry for entry in entries if stamps.get(entry.name) is None or stamps[entry.name] != _stamp(entry)]
     if not suspects:
         return []
     digests = run.digests(shard)
@@ -87,7 +88,9 @@ def _stamp(entry: Entry) -> list[int] | None:
         states = [path.stat() for path in files_of(entry)]
     except OSError:
         return None
-    return [number for each in states for number in (each.st_size, each.st_mtime_ns, each.st_ctime_ns, each.st_ino)]
+    return [
+        number for state in states for number in (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+    ]
 
 
 def _digest(entry: Entry) -> str | None:

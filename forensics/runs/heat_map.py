@@ -23,7 +23,7 @@ OPACITY = 0.55
 
 
 def write_evidence(run: Run, image: Image, heat: Float[np.ndarray, "p q"], size: tuple[int, int]) -> str | None:
-    """Both files; the map's path relative to the run, None where the picture may show text. Raises: RunError."""
+    """Write both files; the map's path relative to the run, None where the picture may show text. Raises: RunError."""
     if image.may_show_text:
         return None
     frame = image.meta.get("frame")
@@ -70,6 +70,7 @@ def on_image(heat: Float[np.ndarray, "p q"], size: tuple[int, int]) -> Float32[n
 
 
 def shade(evidence: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
+    """Evidence as grey values: black is no evidence, white `EVIDENCE_SHOWN` and more."""
     return np.rint(np.clip(evidence / EVIDENCE_SHOWN, 0, 1) * 255).astype(np.uint8)
 
 

@@ -27,7 +27,7 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class OriginalFiles:
-    """Of one run.
+    """The original files of one run.
 
     Arguments:
         roots: the folders that may be read; None for a run of the caller's own.
@@ -47,7 +47,7 @@ class OriginalFiles:
 
     @property
     def source(self) -> FileSource:
-        """What the run was made from, listed once. Raises: UnsafePath, UsageError."""
+        """The listing of the places that the run was made from. Raises: UnsafePath, UsageError."""
         if self._source is None:
             for place in self.run.record["places"]:
                 self._check(Path(_named(place)))
@@ -60,7 +60,7 @@ class OriginalFiles:
 
     @property
     def reader(self) -> Reader:
-        """How the files are read: as they were."""
+        """The reader with the run's own limits and options."""
         if self._reader is None:
             given = self._given()
             pixels = given.get("max_megapixels")
@@ -69,7 +69,7 @@ class OriginalFiles:
         return self._reader
 
     def entry(self, row: Row) -> Entry:
-        """Raises: MissingFile."""
+        """The original file of a row, or the frame in it, in the folders that may be read. Raises: MissingFile."""
         item = row.item
         if (there := self._beside(item)) is not None:
             return there
@@ -91,7 +91,7 @@ class OriginalFiles:
         return None
 
     def _check(self, path: Path) -> None:
-        """Raises: UnsafePath."""
+        """Refuse a file outside the folders that may be read. Raises: UnsafePath."""
         if self.roots is None:
             return
         where = path.resolve()
@@ -102,7 +102,7 @@ class OriginalFiles:
             )
 
     def open(self, row: Row) -> BinaryIO:
-        """Its bytes, which are those that were scored. Raises: UnreadableInput."""
+        """The file's bytes, which are those that were scored. Raises: UnreadableInput."""
         digest = recorded_digest(row)
         file = open_whole(self.entry(row), self.reader.limits)
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:  # type: ignore[arg-type]
@@ -136,4 +136,5 @@ def _is_inside(path: Path, folder: Path) -> bool:
 
 
 def changed(item: str) -> MissingFile:
+    """The error for a file whose content is no longer what was scored."""
     return MissingFile(f"{item} is no longer the file that was scored: its SHA-256 differs")

@@ -38,7 +38,7 @@ Decided = Mapping[
 def write_report(
     run: Run, rows: Sequence[Row], decision: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]
 ) -> None:
-    """`index.html` in the run's folder. Raises: RunError."""
+    """Write `index.html` in the run's folder. Raises: RunError."""
     with run.writing(run.path / "index.html") as file:
         file.write(rendered(run, rows, decision, groups).encode())
 
@@ -51,7 +51,7 @@ def rendered(
     decided: Decided | None = None,
     chain: Chain | None = None,
 ) -> str:
-    """The page.
+    """The HTML page of a run.
 
     Arguments:
         rows: oddest first.
@@ -89,7 +89,7 @@ def _template(name: str) -> jinja2.Template:
 
 
 def shown_row(run: Run, row: Row, decision: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a row, with its pictures as data URLs."""
+    """The fields of a row, with its pictures as data URLs."""
     overlaid = None
     if row.map is not None and row.flagged:
         heat, picture = read_evidence(run, row.map)

@@ -47,7 +47,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
-        """The failure that a caught error is kept as."""
+        """The failure that is kept of a caught error."""
         return cls(**describe(error))
 
 
@@ -102,27 +102,27 @@ class Row:
 
     @property
     def reason(self) -> Reason | None:
-        """The strongest."""
+        """The strongest reason; None without reasons."""
         return self.reasons[0] if self.reasons else None
 
     def as_json(self) -> dict[str, Any]:
-        """All fields as JSON knows them."""
+        """All fields as values that JSON has."""
         return {**{name: getattr(self, name) for name in self.__slots__}, **_as_json(self)}
 
 
 def failed_row(image: Image | Unreadable, error: OddPixelError) -> Row:
-    """What remains of an image that failed."""
+    """The row of an image that failed."""
     return Row(item=image.source, sha256=image.sha256, group=image.group, error=Failure.of(error))
 
 
 def encoded(row: Row) -> dict[str, Any]:
-    """Cells by column, as Parquet keeps them."""
+    """The cells by column, as Parquet keeps them."""
     fields = _as_json(row)
     return {name: _cell(fields.get(name, getattr(row, name)), kind) for name, kind in COLUMNS.items()}
 
 
 def decoded(cells: Mapping[str, Any]) -> Row:
-    """A row out of its cells, whatever is in them; those of columns that an earlier version did not write may lack."""
+    """The row that cells hold, whatever is in them; columns that an earlier version did not write may be missing."""
     flagged = cells.get("flagged")
     return Row(
         item=str(cells["item"]),
@@ -210,7 +210,7 @@ def _reasons(cell: Any) -> tuple[Reason, ...]:
     content = _json(cell)
     if not isinstance(content, list) or not all(_is_reason(reason) for reason in content):
         return (DAMAGED_REASON,)
-    return tuple(Reason(each.get("channel", ""), each.get("p_value"), each["because"]) for each in content)
+    return tuple(Reason(reason.get("channel", ""), reason.get("p_value"), reason["because"]) for reason in content)
 
 
 def _is_reason(content: Any) -> bool:

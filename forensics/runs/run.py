@@ -57,7 +57,7 @@ class Run:
 
     @classmethod
     def begin(cls, path: Path, order: Order) -> Run:
-        """A new run in a new or empty folder, or the same run taken up where it was left.
+        """Begin a run in a new or empty folder, or take the same run up where it was left.
 
         Raises: RunError where the folder holds something else, another run, a finished one that is not to be reopened, or cannot
         be written.
@@ -99,14 +99,14 @@ class Run:
 
     @classmethod
     def open(cls, path: Path) -> Run:
-        """A run to be read. Raises: RunError."""
+        """Open a run to read it. Raises: RunError."""
         run = cls(path, FileLock(path / ".writing.lock"))
         _ = run.record
         return run
 
     @classmethod
     def merge(cls, path: Path, parts: Sequence[Run]) -> Run:
-        """One run out of several that were written with the same options over different items.
+        """Merge several runs that were written with the same options over different items.
 
         Raises: RunError where options differ, an item is in two of them, or one is unfinished.
         """
@@ -138,14 +138,17 @@ class Run:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What run.json says, checked against its schema. Raises: RunError, naming the field."""
+        """The content of run.json, checked against its schema. Raises: RunError, naming the field."""
         if not (self.path / "run.json").is_file():
             raise RunError(f"{self.path} is not a run: it has no run.json")
         return read_record(self.path / "run.json", RUN, RunError)
 
     @property
     def verdicts_path(self) -> Path:
-        """Raises: RunError for a link or a pipe: a run that was handed on must not lead to another database."""
+        """The SQLite file of people's decisions, which may not exist yet.
+
+        Raises: RunError for a link or a pipe: a run that was handed on must not lead to another database.
+        """
         path = self.path / "verdicts.sqlite"
         if path.is_symlink() or (path.exists() and not path.is_file()):
             raise RunError(f"{path} is not a regular file; replace it by the database itself, or remove it")
@@ -156,11 +159,11 @@ class Run:
         return file_inside(self.path, name)
 
     def content(self, name: str) -> bytes:
-        """What that file holds. Raises: UnsafePath, MissingFile, TooLarge."""
+        """The bytes of the file that one of the run's records names. Raises: UnsafePath, MissingFile, TooLarge."""
         return bytes_inside(self.path, name)
 
     def parts(self) -> list[Path]:
-        """The parts that are done, by shard. Raises: RunError where one is a link out of the run, or a pipe."""
+        """The part files that are there, by shard. Raises: RunError where one is a link out of the run, or a pipe."""
         names = sorted(path.name for path in (self.path / "scores").glob("part-*.parquet") if PART.fullmatch(path.name))
         try:
             return [self.file(f"scores/{name}") for name in names]
@@ -168,6 +171,7 @@ class Run:
             raise RunError(f"{self.path}: its parts cannot be read: {error}") from error
 
     def missing_shards(self) -> list[int]:
+        """The numbers of the shards that have no part file yet."""
         done = {int(part.stem.removeprefix("part-")) for part in self.parts()}
         return [shard for shard in range(self.record["num_shards"]) if shard not in done]
 
@@ -192,12 +196,12 @@ class Run:
                 yield f"{folder}/{path.name}"
 
     def _copy(self, other: Run, name: str) -> None:
-        """Raises: UnsafePath, MissingFile, RunError."""
+        """Copy one file out of another run, whole or not at all. Raises: UnsafePath, MissingFile, RunError."""
         with other.file(name).open("rb") as source, self.writing(self.path / name) as copy:
             shutil.copyfileobj(source, copy)
 
     def drop_part(self, shard: int) -> None:
-        """Have a shard done anew; the run is unfinished until then. Raises: RunError."""
+        """Remove a shard's part, so that it is scored anew; the run is unfinished until then. Raises: RunError."""
         with _explained(self.path):
             self._part(shard).unlink(missing_ok=True)
         if self.record["finished"] is not None:
@@ -208,7 +212,7 @@ class Run:
 
     @contextlib.contextmanager
     def writing_alone(self) -> Iterator[None]:
-        """No other process writes this run meanwhile. The system frees the lock of a process that dies.
+        """Lock the run, so that no other process writes it meanwhile. The system frees the lock of a process that dies.
 
         Raises: RunError where another one is at it.
         """
@@ -227,7 +231,7 @@ class Run:
             self._lock.release()
 
     def write_part(self, shard: int, rows: Sequence[Row]) -> Path:
-        """The rows of one shard as Parquet, in place of those that are there. Raises: RunError."""
+        """Write the rows of one shard as Parquet, in place of those that are there. Raises: RunError."""
         import pandas as pd
 
         cells = [row | {"shard": shard} for row in border(rows, encoded, _not_encoded)]
@@ -241,7 +245,9 @@ class Run:
         return path
 
     def write_thumbnail(self, image: Image) -> str | None:
-        """A small WebP of the image as it would be shown; its path relative to the run, None where it may show text.
+        """Write a small WebP of the image as it would be shown.
+
+        The path is relative to the run, None where the image may show text.
 
         Raises: RunError.
         """
@@ -259,6 +265,7 @@ class Run:
         return name
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file of the run, whole or not at all; NaN and infinity become null."""
         with self.writing(self.path / name) as file:
             file.write(json.dumps(plain(content), indent=2, allow_nan=False).encode())
 
@@ -268,7 +275,7 @@ class Run:
 
     @contextlib.contextmanager
     def writing(self, path: Path) -> Iterator[BinaryIO]:
-        """A file that appears whole under its name, on the disk, or not at all. Raises: RunError."""
+        """Open a file that appears under its name whole, on the disk, or not at all. Raises: RunError."""
         if not path.parent.resolve().is_relative_to(self.path.resolve()):
             raise RunError(f"{path.parent} is a link out of the run; nothing is written there")
         with _explained(path):

@@ -11,7 +11,7 @@ from .verdicts import UNDECIDED, Verdicts
 
 
 def summarise(path: Path) -> dict[str, Any]:
-    """Raises: RunError."""
+    """The options and counts that `oddpixel runs` prints of a run. Raises: RunError."""
     run = Run.open(path)
     record, table = run.record, RunTable(run)
     return {
@@ -34,4 +34,4 @@ def _num_decided(run: Run) -> int:
     if not run.verdicts_path.exists():
         return 0
     with Verdicts(run.verdicts_path) as verdicts:
-        return sum(each.decision != UNDECIDED for each in verdicts.latest(run.record["id"]).values())
+        return sum(verdict.decision != UNDECIDED for verdict in verdicts.latest(run.record["id"]).values())

@@ -32,7 +32,7 @@ DUCKDB_TYPES = {"string": "VARCHAR", "Float64": "DOUBLE", "Int64": "BIGINT", "bo
 
 @dataclass(frozen=True)
 class Filter:
-    """`column comparison value`, as in Filter("p_value", "<", 0.01)."""
+    """One condition, `column comparison value`, as in Filter("p_value", "<", 0.01)."""
 
     column: str
     comparison: Comparison
@@ -44,6 +44,7 @@ class Filter:
             raise UsageError(f"no comparison {self.comparison!r}; there are {', '.join(COMPARISONS)}")
 
     def sql(self) -> tuple[str, list[Any]]:
+        """The condition with placeholders, and the values that fill them."""
         if self.comparison in ("is null", "is not null"):
             return f'"{self.column}" {self.comparison}', []
         if self.comparison == "contains":
@@ -52,7 +53,10 @@ class Filter:
 
 
 class RunTable:
-    """What a run holds now. Its questions raise RunError where a part cannot be read."""
+    """The rows of a run with people's decisions, as a table in memory.
+
+    Its questions raise RunError where a part cannot be read.
+    """
 
     def __init__(self, run: Run) -> None:
         import duckdb
@@ -70,12 +74,14 @@ class RunTable:
         )
 
     def close(self) -> None:
+        """Close the in-memory database."""
         self.database.close()
 
     def __len__(self) -> int:
         return self.count()
 
     def count(self, filters: Sequence[Filter] = ()) -> int:
+        """The number of rows that pass all filters."""
         (number,) = self._rows("SELECT count(*)", filters)[0]
         return int(number)
 
@@ -113,7 +119,7 @@ class RunTable:
         descending: bool = False,
         after: int = -1,
     ) -> int | None:
-        """Where in these pages the first row for which `which` holds stands, behind place `after`; None where none does."""
+        """The position, after `after`, of the first row for which `which` holds; None without one."""
         clause, values = which.sql()
         numbered = f"SELECT *, row_number() OVER ({_order(order_by, descending)}) - 1 AS position FROM {FROM}"
         where, more = _where(filters)
@@ -124,7 +130,7 @@ class RunTable:
     def note_decisions(
         self, decisions: Mapping[str, str | None], sha256s: Mapping[str, str | None] | None = None
     ) -> None:
-        """What people decided about items, instead of what was noted of them before; None takes it back.
+        """Replace the decisions that were noted for these items; None takes one back.
 
         Arguments:
             sha256s: of the contents that they decided about, by item; of any content where not given.
@@ -145,7 +151,7 @@ class RunTable:
     def histogram(
         self, column: str, num_bins: int = 20, filters: Sequence[Filter] = ()
     ) -> list[tuple[float, float, int]]:
-        """(from, to, how many) over the column's range; the last bin includes its end. Nulls are left out."""
+        """The bins `(from, to, count)` over the column's range; the last bin includes its end. Nulls are left out."""
         _check(column)
         wanted = [*filters, Filter(column, "is not null")]
         ((low, high),) = self._rows(f'SELECT min("{column}"), max("{column}")', wanted)
@@ -157,7 +163,7 @@ class RunTable:
         return [(low + k * width, low + (k + 1) * width, int(counted.get(k, 0))) for k in range(num_bins)]
 
     def counts(self, column: str, filters: Sequence[Filter] = ()) -> dict[Any, int]:
-        """How many rows have each value of the column."""
+        """The number of rows for each value of the column."""
         _check(column)
         return dict(self._rows(f'SELECT "{column}", count(*)', filters, f'GROUP BY "{column}" ORDER BY "{column}"'))
 
@@ -203,8 +209,8 @@ def _check(column: str) -> None:
 
 def _where(filters: Sequence[Filter]) -> tuple[str, list[Any]]:
     clauses, values = [], []
-    for each in filters:
-        clause, parameters = each.sql()
+    for condition in filters:
+        clause, parameters = condition.sql()
         clauses.append(clause)
         values += parameters
     return ("WHERE " + " AND ".join(clauses) if clauses else ""), values

@@ -62,7 +62,7 @@ verdict_table = sql.Table(
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """One decision. The newest of an item counts; earlier ones stay in the history.
+    """One decision about one item. The newest of an item counts; earlier ones stay in the history.
 
     Arguments:
         run: the run's id, out of its run.json.
@@ -81,7 +81,7 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
-    """What a check of the log found; `broken_at` is the number of the first entry that does not fit."""
+    """The result of checking the log; `broken_at` is the number of the first entry that does not fit."""
 
     ok: bool
     length: int
@@ -116,7 +116,7 @@ class Verdicts:
             raise RunError("PostgreSQL needs psycopg: pip install 'oddpixel[postgresql]'") from error
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections to the database."""
         self.engine.dispose()
 
     def __enter__(self) -> Verdicts:
@@ -128,14 +128,14 @@ class Verdicts:
     def record(
         self, run: str, item: str, decision: str, *, author: str, note: str = "", sha256: str | None = None
     ) -> Verdict:
-        """Add a decision; on the disk when this returns. Raises: UsageError, RunError."""
+        """Add a decision, which is on the disk when this returns. Raises: UsageError, RunError."""
         (verdict,) = self.record_all(run, [(item, sha256)], decision, author=author, note=note)
         return verdict
 
     def record_all(
         self, run: str, items: Sequence[tuple[str, str | None]], decision: str, *, author: str, note: str = ""
     ) -> list[Verdict]:
-        """One decision about several items, in one transaction.
+        """Record one decision about several items, in one transaction.
 
         Arguments:
             items: names, each with the SHA-256 of its file or None.
@@ -170,14 +170,14 @@ class Verdicts:
             return back
 
     def note_action(self, run: str, item: str, action: str, *, author: str) -> None:
-        """Log something that somebody did and that is no decision. Raises: RunError."""
+        """Log an action that is no decision, such as a download. Raises: RunError."""
         with self._explained(), self._writing() as connection:
             seq, previous = _end(connection)
-            said = {"seq": seq, "run": run, "item": item, "action": action, "author": author, "at": _now()}
-            _append(connection, seq, previous, _canonical(said))
+            entry = {"seq": seq, "run": run, "item": item, "action": action, "author": author, "at": _now()}
+            _append(connection, seq, previous, _canonical(entry))
 
     def actions(self, run: str) -> list[dict[str, Any]]:
-        """What was noted so, oldest first. Raises: RunError."""
+        """The logged actions that are no decisions, oldest first. Raises: RunError."""
         entries = [self._entry(row.content) for row in self._read(sql.select(log).order_by(log.c.seq))]
         return [entry for entry in entries if "action" in entry and entry.get("run") == run]
 
@@ -198,14 +198,16 @@ class Verdicts:
         return verdict
 
     def latest(self, run: str) -> dict[str, Verdict]:
-        """The verdict that counts, for every item of the run that has one. One that was taken back to nothing has the
-        decision `UNDECIDED`. Raises: RunError."""
+        """The verdict that counts, for every item of the run that has one.
+
+        One that was taken back to nothing has the decision `UNDECIDED`. Raises: RunError.
+        """
         newest = sql.select(sql.func.max(verdict_table.c.seq)).where(verdict_table.c.run == run)
         query = sql.select(verdict_table).where(verdict_table.c.seq.in_(newest.group_by(verdict_table.c.item)))
         return {row.item: Verdict(**row._mapping) for row in self._read(query)}
 
     def since(self, run: str, seq: int) -> list[Verdict]:
-        """Decisions about the run's items behind entry `seq`, oldest first. Raises: RunError."""
+        """The decisions about the run's items after entry `seq`, oldest first. Raises: RunError."""
         newer = (verdict_table.c.run == run) & (verdict_table.c.seq > seq)
         query = sql.select(verdict_table).where(newer).order_by(verdict_table.c.seq)
         return [Verdict(**row._mapping) for row in self._read(query)]
@@ -262,8 +264,8 @@ class Verdicts:
         try:
             yield
         except SQLAlchemyError as error:
-            said = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
-            raise RunError(f"the verdicts in {self.name} cannot be used: {said}; nothing was changed") from error
+            message = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
+            raise RunError(f"the verdicts in {self.name} cannot be used: {message}; nothing was changed") from error
         except UnicodeDecodeError as error:  # SQLite repeats damaged bytes in its own messages
             raise RunError(f"the verdicts in {self.name} are damaged: {error}; nothing was changed") from error
 

@@ -29,7 +29,7 @@ LONGEST = 300  # characters of a foreign exception's message
 def border(
     items: Iterable[Item], step: Callable[[Item], Row], error_row: Callable[[Item, OddPixelError], Row]
 ) -> Iterator[Row]:
-    """One row an item: `step` of it, or where that fails `error_row` of it and the typed error."""
+    """The results of `step` for each item, or of `error_row` with the typed error where it fails."""
     for item in items:
         try:
             row = step(item)
@@ -39,12 +39,12 @@ def border(
 
 
 def error_row(image: Image | Unreadable, error: OddPixelError) -> dict[str, Any]:
-    """What remains of an image that failed."""
+    """The row of an image that failed."""
     return {"item": image.source, "sha256": image.sha256, "group": image.group, "error": describe(error)}
 
 
 def typed(error: BaseException) -> OddPixelError:
-    """The error as it stands in a row. Raises: `error` itself where it ends the batch."""
+    """The error as one of OddPixel's tree, as it stands in a row. Raises: `error` itself where it ends the batch."""
     if isinstance(error, ENDS_BATCH):
         raise error
     if isinstance(error, OddPixelError):

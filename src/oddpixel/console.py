@@ -16,7 +16,7 @@ WIDTH = 140  # characters of a table that goes into a file or a pipe
 
 @dataclass(frozen=True)
 class Coloured:
-    """Text of a table's cell, in a colour where the terminal has any."""
+    """A cell's text, in a colour where the terminal has any."""
 
     text: str
     colour: str
@@ -26,14 +26,14 @@ Cell = str | Coloured
 
 
 def error_cell(type: str, message: str) -> Coloured:
-    """An error as a table shows it."""
+    """The text of an error in a table's cell."""
     return Coloured(f"{type}: {message}", "red")
 
 
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[Cell]], title: str | None = None, min_width: int | None = None
 ) -> None:
-    """A table on stdout. Cells are text, not markup; control characters in them are replaced."""
+    """Print a table on stdout. Cells are text, not markup; control characters in them are replaced."""
     from rich.console import Console
     from rich.table import Table
 
@@ -67,13 +67,13 @@ def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 def _progress_lines(what: str, total: int) -> Callable[[], None]:
-    done, said = 0, 0.0
+    done, shown_at = 0, 0.0
 
     def advance() -> None:
-        nonlocal done, said
+        nonlocal done, shown_at
         done += 1
-        if done == total or time.monotonic() - said >= 1:
-            said = time.monotonic()
+        if done == total or time.monotonic() - shown_at >= 1:
+            shown_at = time.monotonic()
             print(f"{what} {done}/{total}", file=sys.stderr, flush=True)
 
     return advance
@@ -81,7 +81,7 @@ def _progress_lines(what: str, total: int) -> Callable[[], None]:
 
 @contextmanager
 def training_progress(steps: int, done: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
-    """Loss and time left: a live bar on a terminal, else a line on stderr now and then."""
+    """Show loss and time left: a live bar on a terminal, else a line on stderr now and then."""
     started = time.monotonic()
     if not sys.stderr.isatty():
 
@@ -111,7 +111,7 @@ def training_progress(steps: int, done: int) -> Iterator[Callable[[int, dict[str
 
 @contextmanager
 def stage_progress() -> Iterator[Callable[[str, int, int], Callable[[int, dict[str, float]], None]]]:
-    """The same for trainings of several stages, each told when it begins."""
+    """Show the same for trainings of several stages, each named when it begins."""
     with ExitStack() as stages:
 
         def on_stage(stage: str, done: int, steps: int) -> Callable[[int, dict[str, float]], None]:
@@ -124,7 +124,7 @@ def stage_progress() -> Iterator[Callable[[str, int, int], Callable[[int, dict[s
 
 @contextmanager
 def steps_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each part of a sampling, on a terminal only."""
+    """Show a bar for each part of a sampling, on a terminal only."""
     if not sys.stderr.isatty():
         yield lambda part, done, total: None
         return
@@ -137,26 +137,26 @@ def steps_progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def print_options(command: str, options: dict[str, Any]) -> None:
-    """What `--dry-run` prints: every option, resolved."""
+    """Print every option, resolved, as `--dry-run` does."""
     from oddpixel.envelope import envelope
 
     print(envelope("options", command=command, options=options))
 
 
 def shown(text: str) -> str:
-    """A terminal obeys control characters; a file's name or text may hold some."""
+    """The text with control characters replaced, which a terminal would obey."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def print_facts(facts: dict[str, Any]) -> None:
-    """One line a fact; nothing for what is empty or a table of its own."""
+    """Print one line per fact; nothing for what is empty or a table of its own."""
     for name, value in facts.items():
         if value not in (None, "", ()) and not isinstance(value, Mapping):
             print(f"{name.replace('_', ' '):17} {cell(value)}")
 
 
 def print_rows(title: str, rows: list[dict[str, Any]]) -> None:
-    """A benchmark's table: one column for every key."""
+    """Print a benchmark's table with one column for every key."""
     if not rows:
         return
     columns = list(dict.fromkeys(key for row in rows for key in row))
@@ -165,7 +165,7 @@ def print_rows(title: str, rows: list[dict[str, Any]]) -> None:
 
 
 def cell(value: Any) -> str:
-    """A value as tables show it: four digits, nothing for None."""
+    """The text of a value in a table: four digits, nothing for None."""
     if isinstance(value, float):
         return f"{value:.4g}"
     return "" if value is None else str(value)

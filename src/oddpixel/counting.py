@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def counted(number: int, singular: str, plural: str | None = None) -> str:
-    """The number and its noun.
+    """A number with its noun, such as `1 image` or `2 images`.
 
     Arguments:
         plural: where it is not the singular with an s: `counted(2, "series", "series")`.

@@ -20,7 +20,7 @@ from oddpixel.errors import DuplicateName
 
 
 def discover(package: str, marker: str, named_by: str = "name") -> dict[str, Any]:
-    """Every variant below a package by its name, in the order of modules.
+    """All variants below a package by name, in the order of modules.
 
     Arguments:
         named_by: the attribute that holds a variant's name.
@@ -54,10 +54,10 @@ def _modules_with(package: str, marker: str) -> Iterator[str]:
     return (module for module in _modules(package) if _defines(module, marker))
 
 
-def _add(known: dict[str, Any], name: str, value: Any, package: str) -> None:
-    if name in known:
+def _add(variants: dict[str, Any], name: str, value: Any, package: str) -> None:
+    if name in variants:
         raise DuplicateName(f"two members of {package} are called {name!r}; rename one of them")
-    known[name] = value
+    variants[name] = value
 
 
 def _modules(package: str) -> Iterator[str]:

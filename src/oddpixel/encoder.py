@@ -29,7 +29,7 @@ STRIDE = 8
 
 
 class EfficientNetLite0(nn.Module):
-    """Under the names of the published state dict, so that it loads as it is."""
+    """The network under the names of the published state dict, so that it loads as it is."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,10 +47,11 @@ class EfficientNetLite0(nn.Module):
 
     @property
     def num_features(self) -> int:
+        """The channels of a patch embedding: those of both stages together."""
         return sum(STAGES[stage][-1] for stage in READ_AFTER)
 
     def forward(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d p q"]:
-        """`x` in 0..1; `p, q` are `h, w` over 8, rounded up."""
+        """Patch embeddings `[b, d, p, q]` of `x` in 0..1; `p, q` are `h, w` over 8, rounded up."""
         h = F.relu6(self._bn0(_same(self._conv_stem, (x - 0.498) / 0.502)))
         read: list[Tensor] = []
         for index, block in enumerate(self._blocks, 1):
@@ -59,7 +60,7 @@ class EfficientNetLite0(nn.Module):
                 read.append(F.avg_pool2d(h, 3, 1, 1, count_include_pad=False))
         fine, *coarser = read
         size = fine.shape[2:]
-        return torch.cat([fine, *(F.interpolate(each, size, mode="bilinear") for each in coarser)], 1)
+        return torch.cat([fine, *(F.interpolate(coarse, size, mode="bilinear") for coarse in coarser)], 1)
 
 
 class _Block(nn.Module):
@@ -96,8 +97,8 @@ def load_encoder(name: str, weights: Path | None = None) -> nn.Module:
     encoder = _efficientnet(weights) if name == EFFICIENTNET_LITE0 else _built_by(name)
     encoder = encoder.eval().requires_grad_(False)
     with torch.no_grad():
-        found = encoder(torch.zeros(1, 3, 64, 64))
-    if not isinstance(found, Tensor) or found.ndim != 4 or len(found) != 1:
+        patches = encoder(torch.zeros(1, 3, 64, 64))
+    if not isinstance(patches, Tensor) or patches.ndim != 4 or len(patches) != 1:
         raise WrongArchitecture(f"the encoder {name} must turn [b, 3, h, w] into [b, d, p, q]")
     return encoder
 
@@ -139,5 +140,5 @@ def _same(convolution: nn.Conv2d, x: Tensor) -> Tensor:
     kernel, stride = convolution.kernel_size[0], convolution.stride[0]
     rows, columns = (max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in x.shape[2:])
     padded = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
-    found: Tensor = convolution(padded)
-    return found
+    output: Tensor = convolution(padded)
+    return output

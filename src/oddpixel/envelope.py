@@ -23,7 +23,7 @@ def envelope(kind: str, **content: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The same value made of what JSON knows: records become objects, NaN and infinity null."""
+    """The same value in JSON's own types: records become objects, NaN and infinity null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):

@@ -146,11 +146,11 @@ class Defect(OddPixelError):
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """`{type, message}` as it stands in JSON and in a run's `error` column."""
+    """The error as `{type, message}`, which JSON and a run's `error` column hold."""
     return {"type": type(error).__name__, "message": str(error)}
 
 
 def by_name(kind: str) -> type[OddPixelError]:
-    """The class of that name in the tree; `UnreadableInput` for a name that is not in it."""
-    found = globals().get(kind)
-    return found if isinstance(found, type) and issubclass(found, OddPixelError) else UnreadableInput
+    """The error class of that name; `UnreadableInput` for a name that is not in the tree."""
+    error_class = globals().get(kind)
+    return error_class if isinstance(error_class, type) and issubclass(error_class, OddPixelError) else UnreadableInput

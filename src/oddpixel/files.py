@@ -25,7 +25,7 @@ NEW_FILE_MODE = 0o666 & ~_umask()
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Raises: OSError."""
+    """Write a file whole or not at all: to a temporary name first, then renamed. Raises: OSError."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".tmp", delete=False) as file:
         try:
             file.write(content)
@@ -37,5 +37,5 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def plain_text(text: str) -> str:
-    """Without control characters and undecodable bytes, which XML and UTF-8 do not take; long ones are cut."""
+    """The text without control characters and undecodable bytes, which XML and UTF-8 do not take; long ones are cut."""
     return UNWRITABLE.sub("\ufffd", text[:LONGEST_TEXT])

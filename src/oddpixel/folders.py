@@ -30,12 +30,12 @@ def file_inside(folder: Path, name: str) -> Path:
         if path.is_file():
             return path
     except (OSError, ValueError, RuntimeError) as error:  # a name that no file system takes, a link to itself
-        raise MissingFile(f"a record of {folder.name} names {shown}, which is no name of a file") from error
+        raise MissingFile(f"a record of {folder.name} names {shown}, which is not a file name") from error
     raise MissingFile(f"a record of {folder.name} names {shown}, and there is no such file")
 
 
 def bytes_inside(folder: Path, name: str) -> bytes:
-    """What that file holds. Raises: UnsafePath, MissingFile, TooLarge."""
+    """The bytes of the regular file of that name in the folder. Raises: UnsafePath, MissingFile, TooLarge."""
     path = file_inside(folder, name)
     if (size := path.stat().st_size) > MOST_BYTES:
         raise TooLarge(f"{name} has {size >> 20} MiB, over the cap of {MOST_BYTES >> 20} MiB for one file of a record")

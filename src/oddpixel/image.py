@@ -63,7 +63,7 @@ class Image:
 
     @property
     def notes(self) -> list[str]:
-        """What whoever reads a result about this image should know about its pixels."""
+        """Remarks about the pixels for whoever reads a result about this image."""
         return list(self.meta.get("notes", []))
 
     @property
@@ -72,7 +72,7 @@ class Image:
         return "text_in_pixels" in self.meta
 
     def values(self) -> Float32[np.ndarray, "c n"]:
-        """The recorded values alone, what statistics are made of."""
+        """The recorded values alone, without padding, which statistics are made of."""
         return self.pixels.reshape(len(self.pixels), -1) if self.valid is None else self.pixels[:, self.valid]
 
     def to_display(self, at_least: int | None = None) -> UInt8[np.ndarray, "h w c"]:
@@ -96,13 +96,16 @@ class Image:
 
 
 def spacing_as_size(spacing_mm: Sequence[float] | None) -> str:
-    """`0.7 x 0.9`, in the order of width x height: between columns, then between rows; empty where unknown."""
+    """The spacing as `0.7 x 0.9`, in the order of width x height; empty where unknown.
+
+    Between columns first, then between rows.
+    """
     return " x ".join(f"{distance:g}" for distance in reversed(spacing_mm or ()))
 
 
 @dataclass(frozen=True, eq=False)
 class Unreadable:
-    """Stands in a batch where an image could not be read, so that one bad file is a row and not the end.
+    """A placeholder for an image that could not be read, so that one bad file is a row and not the end.
 
     Touching what only an image has (`pixels`, `bits`, ...) raises the error.
     """

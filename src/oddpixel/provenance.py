@@ -54,9 +54,11 @@ XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 @dataclass(frozen=True)
 class Signature:
-    """Arguments:
-    certificates: PEM, the signer's first, then up to its root.
-    key: the signer's private key, PEM without a password.
+    """The certificates and the key that sign a C2PA manifest.
+
+    Arguments:
+        certificates: PEM, the signer's first, then up to its root.
+        key: the signer's private key, PEM without a password.
     """
 
     certificates: Path
@@ -91,7 +93,10 @@ def save_synthetic(
 
 
 def check_sides(suffix: str, longest: int) -> None:
-    """Raises: UsageError where a format takes no picture with so long a side."""
+    """Refuse a picture too large for its file format.
+
+    Raises: UsageError where a format takes no picture with so long a side.
+    """
     most = LONGEST_SIDES.get(MEDIA_TYPES[suffix.lower()])
     if most is not None and longest > most:
         raise UsageError(
@@ -161,7 +166,7 @@ def _signed(content: bytes, kind: str, claim: dict[str, object], signature: Sign
 
 
 def c2pa_library() -> ModuleType:
-    """c2pa-python, with its shared library from its own folder.
+    """The module c2pa-python, with its shared library from its own folder.
 
     Left alone it loads `libc2pa_c.so` from the working directory if there is one (measured, 0.38.1): with somebody else's
     pictures in that directory, their code would run.
@@ -215,7 +220,7 @@ def _signing_key(key: Path, certificates: Path) -> tuple[bytes, bytes]:
     except ValueError as error:
         raise UsageError(f"{certificates} holds no PEM certificates: {error}") from error
     encodings = [
-        each.public_bytes(serialization.Encoding.PEM, form) for each in (leaf.public_key(), private.public_key())
+        key.public_bytes(serialization.Encoding.PEM, form) for key in (leaf.public_key(), private.public_key())
     ]
     if encodings[0] != encodings[1]:
         raise UsageError(f"{key} is not the key of the first certificate in {certificates}")

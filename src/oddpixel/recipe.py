@@ -21,6 +21,6 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
                 return tomllib.loads(text.read_text())
             except tomllib.TOMLDecodeError as error:
                 raise UsageError(f"the recipe {name} is not valid TOML: {error}") from error
-    found = {item.name for folder in bundled for item in folder.iterdir() if item.name.endswith(".toml")}
-    names = ", ".join(sorted(each.removesuffix(".toml") for each in found))
+    bundled_names = {item.name for folder in bundled for item in folder.iterdir() if item.name.endswith(".toml")}
+    names = ", ".join(sorted(name.removesuffix(".toml") for name in bundled_names))
     raise UsageError(f"no recipe {str(name)!r}: neither a file nor one of {names}")

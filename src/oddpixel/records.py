@@ -37,7 +37,7 @@ def read_record(path: Path, schema: Schema, error: type[OddPixelError]) -> dict[
 
 
 def parsed(content: bytes | str, name: str, error: type[OddPixelError]) -> Any:
-    """JSON without NaN, infinity or endless nesting. Raises: `error`."""
+    """The value of a JSON text without NaN, infinity or endless nesting. Raises: `error`."""
     try:
         return json.loads(content, parse_constant=_refused_constant)
     except (ValueError, RecursionError) as reason:
@@ -46,7 +46,7 @@ def parsed(content: bytes | str, name: str, error: type[OddPixelError]) -> Any:
 
 
 def checked(content: Any, schema: Schema, name: str, error: type[OddPixelError]) -> dict[str, Any]:
-    """The same content, which is what `schema` describes. Raises: `error`."""
+    """The same content, checked against `schema`. Raises: `error`."""
     from jsonschema.exceptions import best_match
 
     try:

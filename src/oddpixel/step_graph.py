@@ -20,8 +20,10 @@ WARM_UP = 3
 
 
 class StepGraphs:
-    """Arguments:
-    step: from a batch to its losses, with nothing in it that waits for the device or depends on values on the host.
+    """A training step that is replayed as a CUDA graph once its shapes have been seen.
+
+    Arguments:
+        step: from a batch to its losses, with nothing in it that waits for the device or depends on values on the host.
     """
 
     def __init__(self, step: Step, device: torch.device) -> None:
@@ -31,6 +33,7 @@ class StepGraphs:
         self.can_record = True
 
     def __call__(self, batch: Batch) -> Batch:
+        """Run the step on a batch, recorded or not; returns its losses."""
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):
             losses = self._stepped(batch)

@@ -35,7 +35,7 @@ LEAST_RATE = 0.01  # of the learning rate, at the end of a cosine
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """How to train. `batch_size` counts all processes together.
+    """The options of a training: length, batch, learning rate, averaging. `batch_size` counts all processes together.
 
     Arguments:
         minutes: of training, all sittings together; it ends there if `steps` are not reached before. A run by the clock is
@@ -70,6 +70,7 @@ class TrainingOptions:
         return min(max(step / self.steps, by_clock), 1.0)
 
     def rate_factor(self, step: int, seconds: float = 0.0) -> float:
+        """The learning rate at a step, as a share of the full one: warm-up, then decay."""
         warm_up = min((step + 1) / max(self.warm_up_steps, 1), 1.0)
         if self.decay == "cosine":
             return warm_up * (
@@ -80,19 +81,19 @@ class TrainingOptions:
 
 @runtime_checkable
 class Task(Protocol):
-    """What a model brings to be trained."""
+    """The interface between a model and the trainer."""
 
     @property
     def objective(self) -> nn.Module:
-        """Called with a batch; returns a record of losses with `total`."""
+        """The module that takes a batch and returns a record of losses with `total`."""
 
     @property
     def num_examples(self) -> int:
-        """How many there are; a batch's indices lie below."""
+        """The number of examples; a batch's indices lie below it."""
 
     @property
     def device(self) -> torch.device:
-        """Where batches are made, and their randomness is drawn."""
+        """The device on which batches are made, and their randomness is drawn."""
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """The whole batch of these examples, with everything random in it."""
@@ -105,14 +106,16 @@ class Task(Protocol):
 
 
 class Trainer:
-    """Trains `task` into `folder`: the model itself, and below `training/` all that resuming needs.
+    """The training loop of one task. It writes the model into `folder`, and below `training/` all that resuming needs.
 
     Raises: UsageError where the folder holds a training with other options.
     """
 
     def __init__(self, task: Task, options: TrainingOptions, folder: Path, device: str | None = None) -> None:
-        """Arguments:
-        device: `cpu`, or None for the accelerator that there is.
+        """Prepare the task for this process, on its share of each batch.
+
+        Arguments:
+            device: `cpu`, or None for the accelerator that there is.
         """
         self.task, self.options, self.folder = task, options, folder
         self.accelerator = Accelerator(mixed_precision=options.mixed_precision, cpu=device == "cpu")
@@ -138,10 +141,12 @@ class Trainer:
 
     @property
     def state_path(self) -> Path:
+        """The file of the whole training state, from which a killed run resumes."""
         return self.folder / "training" / "state.safetensors"
 
     @property
     def curve_path(self) -> Path:
+        """The file of the training curve, one JSON line per logged step."""
         return self.folder / "training" / "curve.jsonl"
 
     @property
@@ -150,6 +155,7 @@ class Trainer:
 
     @property
     def is_done(self) -> bool:
+        """Whether all steps were made, or the time is used up."""
         return self.options.progress(self.step, self.seconds) >= 1
 
     def run(self, on_step: Callable[[int, dict[str, float]], None] = lambda step, losses: None) -> None:
@@ -171,7 +177,7 @@ class Trainer:
                     return
 
     def save(self) -> None:
-        """The averaged model and the state to resume from, each whole or not at all."""
+        """Save the averaged model and the state to resume from, each whole or not at all."""
         if self.accelerator.is_main_process:
             tensors = {f"model.{name}": value.detach() for name, value in self.parameters.items()}
             tensors |= {f"buffer.{name}": value for name, value in self.buffers.items()}
@@ -188,7 +194,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def averaged_weights(self) -> Iterator[None]:
-        """The EMA in place of the weights, and the model in evaluation mode."""
+        """Put the EMA in place of the weights, and the model in evaluation mode."""
         kept = {name: value.detach().clone() for name, value in self.parameters.items()}
         training = self.task.objective.training
         self._put(self.ema)
@@ -210,7 +216,7 @@ class Trainer:
             name: value[share].to(self.accelerator.device)
             for name, value in self.task.batch(indices, generator).items()
         }
-        made = self._now(is_watched)
+        ready = self._now(is_watched)
         torch.manual_seed(_seed(self.options.seed, self.step, 1 + self.accelerator.process_index))  # dropout
         self.rate.fill_(self.options.learning_rate * self.options.rate_factor(self.step, self.seconds))
         self.ema_rate.fill_(1 - self.options.ema_decay if self.step >= self.options.ema_start else 1.0)
@@ -218,7 +224,7 @@ class Trainer:
         losses = self.learn(batch)
         done = self._now(is_watched)
         if is_watched or not self.watched_seconds:
-            self.making_seconds += made - started
+            self.making_seconds += ready - started
             self.watched_seconds += done - started
         self.step += 1
         self.seconds += done - before
@@ -293,17 +299,17 @@ class Trainer:
                 metadata = state.metadata() or {}
                 tensors = {name: state.get_tensor(name) for name in state.keys()}  # noqa: SIM118 -- not a dict
         except (SafetensorError, OSError) as error:
-            raise CorruptWeights(f"{self.state_path} cannot be read ({error}); delete it to begin anew") from error
+            raise CorruptWeights(f"{self.state_path} cannot be read ({error}); delete it to start again") from error
         added_since = asdict(TrainingOptions(steps=1))
         if _fixing(added_since | json.loads(metadata.get("options", "{}"))) != self._fingerprint():
             raise UsageError(
                 f"{self.folder} holds a training with other options ({metadata.get('options')}); "
-                f"name another folder, or the same options to go on"
+                f"name another folder, or resume with the same options"
             )
         expected = {f"model.{name}" for name in self.parameters}
         if not expected <= tensors.keys():
             raise WrongArchitecture(
-                f"{self.state_path} is of another model: it lacks {sorted(expected - tensors.keys())[:3]}"
+                f"{self.state_path} belongs to another model: it lacks {sorted(expected - tensors.keys())[:3]}"
             )
         self._put({name: tensors[f"model.{name}"] for name in self.parameters})
         optimizer = getattr(self.optimizer, "optimizer", self.optimizer)

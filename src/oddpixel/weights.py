@@ -32,16 +32,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise MissingWeights(f"no such file: {path}")
     with path.open("rb") as file:
         head = file.read(64)
-    for start, said in NOT_WEIGHTS.items():
+    for start, reason in NOT_WEIGHTS.items():
         if head.lstrip().lower().startswith(start):
-            raise CorruptWeights(f"{path} is {said}; get the file itself")
+            raise CorruptWeights(f"{path} is {reason}; get the file itself")
     is_safetensors = head[8:9] == b"{"  # after the header's length, whose first byte may be any
     if not is_safetensors and (head[:2] == b"PK" or head[:1] == b"\x80"):
         return _read_pytorch(path)
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise CorruptWeights(f"{path} is truncated or no safetensors file: {error}") from error
+        raise CorruptWeights(f"{path} is truncated or not a safetensors file: {error}") from error
 
 
 def _read_pytorch(path: Path) -> dict[str, Tensor]:
@@ -58,7 +58,7 @@ def _read_pytorch(path: Path) -> dict[str, Tensor]:
             f"ask its author for safetensors"
         ) from error
     except Exception as error:
-        raise CorruptWeights(f"{path} is truncated or no PyTorch file: {error}") from error
+        raise CorruptWeights(f"{path} is truncated or not a PyTorch file: {error}") from error
     for name in ("ema_model_state_dict", "model_state_dict", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
@@ -68,7 +68,10 @@ def _read_pytorch(path: Path) -> dict[str, Tensor]:
 
 
 def load_weights(network: nn.Module, weights: dict[str, Tensor], what: str = "the weights") -> None:
-    """Load by name; onto the meta device by reference. Raises: WrongArchitecture, naming the first differences."""
+    """Load weights into a module by name; onto the meta device by reference.
+
+    Raises: WrongArchitecture, naming the first differences.
+    """
     wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in weights.items()}
     if wanted != given:
@@ -80,19 +83,23 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor], what: str = "th
             if wanted[name] != given[name]
         ]
         more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
-        said = "; ".join(differences[:3])
-        raise WrongArchitecture(f"{what} are of another architecture: {said}{more}")
+        shown = "; ".join(differences[:3])
+        raise WrongArchitecture(f"{what} do not fit the architecture: {shown}{more}")
     is_meta = any(value.is_meta for value in network.state_dict().values())
     network.load_state_dict(weights, assign=is_meta)
 
 
 def check_finite(weights: dict[str, Tensor], what: str) -> None:
-    """Raises: CorruptWeights, naming the first tensor that holds NaN or infinity."""
+    """Refuse weights that are not finite.
+
+    Raises: CorruptWeights, naming the first tensor that holds NaN or infinity.
+    """
     for name, value in weights.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise CorruptWeights(f"{name} of {what} holds NaN or infinity; get the file again")
 
 
 def sha256_of(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -123,7 +123,7 @@ def test_what_could_not_be_read_says_why(site: Site, audited: Run) -> None:
 
 
 def test_the_address_of_nothing_says_so(site: Site, audited: Run) -> None:
-    assert "item in this address is not here" in said(page("audit", run=audited.record["id"], item="../x"))
+    assert "item in this address was not found" in said(page("audit", run=audited.record["id"], item="../x"))
 
 
 def test_other_views_open_an_audit(site: Site, audited: Run) -> None:

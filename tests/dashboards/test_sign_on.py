@@ -123,9 +123,9 @@ def test_tokens_that_do_not_fit(sign_on: SignOn, provider: Provider, claims: dic
 def test_forged_signatures_and_states(sign_on: SignOn, provider: Provider) -> None:
     asked, pending = begun(sign_on)
     provider.claims = {"nonce": asked["nonce"]}
-    with pytest.raises(UsageError, match="not begun here"):
+    with pytest.raises(UsageError, match="begun elsewhere"):
         sign_on.finish({"state": "guessed", "code": "c"}, pending)
-    with pytest.raises(UsageError, match="not begun here"):
+    with pytest.raises(UsageError, match="begun elsewhere"):
         sign_on.finish({"state": asked["state"], "code": "c"}, Signer().sign("sign-on", {"state": asked["state"]}))
     with pytest.raises(UsageError, match="access_denied"):
         sign_on.finish({"state": asked["state"], "error": "access_denied"}, pending)

@@ -314,7 +314,7 @@ def test_a_case_says_why_nothing_can_be_made(run: Run, made: Path, tmp_path: Pat
             return said(test)
 
     assert "start the dashboard with --data" in text(tmp_path)
-    assert "None can be made of this image: " in text(made, "zz-broken.png")
+    assert "No synthetic picture can be made of this image: " in text(made, "zz-broken.png")
     with monkeypatch.context() as patch:
         patch.setattr(os, "access", lambda path, mode: Path(path) != run.path)
         assert "may not write" in text(made)

@@ -73,7 +73,7 @@ def test_triage_opens_the_first_run_and_writes_its_address(site: Site, run: Run)
     test = page()
     assert test.query_params["run"] in (run.record["id"], [run.record["id"]])
     assert test.selectbox[0].value == run.record["id"]
-    assert "not here" in said(page(run="0" * 32))
+    assert "was not found" in said(page(run="0" * 32))
 
 
 def test_a_case_says_why_and_what_was_decided(site: Site, run: Run) -> None:

@@ -19,11 +19,15 @@ LABEL = "visual aid, no error rate"
 
 @runtime_checkable
 class Aid(Protocol):
+    """A picture for the eye alone, drawn from one image and explained in one sentence or two."""
+
     name: str
     title: str
     explanation: str
 
-    def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]: ...
+    def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]:
+        """The picture in 8 bits, grey or RGB, at the size of the image or smaller."""
+        ...
 
 
 @cache
@@ -33,5 +37,5 @@ def aids() -> dict[str, Aid]:
 
 
 def stretched(values: np.ndarray, high: float) -> UInt8[np.ndarray, "h w *c"]:
-    """0 to `high` as black to white: a scale of its own, not the picture's, so that two pictures can be compared."""
+    """The picture in 8 bits, 0 black and `high` white: one scale for all pictures, so that two can be compared."""
     return np.rint(np.clip(values / high, 0, 1) * 255).astype(np.uint8)

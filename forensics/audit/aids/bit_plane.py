@@ -9,6 +9,8 @@ from ..exhibit import Exhibit
 
 
 class BitPlane:
+    """The least significant bit of green (or of the only channel), drawn black and white."""
+
     name = "bit-plane"
     title = "Lowest bit plane"
     explanation = (
@@ -16,6 +18,7 @@ class BitPlane:
     )
 
     def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]:
+        """White where the bit is 1, at the size of the image."""
         channel = exhibit.pixels[..., min(1, exhibit.pixels.shape[2] - 1)]
         return (np.rint(channel).astype(np.int64) & 1).astype(np.uint8) * 255
 

@@ -14,6 +14,8 @@ FULL = 15.0  # grey levels shown white
 
 
 class ErrorLevel:
+    """The difference between the image and its JPEG of quality 90, brightened."""
+
     name = "error-level"
     title = "Error level analysis"
     explanation = (
@@ -24,6 +26,7 @@ class ErrorLevel:
     )
 
     def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]:
+        """The absolute difference on a fixed scale, so that pictures of two images can be compared."""
         return stretched(error_level(exhibit.pixels), FULL)
 
 
@@ -31,7 +34,7 @@ AID = ErrorLevel()
 
 
 def error_level(pixels: Float32[np.ndarray, "h w c"]) -> Float32[np.ndarray, "h w c"]:
-    """Absolute change in grey levels."""
+    """The absolute change by a JPEG compression at quality 90, in grey levels per channel."""
     picture = np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
     bgr = picture[..., ::-1] if picture.shape[2] == 3 else picture
     _, saved = cv2.imencode(".jpg", np.ascontiguousarray(bgr), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])

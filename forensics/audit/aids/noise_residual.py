@@ -12,6 +12,8 @@ GAIN = 12.0  # grey levels shown a grey level of the residual
 
 
 class NoiseResidual:
+    """The noise of the brightness, amplified around middle grey."""
+
     name = "noise-residual"
     title = "Noise residual"
     explanation = (
@@ -21,6 +23,7 @@ class NoiseResidual:
     )
 
     def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]:
+        """The residual times a fixed gain; 128 is no difference from the median."""
         return np.rint(np.clip(128 + GAIN * residual(exhibit.luma), 0, 255)).astype(np.uint8)
 
 
@@ -28,4 +31,5 @@ AID = NoiseResidual()
 
 
 def residual(luma: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+    """The brightness minus its median over 3 x 3 pixels, in grey levels."""
     return luma - cv2.medianBlur(luma, 3)

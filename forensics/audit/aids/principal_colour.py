@@ -11,6 +11,8 @@ FEWEST_PIXELS = 4  # three directions of colour need as many differences
 
 
 class PrincipalColour:
+    """The coordinate of each pixel along the colour direction of least variance."""
+
     name = "principal-colour"
     title = "Third principal colour"
     explanation = (
@@ -18,6 +20,7 @@ class PrincipalColour:
     )
 
     def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]:
+        """Grey 128 is the mean colour; the scale ends at the 99th percentile. All grey without three channels."""
         if exhibit.pixels.shape[2] != 3 or len(exhibit.pixels) * exhibit.pixels.shape[1] < FEWEST_PIXELS:
             return np.full(exhibit.size, 128, np.uint8)
         colours = exhibit.pixels.reshape(-1, 3)

@@ -11,6 +11,8 @@ LARGEST = 1024
 
 
 class Spectrum:
+    """The logarithm of the power spectrum of the central square, with a Hann window."""
+
     name = "spectrum"
     title = "Power spectrum"
     explanation = (
@@ -20,6 +22,7 @@ class Spectrum:
     )
 
     def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]:
+        """The spectrum from its 5th to its 99.99th percentile, zero frequency in the centre."""
         side = min(LARGEST, *exhibit.size)
         top, left = ((length - side) // 2 for length in exhibit.size)
         part = exhibit.luma[top : top + side, left : left + side]

@@ -20,11 +20,13 @@ from ..measurement import Answer, Question
 
 @runtime_checkable
 class Check(Protocol):
-    """Arguments:
-    name: as `--checks` takes it.
-    questions: what it asks, and of which part of a large image.
-    purpose, needs, cannot: for `--list-checks` and the report.
-    reference: the paper it is written from.
+    """One forensic test: what it asks of an image, and how it measures the answer.
+
+    Arguments:
+        name: as `--checks` takes it.
+        questions: what it asks, and of which part of a large image.
+        purpose, needs, cannot: for `--list-checks` and the report.
+        reference: the paper it is written from.
     """
 
     name: str
@@ -47,21 +49,21 @@ class Check(Protocol):
 
 @cache
 def checks() -> dict[str, Check]:
-    """By name, a-contrario ones first."""
-    found: dict[str, Check] = discover(__name__, "CHECK")
-    order = sorted(found, key=lambda name: (found[name].kind != "a-contrario", name))
-    return {name: found[name] for name in order}
+    """All checks by name, a-contrario ones first."""
+    by_name: dict[str, Check] = discover(__name__, "CHECK")
+    order = sorted(by_name, key=lambda name: (by_name[name].kind != "a-contrario", name))
+    return {name: by_name[name] for name in order}
 
 
 @cache
 def check_of(question: str) -> str:
     """The name of the check that asks a question; the question itself where none does."""
-    asking = {each.name: check.name for check in checks().values() for each in check.questions}
+    asking = {declared.name: check.name for check in checks().values() for declared in check.questions}
     return asking.get(question, question)
 
 
 def named(names: str | None) -> list[Check]:
-    """The checks of a list with commas, or all. Raises: UsageError."""
+    """The checks of a comma-separated list, or all. Raises: UsageError."""
     if names is None:
         return list(checks().values())
     wanted = [name.strip() for name in names.split(",") if name.strip()]

@@ -37,10 +37,12 @@ LIMITS = (
 
 @dataclass(frozen=True, eq=False)
 class Copy:
-    """Arguments:
-    source, target: matched places, x and y.
-    affine: from source to target.
-    log10_nfa: of so many matches following it.
+    """A set of keypoint matches that follow one affine map.
+
+    Arguments:
+        source, target: matched places, x and y.
+        affine: from source to target.
+        log10_nfa: of so many matches following it.
     """
 
     source: Float32[np.ndarray, "k 2"]
@@ -50,6 +52,8 @@ class Copy:
 
 
 class CopyMove:
+    """The test for a region that was copied within the image."""
+
     name = "copy-move"
     title = "Copy and move"
     kind = "a-contrario"
@@ -60,12 +64,14 @@ class CopyMove:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: it is too small for keypoints."""
         if min(exhibit.size) < 128:
             return "smaller than 128 x 128 pixels"
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
-        best, where, regions, said = 0.0, np.zeros(exhibit.size, np.float32), [], "no part is found twice"
+        """The copy with the lowest NFA, a map of both its places, and the boxes of all copies."""
+        best, where, regions, because = 0.0, np.zeros(exhibit.size, np.float32), [], "no part is found twice"
         for copy in _copies(exhibit.luma, exhibit.seed):
             correlation, log10_p = _same_noise(exhibit.luma, copy)
             nfa = max(copy.log10_nfa, log10_p + np.log10(MOST_COPIES))
@@ -73,9 +79,9 @@ class CopyMove:
                 regions += [_mark(where, copy.source), _mark(where, copy.target)]
             if nfa < best:
                 best = float(nfa)
-                said = f"{len(copy.source)} matches follow one map, residuals correlate by {correlation:.2f}"
+                because = f"{len(copy.source)} matches follow one map, residuals correlate by {correlation:.2f}"
         yield Measurement(
-            self.name, statistic=-best, log10_nfa=best, because=said,
+            self.name, statistic=-best, log10_nfa=best, because=because,
             map=where if regions else None, details={"regions": regions}, limits=LIMITS,
         )  # fmt: skip
 
@@ -159,8 +165,10 @@ def _log10_nfa(n: int, k: int, chance: float) -> float:
 
 
 def _same_noise(luma: Float32[np.ndarray, "h w"], copy: Copy) -> tuple[float, float]:
-    """Correlation of the residuals of both places where both are smooth, and log10 P of as much by chance "
-    "(Fisher's z)."""
+    """The correlation of the residuals of both places, and the log10 P of as much by chance.
+
+    Where both places are smooth; P by Fisher's z.
+    """
     import cv2
     from scipy.stats import norm
 
@@ -172,7 +180,7 @@ def _same_noise(luma: Float32[np.ndarray, "h w"], copy: Copy) -> tuple[float, fl
     source = cv2.warpAffine(luma, moved, (target.shape[1], target.shape[0]), flags=cv2.INTER_CUBIC)
     if min(target.shape) < 8:
         return 0.0, 0.0
-    a, b = (_residual(each) for each in (source, target))
+    a, b = (_residual(patch) for patch in (source, target))
     hull = np.zeros(target.shape, np.uint8)
     cv2.fillConvexPoly(hull, cv2.convexHull((copy.target - [left, top]).astype(np.int32)), 1)
     slope = cv2.GaussianBlur(

@@ -33,7 +33,7 @@ LIMITS = (
 
 @dataclass(frozen=True, eq=False)
 class Votes:
-    """+1, -1 or 0 for no difference, by unit.
+    """The votes by unit of 4 x 4 pixels: +1, -1, or 0 for no difference.
 
     Arguments:
         greens: which diagonal holds the measured greens.
@@ -45,6 +45,8 @@ class Votes:
 
 
 class Demosaicing:
+    """The test for a camera's colour mosaic, and for a part with another phase of it."""
+
     name = "demosaicing"
     title = "Demosaicing pattern"
     kind = "a-contrario"
@@ -58,6 +60,7 @@ class Demosaicing:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: no colour, too small, or compressed too far."""
         quality = exhibit.gate.quality
         if exhibit.pixels.shape[2] != 3 or min(exhibit.size) < 128:
             return "needs colour and 128 x 128 pixels"
@@ -68,15 +71,16 @@ class Demosaicing:
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The NFA of a mosaic in the whole image; where there is one, the NFA of a part that deviates from it."""
         votes = vote(exhibit.pixels)
         whole = [_two_sided(votes.greens), _two_sided(votes.reds)]
-        found = whole[0] <= REPORTED
+        has_mosaic = whole[0] <= REPORTED
         yield Measurement(
             self.name, statistic=-whole[0], log10_nfa=whole[0],
-            because="the whole image shows one colour mosaic: as a camera left it" if found else "no colour mosaic is left",
+            because="the whole image shows one colour mosaic: as a camera left it" if has_mosaic else "no colour mosaic is left",
             limits="Any demosaicing leaves this, that of a program too. None does not say that no camera was there.",
         )  # fmt: skip
-        if found:
+        if has_mosaic:
             yield _of_parts(votes, whole[1] <= REPORTED, exhibit.size)
         else:
             yield NotApplicable("demosaicing-local", "the image as a whole shows no colour mosaic to compare with")
@@ -86,6 +90,7 @@ CHECK = Demosaicing()
 
 
 def vote(pixels: Float32[np.ndarray, "h w 3"]) -> Votes:
+    """The vote of each 4 x 4 pixels for the diagonal of measured greens, and for the place of measured reds."""
     import cv2
 
     height, width = (side // UNIT * UNIT for side in pixels.shape[:2])
@@ -113,15 +118,15 @@ def _of_parts(votes: Votes, reds_known: bool, size: tuple[int, int]) -> Measurem
     best, marked = 0.0, np.zeros(votes.greens.shape, bool)
     kinds = [votes.greens, *([votes.reds] if reds_known else [])]
     scans = []
-    for each in kinds:
-        against = -int(np.sign(each.sum(dtype=np.int64)))
+    for kind in kinds:
+        against = -int(np.sign(kind.sum(dtype=np.int64)))
         for side in SIDES:
-            if side <= min(each.shape):
+            if side <= min(kind.shape):
                 scans.append(
                     (
                         side,
-                        window_sums((each != 0).astype(np.int32), side),
-                        window_sums((each == against).astype(np.int32), side),
+                        window_sums((kind != 0).astype(np.int32), side),
+                        window_sums((kind == against).astype(np.int32), side),
                     )
                 )
     tests = sum(n.size for _, n, _ in scans)

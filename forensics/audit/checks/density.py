@@ -35,6 +35,8 @@ LIMITS = (
 
 
 class Density:
+    """The test for tiles whose detail is rougher or smoother than a density model expects."""
+
     name = "density"
     title = "Density test"
     kind = "calibrated"
@@ -45,6 +47,7 @@ class Density:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: too small, or no authentic images of its stratum to compare with."""
         if min(exhibit.size) < TILE:
             return f"smaller than {TILE} x {TILE} pixels"
         if self._reference(exhibit) is None:
@@ -56,6 +59,7 @@ class Density:
         return table().reference(self.name, exhibit.gate.stratum, exhibit.pixels.shape[2])
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The largest deviation over tiles and scales, in robust standard deviations, with a map of the tiles."""
         reference = self._reference(exhibit)
         assert reference is not None
         places = tiles(exhibit)
@@ -82,7 +86,7 @@ CHECK = Density()
 
 
 def tiles(exhibit: Exhibit) -> list[tuple[int, int]]:
-    """Corners of what is looked at: all on a grid where they are few, else a sample drawn from the file's hash."""
+    """The corners of the examined tiles: all on a grid where they are few, else a sample drawn from the file's hash."""
     height, width = exhibit.size
     corners = [(top, left) for top in range(0, height - TILE + 1, TILE) for left in range(0, width - TILE + 1, TILE)]
     if len(corners) <= MOST_TILES:
@@ -92,7 +96,7 @@ def tiles(exhibit: Exhibit) -> list[tuple[int, int]]:
 
 
 def gaps(exhibit: Exhibit, places: list[tuple[int, int]]) -> Float64[np.ndarray, "tiles scales"]:
-    """Nats a dimension beyond what was expected, by tile and scale, finest first."""
+    """The surprise beyond what was expected, in nats per dimension, by tile and scale, finest first."""
     import torch
 
     model = _model("photo-rgb" if exhibit.pixels.shape[2] == 3 else "photo-grey")

@@ -35,6 +35,8 @@ LIMITS = (
 
 
 class DoubleJpeg:
+    """The test for an earlier JPEG compression on the same grid, and for a part without it."""
+
     name = "double-jpeg"
     title = "Aligned double JPEG"
     kind = "calibrated"
@@ -48,21 +50,23 @@ class DoubleJpeg:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: not a JPEG, or too small."""
         if exhibit.coefficients is None:
             return "no JPEG file"
         return "smaller than 192 pixels" if min(exhibit.size) < 192 else None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The gain of a first quality in nats per coefficient, then the part that speaks most against it."""
         assert exhibit.coefficients is not None
-        found, table = exhibit.coefficients.blocks, exhibit.coefficients.table
+        blocks, table = exhibit.coefficients.blocks, exhibit.coefficients.table
         rows, columns = (length // 8 for length in exhibit.size)
-        found = found[:rows, :columns]
+        blocks = blocks[:rows, :columns]
         unquantised = _shifted(exhibit.luma)
         usable = [f for f in FREQUENCIES if table[f] > 1]
         if not usable:
             yield NotApplicable(self.name, "its quantisation is too fine to show an earlier one")
             return
-        quality, gain, support = _first_quality(found, unquantised, table, usable)
+        quality, gain, support = _first_quality(blocks, unquantised, table, usable)
         yield Measurement(
             self.name, statistic=gain, limits=LIMITS, details={"first_quality": quality},
             because=f"under a first saving at quality {quality} its coefficients are {gain:.4f} nats each more likely",
@@ -96,12 +100,11 @@ def _shifted(luma: np.ndarray) -> Float64[np.ndarray, "n 8 8"]:
 
 
 def _first_quality(
-    found: np.ndarray, unquantised: np.ndarray, table: np.ndarray, usable: list[tuple[int, int]]
+    blocks: np.ndarray, unquantised: np.ndarray, table: np.ndarray, usable: list[tuple[int, int]]
 ) -> tuple[int, float, Float64[np.ndarray, "rows columns"]]:
-    """The most likely first quality, nats a coefficient that it gains, and for each block the nats by which it is "
-    "more likely."""
+    """The most likely first quality, its gain in nats per coefficient, and the gain of each block in nats."""
     noise = np.random.default_rng(0).normal(0, ROUNDING, len(unquantised))  # the same for every file
-    observed = {f: np.clip(found[:, :, *f], -MOST, MOST).astype(int) + MOST for f in usable}
+    observed = {f: np.clip(blocks[:, :, *f], -MOST, MOST).astype(int) + MOST for f in usable}
     counts = {f: np.bincount(values.ravel(), minlength=2 * MOST + 1) for f, values in observed.items()}
     single = {f: _log_histogram(unquantised[:, *f] + noise, float(table[f])) for f in usable}
     base = sum(float(counts[f] @ single[f]) for f in usable)

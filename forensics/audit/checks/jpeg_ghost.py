@@ -26,6 +26,8 @@ LIMITS = "Needs the same grid: a part that was moved is seen one time in 64. Dar
 
 
 class JpegGhost:
+    """The test for a part that was once compressed at another JPEG quality than the rest."""
+
     name = "jpeg-ghost"
     title = "JPEG ghosts"
     kind = "calibrated"
@@ -36,11 +38,13 @@ class JpegGhost:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: it is too small."""
         if min(exhibit.size) < 192:
             return "smaller than 192 x 192 pixels"
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The strongest ghost over all qualities, in robust standard deviations from the rest, with its map."""
         says = speaking(exhibit.luma)
         curves = np.stack([np.log(_difference(exhibit.luma, quality) + SMOOTHING) for quality in QUALITIES])
         # How deep each quality lies under the line between its neighbours: a dip.
@@ -73,7 +77,7 @@ def _difference(luma: Float32[np.ndarray, "h w"], quality: int) -> Float64[np.nd
 
 
 def speaking(luma: Float32[np.ndarray, "h w"]) -> Bool[np.ndarray, "p q"]:
-    """Which blocks are neither clipped nor flat."""
+    """Whether each block can carry a ghost: it is neither clipped nor flat."""
     mean = block_means(luma, BLOCK)
     spread = np.sqrt(np.maximum(block_means(np.square(luma), BLOCK) - np.square(mean), 0))
     return (mean > DARKEST) & (mean < BRIGHTEST) & (spread > FLAT)

@@ -36,6 +36,8 @@ LIMITS = (
 
 
 class JpegGrid:
+    """The test for the 8 x 8 grid of a JPEG, and for a part with another grid."""
+
     name = "jpeg-grid"
     title = "JPEG grid"
     kind = "a-contrario"
@@ -49,9 +51,11 @@ class JpegGrid:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Always None: the votes can be counted in any image."""
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The NFA of a grid in the whole image, then that of a part with another one."""
         votes = votes_of(exhibit)
         yield _of_the_whole(votes)
         if exhibit.gate.stratum == "lossy-other":
@@ -83,8 +87,7 @@ def _of_the_whole(votes: Votes) -> Measurement:
 
 
 def _mirrored(counts: np.ndarray, own: int | None) -> np.ndarray:
-    """The most votes in each window for a mirror image of each grid about the own one; 0 where a grid mirrors "
-    "itself."""
+    """The most votes in each window for a mirror image of each grid about the own one. 0 where a grid mirrors itself."""
     if own is None:
         return np.zeros(counts.shape)
     answers = np.zeros(counts.shape)
@@ -108,13 +111,13 @@ def _not_judged(own: int | None) -> list[int]:
 
 def _of_parts(votes: Votes, size: tuple[int, int], own: int | None) -> Measurement:
     """`own`: the grid of the file itself, or the one that the whole image leans to."""
-    found = [(window_sums(votes.cells, side), side) for side in SIDES if side <= min(votes.cells.shape[1:])]
+    sums = [(window_sums(votes.cells, side), side) for side in SIDES if side <= min(votes.cells.shape[1:])]
     total = votes.cells.sum((1, 2)).astype(float)
     cells = votes.cells.shape[1] * votes.cells.shape[2]
-    tests = sum(counts.shape[1] * counts.shape[2] for counts, _ in found) * GRIDS
+    tests = sum(counts.shape[1] * counts.shape[2] for counts, _ in sums) * GRIDS
     best, marked = 0.0, np.zeros(size, bool)
     chosen: int | None = None
-    for counts, side in found:
+    for counts, side in sums:
         elsewhere = (total[:, None, None] - counts) / VOTES / max(cells - side * side, 1)
         mirrored = _mirrored(counts, own) / VOTES / (side * side)
         p = np.maximum.reduce([np.full(counts.shape, 1 / GRIDS), elsewhere, 2 * mirrored]).clip(max=0.999)
@@ -141,8 +144,8 @@ def _mark(marked: Bool[np.ndarray, "h w"], votes: Votes, grid: int, row: int, co
     """Where a window's votes for its grid lie, gaps between them filled."""
     import cv2
 
-    each = BLOCK // STRIDE
-    window = np.s_[row * each : (row + side) * each, column * each : (column + side) * each]
+    step = BLOCK // STRIDE
+    window = np.s_[row * step : (row + side) * step, column * step : (column + side) * step]
     filled = cv2.morphologyEx(
         (votes.pixels[window] == grid).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8)
     )

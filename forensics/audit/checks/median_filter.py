@@ -23,6 +23,8 @@ LIMITS = "Compression repeats values too. Drawn, saturated or denoised parts loo
 
 
 class MedianFilter:
+    """The test for a part that was smoothed by a median filter."""
+
     name = "median-filter"
     title = "Median filter"
     kind = "calibrated"
@@ -33,6 +35,7 @@ class MedianFilter:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: too small, or compression that repeats values itself."""
         if min(exhibit.size) < 192:
             return "smaller than 192 x 192 pixels"
         if exhibit.gate.stratum not in ("lossless", "jpeg-high"):
@@ -40,6 +43,7 @@ class MedianFilter:
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The window whose values repeat most, in robust standard deviations from the others, with a map."""
         odd = oddest(repeats(exhibit.pixels), WINDOW, exhibit.size, least=0.1, sides=1)
         yield Measurement(
             self.name, statistic=odd.score, map=odd.map, limits=LIMITS, details={"regions": odd.regions},
@@ -51,7 +55,10 @@ CHECK = MedianFilter()
 
 
 def repeats(pixels: np.ndarray) -> Float64[np.ndarray, "p q"]:
-    """log h(0) / h(+-1) of the green channel's (or only) differences, by window; NaN where there are too few."""
+    """log h(0) / h(+-1) of neighbouring differences, by window.
+
+    In green, or the only channel; NaN where there are too few.
+    """
     grey = np.rint(pixels[..., min(1, pixels.shape[2] - 1)])
     zero, one = np.zeros(0), np.zeros(0)
     for axis in (0, 1):

@@ -28,6 +28,8 @@ LIMITS = (
 
 
 class MissingGrid:
+    """The test for a part without the JPEG grid of the rest."""
+
     name = "missing-grid"
     title = "Missing JPEG grid"
     kind = "calibrated"
@@ -38,6 +40,7 @@ class MissingGrid:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: no grid in its pixels, or a last compression that covers every part."""
         if exhibit.gate.stratum == "once-jpeg" and exhibit.gate.grid is not None and min(exhibit.size) >= 192:
             return None
         if exhibit.coefficients is not None:
@@ -45,6 +48,7 @@ class MissingGrid:
         return "it shows no grid that a part could lack"
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The window with most votes astray, as -log10 of a binomial tail, with a map."""
         grid = exhibit.gate.grid
         assert grid is not None
         votes = votes_of(exhibit)
@@ -53,8 +57,8 @@ class MissingGrid:
         best, picture = 0.0, np.zeros(exhibit.size, np.float32)
         for side in SIDES:
             trials, kept = window_sums(cast, side) / VOTES, window_sums(own, side) / VOTES
-            said = trials >= FEWEST * side * side
-            deserted = np.where(said, -log10_binomial_tail(trials, trials - kept, astray), 0.0)
+            has_votes = trials >= FEWEST * side * side
+            deserted = np.where(has_votes, -log10_binomial_tail(trials, trials - kept, astray), 0.0)
             if deserted.size and deserted.max() > best:
                 best, shown = float(deserted.max()), deserted / deserted.max()
                 step = side // 2 * BLOCK

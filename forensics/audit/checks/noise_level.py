@@ -34,6 +34,8 @@ LIMITS = (
 
 
 class NoiseLevel:
+    """The test for a part with less noise than its brightness and the rest of the image suggest."""
+
     name = "noise-level"
     title = "Noise level"
     kind = "calibrated"
@@ -44,6 +46,7 @@ class NoiseLevel:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: too small, or its noise was changed by compression."""
         if min(exhibit.size) < 256:
             return "smaller than 256 x 256 pixels"
         if exhibit.gate.stratum not in ("lossless", "jpeg-high"):
@@ -51,6 +54,7 @@ class NoiseLevel:
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The lowest NFA of a region with too many quiet blocks, with a map of all such regions."""
         homogeneous, quiet = _blocks(exhibit.luma)
         yield _judge(homogeneous, quiet, exhibit.size)
 
@@ -81,8 +85,8 @@ def _blocks(luma: Float32[np.ndarray, "h w"]) -> tuple[Bool[np.ndarray, "p q"], 
 
 
 def _judge(homogeneous: np.ndarray, quiet: np.ndarray, size: tuple[int, int]) -> Measurement:
-    each = CELL // BLOCK
-    even, still = _per_cell(homogeneous, each), _per_cell(quiet, each)
+    per_side = CELL // BLOCK
+    even, still = _per_cell(homogeneous, per_side), _per_cell(quiet, per_side)
     share = float(quiet.sum() / max(homogeneous.sum(), 1))
     best, marked, tests = 0.0, np.zeros(even.shape, bool), 0
     scans = [(side, window_sums(even, side), window_sums(still, side)) for side in SIDES if side <= min(even.shape)]
@@ -102,6 +106,6 @@ def _judge(homogeneous: np.ndarray, quiet: np.ndarray, size: tuple[int, int]) ->
     )  # fmt: skip
 
 
-def _per_cell(blocks: np.ndarray, each: int) -> Int[np.ndarray, "p q"]:
-    rows, columns = blocks.shape[0] // each, blocks.shape[1] // each
-    return blocks[: rows * each, : columns * each].reshape(rows, each, columns, each).sum((1, 3))
+def _per_cell(blocks: np.ndarray, side: int) -> Int[np.ndarray, "p q"]:
+    rows, columns = blocks.shape[0] // side, blocks.shape[1] // side
+    return blocks[: rows * side, : columns * side].reshape(rows, side, columns, side).sum((1, 3))

@@ -44,9 +44,11 @@ LIMITS = (
 
 @dataclass(frozen=True)
 class Peak:
-    """Arguments:
-    log10_nfa: of this window alone.
-    frequency: cycles a pixel by row and column.
+    """The strongest spectral peak of a window.
+
+    Arguments:
+        log10_nfa: of this window alone.
+        frequency: cycles a pixel by row and column.
     """
 
     log10_nfa: float
@@ -54,6 +56,8 @@ class Peak:
 
 
 class Resampling:
+    """The test for interpolation: of the whole image, or of a part alone."""
+
     name = "resampling"
     title = "Resampling"
     kind = "calibrated"
@@ -67,27 +71,32 @@ class Resampling:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: it is smaller than one window."""
         if min(exhibit.size) < WINDOW:
             return f"smaller than {WINDOW} x {WINDOW} pixels"
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The lowest NFA of a spectral peak, for the whole image or, where few windows share it, for a part."""
         residual = second_difference(exhibit.luma)
         windows = _windows(exhibit.size)
         peaks = [peak for window in windows if (peak := _peak(residual[window])) is not None]
-        best = min(peaks, key=lambda each: each.log10_nfa, default=Peak(0.0, (0.0, 0.0)))
+        best = min(peaks, key=lambda peak: peak.log10_nfa, default=Peak(0.0, (0.0, 0.0)))
         nfa = min(best.log10_nfa + float(np.log10(len(windows))), 0.0)
-        found = nfa <= REPORTED
-        share, where = _where(residual, best.frequency, exhibit.size) if found else (0.0, None)
-        yield _finding("resampling", nfa, best.frequency, found and share >= SHARED, None)
-        yield _finding("resampling-local", nfa, best.frequency, found and share < SHARED, where)
+        is_found = nfa <= REPORTED
+        share, where = _where(residual, best.frequency, exhibit.size) if is_found else (0.0, None)
+        yield _finding("resampling", nfa, best.frequency, is_found and share >= SHARED, None)
+        yield _finding("resampling-local", nfa, best.frequency, is_found and share < SHARED, where)
 
 
 CHECK = Resampling()
 
 
 def second_difference(luma: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
-    """In both directions, over its local mean magnitude and limited, so that edges do not rule."""
+    """The second difference in both directions, relative to its local mean magnitude.
+
+    Limited, so that edges do not rule.
+    """
     import cv2
 
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 4
@@ -98,18 +107,18 @@ def second_difference(luma: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "
 
 def _windows(size: tuple[int, int]) -> list[tuple[slice, slice]]:
     """All that are looked at: squares all over, and the largest in the middle."""
-    found = [
+    windows = [
         np.s_[top : top + WINDOW, left : left + WINDOW]
         for top in range(0, size[0] - WINDOW + 1, STEP)
         for left in range(0, size[1] - WINDOW + 1, STEP)
     ]
     side = min(LARGEST, *(length // 2 * 2 for length in size))
     down, right = ((length - side) // 2 for length in size)
-    return [np.s_[down : down + side, right : right + side], *found]
+    return [np.s_[down : down + side, right : right + side], *windows]
 
 
 def power_of(part: Float32[np.ndarray, "n n"]) -> Float64[np.ndarray, "n n2"]:
-    """By frequency of rows and of columns, half of the latter."""
+    """The power spectrum by frequency of rows and of columns, half of the latter."""
     window = np.hanning(part.shape[0])[:, None] * np.hanning(part.shape[1])
     return np.square(np.abs(np.fft.rfft2((part - part.mean()) * window)))
 
@@ -139,7 +148,7 @@ def _by_content(own: np.ndarray, row: int, column: int) -> bool:
     places: list[tuple[float, float]] = [(row, column)]
     places += [(row / 2 + a * side / 2, column / 2 + b * side / 2) for a in (0, 1) for b in (0, 1)]
     for place in places:
-        down, right = (round(each) % side for each in place)
+        down, right = (round(coordinate) % side for coordinate in place)
         if right > side // 2:
             down, right = -down % side, side - right
         rows = np.arange(down - 1, down + 2) % side
@@ -161,7 +170,7 @@ def _log10_p(power: np.ndarray) -> tuple[Float64[np.ndarray, "n n2"], np.ndarray
     rows = np.minimum(np.arange(side), side - np.arange(side))[:, None]
     columns = np.arange(power.shape[1])[None]
     eighth = side / 8
-    on_grid = [np.abs(each - np.rint(each / eighth) * eighth) <= BY_GRID for each in (rows, columns)]
+    on_grid = [np.abs(axis - np.rint(axis / eighth) * eighth) <= BY_GRID for axis in (rows, columns)]
     looked_at = ~(on_grid[0] & on_grid[1]) & ~((rows <= NEAR) & (columns <= NEAR))
     looked_at &= (columns > 0) | (np.arange(side)[:, None] <= side // 2)  # each frequency once
     m = count // 4  # Hann's window makes neighbours hang together: about four are worth one
@@ -178,7 +187,7 @@ def _where(
     level = np.einsum("pyqx,y,x->pq", magnitude, hann, hann) / hann.sum() ** 2
 
     def power(down: float, right: float) -> np.ndarray:
-        waves = [hann * np.exp(-2j * np.pi * each * place) for each in (down, right)]
+        waves = [hann * np.exp(-2j * np.pi * cycles * place) for cycles in (down, right)]
         constant = level * waves[0].sum() * waves[1].sum()
         return np.square(np.abs(np.einsum("pyqx,y,x->pq", magnitude, *waves, optimize=True) - constant))
 
@@ -192,25 +201,25 @@ def _where(
 
 
 def _finding(
-    name: str, nfa: float, frequency: tuple[float, float], found: bool, where: Float32[np.ndarray, "h w"] | None
+    name: str, nfa: float, frequency: tuple[float, float], is_found: bool, where: Float32[np.ndarray, "h w"] | None
 ) -> Measurement:
     whole = name == "resampling"
-    shown = [round(each, 4) for each in frequency]
+    shown = [round(cycles, 4) for cycles in frequency]
     because = (
         f"{'the image' if whole else 'a part by itself'} was resized or rotated: a peak at {shown} cycles a pixel"
-        if found
+        if is_found
         else f"no peak of resizing that {'most of the image shares' if whole else 'a part has by itself'}"
     )
-    details = {"frequency": shown, "enlarged_by": _factors(frequency)} if found else {}
-    regions = {"regions": boxes(where > 0)} if found and where is not None else {}
+    details = {"frequency": shown, "enlarged_by": _factors(frequency)} if is_found else {}
+    regions = {"regions": boxes(where > 0)} if is_found and where is not None else {}
     return Measurement(
-        name, statistic=-nfa if found else 0.0, log10_nfa=nfa if found else 0.0,
-        because=because, map=where if found else None,
+        name, statistic=-nfa if is_found else 0.0, log10_nfa=nfa if is_found else 0.0,
+        because=because, map=where if is_found else None,
         details=details | regions, limits=LIMITS,
     )  # fmt: skip
 
 
 def _factors(frequency: tuple[float, float]) -> list[float]:
     """Enlargements that have this peak: it lies at 1 / s or at 1 - 1 / s."""
-    largest = max(abs(each) for each in frequency)
+    largest = max(abs(cycles) for cycles in frequency)
     return sorted({round(1 / largest, 3), round(1 / (1 - largest), 3)}) if 0 < largest < 1 else []

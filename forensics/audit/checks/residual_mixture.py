@@ -25,6 +25,8 @@ LIMITS = "Any two kinds of content (sky and leaves) are a mixture as well; it sa
 
 
 class ResidualMixture:
+    """The test for two kinds of noise residual in one image."""
+
     name = "residual-mixture"
     title = "Mixture of residuals"
     kind = "calibrated"
@@ -35,11 +37,13 @@ class ResidualMixture:
     cannot = LIMITS
 
     def applies(self, exhibit: Exhibit) -> str | None:
+        """Why the image cannot be tested: it has too few windows for a mixture."""
         if min(exhibit.size) < 320:
             return "smaller than 320 x 320 pixels"
         return None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        """The gain of the second Gaussian in nats a window, with a map of the rarer kind."""
         features = histograms(exhibit.luma)
         gain, rarer = _mixture(features.reshape(-1, features.shape[2]), exhibit.seed)
         odd = oddest(rarer.reshape(features.shape[:2]).astype(np.float64), CELL, exhibit.size, least=0.05, sides=1)
@@ -53,7 +57,7 @@ CHECK = ResidualMixture()
 
 
 def histograms(luma: Float32[np.ndarray, "h w"]) -> Float[np.ndarray, "p q f"]:
-    """Square roots of pattern frequencies, both directions one after the other, by window."""
+    """The square roots of pattern frequencies by window, both directions one after the other."""
     parts = []
     for picture in (luma, luma.T):
         residual = picture[:, :-3] - 3 * picture[:, 1:-2] + 3 * picture[:, 2:-1] - picture[:, 3:]
@@ -74,7 +78,7 @@ def _folded() -> Int[np.ndarray, "81"]:
     """Each pattern's number once it, its mirror image and both with turned signs are one."""
     digits = np.array([[n // 27, n // 9 % 3, n // 3 % 3, n % 3] for n in range(PATTERNS)])
     weights = np.array([27, 9, 3, 1])
-    alike = [each @ weights for each in (digits, digits[:, ::-1], 2 - digits, 2 - digits[:, ::-1])]
+    alike = [pattern @ weights for pattern in (digits, digits[:, ::-1], 2 - digits, 2 - digits[:, ::-1])]
     return np.unique(np.min(alike, axis=0), return_inverse=True)[1]
 
 
@@ -88,8 +92,10 @@ def _by_cell(patterns: Int[np.ndarray, "h w"], size: tuple[int, ...]) -> Int[np.
 
 
 def _mixture(features: Float[np.ndarray, "n f"], seed: int) -> tuple[float, Float[np.ndarray, "n"]]:
-    """Nats a window that a second Gaussian gains beyond its parameters' price (BIC), and how much each window "
-    "belongs to the rarer."""
+    """The gain of a second Gaussian in nats per window, and the weight of the rarer one in each window.
+
+    The gain is beyond the price of its parameters (BIC).
+    """
     from sklearn.decomposition import PCA
     from sklearn.mixture import GaussianMixture
 

@@ -21,7 +21,7 @@ from .fact import Fact, printable
 
 
 def facts_of(content: bytes, name: str) -> list[Fact]:
-    """Of a whole file. Damage is a fact too; nothing is raised for it."""
+    """All facts of a whole file. Damage is a fact too; nothing is raised for it."""
     kind = container(content)
     facts = [
         Fact("SHA-256", hashlib.sha256(content).hexdigest()),

@@ -41,7 +41,8 @@ def blocks(content: bytes) -> tuple[tuple[Kind, bytes], ...]:
 
 
 def of_kind(content: bytes, kind: Kind) -> list[bytes]:
-    return [data for each, data in blocks(content) if each == kind]
+    """All metadata blocks of one kind, in the order of the file."""
+    return [data for block_kind, data in blocks(content) if block_kind == kind]
 
 
 def _blocks(content: bytes) -> Iterator[tuple[Kind, bytes]]:

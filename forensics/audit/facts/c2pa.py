@@ -34,7 +34,7 @@ LISTS = {"actions": "done, as the manifest says", "agents": "the software that d
 
 
 def facts_from(manifest: dict[str, Any]) -> Iterator[Fact]:
-    """Of the dictionary that `read_manifest` returns."""
+    """The facts in the dictionary that `read_manifest` returns."""
     state, failures = printable(str(manifest.get("state"))), _texts(manifest, "failures")
     yield Fact("C2PA", state, _meaning(state, failures, _texts(manifest, "notes")))
     if issuer := _text(manifest, "issuer"):
@@ -51,7 +51,7 @@ def facts_from(manifest: dict[str, Any]) -> Iterator[Fact]:
         yield Fact("C2PA: title", title)
     for name, because in LISTS.items():
         if values := _texts(manifest, name):
-            declaring = next((f for each in values if (f := text_fact("", name, each)).declares), None)
+            declaring = next((f for value in values if (f := text_fact("", name, value)).declares), None)
             yield replace(declaring or Fact("", values, because), name=f"C2PA: {name}", value=values)
     yield from _sources(manifest)
     if failures:
@@ -68,11 +68,11 @@ def _meaning(state: str, failures: list[str], notes: list[str]) -> str:
 
 
 def _sources(manifest: dict[str, Any]) -> Iterator[Fact]:
-    for said in _texts(manifest, "source_types"):
-        kind = said.rpartition("/")[2]
+    for source_type in _texts(manifest, "source_types"):
+        kind = source_type.rpartition("/")[2]
         declared = "synthetic" if is_synthetic(kind) else None
         yield Fact("C2PA: digital source type", kind, DECLARED, declares=declared)
-    if placed := [said.rpartition("/")[2] for said in _texts(manifest, "component_source_types")]:
+    if placed := [source_type.rpartition("/")[2] for source_type in _texts(manifest, "component_source_types")]:
         yield Fact("C2PA: digital source types of parts", placed, "declared of pictures that were placed into it")
 
 

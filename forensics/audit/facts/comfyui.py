@@ -30,7 +30,11 @@ LOADING = re.compile(r"\w*Load\w*Image\w*|\w*Image\w*Load\w*")
 
 @dataclass(frozen=True)
 class Node:
-    """Arguments: is_used: whether another node takes one of its outputs."""
+    """One node of a ComfyUI graph.
+
+    Arguments:
+        is_used: whether another node takes one of its outputs.
+    """
 
     kind: str
     is_used: bool

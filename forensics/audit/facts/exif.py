@@ -27,6 +27,7 @@ CODES = 8  # bytes that name the code of a user comment
 
 
 def look(content: bytes) -> Iterator[Fact]:
+    """Facts of every EXIF block in the file."""
     for number, block in enumerate(of_kind(content, "exif")):
         yield from _facts(block, "EXIF" if number == 0 else f"EXIF {number + 1}")
 

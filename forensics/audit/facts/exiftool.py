@@ -58,7 +58,7 @@ OPTIONS = ("-config", "", "-j", "-G1", "-n", "-e", "-charset", "UTF8", "-")
 
 
 def look(content: bytes) -> Iterator[Fact]:
-    """Nothing where ExifTool is not installed."""
+    """The facts that ExifTool reports; none where it is not installed."""
     if (program := _program()) is None:
         return
     try:
@@ -78,7 +78,10 @@ def _program() -> str | None:
 
 
 def _output(program: str, content: bytes) -> bytes:
-    """Raises: ValueError where it takes too long or says too much; OSError."""
+    """The JSON that ExifTool prints for a file, from a process with limited memory and time.
+
+    Raises: ValueError where it takes too long or says too much; OSError.
+    """
     command = [sys.executable, "-I", "-B", "-c", CONFINED, str(MEMORY), str(SECONDS), program, *OPTIONS]
     environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
     with _anonymous_file() as file:  # a pipe would have to be filled while the other is emptied
@@ -92,16 +95,16 @@ def _output(program: str, content: bytes) -> bytes:
     try:
         with process:
             assert process.stdout is not None
-            said = process.stdout.read(MOST_OUTPUT + 1)
+            output = process.stdout.read(MOST_OUTPUT + 1)
             is_late = not alarm.is_alive()
             process.kill()  # it may have more to say; a process that has ended does not mind
     finally:
         alarm.cancel()
     if is_late:
         raise ValueError(f"no answer within {SECONDS} s")
-    if len(said) > MOST_OUTPUT:
+    if len(output) > MOST_OUTPUT:
         raise ValueError(f"its answer is longer than {MOST_OUTPUT // 10**6} MB")
-    return said
+    return output
 
 
 def _anonymous_file() -> IO[bytes]:
@@ -109,11 +112,11 @@ def _anonymous_file() -> IO[bytes]:
     return os.fdopen(os.memfd_create("content"), "w+b") if hasattr(os, "memfd_create") else tempfile.TemporaryFile()
 
 
-def _tags(said: bytes) -> dict[str, Any]:
-    """Raises: ValueError."""
-    if not said:
+def _tags(output: bytes) -> dict[str, Any]:
+    """The tags in ExifTool's JSON, by group and name. Raises: ValueError."""
+    if not output:
         raise ValueError("it ended without an answer")
-    answer = json.loads(said.decode("utf-8", "replace"))
+    answer = json.loads(output.decode("utf-8", "replace"))
     if not (isinstance(answer, list) and answer and isinstance(answer[0], dict)):
         raise ValueError("its answer is not one object")
     if "ExifTool:Error" in answer[0]:
@@ -155,7 +158,7 @@ def _names(names: Iterable[str]) -> str:
 
 def _value(value: Any) -> Any:
     if isinstance(value, list):
-        return [_value(each) for each in value[:MOST_VALUES]]
+        return [_value(item) for item in value[:MOST_VALUES]]
     return (
         value if isinstance(value, bool | int | float) else printable(value if isinstance(value, str) else str(value))
     )

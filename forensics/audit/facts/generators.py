@@ -66,6 +66,7 @@ class Form:
     key: str | None = None
 
     def fits(self, key: str, text: str) -> bool:
+        """Whether a metadata field holds this form of a declaration."""
         if self.key is not None and not re.fullmatch(self.key, key, re.IGNORECASE):
             return False
         return self.test(text)

@@ -17,12 +17,14 @@ MOST_BLOCKS, MOST_BYTES, MOST_SHOWN, MOST_PACKETS = 1_000_000, 2_000_000, 20, 4
 
 @dataclass
 class Gif:
+    """The metadata blocks of a GIF."""
+
     comments: list[bytes] = field(default_factory=list)
     xmp: list[bytes] = field(default_factory=list)
 
 
 def parse(content: bytes) -> Gif | None:
-    """None for another container. Never raises: damage ends the search."""
+    """The metadata blocks of a GIF, or None for another container. Never raises: damage ends the search."""
     if not content.startswith(b"GIF8") or len(content) < HEADER:
         return None
     read, place = Gif(), HEADER + _table(content[10])
@@ -44,6 +46,7 @@ def parse(content: bytes) -> Gif | None:
 
 
 def look(content: bytes) -> Iterator[Fact]:
+    """Facts of a GIF's comments: the first few, and every one that declares a generator."""
     if (read := parse(content)) is None:
         return
     facts = [text_fact("GIF comment", "comment", comment.decode("utf-8", "replace")) for comment in read.comments]

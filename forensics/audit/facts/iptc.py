@@ -16,6 +16,7 @@ SEARCHED = {5: "title", 40: "instructions", 105: "headline", 110: "credit", 115:
 
 
 def look(content: bytes) -> Iterator[Fact]:
+    """Facts of the IPTC datasets that name programs, and of captions that declare a generator."""
     for block in of_kind(content, "iptc"):
         for number, value in datasets(block):
             name, text = SHOWN.get(number) or SEARCHED.get(number), value.decode("utf-8", "replace")
@@ -24,7 +25,7 @@ def look(content: bytes) -> Iterator[Fact]:
 
 
 def datasets(block: bytes) -> Iterator[tuple[int, bytes]]:
-    """Numbers and values of record 2, up to the first damage."""
+    """The numbers and values of record 2, up to the first damage."""
     place = 0
     for _ in range(MOST):
         if block[place : place + 1] != b"\x1c" or place + 5 > len(block):

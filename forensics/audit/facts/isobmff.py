@@ -18,12 +18,17 @@ Kind = Literal["exif", "xmp"]
 
 @dataclass(frozen=True)
 class Box:
+    """One box: its four-character type and its payload, empty for media data."""
+
     kind: bytes
     data: bytes
 
 
 def metadata(content: bytes) -> Iterator[tuple[Kind, bytes]]:
-    """`("exif", TIFF structure)` and `("xmp", packet)`. Never raises: damage ends the search."""
+    """The EXIF and XMP of the file, as `("exif", TIFF structure)` and `("xmp", packet)`.
+
+    Never raises: damage ends the search.
+    """
     for box in map(_inflated, boxes(content)):
         if box.kind == b"meta":
             yield from _items(box.data[4:], content)
@@ -50,6 +55,7 @@ def _inflated(box: Box) -> Box:
 
 
 def boxes(data: bytes) -> Iterator[Box]:
+    """The boxes at one level, in order; a damaged size ends them."""
     place = 0
     for _ in range(MOST_BOXES):
         if place + 8 > len(data):

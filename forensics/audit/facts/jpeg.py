@@ -50,7 +50,7 @@ NAMES = {0xD8: "SOI", 0xD9: "EOI", 0xDA: "SOS", 0xDB: "DQT", 0xC4: "DHT", 0xDD: 
 
 @dataclass
 class Jpeg:
-    """What its markers say.
+    """The structure of a JPEG, as its markers give it.
 
     Arguments:
         markers: in order, with the identifier of application segments.
@@ -68,12 +68,12 @@ class Jpeg:
 
 
 def parse(content: bytes) -> Jpeg | None:
-    """None for another container. Never raises: a damaged file has no end."""
+    """The structure of a JPEG, or None for another container. Never raises: a damaged file has no end."""
     if not content.startswith(b"\xff\xd8"):
         return None
-    found = Jpeg(markers=["SOI"])
+    jpeg = Jpeg(markers=["SOI"])
     place = 2
-    while place + 4 <= len(content) and len(found.markers) < MOST_SEGMENTS:
+    while place + 4 <= len(content) and len(jpeg.markers) < MOST_SEGMENTS:
         if content[place] != 0xFF:
             break
         marker = content[place + 1]
@@ -86,23 +86,24 @@ def parse(content: bytes) -> Jpeg | None:
         payload = content[place + 4 : place + 2 + length]
         if length < 2 or len(payload) < length - 2:
             break
-        _note(found, marker, payload)
+        _note(jpeg, marker, payload)
         place += 2 + length
         if marker == 0xDA:
             place = _after_scan(content, place)
     if content[place : place + 2] == b"\xff\xd9":
-        found.markers.append("EOI")
-        found.end = place + 2
-    return found
+        jpeg.markers.append("EOI")
+        jpeg.end = place + 2
+    return jpeg
 
 
 def look(content: bytes) -> Iterator[Fact]:
-    found = parse(content)
-    if found is None:
+    """Facts of a JPEG: markers, coding process, quantisation tables, comments, bytes after its end."""
+    jpeg = parse(content)
+    if jpeg is None:
         return
-    yield Fact("JPEG markers", printable(" ".join(found.markers)))
-    yield Fact("JPEG process", found.frame, ", ".join(found.sampling))
-    for number, table in sorted(found.tables.items()):
+    yield Fact("JPEG markers", printable(" ".join(jpeg.markers)))
+    yield Fact("JPEG process", jpeg.frame, ", ".join(jpeg.sampling))
+    for number, table in sorted(jpeg.tables.items()):
         digest = hashlib.sha256(table.astype("<u2").tobytes()).hexdigest()[:16]
         quality, distance = nearest_quality(table, number)
         because = (
@@ -111,12 +112,12 @@ def look(content: bytes) -> Iterator[Fact]:
             else f"of another encoder; nearest to libjpeg's quality {quality} (mean difference {distance:.2f})"
         )
         yield Fact(f"quantisation table {number}", digest, because)
-    for marker, payload in found.segments:
+    for marker, payload in jpeg.segments:
         if marker == 0xFE:
             yield text_fact("JPEG comment", "comment", _decoded(payload))
-    if found.end is None:
+    if jpeg.end is None:
         yield Fact("JPEG end", "missing", "the file is cut off or damaged")
-    elif extra := content[found.end :]:
+    elif extra := content[jpeg.end :]:
         because = "another JPEG begins in it" if b"\xff\xd8\xff" in extra else "not part of the picture"
         yield Fact("bytes after the end", len(extra), because)
 
@@ -146,20 +147,20 @@ def scaled(base: np.ndarray, quality: int) -> np.ndarray:
     return np.clip((base * percent + 50) // 100, 1, 255)
 
 
-def _note(found: Jpeg, marker: int, payload: bytes) -> None:
+def _note(jpeg: Jpeg, marker: int, payload: bytes) -> None:
     name = NAMES.get(marker) or (f"SOF{marker - 0xC0}" if marker in FRAMES else f"{marker:02X}")
     if 0xE0 <= marker <= 0xEF:
         label = payload.partition(b"\0")[0][:32].decode("ascii", "replace")
         name = f"APP{marker - 0xE0}" + (f":{label}" if label else "")
-    found.markers.append(name)
+    jpeg.markers.append(name)
     if marker != 0xDA:
-        found.segments.append((marker, payload))
+        jpeg.segments.append((marker, payload))
     if marker == 0xDB:
-        found.tables |= _tables(payload)
+        jpeg.tables |= _tables(payload)
     elif marker in FRAMES and len(payload) >= 6:
-        found.frame = FRAMES[marker]
+        jpeg.frame = FRAMES[marker]
         parts = [payload[6 + 3 * k : 9 + 3 * k] for k in range(payload[5])]
-        found.sampling = [f"{part[1] >> 4}x{part[1] & 15}" for part in parts if len(part) == 3]
+        jpeg.sampling = [f"{part[1] >> 4}x{part[1] & 15}" for part in parts if len(part) == 3]
 
 
 def _tables(payload: bytes) -> dict[int, np.ndarray]:

@@ -25,4 +25,4 @@ def is_description(text: str) -> bool:
     _, *parameters = (part.strip() for part in PARAMETERS.split(described))
     if not parameters or not all(PARAMETER.fullmatch(parameter) for parameter in parameters):
         return False
-    return bool(jobs) or (len(parameters) > 1 and any(re.fullmatch(VERSION, each) for each in parameters))
+    return bool(jobs) or (len(parameters) > 1 and any(re.fullmatch(VERSION, parameter) for parameter in parameters))

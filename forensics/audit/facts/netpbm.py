@@ -15,6 +15,7 @@ NUM_WORDS = {b"P1": 2, b"P4": 2}  # width and height; for others the maximum too
 
 
 def look(content: bytes) -> Iterator[Fact]:
+    """The fact of a Netpbm header's comments."""
     if MAGIC.match(content) is None:
         return
     lines = _comments(content[:MOST_HEADER])

@@ -18,12 +18,14 @@ XMP_KEYWORD = "XML:com.adobe.xmp"
 
 @dataclass
 class Png:
-    """Arguments:
-    chunks: names in order.
-    broken: names of chunks whose checksum does not fit.
-    texts: by keyword.
-    exif: content of eXIf chunks.
-    end: where the file should end, or None where it is cut off.
+    """The structure of a PNG as far as facts need it.
+
+    Arguments:
+        chunks: names in order.
+        broken: names of chunks whose checksum does not fit.
+        texts: by keyword.
+        exif: content of eXIf chunks.
+        end: where the file should end, or None where it is cut off.
     """
 
     chunks: list[str] = field(default_factory=list)
@@ -34,49 +36,50 @@ class Png:
 
 
 def parse(content: bytes) -> Png | None:
-    """None for another container. Never raises."""
+    """The structure of a PNG, or None for another container. Never raises."""
     if not content.startswith(SIGNATURE):
         return None
-    found = Png()
+    png = Png()
     place = len(SIGNATURE)
-    while place + 12 <= len(content) and len(found.chunks) < MOST_CHUNKS:
+    while place + 12 <= len(content) and len(png.chunks) < MOST_CHUNKS:
         length = int.from_bytes(content[place : place + 4], "big")
         if place + 12 + length > len(content):
             break
         kind, data = content[place + 4 : place + 8], content[place + 8 : place + 8 + length]
         name = printable(kind)
-        found.chunks.append(name)
+        png.chunks.append(name)
         if zlib.crc32(kind + data) != int.from_bytes(content[place + 8 + length : place + 12 + length], "big"):
-            found.broken.append(name)
+            png.broken.append(name)
         if kind in (b"tEXt", b"zTXt", b"iTXt") and (text := _text(kind, data)) is not None:
-            found.texts.append(text)
+            png.texts.append(text)
         elif kind == b"eXIf":
-            found.exif.append(data)
+            png.exif.append(data)
         place += 12 + length
         if kind == b"IEND":
-            found.end = place
+            png.end = place
             break
-    return found
+    return png
 
 
 def look(content: bytes) -> Iterator[Fact]:
-    found = parse(content)
-    if found is None:
+    """Facts of a PNG: chunks, damaged checksums, texts, bytes after its end."""
+    png = parse(content)
+    if png is None:
         return
-    once = list(dict.fromkeys(found.chunks))
-    counted = (f"{name}x{count}" if (count := found.chunks.count(name)) > 1 else name for name in once[:MOST_NAMES])
+    once = list(dict.fromkeys(png.chunks))
+    counted = (f"{name}x{count}" if (count := png.chunks.count(name)) > 1 else name for name in once[:MOST_NAMES])
     yield Fact("PNG chunks", printable(" ".join(counted)))
-    if found.broken:
+    if png.broken:
         yield Fact(
-            "PNG checksums", found.broken[:MOST_NAMES], "these chunks were changed after they were written, or damaged"
+            "PNG checksums", png.broken[:MOST_NAMES], "these chunks were changed after they were written, or damaged"
         )
-    for keyword, text in found.texts:
+    for keyword, text in png.texts:
         if keyword != XMP_KEYWORD:  # `xmp` reads that
             yield text_fact(f"PNG text {printable(keyword)}", keyword.lower(), text)
-    if found.end is None:
+    if png.end is None:
         yield Fact("PNG end", "missing", "the file is cut off or damaged")
-    elif len(content) > found.end:
-        yield Fact("bytes after the end", len(content) - found.end, "not part of the picture")
+    elif len(content) > png.end:
+        yield Fact("bytes after the end", len(content) - png.end, "not part of the picture")
 
 
 def _text(kind: bytes, data: bytes) -> tuple[str, str] | None:

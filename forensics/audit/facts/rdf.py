@@ -35,7 +35,7 @@ NODE_NAMES = (f"{{{RDF}}}ID", f"{{{RDF}}}nodeID")
 
 @dataclass(frozen=True)
 class Property:
-    """One property of the document.
+    """One XMP property of the document.
 
     Arguments:
         namespace: its address, empty where the writer declared none.
@@ -51,12 +51,12 @@ class Property:
 
 
 def properties(packet: bytes) -> list[Property]:
-    """Raises: CorruptFile."""
+    """The properties of the document in an XMP packet, in order. Raises: CorruptFile."""
     root = _tree(_text(packet))
     graph = next((element for element in (root, *root) if element.tag == f"{{{RDF}}}RDF"), None)
     if graph is None:
         return []
-    return [each for description in _of_the_document(graph) for each in _properties(description)]
+    return [item for description in _of_the_document(graph) for item in _properties(description)]
 
 
 def _text(packet: bytes) -> str:
@@ -67,7 +67,7 @@ def _text(packet: bytes) -> str:
 
 
 def _tree(text: str) -> Element:
-    """Raises: CorruptFile."""
+    """The XML as a tree, parsed without document types or entities. Raises: CorruptFile."""
     builder = _Builder()
     parser = expat.ParserCreate()
     parser.buffer_text = True
@@ -126,11 +126,13 @@ def _resolved(name: str, scope: MutableMapping[str, str], default: str = "") -> 
 def _of_the_document(graph: Element) -> list[Element]:
     """Top-level descriptions with an empty `rdf:about`; without any, those about what the first of them is about."""
     described = [
-        each for each in graph if each.tag == DESCRIPTION and not any(name in each.attrib for name in NODE_NAMES)
+        element
+        for element in graph
+        if element.tag == DESCRIPTION and not any(name in element.attrib for name in NODE_NAMES)
     ]
-    subjects = [each.get(ABOUT, each.get("{}about", "")) for each in described]
+    subjects = [element.get(ABOUT, element.get("{}about", "")) for element in described]
     document = "" if "" in subjects else next(iter(subjects), "")
-    return [each for each, subject in zip(described, subjects, strict=True) if subject == document]
+    return [element for element, subject in zip(described, subjects, strict=True) if subject == document]
 
 
 def _properties(description: Element) -> Iterator[Property]:

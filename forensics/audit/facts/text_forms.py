@@ -15,19 +15,19 @@ Test = Callable[[str], bool]
 
 
 def whole(pattern: str) -> Test:
-    """The text is that expression from its first to its last letter, but for white space around it."""
+    """A test whether the whole text matches an expression, but for white space around it."""
     compiled = re.compile(pattern, re.DOTALL | re.IGNORECASE)
     return lambda text: compiled.fullmatch(text.strip()) is not None
 
 
 def lines(*patterns: str) -> Test:
-    """The text holds all of the expressions; `^` and `$` are the ends of a line."""
+    """A test whether the text holds all of the expressions; `^` and `$` are the ends of a line."""
     compiled = [re.compile(pattern, re.MULTILINE) for pattern in patterns]
     return lambda text: all(pattern.search(text) for pattern in compiled)
 
 
 def members(*names: str, **values: str) -> Test:
-    """The text is one JSON object with members of such names, and with these values.
+    """A test whether the text is one JSON object with members of such names, and with these values.
 
     Arguments:
         names: an expression each, of a whole name.
@@ -44,7 +44,7 @@ def members(*names: str, **values: str) -> Test:
 
 @lru_cache(maxsize=4)  # several forms ask about one text
 def json_object(text: str) -> dict[str, Any]:
-    """Empty where the text is anything else."""
+    """The JSON object that a text holds; empty where the text is anything else."""
     if not text.lstrip().startswith("{"):
         return {}
     try:

@@ -16,6 +16,8 @@ MOST_BYTES = 2_000_000  # of a text
 
 @dataclass(frozen=True)
 class Tag:
+    """One entry of a TIFF directory: tag number, field type, raw value."""
+
     number: int
     kind: int
     data: bytes
@@ -23,7 +25,11 @@ class Tag:
 
 @dataclass(frozen=True)
 class Directory:
-    """Arguments: page: counted from 1; those nested in a page have its number."""
+    """One image file directory with its tags.
+
+    Arguments:
+        page: counted from 1; those nested in a page have its number.
+    """
 
     page: int
     tags: list[Tag] = field(default_factory=list)

@@ -14,6 +14,7 @@ BYTES, ASCII, UNDEFINED = 1, 2, 7
 
 
 def look(content: bytes) -> Iterator[Fact]:
+    """Facts of the texts in a TIFF's pages, each once."""
     seen: set[tuple[str, str]] = set()
     for directory in parse(content):
         is_first = directory.page == 1

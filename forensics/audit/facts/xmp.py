@@ -32,7 +32,7 @@ SYNTHETIC = {
     "algorithmicMedia",
     "compositeSynthetic",
 }
-_SYNTHETIC = {each.lower() for each in SYNTHETIC}
+_SYNTHETIC = {term.lower() for term in SYNTHETIC}
 IPTC_EXTENSION = re.compile(r"https?://(?:www\.)?iptc\.org/std/Iptc4xmpExt/.*", re.IGNORECASE)
 # Defined as "used to generate this image"; a name of a person is not repeated.
 AI_PROPERTIES = {
@@ -50,6 +50,7 @@ ELSEWHERE = "in a packet outside of the place of the file's own metadata: it may
 
 
 def look(content: bytes) -> Iterator[Fact]:
+    """Facts of every XMP packet; packets outside the container's place for XMP declare nothing."""
     own = of_kind(content, "xmp")[:MAX_PACKETS]
     for number, packet in enumerate([*own, *_others(content, own)]):
         name = "XMP" if number == 0 else f"XMP {number + 1}"
@@ -58,7 +59,7 @@ def look(content: bytes) -> Iterator[Fact]:
 
 
 def is_synthetic(source: str) -> bool:
-    """Whether a digital source type, with or without the address of its vocabulary, says made by a machine."""
+    """Whether a digital source type, with or without the address of its vocabulary, declares a synthetic picture."""
     type_ = SOURCE_TYPE.fullmatch(source.strip())
     return type_ is not None and type_[1].lower() in _SYNTHETIC
 
@@ -73,7 +74,7 @@ def _facts(name: str, packet: bytes) -> Iterator[Fact]:
     except CorruptFile as error:
         yield Fact(name, "unreadable", f"{printable(str(error))}; no declaration is taken from it")
         return
-    sources = list(dict.fromkeys(value.strip() for each in read if _is_source(each) for value in each.values))[
+    sources = list(dict.fromkeys(value.strip() for item in read if _is_source(item) for value in item.values))[
         :MAX_VALUES
     ]
     yield from (_source_fact(name, source) for source in sources if source)
@@ -121,7 +122,11 @@ def _created_by(step: dict[str, str]) -> str | None:
 
 
 def _tool_fact(name: str, tools: list[str], creators: list[str]) -> Iterator[Fact]:
-    """Arguments: creators: those of the tools that may declare."""
+    """The fact of the creator tools that a packet names.
+
+    Arguments:
+        creators: those of the tools that may declare.
+    """
     if once := list(dict.fromkeys(tool for tool in tools if tool.strip()))[:MAX_VALUES]:
         facts = (text_fact(name, "creatortool", tool) for tool in once if tool in creators)
         fact = next((fact for fact in facts if fact.declares), Fact(name, None))
@@ -146,5 +151,5 @@ def _others(content: bytes, own: list[bytes]) -> Iterator[bytes]:
             return
         place = end + len(END)
         packet = content[begin : min(place, begin + MAX_BYTES + 1)]
-        if not any(packet in each for each in own):
+        if not any(packet in own_packet for own_packet in own):
             yield packet

@@ -26,9 +26,11 @@ CUSTODY: dict[str, Any] = {
 
 @dataclass
 class Custody:
-    """Arguments:
-    path: of the evidence file, as it was given.
-    case, examiner: what the user says.
+    """The chain of custody of one file.
+
+    Arguments:
+        path: of the evidence file, as it was given.
+        case, examiner: what the user says.
     """
 
     path: str
@@ -37,11 +39,13 @@ class Custody:
     entries: list[dict[str, Any]] = field(default_factory=list)
 
     def note(self, event: str, **details: Any) -> None:
+        """Append an event with the time in UTC, chained to the entry before."""
         entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": event, **details}
         before = self.entries[-1]["chain"] if self.entries else ""
         self.entries.append(entry | {"chain": chained(before, entry)})
 
     def as_json(self) -> dict[str, Any]:
+        """The record as custody.json holds it, with the machine and the versions that made it."""
         return {
             "schema": "oddpixel/custody/1", "evidence": self.path, "case": self.case,
             "examiner": self.examiner or _user(), "host": platform.node(), "system": platform.platform(),
@@ -50,6 +54,7 @@ class Custody:
 
 
 def chained(before: str, entry: Mapping[str, Any]) -> str:
+    """SHA-256 over the hash of the entry before and this entry."""
     return hashlib.sha256((before + json.dumps(entry, sort_keys=True)).encode()).hexdigest()
 
 

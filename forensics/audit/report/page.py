@@ -19,13 +19,15 @@ WIDEST = 900  # pixels of a picture on the page; the files beside it are whole
 
 
 def page(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
-    """Arguments:
-    pictures: JPEG or PNG by name: `image`, and those that the record names.
+    """The HTML page of a report.
+
+    Arguments:
+        pictures: JPEG or PNG by name: `image`, and those that the record names.
     """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(files(__package__ or "").joinpath("page.html").read_text())
     return template.render(
-        report=record, custody=custody, pictures={name: url(each) for name, each in pictures.items()}
+        report=record, custody=custody, pictures={name: url(picture) for name, picture in pictures.items()}
     )
 
 
@@ -55,6 +57,7 @@ def overlay(picture: np.ndarray, shade: np.ndarray) -> np.ndarray:
 
 
 def url(picture: bytes) -> str:
+    """A picture as a data URL, so that the page needs no other file."""
     kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 

@@ -13,7 +13,7 @@ WIDE, AID = 400, 230  # points of a picture, of a visual aid
 
 
 def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping[str, bytes]) -> bytes:
-    """Arguments: as for `page.page`. Raises: UsageError where reportlab is missing."""
+    """The report as a PDF document; arguments as for `page.page`. Raises: UsageError where reportlab is missing."""
     try:
         from reportlab.lib.pagesizes import A4
         from reportlab.lib.styles import getSampleStyleSheet
@@ -69,8 +69,8 @@ def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping
             picture(aid["picture"], AID)
     for title, name in (("What else could explain it", "innocent_explanations"), ("Not examined", "not_examined")):
         say(title, "Heading2")
-        for each in record[name]:
-            say(f"- {each}")
+        for item in record[name]:
+            say(f"- {item}")
     say("To repeat it", "Heading2")
     say(record["reproduce"])
     used = {"oddpixel": record["tool"]["oddpixel"], **record["tool"]["libraries"], **record["tool"]["decoders"]}

@@ -46,7 +46,7 @@ def record_of(audited: Audited, options: Options, name: str, case: str | None = 
     """The content of report.json, with the paths that `files_of` gives its pictures."""
     exhibit = audited.exhibit
     chosen = [check.name for check in named(options.checks)]
-    said = {
+    content = {
         "schema": f"oddpixel/audit-report/{SCHEMA_VERSION}",
         "case": None if case is None else printable(case),
         "item": printable(name),
@@ -60,29 +60,30 @@ def record_of(audited: Audited, options: Options, name: str, case: str | None = 
         "gate": exhibit.gate.as_json(),
         "verdict": audited.verdict.as_json(),
         "facts": [plain(fact) for fact in audited.facts],
-        "findings": [_finding(each, exhibit.may_show_text) for each in audited.findings],
+        "findings": [_finding(finding, exhibit.may_show_text) for finding in audited.findings],
         "checks": [_check(name) for name in chosen],
-        "aids": [_aid(each) for each in aids()] if options.aids and not exhibit.may_show_text else [],
+        "aids": [_aid(aid) for aid in aids()] if options.aids and not exhibit.may_show_text else [],
         "pictures": PICTURES_LEFT_OUT if exhibit.may_show_text else None,
         "innocent_explanations": list(INNOCENT),
-        "not_examined": [*NOT_EXAMINED, *(f"check {each}" for each in checks() if each not in chosen)],
+        "not_examined": [*NOT_EXAMINED, *(f"check {name}" for name in checks() if name not in chosen)],
         "reproduce": _command(options, name),
     }
-    return _rounded(plain(said))
+    return _rounded(plain(content))
 
 
 def as_bytes(record: dict[str, Any]) -> bytes:
+    """The bytes of report.json: sorted keys and UTF-8, the same for the same record."""
     return (json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def files_of(audited: Audited, options: Options) -> dict[str, bytes]:
-    """Pictures by path beside the report: maps at the image's own size, and visual aids."""
+    """The report's pictures by path: maps at the image's own size, and visual aids."""
     if audited.exhibit.may_show_text:
         return {}
     files = {
-        _map_path(each): _png(np.rint(each.map * 255).astype(np.uint8))
-        for each in audited.findings
-        if each.map is not None
+        _map_path(finding): _png(np.rint(finding.map * 255).astype(np.uint8))
+        for finding in audited.findings
+        if finding.map is not None
     }
     if options.aids:
         files |= {f"aids/{name}.png": _png(aid.draw(audited.exhibit)) for name, aid in aids().items()}
@@ -100,8 +101,10 @@ def _map_path(finding: Finding) -> str:
 
 def _check(name: str) -> dict[str, Any]:
     check = checks()[name]
-    said = {each: getattr(check, each) for each in ("name", "title", "kind", "purpose", "reference", "needs", "cannot")}
-    return said | {"parameters": _parameters(sys.modules[type(check).__module__])}
+    description = {
+        field: getattr(check, field) for field in ("name", "title", "kind", "purpose", "reference", "needs", "cannot")
+    }
+    return description | {"parameters": _parameters(sys.modules[type(check).__module__])}
 
 
 def _parameters(module: ModuleType) -> dict[str, Any]:
@@ -158,7 +161,7 @@ def _png(picture: np.ndarray) -> bytes:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _rounded(each) for name, each in value.items()}
+        return {name: _rounded(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_rounded(each) for each in value]
+        return [_rounded(item) for item in value]
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value

@@ -21,7 +21,7 @@ from .exported import Export, Exported
 
 @cache
 def forms() -> dict[str, Export]:
-    """Every form by its name."""
+    """All export forms by name."""
     return discover(__name__, "EXPORT")
 
 
@@ -43,9 +43,9 @@ def export(run: Run, form: str, path: Path, *, store: str | None = None, items: 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".oddpixel-export-") as folder:
-            made = Path(folder) / path.name
-            left_out: list[str] = forms()[form].write(exported, made)
-            shutil.move(made, path)
+            temporary = Path(folder) / path.name
+            left_out: list[str] = forms()[form].write(exported, temporary)
+            shutil.move(temporary, path)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror or error}; nothing was left there") from error
     return left_out

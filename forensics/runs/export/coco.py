@@ -22,6 +22,7 @@ FEWEST_POINTS = 3
 
 
 def write(exported: Exported, path: Path) -> list[str]:
+    """Write the COCO JSON; the names and reasons of items that are left out."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     left_out: list[str] = []
@@ -58,19 +59,19 @@ def _image(decided: DecidedRow) -> dict[str, Any]:
 def _polygons(marks: np.ndarray | None) -> list[dict[str, Any]]:
     if marks is None:
         return []
-    found = []
+    annotations = []
     for outline in cv2.findContours(marks.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]:
         if len(outline) < FEWEST_POINTS:
             continue
         x, y, wide, high = cv2.boundingRect(outline)
-        found.append(
+        annotations.append(
             {
                 "segmentation": [outline.ravel().tolist()],
                 "bbox": [x, y, wide, high],
                 "area": float(cv2.contourArea(outline)),
             }
         )
-    return found
+    return annotations
 
 
 EXPORT = Export("coco", ".json", write)

@@ -15,6 +15,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def write(exported: Exported, path: Path) -> list[str]:
+    """Write one line per item; the names and reasons of items that are left out."""
     left_out: list[str] = []
     rows = list(exported.each(lambda row: {name: safe(value) for name, value in row.cells().items()}, left_out))
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -25,6 +26,7 @@ def write(exported: Exported, path: Path) -> list[str]:
 
 
 def safe(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 

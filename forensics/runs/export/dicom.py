@@ -27,25 +27,25 @@ SCHEME = "99ODDPIXEL"  # ours, until a standard code fits; docs/dashboard.md lis
 
 @dataclass(frozen=True)
 class Source:
-    """A row and its original."""
+    """A row with the DICOM data set of its original."""
 
     decided: DecidedRow
     data: Any
 
     @property
     def row(self) -> Row:
-        """As the run has it."""
+        """The row as the run has it."""
         return self.decided.row
 
     def uid(self, exported: Exported, kind: str) -> str:
-        """The same for the same run, item and kind: a second export makes the same objects."""
+        """A UID that is the same for the same run, item and kind, so that a second export makes the same objects."""
         from pydicom.uid import generate_uid
 
         return str(generate_uid(entropy_srcs=[exported.run.record["id"], self.row.item, kind]))
 
 
 def sources(exported: Exported, left_out: list[str]) -> Iterator[Source]:
-    """Scored rows with a DICOM original of one frame. Others are left out, a sentence each."""
+    """The scored rows that have a DICOM original of one frame. Others are left out, a sentence each."""
     from ..originals import OriginalFiles
 
     files = OriginalFiles(exported.run)
@@ -63,7 +63,7 @@ def sources(exported: Exported, left_out: list[str]) -> Iterator[Source]:
 
 
 def _header(file: BinaryIO) -> Any:
-    """Raises: NotExported."""
+    """The data set of a DICOM file. Raises: NotExported."""
     import pydicom
 
     try:
@@ -72,14 +72,14 @@ def _header(file: BinaryIO) -> Any:
             data = pydicom.dcmread(file)
             data.PatientName  # noqa: B018 -- reads on to the end
     except Exception as error:  # of a hostile file anything may come
-        raise NotExported("is no DICOM file") from error
+        raise NotExported("is not a DICOM file") from error
     return data
 
 
 def write_objects(
     exported: Exported, folder: Path, make: Callable[[Exported, Source, int], Any | None], nothing: str
 ) -> list[str]:
-    """One object a source into a folder.
+    """Write one object per source into a folder.
 
     Arguments:
         make: None where there is nothing to say about that source.
@@ -122,7 +122,10 @@ def _reasons(left_out: Sequence[str]) -> str:
 def _made(
     make: Callable[[Exported, Source, int], Any | None], exported: Exported, source: Source, number: int
 ) -> Any | None:
-    """Raises: UnreadableInput where the original's header lacks what the result needs."""
+    """The DICOM object that `make` builds for one original, or None where there is nothing to write.
+
+    Raises: UnreadableInput where the original's header lacks what the result needs.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about oddities of the original, not of what is made
@@ -144,7 +147,7 @@ def _lacking(error: Exception) -> str:
 
 
 def equipment(exported: Exported, source: Source, kind: str, number: int, series_number: int) -> dict[str, Any]:
-    """What every object of ours says about itself."""
+    """The equipment attributes of every object that OddPixel writes."""
     from pydicom.uid import generate_uid
 
     study = str(source.data.get("StudyInstanceUID", ""))
@@ -158,4 +161,5 @@ def equipment(exported: Exported, source: Source, kind: str, number: int, series
 
 
 def software() -> str:
+    """The software version that DICOM objects name, such as `oddpixel 1.0.0`."""
     return f"oddpixel {__version__}"

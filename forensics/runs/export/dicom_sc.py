@@ -14,6 +14,7 @@ SMALLEST = 256  # pixels; smaller pictures are enlarged so that the text can be 
 
 
 def write(exported: Exported, path: Path) -> list[str]:
+    """Write one secondary capture per item with a map; the names and reasons of the others."""
     return write_objects(exported, path, _capture, "no map was kept of it")
 
 
@@ -27,7 +28,7 @@ def _capture(exported: Exported, source: Source, number: int) -> Any | None:
         return None
     heat, picture = read_evidence(exported.run, row.map)
     shown = _with_text(overlay(heat, picture, exported.threshold), f"odd: p = {row.p_value:.3g}")
-    made = hd.sc.SCImage.from_ref_dataset(
+    capture = hd.sc.SCImage.from_ref_dataset(
         ref_dataset=source.data,
         pixel_array=shown,
         photometric_interpretation="RGB",
@@ -37,17 +38,17 @@ def _capture(exported: Exported, source: Source, number: int) -> Any | None:
         series_description="OddPixel: maps, not for diagnosis",
         **equipment(exported, source, "sc", number, 9003),
     )
-    if "Laterality" not in made:
-        made.Laterality = ""  # type 2C (PS3.3 C.7.3.1): empty where it is not known
-    return made
+    if "Laterality" not in capture:
+        capture.Laterality = ""  # type 2C (PS3.3 C.7.3.1): empty where it is not known
+    return capture
 
 
-def _with_text(picture: np.ndarray, said: str) -> np.ndarray:
+def _with_text(picture: np.ndarray, caption: str) -> np.ndarray:
     import cv2
 
     scale = max(-(-SMALLEST // min(picture.shape[:2])), 1)
     large = np.ascontiguousarray(picture.repeat(scale, 0).repeat(scale, 1))
-    for line, text in enumerate((said, "OddPixel - not for diagnosis")):
+    for line, text in enumerate((caption, "OddPixel - not for diagnosis")):
         size = large.shape[1] / 900 + 0.25
         place = (6, round((line + 1) * 34 * size) + 4)
         cv2.putText(large, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 4, cv2.LINE_AA)

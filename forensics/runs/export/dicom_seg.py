@@ -19,6 +19,7 @@ OF_SLICES = ("SpacingBetweenSlices", "SliceThickness")
 
 
 def write(exported: Exported, path: Path) -> list[str]:
+    """Write one segmentation per item with marked regions; the names and reasons of the others."""
     return write_objects(exported, path, _segmentation, "nothing is marked on its map")
 
 
@@ -43,7 +44,7 @@ def _segmentation(exported: Exported, source: Source, number: int) -> Any | None
         tracking_uid=source.uid(exported, "tracking"),
         tracking_id=f"odd places of run {exported.run.record['id'][:8]}",
     )
-    made = hd.seg.Segmentation(
+    segmentation = hd.seg.Segmentation(
         source_images=[source.data],
         pixel_array=marks.astype(np.uint8)[None],
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
@@ -55,13 +56,13 @@ def _segmentation(exported: Exported, source: Source, number: int) -> Any | None
         series_description="OddPixel: odd places",
         **equipment(exported, source, "seg", number, 9001),
     )
-    _measure_as(made, source.data)
-    return made
+    _measure_as(segmentation, source.data)
+    return segmentation
 
 
-def _measure_as(made: Any, source: Any) -> None:
+def _measure_as(segmentation: Any, source: Any) -> None:
     """Distances of slices as the source has them, and none where it has none."""
-    groups = [*made.SharedFunctionalGroupsSequence, *made.PerFrameFunctionalGroupsSequence]
+    groups = [*segmentation.SharedFunctionalGroupsSequence, *segmentation.PerFrameFunctionalGroupsSequence]
     for measures in (item for group in groups for item in group.get("PixelMeasuresSequence") or ()):
         for keyword in OF_SLICES:
             if source.get(keyword) is not None:

@@ -14,6 +14,7 @@ VERDICTS = {"odd": "Odd", "normal": "Normal", "unsure": "Unsure"}
 
 
 def write(exported: Exported, path: Path) -> list[str]:
+    """Write one structured report per scored item; the names and reasons of the others."""
     return write_objects(exported, path, _report, "it was not scored")
 
 
@@ -36,8 +37,10 @@ def _report(exported: Exported, source: Source, number: int) -> Any | None:
     for name, meaning in (("p_value", "Conformal p-value among normal images"), ("q_value", "q-value over the run")):
         if (value := getattr(row, name)) is not None:
             measurements.append(measured(name, meaning, value))
-    said = Code("flagged", SCHEME, "Flagged") if row.flagged else Code("not-flagged", SCHEME, "Not flagged")
-    evaluations = [hd.sr.QualitativeEvaluation(name=Code("decision", SCHEME, "Decision of the software"), value=said)]
+    flag_code = Code("flagged", SCHEME, "Flagged") if row.flagged else Code("not-flagged", SCHEME, "Not flagged")
+    evaluations = [
+        hd.sr.QualitativeEvaluation(name=Code("decision", SCHEME, "Decision of the software"), value=flag_code)
+    ]
     if (decision := source.decided.decision) in VERDICTS:
         verdict = Code(decision, SCHEME, VERDICTS[decision])
         evaluations.append(

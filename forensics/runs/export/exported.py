@@ -34,17 +34,17 @@ class DecidedRow:
 
     @property
     def decided(self) -> dict[str, str | None]:
-        """Columns beside those of the run."""
+        """The columns of a decision, which stand beside those of the run."""
         return {name: getattr(self, name) for name in DECIDED}
 
     def cells(self) -> dict[str, Any]:
-        """By column, as the run's table has them, and `DECIDED`."""
+        """All values by column: those of the run's table, and `DECIDED`."""
         return encoded(self.row) | self.decided
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A run as it is exported.
+    """The rows of a run with their decisions, ready to be written in any form.
 
     Arguments:
     rows: in the order of the inputs.
@@ -59,24 +59,24 @@ class Exported:
 
     @classmethod
     def of(cls, run: Run, store: str | None, items: list[str] | None) -> Exported:
-        """Raises: RunError."""
+        """Collect the rows of a run and their latest decisions: of all items, or of those named. Raises: RunError."""
         key = run.record["id"]
         history: list[Verdict] = []
         chain = None
         if store is not None or run.verdicts_path.exists():
             with Verdicts(store or run.verdicts_path) as verdicts:
                 history, chain = verdicts.since(key, 0), verdicts.verify()
-        latest = {each.item: each for each in history}
+        latest = {verdict.item: verdict for verdict in history}
         wanted = None if items is None else set(items)
         rows = [
             _with_verdict(row, latest.get(row.item))
             for row in RunTable(run).rows()
             if wanted is None or row.item in wanted
         ]
-        return cls(run, rows, [each for each in history if wanted is None or each.item in wanted], chain)
+        return cls(run, rows, [verdict for verdict in history if wanted is None or verdict.item in wanted], chain)
 
     def each(self, step: Callable[[DecidedRow], Answer], left_out: list[str]) -> Iterator[Answer]:
-        """`step` of every row; one that fails is a sentence in `left_out`, and the others are exported."""
+        """The result of `step` for each row; a row that fails becomes a sentence in `left_out`."""
         answers: Iterator[tuple[Answer] | None] = border(
             self.rows, lambda row: (step(row),), lambda row, error: left_out.append(failure(row.row.item, error))
         )
@@ -86,12 +86,12 @@ class Exported:
 
     @property
     def threshold(self) -> float | None:
-        """Evidence above which a place of a map is marked."""
-        found: float | None = (self.run.record.get("decision") or {}).get("map_threshold")
-        return found
+        """The evidence above which a place of a map is marked."""
+        threshold: float | None = (self.run.record.get("decision") or {}).get("map_threshold")
+        return threshold
 
     def marked(self, row: Row) -> np.ndarray | None:
-        """`[h, w]` at the original's size: where the map is above the threshold; None where there is no map."""
+        """The mask of marked places, `[h, w]` at the original's size; None where there is no map."""
 
         if row.map is None or row.height is None or row.width is None or self.threshold is None:
             return None
@@ -100,7 +100,7 @@ class Exported:
         return marks
 
     def files(self) -> Iterator[Path]:
-        """Of the run, but for locks and databases, by name."""
+        """The files of the run by name, without locks and databases."""
         for path in sorted(self.run.path.rglob("*")):
             name = path.relative_to(self.run.path).as_posix()
             if path.is_file() and not path.is_symlink() and not name.startswith((".", "verdicts.sqlite")):

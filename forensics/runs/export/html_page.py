@@ -13,6 +13,7 @@ from .exported import Export, Exported
 
 
 def write(exported: Exported, path: Path) -> list[str]:
+    """Write the page of a `flag` run, the oddest items first; no item is left out."""
     run = exported.run
     if run.record["kind"] != "flag":
         raise UsageError(f"this is a run of `oddpixel {run.record['kind']}`: its page is index.html in its folder")

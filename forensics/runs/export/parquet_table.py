@@ -9,6 +9,7 @@ from .exported import DECIDED, Export, Exported
 
 
 def write(exported: Exported, path: Path) -> list[str]:
+    """Write one row per item with typed columns; no item is left out."""
     import pandas as pd
 
     types = COLUMNS | dict.fromkeys(DECIDED, "string")

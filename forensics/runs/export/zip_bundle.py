@@ -20,8 +20,9 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content gives the same archive
 
 
 def write(exported: Exported, path: Path) -> list[str]:
+    """Write the archive, its manifest last; the names and reasons of files that could not be read."""
     run = exported.run
-    verdicts = json.dumps([vars(each) for each in exported.history], indent=1, ensure_ascii=False).encode()
+    verdicts = json.dumps([vars(verdict) for verdict in exported.history], indent=1, ensure_ascii=False).encode()
     hashes = {"verdicts.json": hashlib.sha256(verdicts).hexdigest()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo("verdicts.json", EPOCH), verdicts, zipfile.ZIP_DEFLATED)

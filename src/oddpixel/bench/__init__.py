@@ -28,7 +28,7 @@ from oddpixel.errors import MissingWeights, UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a benchmark found.
+    """The result of a benchmark: its tables, notes, and whether it passed.
 
     Arguments:
         tables: titled rows, for people and for the JSON alike.
@@ -46,7 +46,7 @@ class Report:
 
 @cache
 def benchmarks() -> dict[str, str]:
-    """Names of benchmarks, with the modules that hold them."""
+    """The names of all benchmarks, with the modules that hold them."""
     return modules_with(__name__, "run")
 
 
@@ -94,7 +94,7 @@ def _run_one(name: str, out: Path | None, options: dict[str, Any], quiet: bool) 
 
 
 def write_page(folder: Path) -> None:
-    """`README.md` beside the JSON files: every table that was last printed, for people."""
+    """Write `README.md` beside the JSON files: every table that was last printed, for people."""
     lines = [
         "# Benchmarks",
         "",
@@ -122,7 +122,7 @@ def write_page(folder: Path) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """Its size, never its name."""
+    """The size of this machine and its Python version, never its name."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
     return {
         "cores": os.cpu_count(),

@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 
 
 def main() -> None:
-    """Entry point: what OddPixel raises on purpose becomes one line on stderr and an exit code."""
+    """Run the command line; errors that OddPixel raises on purpose become one line on stderr and an exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a path may hold bytes that are no UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -92,7 +92,7 @@ def audit(
 
 
 def print_audited(found: Any) -> None:
-    """A line a file, and where its report is. `found`: an `AuditRun`."""
+    """Print a line per file, and where its report is. `found`: an `AuditRun`."""
     print_table(("item", "verdict", "p", "why"), [_audited_cells(item) for item in found.items[:MAX_ROWS]])
     if len(found.items) > MAX_ROWS:
         print(f"... {len(found.items) - MAX_ROWS} more in the run's table")
@@ -112,6 +112,7 @@ def _audited_cells(item: Mapping[str, Any]) -> tuple[Cell, ...]:
 
 
 def print_checks(items: list[dict[str, Any]]) -> None:
+    """Print each check with what it asks, what it needs and what it cannot tell."""
     for item in items:
         print(f"{item['name']} ({item['kind']}): {item['purpose']}")
         print(f"    needs: {item['needs']}\n    cannot: {item['cannot']}\n    after: {item['reference']}")

@@ -63,7 +63,10 @@ def dashboard(
 
 
 def _token(given: str | None, file: Path | None) -> str | None:
-    """Raises: UsageError for a token on the command line, which every user of the machine can read there."""
+    """The token that visitors must know: from the file or the environment, `new`, or none.
+
+    Raises: UsageError for a token on the command line, which every user of the machine can read there.
+    """
     from oddpixel.errors import UsageError
 
     if given not in (None, "new"):

@@ -65,6 +65,7 @@ def fetch_corpora(
 
 
 def print_corpora(items: list[dict[str, Any]]) -> None:
+    """Print a table of all corpora with their licences."""
     rows = [
         {"corpus": item["name"], "what": item["title"], "licence": item["licence"]}
         | {"weights may ship": "yes" if item["weights_may_ship"] else "no", "here": "yes" if item["cached"] else "no"}
@@ -74,6 +75,7 @@ def print_corpora(items: list[dict[str, Any]]) -> None:
 
 
 def print_corpus(facts: dict[str, Any], files: list[dict[str, Any]]) -> None:
+    """Print a corpus's card and its files."""
     print_facts(facts)
     print_rows("files", [{"file": file["path"].name, "role": file["role"], "group": file["group"]} for file in files])
 

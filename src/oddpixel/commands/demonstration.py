@@ -33,7 +33,7 @@ SEED = 0
 
 
 def demonstrate(out: Path) -> Flagged:
-    """Fit, flag, and leave everything in `out`: normals, incoming, detector, run. Raises: MissingFile, RunError."""
+    """Fit and flag, and leave everything in `out`: normals, incoming, detector, run. Raises: MissingFile, RunError."""
     from oddpixel.datasets.source import open_source
     from oddpixel.forensics.detect.decide import Rule
     from oddpixel.forensics.detect.detector import Detector
@@ -48,13 +48,16 @@ def demonstrate(out: Path) -> Flagged:
     detector.fit(open_source(out / "normals"))
     save(detector, out / "detector")
     print("flagging what comes in ...", file=sys.stderr)
-    found = flag_into(out / "run", Incoming(places=(str(out / "incoming"),)), out / "detector", Rule(alpha=0.05))
-    assert found is not None
-    return found
+    flagged = flag_into(out / "run", Incoming(places=(str(out / "incoming"),)), out / "detector", Rule(alpha=0.05))
+    assert flagged is not None
+    return flagged
 
 
 def write_images(out: Path) -> None:
-    """`normals/` and `incoming/`. Raises: MissingFile where no package ships the surfaces."""
+    """Write the images of the demonstration into `normals/` and `incoming/`.
+
+    Raises: MissingFile where no package ships the surfaces.
+    """
     from PIL import Image as Pillow
 
     from oddpixel.datasets.planting import plant
@@ -64,10 +67,10 @@ def write_images(out: Path) -> None:
     (out / "normals").mkdir(parents=True, exist_ok=True)
     (out / "incoming").mkdir(exist_ok=True)
     generator = np.random.default_rng(SEED)
-    found = _members("skimage", (f"data/{SURFACE}.png",))
-    if not found:
+    paths = _members("skimage", (f"data/{SURFACE}.png",))
+    if not paths:
         raise MissingFile("no installed package ships the surface; pip install scikit-image")
-    with Pillow.open(found[0]) as picture:
+    with Pillow.open(paths[0]) as picture:
         grey = np.asarray(picture.convert("L"))
     corners = [(row, column) for row in range(0, 512, TILE) for column in range(0, 512, TILE)]
     for place, index in enumerate(generator.permutation(len(corners))):
@@ -87,11 +90,11 @@ def write_images(out: Path) -> None:
 
 
 def demo_files() -> list[str]:
-    """Paths of photographs, a retina and DICOM files that installed packages ship. Raises: MissingFile."""
-    found = [str(path) for package, members in STRANGERS.items() for path in _members(package, members)]
-    if not found:
+    """The paths of photographs, a retina and DICOM files that installed packages ship. Raises: MissingFile."""
+    paths = [str(path) for package, members in STRANGERS.items() for path in _members(package, members)]
+    if not paths:
         raise MissingFile("no installed package ships demo images; pip install scikit-image scikit-learn pydicom")
-    return found
+    return paths
 
 
 def _members(package: str, members: tuple[str, ...]) -> list[Path]:

@@ -57,7 +57,7 @@ def density(
 
 
 def print_density(items: Sequence[Mapping[str, Any]]) -> None:
-    """A row an image: bits per dimension by one pass and by the identity."""
+    """Print a row per image: bits per dimension by one pass and by the identity."""
     columns = ("item", "bits/dim", "by identity", "nats", "dims", "notes")
     print_table(columns, [_density_cells(item) for item in items])
 

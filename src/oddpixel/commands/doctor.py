@@ -24,7 +24,7 @@ COLOURS = {"ok": "green", "optional": "yellow", "missing": "red"}
 
 
 def print_doctor(findings: dict[str, Any]) -> None:
-    """A table a section: what is installed, and how to get what is not."""
+    """Print a table per section: what is installed, and how to get what is not."""
     for section in ("versions", "codecs", "audit", "sandbox", "devices"):
         rows = [
             (row["name"], Coloured(row["state"], COLOURS[row["state"]]), row["detail"]) for row in findings[section]

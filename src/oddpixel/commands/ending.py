@@ -21,12 +21,12 @@ UNEXPECTED = ("Defect", "NotEnoughMemory")
 
 
 def not_read(listing: Listing) -> dict[str, Any]:
-    """What `--json` says of a listing: every file that was left out, and notes about the places."""
+    """The files of a listing that were left out, and notes about its places, for `--json`."""
     return {"left_out": listing.left_out, "notes": listing.notes}
 
 
-def print_not_read(listing: Listing, each: bool) -> None:
-    """The same in a line or two; with `each`, a line a file."""
+def print_not_read(listing: Listing, per_file: bool) -> None:
+    """Print the files that were left out in a line or two; with `per_file`, a line per file."""
     from oddpixel.console import shown
     from oddpixel.counting import counted
     from oddpixel.datasets.listing import reasons
@@ -37,9 +37,10 @@ def print_not_read(listing: Listing, each: bool) -> None:
         return
     by_reason = ", ".join(f"{count} {reason}" for reason, count in reasons(listing.left_out).items())
     print(
-        f"{counted(len(listing.left_out), 'file')} left out: {by_reason}" + ("" if each else "; --left-out lists them")
+        f"{counted(len(listing.left_out), 'file')} left out: {by_reason}"
+        + ("" if per_file else "; --left-out lists them")
     )
-    if each:
+    if per_file:
         for file in listing.left_out:
             print(shown(f"  {file.item}: {file.reason}" + (f" ({file.detail})" if file.detail else "")))
 
@@ -63,7 +64,7 @@ def failures(items: Sequence[Mapping[str, Any]]) -> list[Failure | None]:
 
 
 def check_choice(option: str, value: str | None, choices: Iterable[str]) -> None:
-    """Raises: UsageError."""
+    """Refuse an option's value that is not among its choices. Raises: UsageError."""
     from oddpixel.errors import UsageError
 
     if value is not None and value not in choices:

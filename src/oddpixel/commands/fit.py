@@ -87,7 +87,10 @@ def fit(
 
 
 def print_result(command: str, out: Path, listing: Listing, left_out: bool, json: bool) -> None:
-    """In JSON the images that were read but not learnt from are `images_left_out`, files that were not read `left_out`."""
+    """Print the fitted detector and what was left out.
+
+    In JSON the images that were read but not learnt from are `images_left_out`, files that were not read `left_out`.
+    """
     from oddpixel.envelope import envelope
     from oddpixel.forensics.detect.store import read_record
 
@@ -117,8 +120,8 @@ def _print_record(record: Mapping[str, Any], out: Path) -> None:
         print(chosen)
     if (learned := record["levels"]["learned"]) is not None:
         print(f"black to white in unit {learned['unit']}: {Levels.of_json(learned)}")
-    for each in record["left_out"]:
-        print(shown(f"left out: {each}"))
+    for entry in record["left_out"]:
+        print(shown(f"left out: {entry}"))
     print_rows("what it can promise", promises(int(record["num_calibration_groups"])))
 
 

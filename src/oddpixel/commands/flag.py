@@ -119,14 +119,14 @@ def _expected(flagged: Any, detector: Path, normals: list[str]) -> list[dict[str
 
 
 def print_expected(run: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    """Where the expected normals are, or why there is none."""
+    """Print where the expected normals are, or why there is none."""
     for each in records:
         where = run / each["expected"] if each["expected"] else shown(each["error"]["message"])
         print(f"expected normal of {shown(each['item'])}: {where}")
 
 
 def print_flagged(found: Any) -> None:
-    """Items by oddness with their reasons, and what the decision promises. `found`: a `Flagged`."""
+    """Print items by oddness with their reasons, and the guarantee of the decision. `found`: a `Flagged`."""
     from oddpixel.forensics.detect.levels import is_usual
     from oddpixel.forensics.runs.rows import odd_themselves
 

@@ -78,7 +78,7 @@ def inspect(
 
 
 def print_inspection(items: Sequence[Mapping[str, Any]], out: Path | None) -> None:
-    """A row an image, and how many could not be read."""
+    """Print a row per image, and how many could not be read."""
     columns = ("item", "format", "size", "bits", "unit", "spacing mm", "sha256", "notes")
     print_table(columns, [_inspected_cells(item) for item in items])
     bad = sum(1 for item in items if item["error"])

@@ -18,7 +18,7 @@ MODULE_OF = {"opencv-python-headless": "cv2", "pillow": "PIL", "scikit-learn": "
 
 
 def examine() -> dict[str, Any]:
-    """Sections of rows `{name, state: ok | optional | missing, detail}`, and a summary line."""
+    """The sections of rows `{name, state: ok | optional | missing, detail}`, and a summary line."""
     sections = {
         "versions": _versions(), "codecs": _codecs(), "audit": _audit(), "sandbox": _sandbox(), "devices": _devices(),
     }  # fmt: skip
@@ -59,8 +59,8 @@ def _audit() -> list[dict[str, str]]:
     }
     rows = []
     for name, hint in packages.items():
-        found = _package(name)
-        rows.append(found if found["state"] == "ok" else _row(name, False, hint, optional=True))
+        package = _package(name)
+        rows.append(package if package["state"] == "ok" else _row(name, False, hint, optional=True))
     program = shutil.which("exiftool")
     return [
         *rows,

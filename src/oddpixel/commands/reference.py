@@ -12,7 +12,7 @@ from oddpixel.commands import app
 
 
 def reference() -> str:
-    """Markdown with the help text of every command."""
+    """The help text of every command as Markdown."""
     root = typer.main.get_command(app)
     names = sorted(getattr(root, "commands", {}))
     parts = ["# Commands", "", "Made by `make docs` from the commands themselves.", ""]

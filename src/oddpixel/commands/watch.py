@@ -39,13 +39,13 @@ def watch(
     for arrival in watch_folder(folder, detector, out, rule, encoder=encoder, seconds=seconds, until_idle=until_idle):
         print_arrival(arrival)
         errors.append(arrival.row.error)
-    print_not_read(Listing(left_out=tuple(LeftOut(**each) for each in Run.open(out).record["left_out"])), left_out)
+    print_not_read(Listing(left_out=tuple(LeftOut(**entry) for entry in Run.open(out).record["left_out"])), left_out)
     if errors:
         exit_by(errors)
 
 
 def print_arrival(arrival: Any) -> None:
-    """One line an image, as it is decided. `arrival`: a `watch.Arrival`."""
+    """Print one line per image, as it is decided. `arrival`: a `watch.Arrival`."""
     from oddpixel.forensics.detect.levels import is_usual
 
     row = arrival.row

@@ -62,41 +62,41 @@ def test_tests_that_bound_themselves_take_a_small_share() -> None:
 
 def test_history_never_counts() -> None:
     history = replace(by_nfa("jpeg-grid-local", -300.0), about="history")
-    verdict = decide(GATE, [], [history, by_rank("a", 0.6)], known=KNOWN)
+    verdict = decide(GATE, [], [history, by_rank("a", 0.6)], calibration=KNOWN)
     assert verdict.label == "no evidence found"
-    assert decide(GATE, [], [history], known=KNOWN).label == "inconclusive"
+    assert decide(GATE, [], [history], calibration=KNOWN).label == "inconclusive"
 
 
 def test_what_was_not_audited_never_counts() -> None:
-    verdict = decide(GATE, [], [by_nfa("unheard-of", -10.0), by_rank("a", 0.6)], known=KNOWN)
+    verdict = decide(GATE, [], [by_nfa("unheard-of", -10.0), by_rank("a", 0.6)], calibration=KNOWN)
     assert verdict.label == "no evidence found"
 
 
 def test_what_was_not_audited_is_not_passed_over_where_it_is_loud() -> None:
     """It never convicts, but "no evidence found" would not be true."""
-    verdict = decide(GATE, [], [by_nfa("unheard-of", -300.0), by_rank("a", 0.6)], known=KNOWN)
+    verdict = decide(GATE, [], [by_nfa("unheard-of", -300.0), by_rank("a", 0.6)], calibration=KNOWN)
     assert verdict.label == "inconclusive"
     assert any("unheard-of" in reason and "does not decide" in reason for reason in verdict.because)
-    assert verdict.p_value == decide(GATE, [], [by_rank("a", 0.6)], known=KNOWN).p_value
+    assert verdict.p_value == decide(GATE, [], [by_rank("a", 0.6)], calibration=KNOWN).p_value
 
 
 def test_labels() -> None:
     part = by_nfa("jpeg-grid-local", -30.0)
-    assert decide(GATE, [], [part], known=KNOWN).label == "evidence of manipulation"
+    assert decide(GATE, [], [part], calibration=KNOWN).label == "evidence of manipulation"
     odd = by_rank("density", 0.001, about="anomaly")
-    assert decide(GATE, [], [odd], known=KNOWN).label == "anomalous, cause unknown"
+    assert decide(GATE, [], [odd], calibration=KNOWN).label == "anomalous, cause unknown"
     signed = Fact("C2PA", "trusted", "as signed")
-    assert decide(GATE, [signed], [], known=KNOWN).label == "provenance verified"
+    assert decide(GATE, [signed], [], calibration=KNOWN).label == "provenance verified"
     said = Fact("PNG text parameters", "a cat", declares="synthetic")
-    assert decide(GATE, [said], [], known=KNOWN).label == "declared synthetic"
+    assert decide(GATE, [said], [], calibration=KNOWN).label == "declared synthetic"
     unclear = replace(GATE, blockiness=3.0)
-    assert decide(unclear, [], [by_rank("a", 0.6)], known=KNOWN).label == "inconclusive"
-    assert decide(unclear, [], [part], known=KNOWN).label == "evidence of manipulation"
+    assert decide(unclear, [], [by_rank("a", 0.6)], calibration=KNOWN).label == "inconclusive"
+    assert decide(unclear, [], [part], calibration=KNOWN).label == "evidence of manipulation"
 
 
 def test_a_trusted_signature_does_not_hide_what_the_tests_find() -> None:
     signed = Fact("C2PA", "trusted", "as signed")
-    verdict = decide(GATE, [signed], [by_nfa("jpeg-grid-local", -30.0)], known=KNOWN)
+    verdict = decide(GATE, [signed], [by_nfa("jpeg-grid-local", -30.0)], calibration=KNOWN)
     assert any("jpeg-grid-local" in reason for reason in verdict.because)
 
 
@@ -106,9 +106,9 @@ def test_the_likelihood_ratio_stays_within_its_bounds_and_words_follow() -> None
     ]
     quiet = by_nfa("jpeg-grid-local", 0.0)
     strong = decide(
-        GATE, [], [*others, by_nfa("jpeg-grid-local", -300.0), by_rank("a", 0.9)], known=KNOWN
+        GATE, [], [*others, by_nfa("jpeg-grid-local", -300.0), by_rank("a", 0.9)], calibration=KNOWN
     ).likelihood_ratio
-    weak = decide(GATE, [], [*others, quiet, by_rank("a", 0.9)], known=KNOWN).likelihood_ratio
+    weak = decide(GATE, [], [*others, quiet, by_rank("a", 0.9)], calibration=KNOWN).likelihood_ratio
     assert strong is not None
     assert weak is not None
     assert (strong.value, weak.value) == (25.0, 0.3)
@@ -117,12 +117,12 @@ def test_the_likelihood_ratio_stays_within_its_bounds_and_words_follow() -> None
 
 
 def test_power_is_said_or_its_absence() -> None:
-    assert "3 of 10" in decide(GATE, [], [], known=KNOWN).power
-    assert "not measured" in decide(replace(GATE, quality=30), [], [], known=KNOWN).power
+    assert "3 of 10" in decide(GATE, [], [], calibration=KNOWN).power
+    assert "not measured" in decide(replace(GATE, quality=30), [], [], calibration=KNOWN).power
 
 
 def test_with_fewer_checks_than_were_measured_there_is_no_ratio_and_the_power_says_so() -> None:
-    verdict = decide(GATE, [], [by_rank("a", 0.9)], known=KNOWN)
+    verdict = decide(GATE, [], [by_rank("a", 0.9)], calibration=KNOWN)
     assert verdict.likelihood_ratio is None
     assert "not run here" in verdict.power
     assert "jpeg-grid-local" in verdict.power
@@ -182,6 +182,6 @@ def test_cllr_of_knowing_nothing_is_one() -> None:
 )
 def test_a_copied_part_is_told_with_both_of_its_places(regions: list[list[int]], said: str) -> None:
     finding = replace(by_nfa("a", -9.0), details={"regions": regions})
-    verdict = decide(GATE, [], [finding], known=KNOWN)
+    verdict = decide(GATE, [], [finding], calibration=KNOWN)
     assert verdict.label == "evidence of manipulation"
     assert verdict.because[0].endswith(said)

@@ -126,7 +126,7 @@ def test_other_options_are_not_mixed_into_a_training(tmp_path: Path) -> None:
         trainer(tmp_path, learning_rate=1.0)
     state = tmp_path / "training/state.safetensors"
     state.write_bytes(state.read_bytes()[:1000])
-    with pytest.raises(CorruptWeights, match="delete it to begin anew"):
+    with pytest.raises(CorruptWeights, match="delete it to start again"):
         trainer(tmp_path)
 
 

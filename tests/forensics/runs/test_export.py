@@ -101,7 +101,7 @@ def test_dicom_objects_pass_a_validator_and_readers(decided: Run, tmp_path: Path
     left_out = export(decided, form, tmp_path / "out")
     files = sorted((tmp_path / "out").iterdir())
     assert len(files) == SLICES, left_out
-    assert any("is no DICOM file" in sentence for sentence in left_out)
+    assert any("is not a DICOM file" in sentence for sentence in left_out)
     for file in files:
         data = pydicom.dcmread(file)
         assert data.PatientID == "SECRET-42", "results belong to the patient's study"

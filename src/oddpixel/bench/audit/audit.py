@@ -60,18 +60,19 @@ Row = Mapping[str, Any]
 
 
 def run() -> Report:
-    found, screened = sources(("test",), TILES)
+    """Measure the audit on test photographs, and tabulate false alarms, detection, robustness and cost."""
+    tiles, screened = sources(("test",), TILES)
     numbers: Counter[str] = Counter()
     keys, jobs = [], []
-    for k, source in enumerate(found):
+    for k, source in enumerate(tiles):
         numbers[source.name] += 1
         number = numbers[source.name]
-        donor = found[(k + TILES) % len(found)] if number <= HOSTS else None
+        donor = tiles[(k + TILES) % len(tiles)] if number <= HOSTS else None
         keys.append(f"{source.name}#{number}")
         jobs.append((source, donor))
     place = cache_folder() / "bench" / "audit.jsonl"
     rows = kept(place, keys, jobs, of_source)
-    first = first_tiles(found, keys)[:ROBUST]
+    first = first_tiles(tiles, keys)[:ROBUST]
     pairs = [(source, first[(k + 1) % len(first)]) for k, source in enumerate(first)]
     shaken = kept(place, [f"robust {source.name}" for source, _ in pairs], pairs, of_robustness)
     stills = kept(place, ["stills"], [0], of_stills)
@@ -81,7 +82,7 @@ def run() -> Report:
         "shifted-grid splices of 128 pixels, saved lossless": shifted(rows),
         "detection by test, at the manipulation it sees best (P2 to P8)": by_test(rows),
         "detection by the verdict, share found": by_verdict(rows),
-        "aligned double JPEG, first quality against last (P6)": twice(first_tiles(found, keys)),
+        "aligned double JPEG, first quality against last (P6)": twice(first_tiles(tiles, keys)),
         "localisation where a test counts and finds it, F1 and MCC at one half": localised(rows),
         "generated stills against photographs, same size and coding": generated(stills),
         "generated stills, generator by generator": by_generator(stills),
@@ -92,9 +93,9 @@ def run() -> Report:
         "cost": cost(),
     }
     names = {row["source"] for row in rows}
-    photographs = {each.partition("#")[0] for each in screened}
+    photographs = {name.partition("#")[0] for name in screened}
     notes = [
-        f"{len(found)} tiles of {TILE} pixels out of {len(names)} test photographs; the grid test screened out {len(screened)} "
+        f"{len(tiles)} tiles of {TILE} pixels out of {len(names)} test photographs; the grid test screened out {len(screened)} "
         f"tiles of {len(photographs)} photographs. Calibrated on {table().record['sources']} others.",
         "Intervals: 95 %, bootstrap over photographs (where nothing was seen: Clopper and Pearson over photographs).",
         "A killed run is taken up where it was; then the seconds above are those of its last part. All of it takes about half an "
@@ -104,12 +105,13 @@ def run() -> Report:
     return Report(tables=tables, notes=notes)
 
 
-def first_tiles(found: Sequence[Source], keys: Sequence[str]) -> list[Source]:
-    return [source for source, key in zip(found, keys, strict=True) if key.endswith("#1")]
+def first_tiles(tiles: Sequence[Source], keys: Sequence[str]) -> list[Source]:
+    """The first tile of each photograph, so that no photograph counts twice."""
+    return [source for source, key in zip(tiles, keys, strict=True) if key.endswith("#1")]
 
 
 def twice(tiles: Sequence[Source]) -> list[dict[str, Any]]:
-    """AUC of the double JPEG test's gain: saved at both qualities against saved at the last alone."""
+    """The AUC of the double JPEG test's gain: saved at both qualities against saved at the last alone."""
 
     def gain(pixels: np.ndarray, quality: int) -> float:
         answer = answers_of(checks()["double-jpeg"], exhibit_of(encoded(pixels, f"jpeg-{quality}")))[0]
@@ -118,15 +120,16 @@ def twice(tiles: Sequence[Source]) -> list[dict[str, Any]]:
     rows = []
     for last in QUALITIES:
         once = [gain(source.tile, last) for source in tiles]
-        said: dict[str, Any] = {"last quality": last, "n": len(tiles)}
+        row: dict[str, Any] = {"last quality": last, "n": len(tiles)}
         for before in QUALITIES:
             again = [gain(saved(source.tile, f"jpeg-{before}"), last) for source in tiles]
-            said[f"first {before}"] = float(roc_auc_score([0] * len(once) + [1] * len(again), once + again))
-        rows.append(said)
+            row[f"first {before}"] = float(roc_auc_score([0] * len(once) + [1] * len(again), once + again))
+        rows.append(row)
     return rows
 
 
 def of_source(job: tuple[Source, Source | None]) -> list[dict[str, Any]]:
+    """Measured authentic histories of a tile and, with a donor, its manipulations in every coding."""
     source, donor = job
     skip = () if donor is not None else ("density",)
     rows = [measure(case, skip) | {"manipulated": False, "form": case.kind} for case in authentic(source)]
@@ -141,7 +144,7 @@ def of_source(job: tuple[Source, Source | None]) -> list[dict[str, Any]]:
 
 
 def squares(host: Source, donor: Source) -> list[Case]:
-    """Squares of 128 pixels, both parts saved at one quality, on each of eight shifted grids."""
+    """Cases with squares of 128 pixels, both parts saved at one quality, on each of eight shifted grids."""
     cases = []
     for quality in (75, 90):
         mine = saved(host.tile, f"jpeg-{quality}")
@@ -150,7 +153,7 @@ def squares(host: Source, donor: Source) -> list[Case]:
             down, right = random.integers(0, 8, 2)
             down = down if down or right else 3
             theirs = np.roll(saved(donor.tile, f"jpeg-{quality}"), (int(down), int(right)), (0, 1))
-            top, left = (int(each) for each in random.integers(0, TILE - 128, 2))
+            top, left = (int(offset) for offset in random.integers(0, TILE - 128, 2))
             mask = np.zeros(mine.shape[:2], bool)
             mask[top : top + 128, left : left + 128] = True
             cases.append(Case(f"square-{quality}", host, encoded(np.where(mask[..., None], theirs, mine), "png"), mask))
@@ -158,7 +161,10 @@ def squares(host: Source, donor: Source) -> list[Case]:
 
 
 def of_stills(_: int) -> list[dict[str, Any]]:
-    """Generated pictures and photographs alike: 400 pixels, WebP, reduced to 320, JPEG 90. All scores of all tests."""
+    """Measured generated pictures and photographs in one coding: 400 pixels, WebP, reduced to 320, JPEG 90.
+
+    All scores of all tests.
+    """
     rows = []
     photographs = [
         (file.path, corpus) for corpus in ("animals", "monuments", "interiors") for file in cached(corpus).files()
@@ -201,6 +207,7 @@ ALTERED: dict[str, Callable[[np.ndarray], bytes]] = {
 
 
 def of_robustness(job: tuple[Source, Source]) -> list[dict[str, Any]]:
+    """Measured authentic and manipulated pictures of a tile after each everyday alteration."""
     source, donor = job
     pictures = {"authentic": source.tile}
     for case in manipulated(source, donor, "png", ("splice-shifted", "copy-move")):

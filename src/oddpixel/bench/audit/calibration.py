@@ -24,16 +24,17 @@ EVERY = 3  # of the sources is a host of manipulations
 
 
 def main(path: Path) -> None:
-    found, screened = sources(ROLES)
-    print(f"{len(found)} sources; screened out by the grid test: {screened}", file=sys.stderr)
+    """Measure all training and validation photographs, and fit the calibration to them."""
+    tiles, screened = sources(ROLES)
+    print(f"{len(tiles)} sources; screened out by the grid test: {screened}", file=sys.stderr)
     jobs = [
-        (source, found[(k + 7) % len(found)] if k % EVERY == 0 else None) for k, source in enumerate(found)
+        (source, tiles[(k + 7) % len(tiles)] if k % EVERY == 0 else None) for k, source in enumerate(tiles)
     ]  # fmt: skip
-    fit(kept(path, [source.name for source in found], jobs, of_source))
+    fit(kept(path, [source.name for source in tiles], jobs, of_source))
 
 
 def of_source(job: tuple[Source, Source | None]) -> list[dict[str, Any]]:
-    """All cases of one source; manipulated ones where a donor is given."""
+    """The measured cases of one source; manipulated ones where a donor is given."""
     source, donor = job
     rows = [measured(case) | {"manipulated": False} for case in authentic(source)]
     rows += [measured(case) | {"manipulated": True, "form": form} for case, form in _manipulated(source, donor)]
@@ -48,7 +49,7 @@ def _manipulated(source: Source, donor: Source | None) -> Iterator[tuple[Case, s
 
 
 def measured(case: Case) -> dict[str, Any]:
-    """All checks, and the density model's gaps where a case is authentic or its own kind of oddness."""
+    """The results of all checks, and the density model's gaps where a case is authentic or its own kind of oddness."""
     row = measure(case, skip=("density",))
     if case.kind in HISTORIES or case.kind in ("blurred", "splice-resized"):
         exhibit = exhibit_of(case.content)

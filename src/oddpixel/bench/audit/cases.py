@@ -31,10 +31,12 @@ Mask = Bool[np.ndarray, "h w"]
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Arguments:
-    name: of the photograph; the group.
-    camera: whether it passed through a simulated camera.
-    tile: 384 pixels a side, no JPEG grid in it.
+    """A tile of one photograph, from which authentic and manipulated cases are made.
+
+    Arguments:
+        name: of the photograph; the group.
+        camera: whether it passed through a simulated camera.
+        tile: 384 pixels a side, no JPEG grid in it.
     """
 
     name: str
@@ -42,12 +44,13 @@ class Source:
     tile: Pixels
 
     def random(self, *purpose: object) -> np.random.Generator:
+        """A generator seeded by the source's name and a purpose, so that every case is drawn alike each time."""
         return np.random.default_rng(zlib.crc32("/".join(map(str, (self.name, *purpose))).encode()))
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One file.
+    """One image file whose history is known.
 
     Arguments:
         kind: the history of an authentic image, or the manipulation.
@@ -61,8 +64,8 @@ class Case:
 
 
 def sources(roles: tuple[str, ...], tiles: int = 1) -> tuple[list[Source], list[str]]:
-    """Tiles of photographs of these roles, and the names of what the grid test screened out."""
-    found, screened = [], []
+    """The tiles of photographs of these roles, and the names of those that the grid test screened out."""
+    kept, screened = [], []
     for corpus in CORPORA:
         for file in cached(corpus).files():
             if file.role not in roles:
@@ -73,12 +76,12 @@ def sources(roles: tuple[str, ...], tiles: int = 1) -> tuple[list[Source], list[
                     continue
                 camera = zlib.crc32(file.path.name.encode()) % 2 == 0
                 source = Source(f"{corpus}/{file.path.name}", camera, tile)
-                found.append(
+                kept.append(
                     Source(source.name, camera, photographed(tile, source.random("camera", number)))
                     if camera
                     else source
                 )
-    return found, screened
+    return kept, screened
 
 
 def _tiles(path: object, number: int) -> Iterator[Pixels]:
@@ -95,7 +98,7 @@ def _tiles(path: object, number: int) -> Iterator[Pixels]:
 
 
 def photographed(tile: Pixels, random: np.random.Generator) -> Pixels:
-    """As a camera would have taken it: noise that grows with light, a mosaic, demosaicing by one of two methods."""
+    """The scene as a camera records it: noise that grows with light, a mosaic, demosaicing by one of two methods."""
     linear = (tile / 255.0) ** 2.2
     shot, read = random.uniform(2e-4, 1.5e-3), random.uniform(5e-4, 4e-3)
     noisy = linear + random.normal(size=linear.shape) * np.sqrt(shot * linear + read**2)
@@ -107,7 +110,7 @@ def photographed(tile: Pixels, random: np.random.Generator) -> Pixels:
 
 
 def encoded(pixels: Pixels, form: str) -> bytes:
-    """`png`, `jpeg-Q` or `webp-Q`."""
+    """The pixels as a file, in a form such as `png`, `jpeg-Q` or `webp-Q`."""
     kind, _, quality = form.partition("-")
     file = io.BytesIO()
     picture = Pillow.fromarray(np.ascontiguousarray(pixels))
@@ -124,13 +127,14 @@ def encoded(pixels: Pixels, form: str) -> bytes:
 
 
 def saved(pixels: Pixels, *forms: str) -> Pixels:
-    """The pixels after having been saved so, one form after the other."""
+    """The pixels after they were saved in these forms, one after the other."""
     for form in forms:
         pixels = np.asarray(Pillow.open(io.BytesIO(encoded(pixels, form))).convert("RGB"))
     return pixels
 
 
 def resized(pixels: Pixels, factor: float) -> UInt8[np.ndarray, "p q 3"]:
+    """The pixels scaled by a factor: area averages when reducing, cubic interpolation when enlarging."""
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     return cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=method)
 
@@ -149,13 +153,14 @@ HISTORIES: dict[str, Callable[[Pixels], bytes]] = {
 
 
 def authentic(source: Source, histories: tuple[str, ...] | None = None) -> Iterator[Case]:
+    """A source in each processing history, or in those named."""
     for name in histories or HISTORIES:
         yield Case(name, source, HISTORIES[name](source.tile))
 
 
 def region(random: np.random.Generator, size: int = TILE) -> tuple[int, int, int, int]:
-    """Top, left, height, width of a part of 80 to 176 pixels a side."""
-    height, width = (int(each) for each in random.integers(80, 177, 2))
+    """The top, left, height and width of a random part of 80 to 176 pixels a side."""
+    height, width = (int(length) for length in random.integers(80, 177, 2))
     return int(random.integers(8, size - height - 8)), int(random.integers(8, size - width - 8)), height, width
 
 
@@ -174,26 +179,29 @@ def _pasted(host: Pixels, donor: Pixels, random: np.random.Generator, soft: bool
 def _rolled(pixels: Pixels, random: np.random.Generator, step: int = 1) -> Pixels:
     """Moved off its grid: by no multiple of 8 in at least one direction."""
     while True:
-        down, right = (int(each) * step for each in random.integers(0, 8 // step, 2))
+        down, right = (int(offset) * step for offset in random.integers(0, 8 // step, 2))
         if down or right:
             return np.roll(pixels, (down, right), (0, 1))
 
 
 def splice_shifted(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    """A region of the donor, both once JPEG, whose grid does not align with the host's."""
     quality = int(random.choice([75, 90]))
     return _pasted(saved(host.tile, f"jpeg-{quality}"), _rolled(saved(donor.tile, f"jpeg-{quality}"), random), random)
 
 
 def splice(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    """A region of the donor with a soft edge."""
     return _pasted(host.tile, donor.tile, random, soft=True)
 
 
 def splice_resized(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    """A region of the donor, enlarged by 1.2 to 1.8, with a soft edge."""
     return _pasted(host.tile, resized(donor.tile, float(random.uniform(1.2, 1.8)))[:TILE, :TILE], random, soft=True)
 
 
 def seamless(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
-    """Poisson blending (Perez et al. 2003), as face swaps and retouching do."""
+    """A region of the donor in Poisson blending (Perez et al. 2003), as face swaps and retouching do."""
     _, mask = _pasted(host.tile, donor.tile, random)
     rows, columns = np.nonzero(mask)
     centre = (int(columns.min() + columns.max()) // 2, int(rows.min() + rows.max()) // 2)
@@ -203,10 +211,11 @@ def seamless(host: Source, donor: Source, random: np.random.Generator) -> tuple[
 
 
 def copy_move(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    """A region of the host, moved by more than 48 pixels."""
     top, left, height, width = region(random)
     pixels, mask = host.tile.copy(), np.zeros(host.tile.shape[:2], bool)
     while True:
-        down, right = (int(each) for each in random.integers(0, (TILE - height, TILE - width)))
+        down, right = (int(offset) for offset in random.integers(0, (TILE - height, TILE - width)))
         if abs(down - top) > 48 or abs(right - left) > 48:
             break
     pixels[down : down + height, right : right + width] = host.tile[top : top + height, left : left + width]
@@ -215,6 +224,7 @@ def copy_move(host: Source, donor: Source, random: np.random.Generator) -> tuple
 
 
 def copy_turned(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    """A region of the host, rotated by 10 to 60 degrees and scaled by 0.8 to 1.3."""
     angle, scale = float(random.uniform(10, 60)), float(random.uniform(0.8, 1.3))
     turn = cv2.getRotationMatrix2D((TILE / 2, TILE / 2), angle, scale)
     turned = cv2.warpAffine(host.tile, turn, (TILE, TILE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
@@ -222,33 +232,36 @@ def copy_turned(host: Source, donor: Source, random: np.random.Generator) -> tup
 
 
 def median(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    """A region smoothed by a median of 5 x 5 pixels."""
     return _pasted(host.tile, cv2.medianBlur(host.tile, 5), random)
 
 
 def blurred(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    """A region blurred by a Gaussian of 1.2 pixels."""
     return _pasted(host.tile, cv2.GaussianBlur(host.tile, (0, 0), 1.2), random)
 
 
 def inpainted(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
+    """A region filled in from its border (Telea 2004)."""
     _, mask = _pasted(host.tile, host.tile, random)
     small = cv2.erode(mask.astype(np.uint8), np.ones((25, 25), np.uint8))
     return cv2.inpaint(host.tile, small, 5, cv2.INPAINT_TELEA), small > 0
 
 
 def into_jpeg(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
-    """Something that was never a JPEG, into one of quality 65 to 80: aligned double compression once it is saved."""
+    """A region that was never a JPEG in a host of quality 65 to 80: aligned double compression once it is saved."""
     return _pasted(saved(host.tile, f"jpeg-{int(random.integers(65, 81))}"), donor.tile, random)
 
 
 def out_of_jpeg(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
-    """Something out of a JPEG, on its grid, into a picture that was none."""
+    """A region out of a JPEG, on its grid, in a host that was none."""
     return _pasted(host.tile, saved(donor.tile, f"jpeg-{int(random.integers(60, 81))}"), random)
 
 
 def other_mosaic(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
-    """From a camera's picture into another, moved by an odd number of pixels."""
+    """A region out of another camera's picture, moved by an odd number of pixels."""
     mine, theirs = (
-        each.tile if each.camera else photographed(each.tile, each.random("camera")) for each in (host, donor)
+        source.tile if source.camera else photographed(source.tile, source.random("camera")) for source in (host, donor)
     )
     return _pasted(mine, np.roll(theirs, (1, int(random.integers(0, 2))), (0, 1)), random)
 
@@ -263,6 +276,7 @@ FORMS = ("png", "jpeg-95", "jpeg-75")  # in which each is saved
 
 
 def manipulated(host: Source, donor: Source, form: str, kinds: tuple[str, ...] | None = None) -> Iterator[Case]:
+    """A host with each kind of manipulation, or those named, encoded in one form."""
     for kind in kinds or MANIPULATIONS:
         pixels, mask = MANIPULATIONS[kind](host, donor, host.random(kind))
         yield Case(kind, host, encoded(pixels, form), mask)

@@ -32,6 +32,7 @@ finally:
 
 
 def cost() -> list[dict[str, Any]]:
+    """CPU seconds per check and per megapixel, and time and memory of the whole command."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photograph.jpg"
         _photograph().save(path, "JPEG", quality=92)

@@ -36,22 +36,25 @@ Row = Mapping[str, Any]
 
 
 def fit(rows: list[dict[str, Any]]) -> None:
-    """Write the calibration. Its own p-values decide what counts, so it is filled in order."""
+    """Write the calibration that follows from measured cases.
+
+    Its own p-values decide what counts, so it is filled in order.
+    """
     record: dict[str, Any] = {"schema": SCHEMA, "references": references(rows)}
     for row in rows:
         add_density(row, Calibration(record))
     authentic = [row for row in rows if not row["manipulated"]]
     record["scores"] = scores(authentic)
-    known = Calibration(record)
-    record["audited"] = audited(rows, known)
-    record["likelihood_ratio"], record["power"] = weighed(rows, known)
+    calibration = Calibration(record)
+    record["audited"] = audited(rows, calibration)
+    record["likelihood_ratio"], record["power"] = weighed(rows, calibration)
     record["sources"] = len({row["source"] for row in authentic})
     PATH.write_text(json.dumps(record, indent=0, sort_keys=True) + "\n")
     calibration_module.table.cache_clear()
 
 
 def references(rows: Iterable[Row]) -> dict[str, Any]:
-    """Middle and spread of the density model's gaps, by stratum."""
+    """The centre and spread of the density model's gaps, by stratum."""
     by_stratum = defaultdict(list)
     for row in rows:
         if "gaps" in row and not row["manipulated"]:
@@ -64,8 +67,9 @@ def references(rows: Iterable[Row]) -> dict[str, Any]:
     return {"density-3": answers}
 
 
-def add_density(row: dict[str, Any], known: Calibration) -> None:
-    reference = known.reference("density", row["stratum"], 3)
+def add_density(row: dict[str, Any], calibration: Calibration) -> None:
+    """Add the density test's statistic to a measured case, from its gaps and the reference of its stratum."""
+    reference = calibration.reference("density", row["stratum"], 3)
     if "gaps" in row and reference is not None:
         deviation = (np.array(row["gaps"]) - reference["middle"]) / np.array(reference["spread"])
         row["findings"]["density"] = {
@@ -74,12 +78,12 @@ def add_density(row: dict[str, Any], known: Calibration) -> None:
 
 
 def scores(rows: Iterable[Row]) -> dict[str, Any]:
-    """Sorted, one a source, by finding, stratum and history; of findings that have no bound of their own."""
+    """The sorted statistics by finding, stratum and history, one per source, of findings without a bound of their own."""
     answers: dict[str, Any] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for row in rows:
-        for name, found in row["findings"].items():
-            if found["about"] != "history" and name not in BASELINES:
-                answers[name][row["stratum"]][row["kind"]].append(found["statistic"])
+        for name, finding in row["findings"].items():
+            if finding["about"] != "history" and name not in BASELINES:
+                answers[name][row["stratum"]][row["kind"]].append(finding["statistic"])
     return {
         name: {
             stratum: {kind: _short(sorted(values)) for kind, values in histories.items() if len(values) >= 20}
@@ -90,37 +94,38 @@ def scores(rows: Iterable[Row]) -> dict[str, Any]:
 
 
 def calibrated(finding: str) -> bool:
-    """Whether its p-value comes from authentic images, not from an NFA."""
+    """Whether a finding's p-value comes from authentic images, not from an NFA."""
     check = checks().get(check_of(finding))
     return check is not None and check.kind == "calibrated"
 
 
-def by_rank(name: str, stratum: str, known: Calibration) -> bool:
-    return calibrated(name) or bool(known.audit(name, stratum).get("by_rank"))
+def by_rank(name: str, stratum: str, calibration: Calibration) -> bool:
+    """Whether a finding's p-value is its rank among authentic images."""
+    return calibrated(name) or bool(calibration.audit(name, stratum).get("by_rank"))
 
 
-def as_finding(name: str, found: Row, stratum: str, known: Calibration) -> Finding | None:
-    """As `examine` makes it, without its pictures; None where it has no p-value."""
-    if found["about"] == "history" or name in BASELINES:
+def as_finding(name: str, finding: Row, stratum: str, calibration: Calibration) -> Finding | None:
+    """A measured result as the `Finding` that `examine` makes, without pictures; None where it has no p-value."""
+    if finding["about"] == "history" or name in BASELINES:
         return None
-    if not by_rank(name, stratum, known):
-        return Finding(name, "no-evidence", log10_nfa=found["log10_nfa"], about=found["about"])
-    judged = known.p_value(name, stratum, found["statistic"])
+    if not by_rank(name, stratum, calibration):
+        return Finding(name, "no-evidence", log10_nfa=finding["log10_nfa"], about=finding["about"])
+    judged = calibration.p_value(name, stratum, finding["statistic"])
     if judged is None:
         return None
-    bound = 0.0 if found["log10_nfa"] is None else min(1.0, 10.0 ** found["log10_nfa"])
-    return Finding(name, "no-evidence", p_value=max(judged[0], bound), about=found["about"])
+    bound = 0.0 if finding["log10_nfa"] is None else min(1.0, 10.0 ** finding["log10_nfa"])
+    return Finding(name, "no-evidence", p_value=max(judged[0], bound), about=finding["about"])
 
 
-def audited(rows: Sequence[Row], known: Calibration) -> dict[str, Any]:
-    """What counts in which stratum, and why or why not."""
+def audited(rows: Sequence[Row], calibration: Calibration) -> dict[str, Any]:
+    """The findings that count in each stratum, and why or why not."""
     answers: dict[str, Any] = defaultdict(dict)
     for stratum in sorted({row["stratum"] for row in rows}):
         here = [row for row in rows if row["stratum"] == stratum]
         able = {name: ability(name, here) for name in sorted({name for row in here for name in row["findings"]})}
         for name in set(able) - set(BASELINES):
             if all(row["findings"][name]["about"] != "history" for row in here if name in row["findings"]):
-                answers[name][stratum] = _judged(name, stratum, here, able, known)
+                answers[name][stratum] = _judged(name, stratum, here, able, calibration)
         chosen = sorted(
             (
                 name
@@ -136,23 +141,26 @@ def audited(rows: Sequence[Row], known: Calibration) -> dict[str, Any]:
 
 
 def ability(name: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """AUC for the manipulation that it sees best, that of the better baseline there, and its mean power at 5 % "
-    "false alarms."""
+    """The best AUC over manipulations, the better baseline's AUC there, and the mean power at 5 % false alarms."""
     normal = [row for row in rows if not row["manipulated"] and name in row["findings"]]
     best: dict[str, Any] = {"kind": None, "auc": 0.5, "baseline": 0.5, "power": 0.0}
     if len(normal) < 20:
         return best
     level = float(np.quantile([row["findings"][name]["statistic"] for row in normal], 1 - LEVEL))
-    found = []
+    powers = []
     for kind in sorted({row["kind"] for row in rows if row["manipulated"]}):
         changed = [row for row in rows if row["manipulated"] and row["kind"] == kind and name in row["findings"]]
         if len(changed) < 10:
             continue
-        found.append(np.mean([row["findings"][name]["statistic"] > level for row in changed]))
+        powers.append(np.mean([row["findings"][name]["statistic"] > level for row in changed]))
         auc = _auc(name, normal, changed)
         if auc > best["auc"]:
-            best |= {"kind": kind, "auc": auc, "baseline": max(_auc(each, normal, changed) for each in BASELINES)}
-    return best | {"power": float(np.mean(found)) if found else 0.0}
+            best |= {
+                "kind": kind,
+                "auc": auc,
+                "baseline": max(_auc(baseline, normal, changed) for baseline in BASELINES),
+            }
+    return best | {"power": float(np.mean(powers)) if powers else 0.0}
 
 
 def _auc(name: str, normal: Sequence[Row], changed: Sequence[Row]) -> float:
@@ -161,37 +169,37 @@ def _auc(name: str, normal: Sequence[Row], changed: Sequence[Row]) -> float:
 
 
 def _judged(
-    name: str, stratum: str, rows: Sequence[Row], able: Mapping[str, Any], known: Calibration
+    name: str, stratum: str, rows: Sequence[Row], able: Mapping[str, Any], calibration: Calibration
 ) -> dict[str, Any]:
     normal = [row["findings"][name] for row in rows if not row["manipulated"] and name in row["findings"]]
     ours = able[name]
-    said: dict[str, Any] = {"n": len(normal), "auc": round(ours["auc"], 3), "best_at": ours["kind"]}
+    audit: dict[str, Any] = {"n": len(normal), "auc": round(ours["auc"], 3), "best_at": ours["kind"]}
     if calibrated(name):
-        if known.p_value(name, stratum, 0.0) is None:
-            return said | {"fused": False, "because": "too few authentic images of this kind"}
+        if calibration.p_value(name, stratum, 0.0) is None:
+            return audit | {"fused": False, "because": "too few authentic images of this kind"}
         nominal = 0.01
         # Each authentic image is compared with the others of its history.
         whole = [row for row in rows if not row["manipulated"] and name in row["findings"]]
-        alarms = sum(_left_out(name, stratum, row, known) <= nominal for row in whole)
+        alarms = sum(_left_out(name, stratum, row, calibration) <= nominal for row in whole)
     else:
         nominal = 10.0**REPORTED
-        alarms = sum(each["log10_nfa"] <= REPORTED for each in normal)
-    said |= {"false_alarms": int(alarms), "nominal": nominal}
+        alarms = sum(finding["log10_nfa"] <= REPORTED for finding in normal)
+    audit |= {"false_alarms": int(alarms), "nominal": nominal}
     if not calibrated(name):
-        said["by_rank"] = exceeds(name, rows)
+        audit["by_rank"] = exceeds(name, rows)
     if ours["auc"] < USEFUL or ours["auc"] < ours["baseline"] + BETTER:
-        return said | {
+        return audit | {
             "fused": False,
             "because": f"it finds no manipulation clearly better than error level or noise variance do (AUC {ours['auc']:.2f})",
         }
-    return said | {
+    return audit | {
         "fused": True,
         "because": f"finds {ours['kind']} with AUC {ours['auc']:.2f}, baselines {ours['baseline']:.2f}",
     }
 
 
 def exceeds(name: str, rows: Sequence[Row]) -> bool:
-    """Whether in some history more authentic images pass the NFA than its bound can explain, one a source."""
+    """Whether in some history more authentic images, one per source, pass the NFA than its bound can explain."""
     for kind in {row["kind"] for row in rows if not row["manipulated"]}:
         values = [
             row["findings"][name]["log10_nfa"]
@@ -203,38 +211,38 @@ def exceeds(name: str, rows: Sequence[Row]) -> bool:
     return False
 
 
-def _left_out(name: str, stratum: str, row: Row, known: Calibration) -> float:
+def _left_out(name: str, stratum: str, row: Row, calibration: Calibration) -> float:
     """p of an authentic image among the others: its own score is taken out of each history that holds it."""
-    value, found = row["findings"][name]["statistic"], []
-    for kind, values in known.record["scores"][name][stratum].items():
-        ahead = sum(each >= value - 1e-9 for each in values) - (kind == row["kind"])
-        found.append((1 + ahead) / (len(values) + (kind != row["kind"])))
-    return max(found, default=1.0)
+    value, p_values = row["findings"][name]["statistic"], []
+    for kind, values in calibration.record["scores"][name][stratum].items():
+        ahead = sum(score >= value - 1e-9 for score in values) - (kind == row["kind"])
+        p_values.append((1 + ahead) / (len(values) + (kind != row["kind"])))
+    return max(p_values, default=1.0)
 
 
 def lower_bound(count: int, n: int, confidence: float = 0.95) -> float:
-    """Of a rate (Clopper and Pearson 1934), one-sided."""
+    """The one-sided lower confidence bound of a rate (Clopper and Pearson 1934)."""
     return 0.0 if count == 0 else float(beta.ppf(1 - confidence, count, n - count + 1))
 
 
-def verdict_p(row: Row, known: Calibration) -> tuple[float | None, list[tuple[Finding, float]]]:
-    """Holm's p over what counts, and each finding with its own adjusted one."""
+def verdict_p(row: Row, calibration: Calibration) -> tuple[float | None, list[tuple[Finding, float]]]:
+    """Holm's p-value over the findings that count, and each finding with its own adjusted one."""
     fused = [
         finding
-        for name, found in row["findings"].items()
-        if (finding := as_finding(name, found, row["stratum"], known)) is not None
-        and known.audit(name, row["stratum"])["fused"]
+        for name, measured in row["findings"].items()
+        if (finding := as_finding(name, measured, row["stratum"], calibration)) is not None
+        and calibration.audit(name, row["stratum"])["fused"]
     ]
-    each = adjusted(fused)
-    return min(each, default=None), list(zip(fused, each, strict=True))
+    p_values = adjusted(fused)
+    return min(p_values, default=None), list(zip(fused, p_values, strict=True))
 
 
-def weighed(rows: Sequence[Row], known: Calibration) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Likelihood ratios with their bounds, and power, by stratum."""
+def weighed(rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The likelihood ratios with their bounds, and the power, by stratum."""
     ratios: dict[str, Any] = {}
     power: dict[str, Any] = {}
     for stratum in sorted({row["stratum"] for row in rows}):
-        every = [(row, verdict_p(row, known)[0]) for row in rows if row["stratum"] == stratum]
+        every = [(row, verdict_p(row, calibration)[0]) for row in rows if row["stratum"] == stratum]
         judged = [(row, p) for row, p in every if p is not None]
         changed = [(row, p) for row, p in judged if row["manipulated"]]
         normal = [(row, p) for row, p in judged if not row["manipulated"]]
@@ -253,7 +261,7 @@ def weighed(rows: Sequence[Row], known: Calibration) -> tuple[dict[str, Any], di
 
 
 def ratio(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
-    """log10 LR as a line in the score (logistic, classes weighted alike) and its bounds (ELUB)."""
+    """The line that gives log10 LR from the score (logistic, classes weighted alike), and its bounds (ELUB)."""
     from sklearn.linear_model import LogisticRegression
 
     values = np.array([*first, *second])[:, None]

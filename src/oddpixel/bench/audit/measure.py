@@ -29,7 +29,10 @@ Answer = TypeVar("Answer")
 
 
 def measure(case: Case, skip: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Raw findings of all checks and the two baselines, `{kind, source, stratum, findings: {name: {...}}, seconds: {...}}`."""
+    """The raw findings of all checks and the two baselines.
+
+    As `{kind, source, stratum, findings: {name: {...}}, seconds: {...}}`.
+    """
     exhibit = exhibit_of(case.content, case.kind)
     findings: dict[str, Any] = {}
     seconds: dict[str, float] = {}
@@ -63,7 +66,7 @@ def localisation(marked: np.ndarray, mask: np.ndarray) -> dict[str, float]:
 
 
 def baselines(exhibit: Exhibit) -> dict[str, Measurement]:
-    """Error level and noise variance, each judged by its oddest window: what a check must beat."""
+    """The statistics of error level and noise variance, each by its oddest window: what a check must beat."""
     level = error_level(exhibit.pixels).mean(2)
     noise = exhibit.luma[1:-1, 1:-1] - (exhibit.luma[:-2, 1:-1] + exhibit.luma[2:, 1:-1] + exhibit.luma[1:-1, :-2] +
                                         exhibit.luma[1:-1, 2:]) / 4  # fmt: skip
@@ -75,8 +78,7 @@ def baselines(exhibit: Exhibit) -> dict[str, Measurement]:
 
 
 def kept(path: Path, keys: Sequence[str], jobs: Sequence[Job], function: Callable[[Job], Any]) -> list[dict[str, Any]]:
-    """All rows of all jobs, measured once: each job's are appended to a file, so that a killed run goes on where "
-    "it was."""
+    """All rows of all jobs, each measured once. Every job's rows are appended to a file, so that a killed run resumes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     done = {json.loads(line)["key"] for line in path.read_text().splitlines()}
@@ -94,7 +96,10 @@ def kept(path: Path, keys: Sequence[str], jobs: Sequence[Job], function: Callabl
 def over_processes(
     function: Callable[[Job], Answer], jobs: Sequence[Job], workers: int | None = None
 ) -> Iterable[Answer]:
-    """In order. One thread each: they share the cores."""
+    """The results of a function over jobs, in their order, from a pool of processes.
+
+    One thread each: they share the cores.
+    """
     os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     with ProcessPoolExecutor(workers or os.cpu_count(), get_context("spawn"), initializer=_one_thread) as pool:
         yield from pool.map(function, jobs)

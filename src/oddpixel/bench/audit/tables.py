@@ -25,17 +25,17 @@ LEVEL = 0.01  # of a single calibrated test
 
 
 def single_alarms(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Each test by itself: how often authentic tiles pass its own level."""
+    """The share of authentic tiles that pass each test's own level."""
     answers = []
     for name in _names(rows):
         for stratum in sorted({row["stratum"] for row in rows}):
             here = [
                 row for row in rows if not row["manipulated"] and row["stratum"] == stratum and name in row["findings"]
             ]
-            said = table().audit(name, stratum)
-            by_rank = calibrated(name) or said.get("by_rank", False)
+            audit = table().audit(name, stratum)
+            by_rank = calibrated(name) or audit.get("by_rank", False)
             judged = [(row, as_finding(name, row["findings"][name], stratum, table())) for row in here]
-            values = [(row["source"], each.probability) for row, each in judged if each is not None]
+            values = [(row["source"], finding.probability) for row, finding in judged if finding is not None]
             if not values:
                 continue
             level = LEVEL if by_rank else 10.0**REPORTED
@@ -44,18 +44,19 @@ def single_alarms(rows: Sequence[Row]) -> list[dict[str, Any]]:
             answers.append(
                 {
                     "test": name, "stratum": stratum, "level": level, "tiles": len(values), "observed": float(hits.mean()),
-                    "low": low, "high": high, "counts": "yes" if said["fused"] else "no",
+                    "low": low, "high": high, "counts": "yes" if audit["fused"] else "no",
                 }
             )  # fmt: skip
     return answers
 
 
 def verdict_alarms(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The share of authentic tiles that the verdict calls manipulated, per history, with intervals."""
     answers = []
     for kind in dict.fromkeys(row["kind"] for row in rows if not row["manipulated"]):
         here = [row for row in rows if not row["manipulated"] and row["kind"] == kind]
         labels = [label(row) for row in here]
-        hits = np.array([float(each == FOUND) for each in labels])
+        hits = np.array([float(answer == FOUND) for answer in labels])
         low, high = _interval(hits, [row["source"] for row in here])
         answers.append(
             {
@@ -70,8 +71,9 @@ FOUND = "evidence of manipulation"
 
 
 def label(row: Row) -> str:
-    p, each = verdict_p(row, table())
-    if any(adjusted <= ALPHA and finding.about == "manipulation" for finding, adjusted in each):
+    """The verdict's label for a measured case."""
+    p, adjusted_findings = verdict_p(row, table())
+    if any(adjusted <= ALPHA and finding.about == "manipulation" for finding, adjusted in adjusted_findings):
         return FOUND
     if row["degraded"] or p is None:
         return "inconclusive"
@@ -79,7 +81,7 @@ def label(row: Row) -> str:
 
 
 def shifted(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The line that the grid test is held to: NFA <= 1e-3."""
+    """The share of shifted-grid splices that the grid test finds, at NFA <= 1e-3."""
     answers = []
     groups = {"square-75": True, "square-90": True, "jpeg-75-png": False, "never-jpeg": False}
     for kind, is_manipulated in groups.items():
@@ -91,13 +93,14 @@ def shifted(rows: Sequence[Row]) -> list[dict[str, Any]]:
             {
                 "images": kind, "are": "splices" if is_manipulated else "authentic", "n": len(here),
                 "found": float(hits.mean()), "low": low, "high": high,
-                "median F1": float(np.median([each for each in f1 if each is not None])) if any(f1) else None,
+                "median F1": float(np.median([score for score in f1 if score is not None])) if any(f1) else None,
             }
         )  # fmt: skip
     return answers
 
 
 def by_test(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """AUROC of each test at the manipulation that it detects best, per stratum, beside the plain baselines."""
     answers = []
     for name in [*_names(rows), *BASELINES]:
         for stratum in sorted({row["stratum"] for row in rows}):
@@ -113,7 +116,7 @@ def by_test(rows: Sequence[Row]) -> list[dict[str, Any]]:
                     level = np.quantile([row["findings"][name]["statistic"] for row in normal], 0.99)
                     tpr = float(np.mean([row["findings"][name]["statistic"] > level for row in changed]))
                     low, high = _auc_interval(name, normal, changed)
-                    plain = max(_auc(each, normal, changed) for each in BASELINES)
+                    plain = max(_auc(baseline, normal, changed) for baseline in BASELINES)
                     best = {
                         "test": name, "stratum": stratum, "manipulation": kind, "n": len(changed), "auc": auc, "low": low,
                         "high": high, "tpr_at_1_percent_fpr": tpr, "better baseline": plain,
@@ -124,31 +127,33 @@ def by_test(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def by_verdict(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The share of each manipulation that the verdict detects, per coding, with intervals."""
     answers = []
     for kind in MANIPULATIONS:
-        said: dict[str, Any] = {"manipulation": kind}
+        answer: dict[str, Any] = {"manipulation": kind}
         for form in FORMS:
             here = [row for row in rows if row["manipulated"] and row["kind"] == kind and row["form"] == form]
             hits = np.array([float(label(row) == FOUND) for row in here])
             low, high = _interval(hits, [row["source"] for row in here])
-            said |= {form: float(hits.mean()), f"{form} interval": f"{low:.2f} to {high:.2f}"}
-        answers.append(said | {"n each": len(here)})
+            answer |= {form: float(hits.mean()), f"{form} interval": f"{low:.2f} to {high:.2f}"}
+        answers.append(answer | {"n each": len(here)})
     return answers
 
 
 def localised(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """F1 and MCC of the maps of detected manipulations, per test."""
     groups = defaultdict(list)
     for row in rows:
         if not row["manipulated"]:
             continue
         for finding, adjusted in verdict_p(row, table())[1]:
-            found = row["findings"][finding.check]
-            if adjusted <= ALPHA and "f1" in found:
-                groups[finding.check, row["kind"]].append(found)
+            result = row["findings"][finding.check]
+            if adjusted <= ALPHA and "f1" in result:
+                groups[finding.check, row["kind"]].append(result)
     return [
         {
-            "test": name, "manipulation": kind, "found": len(values), "F1": float(np.mean([each["f1"] for each in values])),
-            "MCC": float(np.mean([each["mcc"] for each in values])),
+            "test": name, "manipulation": kind, "found": len(values), "F1": float(np.mean([result["f1"] for result in values])),
+            "MCC": float(np.mean([result["mcc"] for result in values])),
         }
         for (name, kind), values in sorted(groups.items())
         if len(values) >= 3
@@ -156,10 +161,12 @@ def localised(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def generated(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """AUROC of each test for generated stills against photographs in the same coding."""
     answers = []
     for name in _names(rows):
         normal, fake = (
-            [row for row in rows if row["manipulated"] is each and name in row["findings"]] for each in (False, True)
+            [row for row in rows if row["manipulated"] is is_generated and name in row["findings"]]
+            for is_generated in (False, True)
         )
         if len(normal) >= 20 and len(fake) >= 20:
             low, high = _auc_interval(name, normal, fake)
@@ -172,7 +179,7 @@ def generated(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def by_generator(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """One or two pictures each: the share of photographs that the density test finds less odd."""
+    """The share of photographs that the density test finds less odd than each generator's one or two pictures."""
     photographs = np.array(
         [
             row["findings"]["density"]["statistic"]
@@ -191,25 +198,26 @@ def by_generator(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def robustness(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The share of detected cases after each alteration, and how many verdicts it changes."""
     answers = []
     before = {(row["source"], row["kind"].partition("/")[0]): label(row) for row in rows if row["form"] == "as it was"}
     for name in dict.fromkeys(row["form"] for row in rows):
         here = [row for row in rows if row["form"] == name]
-        said: dict[str, Any] = {"altered": name}
+        answer: dict[str, Any] = {"altered": name}
         for kind in ("authentic", "splice-shifted", "copy-move"):
             labels = [label(row) for row in here if row["kind"].startswith(f"{kind}/")]
-            said[f"{kind}: found"] = labels.count(FOUND) / len(labels)
+            answer[f"{kind}: found"] = labels.count(FOUND) / len(labels)
         flipped = [label(row) != before[row["source"], row["kind"].partition("/")[0]] for row in here]
-        said |= {
+        answer |= {
             "verdict differs": float(np.mean(flipped)),
             "inconclusive": float(np.mean([label(row) == "inconclusive" for row in here])),
         }
-        answers.append(said)
+        answers.append(answer)
     return answers
 
 
 def calibration(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Cllr (Brümmer and du Preez 2006), the same after the best monotone map (PAV), and misleading evidence."""
+    """Cllr before and after the best monotone map, and misleading evidence. Brümmer and du Preez 2006; the map is PAV."""
     from sklearn.isotonic import IsotonicRegression
 
     answers = []
@@ -221,10 +229,10 @@ def calibration(rows: Sequence[Row]) -> list[dict[str, Any]]:
             if row["stratum"] == stratum and not row["kind"].startswith("square")
         ]
         values = [(row["manipulated"], evidence_score(p)) for row, p in judged if p is not None]
-        if fitted is None or len({each for each, _ in values}) < 2:
+        if fitted is None or len({truth for truth, _ in values}) < 2:
             continue
-        labels = np.array([each for each, _ in values])
-        score = np.array([each for _, each in values])
+        labels = np.array([truth for truth, _ in values])
+        score = np.array([value for _, value in values])
         low, high = fitted["bound"]
         ratios = np.clip(10.0 ** (fitted["intercept"] + fitted["slope"] * score), low, high)
         weights = np.where(labels, 0.5 / labels.mean(), 0.5 / (1 - labels.mean()))
@@ -250,13 +258,12 @@ def _odds(p: np.ndarray) -> np.ndarray:
 
 
 def cllr(first: np.ndarray, second: np.ndarray) -> float:
-    """Bits: 0 is perfect, 1 is to say nothing."""
+    """The cost of the log-likelihood ratios in bits: 0 is perfect, 1 is to say nothing."""
     return float(0.5 * (np.log2(1 + 1 / first).mean() + np.log2(1 + second).mean()))
 
 
 def coverage(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Over authentic and manipulated cases that weigh alike: how often it answers, and how often an answer is "
-    "wrong, by the p asked for."""
+    """The shares of answers and of wrong answers, by alpha. Over authentic and manipulated cases that weigh alike."""
     cases = [
         (row["manipulated"], verdict_p(row, table())[0], row["degraded"])
         for row in rows
@@ -266,7 +273,7 @@ def coverage(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for alpha in (0.01, 0.05, 0.2):
         rates = {}
         for is_manipulated in (True, False):
-            here = [(p, degraded) for each, p, degraded in cases if each is is_manipulated]
+            here = [(p, degraded) for truth, p, degraded in cases if truth is is_manipulated]
             called = [p is not None and p <= alpha for p, _ in here]
             silent = [
                 not hit and (p is None or bool(degraded)) for hit, (p, degraded) in zip(called, here, strict=True)
@@ -283,7 +290,7 @@ def coverage(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _names(rows: Sequence[Row]) -> list[str]:
     return sorted(
-        {name for row in rows for name, found in row["findings"].items() if found["about"] != "history"}
+        {name for row in rows for name, finding in row["findings"].items() if finding["about"] != "history"}
         - set(BASELINES)
     )
 

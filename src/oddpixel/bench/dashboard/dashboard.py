@@ -52,16 +52,16 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 
 
 def run(items: int = ITEMS, pictures: int = PICTURES, verdicts: int = VERDICTS, seed: int = 0) -> Report:
-    """Raises: UsageError without a browser."""
+    """Time what a person waits for in a browser, on a run with many items. Raises: UsageError without a browser."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        made, distinct = _make(place, items, pictures, seed)
-        with _server(made, place) as (address, pid):
+        target, distinct = _make(place, items, pictures, seed)
+        with _server(target, place) as (address, pid):
             before = _cpu(pid)
-            looking = _look(address, made)
+            looking = _look(address, target)
             memory = _memory(pid)
             spent = _cpu(pid) - before
-            deciding = [_decide(address, made, verdicts)]
+            deciding = [_decide(address, target, verdicts)]
     rows: list[dict[str, Any]] = []
     missed: list[str] = []
     for name, times in looking.items():
@@ -158,13 +158,13 @@ def _save(crop: np.ndarray, path: Path) -> None:
 
 
 @contextmanager
-def _server(made: Run, place: Path) -> Iterator[tuple[str, int]]:
+def _server(target: Run, place: Path) -> Iterator[tuple[str, int]]:
     command = [
         sys.executable,
         "-m",
         "oddpixel",
         "dashboard",
-        str(made.path),
+        str(target.path),
         "--port",
         "0",
         "--folder",
@@ -173,10 +173,10 @@ def _server(made: Run, place: Path) -> Iterator[tuple[str, int]]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
-        found = re.search(r"(http://localhost:\d+)/", process.stdout.readline())
-        assert found is not None
-        _until(lambda: urllib.request.urlopen(f"{found[1]}/oddpixel/health", timeout=5).close())
-        yield found[1], process.pid
+        match = re.search(r"(http://localhost:\d+)/", process.stdout.readline())
+        assert match is not None
+        _until(lambda: urllib.request.urlopen(f"{match[1]}/oddpixel/health", timeout=5).close())
+        yield match[1], process.pid
     finally:
         process.terminate()
         process.wait(30)
@@ -195,7 +195,7 @@ def _until(attempt: Callable[[], Any], seconds: float = 60) -> None:
             time.sleep(0.1)
 
 
-def _look(address: str, made: Run) -> dict[str, list[float]]:
+def _look(address: str, target: Run) -> dict[str, list[float]]:
     """Seconds of each action, in a real browser."""
     try:
         from playwright.sync_api import sync_playwright
@@ -213,7 +213,7 @@ def _look(address: str, made: Run) -> dict[str, list[float]]:
             page = _page(browser)
             times["first grid"].append(_timed(partial(page.goto, address), page, "oddSeen()"))
         _act(page, times)
-        large = f"{address}/case?run={made.record['id']}&item={LARGE}"
+        large = f"{address}/case?run={target.record['id']}&item={LARGE}"
         times["a case of 100 megapixels"].append(_timed(partial(page.goto, large), page, "oddCase()"))
         times["its single pixels"].append(_timed(page.get_by_label("One pixel a pixel").click, page, "oddCaseWhole()"))
         browser.close()
@@ -258,22 +258,22 @@ def _act(page: Any, times: dict[str, list[float]]) -> None:
 
 def _opacity(page: Any) -> list[float]:
     """Seconds to the next frame; fails if the server was asked."""
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     times = []
     for value in ("0.2", "0.9", "0.5"):
         begun = time.perf_counter()
         page.get_by_label("Opacity of the map").fill(value)
         page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         times.append(time.perf_counter() - begun)
-    assert not [url for url in asked if "/oddpixel/" in url], "opacity asked the server"
+    assert not [url for url in requests if "/oddpixel/" in url], "opacity asked the server"
     return times
 
 
-def _decide(address: str, made: Run, verdicts: int) -> dict[str, Any]:
+def _decide(address: str, target: Run, verdicts: int) -> dict[str, Any]:
     """Two clients over HTTP, each half of the verdicts, at the same time; tickets as the pages hand them out."""
     page = _ticket(address)
-    key = made.record["id"]
+    key = target.record["id"]
     failed: list[str] = []
 
     def one(which: int) -> None:
@@ -296,9 +296,9 @@ def _decide(address: str, made: Run, verdicts: int) -> dict[str, Any]:
     for person in people:
         person.join()
     seconds = time.perf_counter() - begun
-    with Verdicts(made.verdicts_path) as store:
+    with Verdicts(target.verdicts_path) as store:
         chain = store.verify()
-        there = sum(each.decision != UNDECIDED for each in store.latest(key).values())
+        there = sum(verdict.decision != UNDECIDED for verdict in store.latest(key).values())
     return {
         "verdicts": verdicts, "verdicts there": there, "failed": len(failed), "chain ok": chain.ok, "wall s": seconds,
         "ms a verdict": 1000 * seconds / verdicts,

@@ -32,6 +32,7 @@ EVERY = 10  # slice of a volume, frame of a film
 
 
 def run(sheets: Path | None = Path("docs/corpora"), seed: int = 0) -> Report:
+    """Fetch and count all corpora, and write their contact sheets."""
     rows, clean = [], 0.0
     for name in cards():
         row = _row(name, sheets)
@@ -184,7 +185,7 @@ def _planted_rows(strengths: Sequence[float], seed: int) -> Iterator[tuple[str, 
         image = {"tamper": photo, "lesions": body, "defects": product}[kind.act.__module__.rsplit(".", 1)[1]]
         planted = [plant(name, image, strength=value, seed=seed, donor=donor) for value in strengths]
         mask = Pillow.fromarray((planted[-1].mask * 255).astype(np.uint8)).convert("RGB")
-        yield name, [*(_tile(each, 10_000) for each in (image, *(one.image for one in planted))), mask]
+        yield name, [*(_tile(picture, 10_000) for picture in (image, *(anomaly.image for anomaly in planted))), mask]
 
 
 def _one(place: str, name: str = "") -> Image:

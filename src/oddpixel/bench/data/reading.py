@@ -25,6 +25,7 @@ STREAMED = 10_000
 
 
 def run(streamed: int = STREAMED, repeats: int = 5) -> Report:
+    """Time direct and sandboxed decoding, and measure memory over a long stream."""
     with tempfile.TemporaryDirectory() as folder:
         speed = [_speed(Path(folder), name, side, options, repeats) for name, side, options in CASES]
         stream = _stream(Path(folder), streamed)

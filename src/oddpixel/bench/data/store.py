@@ -25,13 +25,14 @@ from oddpixel.forensics.runs.verdicts import Verdicts
 
 
 def run(rows: int = 1_000_000, shard_size: int = 4096, verdicts: int = 500, seed: int = 0) -> Report:
+    """Write a synthetic run, and time its pages, filters, histograms and decisions."""
     with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "run"
-        writing = _write(made, rows, shard_size, seed)
-        table = RunTable(Run.open(made))
+        path = Path(folder) / "run"
+        writing = _write(path, rows, shard_size, seed)
+        table = RunTable(Run.open(path))
         odd = [Filter("p_value", "<", 0.01), Filter("stratum", "=", "CT")]
         reading = [
-            _timed("loading everything", lambda: len(RunTable(Run.open(made))), repeats=1),
+            _timed("loading everything", lambda: len(RunTable(Run.open(path))), repeats=1),
             _timed("rows", lambda: len(table)),
             _timed("first page of 200 by score", lambda: table.page(order_by="raw", descending=True, limit=200)),
             _timed("fifth page of 200", lambda: table.page(order_by="raw", descending=True, limit=200, offset=800)),
@@ -41,7 +42,7 @@ def run(rows: int = 1_000_000, shard_size: int = 4096, verdicts: int = 500, seed
             _timed("one item by name", lambda: table.page([Filter("item", "=", "scan-0500000.png")])),
             _timed("histogram of scores, 40 bins", lambda: table.histogram("raw", 40)),
         ]
-        deciding = [_decide(made, verdicts)]
+        deciding = [_decide(path, verdicts)]
     return Report(tables={"writing": [writing], "reading": reading, "deciding": deciding}, seed=seed)
 
 

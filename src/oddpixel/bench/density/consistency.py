@@ -27,7 +27,7 @@ BUNDLED = ("photo-rgb", "photo-grey", "ct")
 
 
 def run(seed: int = 0) -> Report:
-    """Every pyramid that is bundled; one table each."""
+    """Measure every bundled pyramid; one table each."""
     tables = {name: consistency(name, load_pyramid(name), seed) for name in BUNDLED}
     missed = {name: sum(not row["passed"] for row in rows) for name, rows in tables.items()}
     notes = [f"{name}: {count} of {len(tables[name])} cells outside the gate" for name, count in missed.items()]
@@ -35,7 +35,7 @@ def run(seed: int = 0) -> Report:
 
 
 def consistency(name: str, model: Pyramid, seed: int) -> list[dict[str, Any]]:
-    """One row a scale and level: log(mean actual / mean predicted) with its standard error over crops."""
+    """Log(mean actual / mean predicted error) per scale and level, with its standard error over crops."""
     x = torch.cat(list(_crops(name, model, seed)))
     generator = torch.Generator().manual_seed(seed)
     spectrum = surprise(model, x, torch.tensor(LEVELS), draws=DRAWS, generator=generator)

@@ -31,6 +31,7 @@ WEBP_SHARE = 0.95
 
 
 def run(model: str = "photo-rgb", seed: int = 0, sheets: Path | None = Path("docs/density")) -> Report:
+    """Compare a pyramid's bits/dim on held-out photographs with lossless codecs, by scale and in bf16."""
     pyramid = load_pyramid(model)
     tested = list(photographs("test", at_most=2))
     rows = [_against_codecs(pyramid, photograph, seed) for photograph in tested]
@@ -83,7 +84,7 @@ def _crop_bits(model: Pyramid, photograph: Photograph, seed: int) -> tuple[float
 def _precision(model: Pyramid, tested: list[Photograph]) -> dict[str, float]:
     """Whether bf16 keeps bits/dim and their order, on the middles of the photographs."""
     middles = [photograph.as_image(_middle(photograph, CROP)) for photograph in tested]
-    full, half = ([model.use_bf16(use).measure(each)["bits_per_dim"] for each in middles] for use in (False, True))
+    full, half = ([model.use_bf16(use).measure(middle)["bits_per_dim"] for middle in middles] for use in (False, True))
     model.use_bf16(False)
     differences = np.array(half) - np.array(full)
     return {

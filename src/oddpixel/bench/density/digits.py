@@ -34,6 +34,7 @@ SAMPLES_PER_ROW = 16
 def run(
     model: str = "digits", num_identity: int = 200, seed: int = 0, sheet_path: Path | None = Path("docs/digits.png")
 ) -> Report:
+    """Measure bits/dim of held-out digits, how well it separates other pictures, and draw samples."""
     loaded = load_flat(model)
     values, _ = load_digits("test")
     digits = torch.from_numpy(values)
@@ -57,7 +58,7 @@ def run(
 
 
 def bits_per_dim(model: Flat, values: torch.Tensor, seed: int) -> np.ndarray:
-    """One pass, dequantised with seeded noise."""
+    """Bits per dimension by one pass, dequantised with seeded noise."""
     generator = torch.Generator().manual_seed(seed)
     parts = []
     with torch.no_grad():
@@ -93,7 +94,7 @@ def _against(
 
 
 def others_by_name(seed: int) -> Iterator[tuple[str, np.ndarray]]:
-    """What is no digit, 28 x 28 grey levels: inverted validation digits, texture crops, rendered letters."""
+    """Pictures that are no digits, 28 x 28 grey levels: inverted validation digits, texture crops, rendered letters."""
     yield "inverted digits", 255 - load_digits("validation")[0][:OTHERS]
     yield "textures", _textures(seed)
     yield "rendered letters", _letters(seed)
@@ -133,7 +134,7 @@ def _letters(seed: int) -> np.ndarray:
 
 
 def png_bits_per_dim(values: np.ndarray) -> np.ndarray:
-    """Bits of the compressed pixel data a pixel: a codec's view, and the control for mere complexity."""
+    """Bits per pixel of the compressed pixel data of a PNG: a codec's view, and the control for mere complexity."""
     from PIL import Image as Pillow
 
     sizes = []

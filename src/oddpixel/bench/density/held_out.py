@@ -20,8 +20,10 @@ LARGEST = 4.2e6  # pixels, once reduced
 
 @dataclass(frozen=True, eq=False)
 class Photograph:
-    """Arguments:
-    values: uint8 `[c, h, w]`.
+    """One held-out photograph in 8 bits.
+
+    Arguments:
+        values: uint8 `[c, h, w]`.
     """
 
     package: str
@@ -29,26 +31,30 @@ class Photograph:
     values: UInt8[np.ndarray, "c h w"]
 
     def as_image(self, window: UInt8[np.ndarray, "c p q"] | None = None) -> Image:
+        """The photograph, or a window of it, as an `Image` with values in 0..1."""
         values = self.values if window is None else window
         sha256 = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
         return Image(values.astype(np.float32) / 255, 8, "display", None, self.name, sha256, self.name)
 
 
 def photographs(role: str, channels: int = 3, at_most: int = 3, reduce: int = 2) -> Iterator[Photograph]:
-    """At most so many of each package, the first by name. Raises: MissingFile where a corpus was not fetched."""
+    """At most so many photographs of each package, the first by name.
+
+    Raises: MissingFile where a corpus was not fetched.
+    """
     for package in PACKAGES:
-        found = 0
+        count = 0
         for image in open_source(f"corpus:{package}/{role}"):
-            if found == at_most or not isinstance(image, Image) or min(image.pixels.shape[1:]) < reduce * 200:
+            if count == at_most or not isinstance(image, Image) or min(image.pixels.shape[1:]) < reduce * 200:
                 continue
             values = reduced(image, channels, reduce)
             if values[0].size <= LARGEST:
-                found += 1
+                count += 1
                 yield Photograph(package, image.source, values)
 
 
 def codec_bits(values: UInt8[np.ndarray, "c h w"]) -> dict[str, float]:
-    """Bits a sample that lossless codecs need, headers included."""
+    """The bits per sample that lossless codecs need, headers included."""
     pixels = np.ascontiguousarray(values.transpose(1, 2, 0))
     colour = (
         pixels if pixels.shape[2] == 3 else pixels.repeat(3, 2)

@@ -58,28 +58,29 @@ print(json.dumps({"wall_s": wall, "cpu_s": cpu, "decoded_mib": decoded, "peak_mi
 
 
 def run(model: str = "photo-rgb", seed: int = 0) -> Report:
+    """Time one pass, and compare it with other ways to a likelihood."""
     photograph = next(iter(photographs("test", at_most=2)))
     tables = {"cost": cost(), "cost of other ways": identity_cost(load_pyramid(model), photograph, seed)}
     return Report(tables=tables, seed=seed)
 
 
 def cost() -> list[dict[str, Any]]:
-    """One pass of photo-rgb in a process of its own for each size and precision."""
+    """The cost of one pass of photo-rgb, in a process of its own for each size and precision."""
     rows = []
     for precision, sizes in MEGAPIXELS.items():
         for megapixels in sizes:
             side = round(math.sqrt(megapixels * 1e6))
             command = [sys.executable, "-c", _ONE_PASS, str(side), precision]
-            found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            measured = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
             rows.append(
                 {
                     "precision": precision,
                     "megapixels": megapixels,
                     "threads": torch.get_num_threads(),
-                    "megapixels_per_s": megapixels / found["wall_s"],
-                    "cpu_s_per_megapixel": found["cpu_s"] / megapixels,
-                    "decoded_mib": found["decoded_mib"],
-                    "peak_mib": found["peak_mib"],
+                    "megapixels_per_s": megapixels / measured["wall_s"],
+                    "cpu_s_per_megapixel": measured["cpu_s"] / megapixels,
+                    "decoded_mib": measured["decoded_mib"],
+                    "peak_mib": measured["peak_mib"],
                 }
             )
     return rows
@@ -102,22 +103,27 @@ def identity_cost(model: Pyramid, photograph: Photograph, seed: int) -> list[dic
     def flow(evaluations: int) -> float:
         return sum(_flow_log_likelihood(scale, evaluations, generator) for scale in model.split(x))
 
-    for way, compute, finest in (("identity", identity, 128), ("probability-flow ODE", flow, 128)):
+    for method, compute, finest in (("identity", identity, 128), ("probability-flow ODE", flow, 128)):
         reference = compute(finest)
         for evaluations in (4, 6, 8, 12, 16, 24, 32, 48, 64):
-            seconds, found = _timed(lambda: compute(evaluations), 4)  # noqa: B023 -- called at once
-            error = math.sqrt(sum((value / reference - 1) ** 2 for value in found) / len(found))
+            seconds, values = _timed(lambda: compute(evaluations), 4)  # noqa: B023 -- called at once
+            error = math.sqrt(sum((value / reference - 1) ** 2 for value in values) / len(values))
             if error <= STANDARD_ERROR:
                 ratio = seconds / one_pass
-                rows.append({"way": way, "evaluations": evaluations, "cpu_s": seconds, "ratio": ratio, "error": error})
+                rows.append(
+                    {"way": method, "evaluations": evaluations, "cpu_s": seconds, "ratio": ratio, "error": error}
+                )
                 break
     return rows
 
 
 @torch.no_grad()
 def _flow_log_likelihood(scale: Scale, evaluations: int, generator: torch.Generator) -> float:
-    """log p(d | c) by the probability-flow ODE dz / d lambda = sigma^2 / 2 * grad G (Song et al. 2021, eq. 39), Euler steps from
-    the top knot down, divergence by one Hutchinson probe."""
+    """log p(d | c) by the probability-flow ODE.
+
+    dz / d lambda = sigma^2 / 2 * grad G (Song et al. 2021, eq. 39), Euler steps from the top knot down, divergence by
+    one Hutchinson probe.
+    """
     conditional = scale.conditional
     z, log_base = conditional.to_normal(scale.judged, scale.known, scale.present)
     z, log_base = z.detach(), log_base.detach()
@@ -139,7 +145,7 @@ def _flow_log_likelihood(scale: Scale, evaluations: int, generator: torch.Genera
 
 
 def _timed(work: Any, repeats: int) -> tuple[float, list[Any]]:
-    started, found = time.process_time(), []
+    started, values = time.process_time(), []
     for _ in range(repeats):
-        found.append(work())
-    return (time.process_time() - started) / repeats, found
+        values.append(work())
+    return (time.process_time() - started) / repeats, values

@@ -61,11 +61,12 @@ EDITS: dict[str, Callable[[Values], Values]] = {
 
 
 def run(model: str = "photo-rgb", seed: int = 0) -> Report:
-    """One table a size of crops, and one of corpora against each other."""
+    """Measure edits on each size of crops, and corpora against each other."""
     return Report(tables=paradox(load_pyramid(model), seed), seed=seed)
 
 
 def paradox(model: Pyramid, seed: int) -> dict[str, list[dict[str, Any]]]:
+    """AUROC of each score for edited photographs, and for each corpus against the others."""
     model.use_bf16()
     tables: dict[str, list[dict[str, Any]]] = {}
     fitted, tested = list(photographs("validation")), list(photographs("test"))
@@ -142,8 +143,8 @@ Scorer = Callable[[Features], np.ndarray]
 def _fit(normal: Features) -> dict[str, Scorer]:
     median = float(np.median(normal["nll"]))
     return {
-        "raw NLL": lambda found: found["nll"][:, 0],
-        "two-sided NLL": lambda found: np.abs(found["nll"][:, 0] - median),
+        "raw NLL": lambda features: features["nll"][:, 0],
+        "two-sided NLL": lambda features: np.abs(features["nll"][:, 0] - median),
         "log-ratio vector": _nearest(normal["ratios"]),
         "base gap": _mahalanobis(normal["gap"], "gap"),
         "surprise spectrum": _mahalanobis(normal["surprise"], "surprise"),
@@ -152,14 +153,14 @@ def _fit(normal: Features) -> dict[str, Scorer]:
 
 def _mahalanobis(normal: np.ndarray, name: str) -> Scorer:
     fitted = LedoitWolf().fit(normal)
-    return lambda found: np.asarray(fitted.mahalanobis(found[name]))
+    return lambda features: np.asarray(fitted.mahalanobis(features[name]))
 
 
 def _nearest(normal: np.ndarray) -> Scorer:
     fitted = LedoitWolf().fit(normal)
     root = np.linalg.cholesky(np.linalg.inv(fitted.covariance_))
     neighbours = NearestNeighbors(n_neighbors=5).fit(normal @ root)
-    return lambda found: np.asarray(neighbours.kneighbors(found["ratios"] @ root)[0][:, -1])
+    return lambda features: np.asarray(neighbours.kneighbors(features["ratios"] @ root)[0][:, -1])
 
 
 def _aurocs(scorers: dict[str, Scorer], normal: Features, odd: Features) -> dict[str, float]:
@@ -170,10 +171,10 @@ def _aurocs(scorers: dict[str, Scorer], normal: Features, odd: Features) -> dict
     }
 
 
-def _between(scorers: dict[str, Scorer], found: Features, labels: np.ndarray) -> list[dict[str, Any]]:
+def _between(scorers: dict[str, Scorer], features: Features, labels: np.ndarray) -> list[dict[str, Any]]:
     rows = []
     for package in dict.fromkeys(labels.tolist()):
         inside = labels == package
-        one, others = ({name: part[mask] for name, part in found.items()} for mask in (inside, ~inside))
-        rows.append({"corpus": package, "images": int(inside.sum()), **_aurocs(scorers, others, one)})
+        own, others = ({name: part[mask] for name, part in features.items()} for mask in (inside, ~inside))
+        rows.append({"corpus": package, "images": int(inside.sum()), **_aurocs(scorers, others, own)})
     return rows

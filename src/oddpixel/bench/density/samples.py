@@ -15,6 +15,7 @@ SHEETS = ((128, 4), (256, 2))  # pixels a side, how many
 
 
 def write_sheet(folder: Path, name: str, model: Pyramid, seed: int) -> None:
+    """Draw samples at each size, and save them as PNG marked as synthetic."""
     folder.mkdir(parents=True, exist_ok=True)
     for side, count in SHEETS:
         values = (

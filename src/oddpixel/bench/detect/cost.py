@@ -29,6 +29,7 @@ FITTED, FLAGGED = 40, 24
 
 
 def cost(model: str, seed: int) -> dict[str, list[dict[str, Any]]]:
+    """Time fitting and flagging from files, without and with the encoder, and PatchCore beside them."""
     with tempfile.TemporaryDirectory() as folder:
         normals, incoming = _files(Path(folder))
         rows = [
@@ -67,9 +68,9 @@ def _ours(model: str, encoder: str | None, normals: Path, incoming: Path, folder
     def counted(self: Observer, image: Image) -> Any:
         nonlocal in_model
         started = time.process_time()
-        found = original(self, image)
+        observation = original(self, image)
         in_model += time.process_time() - started
-        return found
+        return observation
 
     Observer.__call__ = counted  # type: ignore[method-assign]
     try:
@@ -96,7 +97,7 @@ def _patchcore(model: str, normals: Path, incoming: Path, seed: int) -> dict[str
         bank = patchcore_bank(encoded(normals), seed)
 
     fit_wall, fit_cpu = _timed(fit)
-    wall, cpu = _timed(lambda: [patchcore_heat(each, bank) for each in encoded(incoming)])
+    wall, cpu = _timed(lambda: [patchcore_heat(patches, bank) for patches in encoded(incoming)])
     return _row("PatchCore", incoming, fit_wall, fit_cpu, wall, cpu, None)
 
 

@@ -27,39 +27,41 @@ TITLE = "expected normals: distance to the true picture inside the mask"
 
 
 def run(seed: int = 0) -> Report:
+    """Measure expected normals against the clean pictures that anomalies were planted into."""
     return Report(tables={TITLE: expected_normals(seed)}, seed=seed)
 
 
 def expected_normals(seed: int = 0) -> list[dict[str, Any]]:
+    """Distances inside the mask for every set and kind of anomaly."""
     rows = []
-    for each in SETS:
-        learning, _, held = _pictures(each)
-        for kind in each.kinds:
+    for dataset in SETS:
+        learning, _, held = _pictures(dataset)
+        for kind in dataset.kinds:
             planted = [plant(kind, image, strength=STRENGTH, seed=1000 * seed + k) for k, image in enumerate(held)]
             shown = [
                 (image, odd) for image, odd in zip(held, planted, strict=True) if 0 < odd.mask.mean() <= LARGEST_PART
             ]
-            distances = np.array([_distances(each, image, odd, learning) for image, odd in shown])
-            rows.append(_row(each.name, kind, distances, seed))
+            distances = np.array([_distances(dataset, image, odd, learning) for image, odd in shown])
+            rows.append(_row(dataset.name, kind, distances, seed))
     return rows
 
 
 def _distances(which: Set, image: Image, odd: Planted, normals: list[Image]) -> list[float]:
-    expected = expected_normal(odd.image.pixels, odd.mask, [each.pixels for each in normals], aligned=which.aligned)
+    expected = expected_normal(odd.image.pixels, odd.mask, [normal.pixels for normal in normals], aligned=which.aligned)
     ways = {
         "as planted": odd.image.pixels,
         "Telea": _inpainted(odd, cv2.INPAINT_TELEA),
         "Navier-Stokes": _inpainted(odd, cv2.INPAINT_NS),
         "expected normal": expected.pixels,
     }
-    return [float(np.sqrt(((ways[way] - image.pixels)[:, odd.mask] ** 2).mean())) for way in WAYS]
+    return [float(np.sqrt(((ways[method] - image.pixels)[:, odd.mask] ** 2).mean())) for method in WAYS]
 
 
 def _inpainted(odd: Planted, method: int) -> np.ndarray:
     """OpenCV's, in 8 bits as it takes them."""
     grey = np.rint(255 * odd.image.pixels[0].clip(0, 1)).astype(np.uint8)
-    made: np.ndarray = cv2.inpaint(grey, odd.mask.astype(np.uint8), TELEA_RADIUS, method)
-    return made[None].astype(np.float32) / 255
+    filled: np.ndarray = cv2.inpaint(grey, odd.mask.astype(np.uint8), TELEA_RADIUS, method)
+    return filled[None].astype(np.float32) / 255
 
 
 def _row(name: str, kind: str, distances: np.ndarray, seed: int) -> dict[str, Any]:
@@ -67,6 +69,6 @@ def _row(name: str, kind: str, distances: np.ndarray, seed: int) -> dict[str, An
     best = np.minimum(distances[:, 1], distances[:, 2])
     gain = best - distances[:, 3]
     low, high = interval(lambda drawn: float(gain[drawn].mean()), len(gain), seed)
-    means = {way: round(float(value), 4) for way, value in zip(WAYS, distances.mean(0), strict=True)}
+    means = {method: round(float(value), 4) for method, value in zip(WAYS, distances.mean(0), strict=True)}
     return {"set": name, "kind": kind, "pictures": len(distances), **means, "gain": round(float(gain.mean()), 4),
             "gain, low": round(low, 4), "gain, high": round(high, 4)}  # fmt: skip

@@ -31,10 +31,12 @@ Square = UInt8[np.ndarray, "s s"]
 
 @dataclass(frozen=True)
 class Kind:
-    """Arguments:
-    corpora: where its pictures come from.
-    cut: `whole`, `tiles` or `slices`.
-    reduce: before cutting tiles.
+    """One kind of picture, and how its corpora are cut.
+
+    Arguments:
+        corpora: where its pictures come from.
+        cut: `whole`, `tiles` or `slices`.
+        reduce: before cutting tiles.
     """
 
     name: str
@@ -61,7 +63,7 @@ KINDS = (
 # Pairs in which content is near, fixed beforehand and reported apart.
 PHOTOS = {"outdoor photos", "interiors", "animals"}
 NEAR = [
-    *({one, other} for one in PHOTOS for other in PHOTOS if one < other),
+    *({first, second} for first in PHOTOS for second in PHOTOS if first < second),
     *({"AI stills", photos} for photos in PHOTOS),
     *({"renderings", photos} for photos in PHOTOS),
     {"human MR", "macaque MR"},
@@ -70,15 +72,18 @@ NEAR = [
 ]
 
 
-def is_near(one: str, other: str) -> bool:
-    return {one, other} in NEAR
+def is_near(first: str, second: str) -> bool:
+    """Whether two kinds look so alike that telling them apart is the hard task."""
+    return {first, second} in NEAR
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """Arguments:
-    image: its group is what splits keep on one side: a file, a block of slices, one side of an original.
-    role: of the file; `any` for kinds of one original, whose groups are dealt anew.
+    """One picture of a kind with the split that it belongs to.
+
+    Arguments:
+        image: its group is what splits keep on one side: a file, a block of slices, one side of an original.
+        role: of the file; `any` for kinds of one original, whose groups are dealt anew.
     """
 
     image: Image
@@ -87,13 +92,16 @@ class Picture:
 
 @cache
 def pictures(kind: Kind) -> tuple[Picture, ...]:
-    """Raises: MissingFile where a corpus was not fetched."""
-    found: list[Picture] = []
+    """The pictures of a kind from all its corpora, at most `at_most` per role and corpus.
+
+    Raises: MissingFile where a corpus was not fetched.
+    """
+    kept: list[Picture] = []
     for corpus in kind.corpora:
         for role in ("train", "validation", "test"):
             of_role = list(_pictures(kind, corpus, role))
-            found += of_role[:: max(len(of_role) // kind.at_most, 1)][: kind.at_most]
-    return tuple(found)
+            kept += of_role[:: max(len(of_role) // kind.at_most, 1)][: kind.at_most]
+    return tuple(kept)
 
 
 def _pictures(kind: Kind, corpus: str, role: str) -> Iterator[Picture]:
@@ -125,7 +133,7 @@ def _pictures(kind: Kind, corpus: str, role: str) -> Iterator[Picture]:
 
 
 def grey_of(image: Image) -> Float32[np.ndarray, "h w"]:
-    """0..255: luma; a fixed range of HU; percentiles of anything else."""
+    """The picture as grey levels 0..255: luma; a fixed range of HU; percentiles of anything else."""
     pixels = image.pixels
     if image.unit == "display":
         grey = np.tensordot(LUMA, pixels[:3], 1) if len(pixels) >= 3 else pixels[0]

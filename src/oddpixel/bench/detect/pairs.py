@@ -43,32 +43,36 @@ class Observed:
 
 
 def observed_kinds(model: str) -> tuple[Observer, list[Observed]]:
-    """Raises: MissingFile where a corpus was not fetched."""
+    """The observations of all kinds, split into a part to fit and a part to judge.
+
+    Raises: MissingFile where a corpus was not fetched.
+    """
     observe = Observer(load_pyramid(model), encoder_named(ENCODER))
     prepare = Preparation(unit="display", channels=1, side=SIDE)
-    found = []
+    observed = []
     for kind in KINDS:
         fitting, judged = (_thinned(part) for part in _split(pictures(kind)))
         sides = [[observe(prepare(picture.image)) for picture in part] for part in (fitting, judged)]
         groups = [[picture.image.group for picture in part] for part in (fitting, judged)]
-        found.append(Observed(kind, sides[0], groups[0], sides[1], groups[1]))
-    return observe, found
+        observed.append(Observed(kind, sides[0], groups[0], sides[1], groups[1]))
+    return observe, observed
 
 
-def _split(found: tuple[Picture, ...]) -> tuple[list[Picture], list[Picture]]:
+def _split(chosen: tuple[Picture, ...]) -> tuple[list[Picture], list[Picture]]:
     """By role where files have one; else every other group, in order, to either side."""
-    if any(picture.role == "train" for picture in found):
-        return [p for p in found if p.role != "test"], [p for p in found if p.role == "test"]
-    names = list(dict.fromkeys(picture.image.group for picture in found))
+    if any(picture.role == "train" for picture in chosen):
+        return [p for p in chosen if p.role != "test"], [p for p in chosen if p.role == "test"]
+    names = list(dict.fromkeys(picture.image.group for picture in chosen))
     first = {name for index, name in enumerate(names) if index % 2 == 0}
-    return [p for p in found if p.image.group in first], [p for p in found if p.image.group not in first]
+    return [p for p in chosen if p.image.group in first], [p for p in chosen if p.image.group not in first]
 
 
-def _thinned(found: list[Picture]) -> list[Picture]:
-    return found[:: max(-(-len(found) // AT_MOST), 1)]
+def _thinned(chosen: list[Picture]) -> list[Picture]:
+    return chosen[:: max(-(-len(chosen) // AT_MOST), 1)]
 
 
 def pairs(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, list[dict[str, Any]]]:
+    """AUROC of each method for every ordered pair of kinds, and its mean over far and near pairs."""
     observer, kinds = observed
     # One set of draws of each kind's groups for all its cells, so that what they share is drawn alike.
     draws = {kind.kind.name: _draws(kind.judged_groups, seed + number) for number, kind in enumerate(kinds)}
@@ -78,23 +82,23 @@ def pairs(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, lis
         print(f"pairs: {normal.kind.name}", file=sys.stderr, flush=True)
         methods = _fitted(observer, normal, seed)
         scored = {
-            method: {other.kind.name: np.asarray(score(other.judged)) for other in kinds}
+            method: {kind.kind.name: np.asarray(score(kind.judged)) for kind in kinds}
             for method, score in methods.items()
         }
-        for other in kinds:
-            if other is normal:
+        for odd_kind in kinds:
+            if odd_kind is normal:
                 continue
-            row: dict[str, Any] = {"normal": normal.kind.name, "odd": other.kind.name}
-            row |= {"near": is_near(normal.kind.name, other.kind.name)}
-            row |= {"fitted": len(normal.fitting), "normals": len(normal.judged), "odd ones": len(other.judged)}
+            row: dict[str, Any] = {"normal": normal.kind.name, "odd": odd_kind.kind.name}
+            row |= {"near": is_near(normal.kind.name, odd_kind.kind.name)}
+            row |= {"fitted": len(normal.fitting), "normals": len(normal.judged), "odd ones": len(odd_kind.judged)}
             for method, scores in scored.items():
-                ordinary, strange = scores[normal.kind.name], scores[other.kind.name]
+                ordinary, strange = scores[normal.kind.name], scores[odd_kind.kind.name]
                 row[method] = auroc(ordinary, strange)
                 again[method].append(
                     np.array(
                         [
                             auroc(ordinary[n], strange[o])
-                            for n, o in zip(draws[normal.kind.name], draws[other.kind.name], strict=True)
+                            for n, o in zip(draws[normal.kind.name], draws[odd_kind.kind.name], strict=True)
                         ]
                     )
                 )
@@ -104,18 +108,22 @@ def pairs(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, lis
 
 
 def _means(cells: list[dict[str, Any]], again: dict[str, list[np.ndarray]]) -> list[dict[str, Any]]:
-    """Arguments: again: by method, every cell's AUROC in each resample."""
+    """The mean AUROC per method over far and near pairs, with bootstrap intervals.
+
+    Arguments:
+        again: by method, every cell's AUROC in each resample.
+    """
     far = np.array([not row["near"] for row in cells])
     enough = np.array([row["fitted"] >= 12 for row in cells])
     rows = []
     for method, resamples in again.items():
-        found = np.array([row[method] for row in cells])
+        aurocs = np.array([row[method] for row in cells])
         row: dict[str, Any] = {"method": method}
         for name, which in (("far", far), ("near", ~far)):
             low, high = np.quantile(np.array(resamples)[which].mean(0), (0.025, 0.975))
-            row |= {name: float(found[which].mean()), f"{name}, low": float(low), f"{name}, high": float(high)}
-        row |= {"far, least": float(found[far].min()), "far, below 0.8": int((found[far] < 0.8).sum())}
-        row |= {"far, at least 12 fitted": float(found[far & enough].mean())}
+            row |= {name: float(aurocs[which].mean()), f"{name}, low": float(low), f"{name}, high": float(high)}
+        row |= {"far, least": float(aurocs[far].min()), "far, below 0.8": int((aurocs[far] < 0.8).sum())}
+        row |= {"far, at least 12 fitted": float(aurocs[far & enough].mean())}
         row |= {"pairs far": int(far.sum()), "pairs near": int((~far).sum())}
         rows.append(row)
     return rows
@@ -129,57 +137,64 @@ def _fitted(observer: Observer, normal: Observed, seed: int) -> dict[str, Any]:
     for detector in (ours, alone):
         detector.observer_ = observer
         detector.learn(fitting, [str(index) for index in range(len(fitting))])
-    nll = np.array([_nll(observer, each) for each in fitting])
-    pixels = np.stack([each.coarse.ravel() for each in fitting])
+    nll = np.array([_nll(observer, observation) for observation in fitting])
+    pixels = np.stack([observation.coarse.ravel() for observation in fitting])
     components = PCA(min(24, len(fitting) // 2), random_state=seed).fit(pixels)
     reduced = components.transform(pixels)
     gaussian = LedoitWolf().fit(reduced)
     forest = IsolationForest(random_state=seed).fit(reduced)
-    vectors = np.stack([each.encoder_vector for each in fitting])
-    bank = patchcore_bank([_patches(each) for each in fitting], seed)
+    vectors = np.stack([observation.encoder_vector for observation in fitting])
+    bank = patchcore_bank([_patches(observation) for observation in fitting], seed)
 
-    def reduced_of(found: list[Observation]) -> np.ndarray:
-        return np.asarray(components.transform(np.stack([each.coarse.ravel() for each in found])))
+    def reduced_of(observations: list[Observation]) -> np.ndarray:
+        return np.asarray(components.transform(np.stack([observation.coarse.ravel() for observation in observations])))
 
     return {
-        OURS: lambda found: [ours.judge_observed(each).raw for each in found],
-        "ours, without encoder": lambda found: [alone.judge_observed(each).raw for each in found],
-        "raw NLL": lambda found: [_nll(observer, each) for each in found],
-        "typicality": lambda found: [abs(_nll(observer, each) - float(np.median(nll))) for each in found],
-        "pixel PCA + Mahalanobis": lambda found: gaussian.mahalanobis(reduced_of(found)),
-        "IsolationForest on pixel PCA": lambda found: -forest.score_samples(reduced_of(found)),
-        "kNN on the encoder's mean": lambda found: mean_distance(
-            np.stack([each.encoder_vector for each in found]), vectors, 5
+        OURS: lambda observations: [ours.judge_observed(observation).raw for observation in observations],
+        "ours, without encoder": lambda observations: [
+            alone.judge_observed(observation).raw for observation in observations
+        ],
+        "raw NLL": lambda observations: [_nll(observer, observation) for observation in observations],
+        "typicality": lambda observations: [
+            abs(_nll(observer, observation) - float(np.median(nll))) for observation in observations
+        ],
+        "pixel PCA + Mahalanobis": lambda observations: gaussian.mahalanobis(reduced_of(observations)),
+        "IsolationForest on pixel PCA": lambda observations: -forest.score_samples(reduced_of(observations)),
+        "kNN on the encoder's mean": lambda observations: mean_distance(
+            np.stack([observation.encoder_vector for observation in observations]), vectors, 5
         ),
-        "PatchCore": lambda found: [float(patchcore_heat(_patches(each), bank).max()) for each in found],
+        "PatchCore": lambda observations: [
+            float(patchcore_heat(_patches(observation), bank).max()) for observation in observations
+        ],
     }
 
 
 def patchcore_bank(fitting: Sequence[np.ndarray], seed: int) -> np.ndarray:
-    """Embeddings `[p, q, d]` as they are, thinned to a coreset (Roth et al. 2022)."""
+    """The memory bank of PatchCore: embeddings `[n, d]` thinned to a coreset (Roth et al. 2022)."""
     generator = np.random.default_rng(seed)
-    flat = np.concatenate([each.reshape(-1, each.shape[2]) for each in fitting])
+    flat = np.concatenate([patches.reshape(-1, patches.shape[2]) for patches in fitting])
     return coreset(flat[generator.permutation(len(flat))[:20_000]], BANK, generator)
 
 
 def patchcore_heat(patches: np.ndarray, bank: np.ndarray) -> np.ndarray:
+    """The distance of each patch to its nearest neighbour in the memory bank."""
     return mean_distance(patches.reshape(-1, patches.shape[2]), bank, 1).reshape(patches.shape[:2])
 
 
-def _patches(each: Observation) -> np.ndarray:
-    assert each.encoder_patches is not None
-    return each.encoder_patches
+def _patches(observation: Observation) -> np.ndarray:
+    assert observation.encoder_patches is not None
+    return observation.encoder_patches
 
 
-def _nll(observer: Observer, each: Observation) -> float:
+def _nll(observer: Observer, observation: Observation) -> float:
     """Nats a dimension, scales by their dimensions."""
-    values = each.vector[[index for index, name in enumerate(observer.names) if name.endswith(":nll")]]
+    values = observation.vector[[index for index, name in enumerate(observer.names) if name.endswith(":nll")]]
     weights = np.isfinite(values) / 4.0 ** np.arange(len(values))
     return float((np.nan_to_num(values) * weights).sum() / weights.sum())
 
 
 def auroc(normal: np.ndarray, odd: np.ndarray) -> float:
-    """By ranks; ties count half."""
+    """The area under the ROC curve, by ranks; ties count half."""
     ranks = rankdata(np.concatenate([normal, odd]))[len(normal) :]
     return float((ranks.sum() - len(odd) * (len(odd) + 1) / 2) / (len(normal) * len(odd)))
 

@@ -50,9 +50,11 @@ BONE_SLICES = (60, 108)
 
 @dataclass(frozen=True)
 class Set:
-    """Arguments:
-    corpus, file: where slices come from (a part of the file's name); `textures` are cut into tiles.
-    kinds: what is planted.
+    """One set of pictures to plant anomalies into.
+
+    Arguments:
+        corpus, file: where slices come from (a part of the file's name); `textures` are cut into tiles.
+        kinds: what is planted.
     """
 
     name: str
@@ -71,11 +73,12 @@ SETS = (
 
 
 def planted(model: str, seed: int) -> dict[str, list[dict[str, Any]]]:
+    """Contrast thresholds and map quality of planted anomalies, and the real defect."""
     observe = Observer(load_pyramid(model), encoder_named(ENCODER))
     headline: list[dict[str, Any]] = []
     maps: list[dict[str, Any]] = []
-    for each in SETS:
-        rows, map_row = _measured(each, observe, seed)
+    for dataset in SETS:
+        rows, map_row = _measured(dataset, observe, seed)
         headline += rows
         maps.append(map_row)
     return {
@@ -92,14 +95,16 @@ def _measured(which: Set, observe: Observer, seed: int) -> tuple[list[dict[str, 
     prepare = Preparation(unit="display", channels=1, side=512)
     learnt = [observe(prepare(image)) for image in learning]
     detector.learn(learnt, [image.group for image in learning])
-    bank = patchcore_bank([each.encoder_patches for each in learnt if each.encoder_patches is not None], seed)
+    bank = patchcore_bank(
+        [observation.encoder_patches for observation in learnt if observation.encoder_patches is not None], seed
+    )
     decided = [_both(detector, bank, observe(prepare(image))) for image in deciding]
     normal = [_both(detector, bank, observe(prepare(image))) for image in held]
     # Normals that nothing was fitted to, those that anomalies are planted in among them.
     limits = {
-        method: float(np.quantile([each[method][0] for each in decided + normal], 1 - ALPHA)) for method in METHODS
+        method: float(np.quantile([result[method][0] for result in decided + normal], 1 - ALPHA)) for method in METHODS
     }
-    rows, found = [], []
+    rows, mapped = [], []
     for kind in which.kinds:
         for size in SIZES:
             print(f"planted: {which.name}, {kind}, {size:g} times as large", file=sys.stderr, flush=True)
@@ -113,16 +118,20 @@ def _measured(which: Set, observe: Observer, seed: int) -> tuple[list[dict[str, 
                     for method in METHODS:
                         hits[method][index, column] = both[method][0] > limits[method]
                     if strength == STRENGTHS[-1] and size == 1:
-                        found.append((image.source, odd.mask, {method: both[method][1] for method in both}))
+                        mapped.append((image.source, odd.mask, {method: both[method][1] for method in both}))
             row: dict[str, Any] = {"set": which.name, "kind": kind, "size": size, "pictures": len(held)}
             for method, hit in hits.items():
                 row |= _contrast_row(method, contrasts, hit, seed)
             rows.append(row)
-    return rows, _map_row(which.name, decided, normal, found, seed)
+    return rows, _map_row(which.name, decided, normal, mapped, seed)
 
 
 def _contrast_row(method: str, contrasts: np.ndarray, hits: np.ndarray, seed: int) -> dict[str, Any]:
-    """Arguments: contrasts, hits: `[pictures, strengths]`, the last at full strength."""
+    """The contrast at which a method detects half of the anomalies, with its interval.
+
+    Arguments:
+        contrasts, hits: `[pictures, strengths]`, the last at full strength.
+    """
 
     def half(drawn: np.ndarray) -> float:
         return _half_found(contrasts[drawn].ravel(), hits[drawn].ravel())
@@ -140,14 +149,14 @@ def _contrast_row(method: str, contrasts: np.ndarray, hits: np.ndarray, seed: in
 Both = dict[str, tuple[float, np.ndarray]]
 
 
-def _both(detector: Detector, bank: np.ndarray, each: Observation) -> Both:
+def _both(detector: Detector, bank: np.ndarray, observation: Observation) -> Both:
     """Score and map of either method."""
-    judged = detector.judge_observed(each)
-    assert each.encoder_patches is not None
-    heat = gaussian_filter(patchcore_heat(each.encoder_patches, bank), 1.0)
+    judged = detector.judge_observed(observation)
+    assert observation.encoder_patches is not None
+    heat = gaussian_filter(patchcore_heat(observation.encoder_patches, bank), 1.0)
     return {
-        "ours": (judged.raw, on_image(judged.heat, each.size)),
-        "PatchCore": (float(heat.max()), on_image(heat, each.size)),
+        "ours": (judged.raw, on_image(judged.heat, observation.size)),
+        "PatchCore": (float(heat.max()), on_image(heat, observation.size)),
     }
 
 
@@ -155,19 +164,19 @@ def _map_row(
     name: str,
     decided: list[Both],
     normal: list[Both],
-    found: list[tuple[str, np.ndarray, dict[str, np.ndarray]]],
+    mapped: list[tuple[str, np.ndarray, dict[str, np.ndarray]]],
     seed: int,
 ) -> dict[str, Any]:
-    row: dict[str, Any] = {"set": name, "maps": len(found)}
+    row: dict[str, Any] = {"set": name, "maps": len(mapped)}
     for method in METHODS:
-        binned = histograms([each[method] for _, _, each in found], [mask for _, mask, _ in found])
+        binned = histograms([heats[method] for _, _, heats in mapped], [mask for _, mask, _ in mapped])
         row |= {
             f"{method}: {name}": value
-            for name, value in with_intervals(binned, seed, [name for name, _, _ in found]).items()
+            for name, value in with_intervals(binned, seed, [name for name, _, _ in mapped]).items()
         }
         # The map rule: above the conformal quantile of the calibration pictures' maxima.
-        maxima = np.array([each[method][1].max() for each in decided])
-        marked = p_values(np.array([each[method][1].max() for each in normal]), maxima) <= max(
+        maxima = np.array([result[method][1].max() for result in decided])
+        marked = p_values(np.array([result[method][1].max() for result in normal]), maxima) <= max(
             ALPHA, 1 / (len(maxima) + 1)
         )
         row[f"{method}: normals with a mark"] = float(marked.mean())
@@ -175,7 +184,7 @@ def _map_row(
 
 
 def contrast(image: Image, odd: Planted) -> float:
-    """Mean change inside the mask, in standard deviations of the noise around it."""
+    """The mean change inside the mask, in standard deviations of the noise around it."""
     grey, changed = image.pixels.mean(0), odd.image.pixels.mean(0)
     ring = binary_dilation(odd.mask, iterations=6) & ~odd.mask
     noise = (grey - gaussian_filter(grey, 1.0))[ring if ring.any() else slice(None)].std()
@@ -185,8 +194,10 @@ def contrast(image: Image, odd: Planted) -> float:
 
 
 def _half_found(contrasts: np.ndarray, hits: np.ndarray) -> float:
-    """The contrast at which a logistic curve through the hits reaches one half; infinite where that is beyond what was
-    planted, 0 where everything is found."""
+    """The contrast at which a logistic curve through the hits reaches one half.
+
+    Infinite where that is beyond what was planted, 0 where everything is found.
+    """
     from sklearn.linear_model import LogisticRegression
 
     if hits.all() or not hits.any():
@@ -200,8 +211,8 @@ def _half_found(contrasts: np.ndarray, hits: np.ndarray) -> float:
 
 def _pictures(which: Set) -> tuple[list[Image], list[Image], list[Image]]:
     """To fit, to decide with, and to plant in."""
-    found = list(_textures(which) if which.corpus.startswith("textures") else _slices(which))
-    dealt = [[image for image, turn in found if turn == wanted] for wanted in (FIT, DECIDE, PLANT)]
+    pictures = list(_textures(which) if which.corpus.startswith("textures") else _slices(which))
+    dealt = [[image for image, turn in pictures if turn == wanted] for wanted in (FIT, DECIDE, PLANT)]
     fitting, deciding, held = (
         images[:: max(-(-len(images) // at_most), 1)]
         for images, at_most in zip(dealt, (FITTED, DECIDING, HELD_OUT), strict=True)
@@ -260,14 +271,16 @@ def _bone(observe: Observer, seed: int) -> list[dict[str, Any]]:
         detector = Detector(encoder=ENCODER, aligned=aligned, seed=seed)
         detector.observer_ = observe
         detector.learn(learnt, [str(index) for index in fitted])
-        bank = patchcore_bank([each.encoder_patches for each in learnt if each.encoder_patches is not None], seed)
+        bank = patchcore_bank(
+            [observation.encoder_patches for observation in learnt if observation.encoder_patches is not None], seed
+        )
         sides = {
             side: [_both(detector, bank, observed(index, side)) for index in judged]
             for side in (affected, 1 - affected)
         }
         row: dict[str, Any] = {"aligned": aligned, "slices fitted": len(fitted), "slices judged": len(judged)}
         for method in METHODS:
-            odd, normal = (np.array([each[method][0] for each in sides[side]]) for side in (affected, 1 - affected))
+            odd, normal = (np.array([result[method][0] for result in sides[side]]) for side in (affected, 1 - affected))
             row[f"{method}: AUROC"] = auroc(normal, odd)
             low, high = interval(lambda drawn, n=normal, o=odd: auroc(n[drawn], o[drawn]), len(judged), seed)  # type: ignore[misc]
             row |= {f"{method}: low": low, f"{method}: high": high}

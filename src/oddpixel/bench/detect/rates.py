@@ -28,6 +28,7 @@ FEWEST = 40  # files
 
 
 def rates(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, list[dict[str, Any]]]:
+    """Observed rates of false alarms and false discoveries, per kind and nominal rate."""
     observer, kinds = observed
     rows: list[dict[str, Any]] = []
     discoveries: list[dict[str, Any]] = []
@@ -38,7 +39,9 @@ def rates(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, lis
             continue  # claims are for groups, and these are too few or no files of their own
         counts = {(alarm, rate): [0, 0] for alarm in ALARMS for rate in RATES}
         mixtures: list[float] = []
-        strangers = [each for other in kinds if other is not kind for each in other.judged[:4]]
+        strangers = [
+            observation for other_kind in kinds if other_kind is not kind for observation in other_kind.judged[:4]
+        ]
         for repeat in range(REPEATS):
             generator = np.random.default_rng([seed, repeat])
             order = generator.permutation(len(everything))
@@ -98,10 +101,10 @@ def _scores(
     detector.learn([everything[index] for index in fitting], [str(index) for index in fitting])
     judged = [detector.judge_observed(everything[index]) for index in others]
     normal = {
-        "flagged": np.array([each.raw for each in judged]),
-        "marked": np.array([each.heat.max() for each in judged]),
+        "flagged": np.array([result.raw for result in judged]),
+        "marked": np.array([result.heat.max() for result in judged]),
     }
-    return normal, np.array([detector.judge_observed(each).raw for each in strangers])
+    return normal, np.array([detector.judge_observed(observation).raw for observation in strangers])
 
 
 def _false_discoveries(normal: np.ndarray, odd: np.ndarray, calibration: np.ndarray) -> float:

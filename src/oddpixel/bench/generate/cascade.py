@@ -46,6 +46,7 @@ FINEST = (8.0, 16.0, 64.0, 1024.0)  # 1024 as published
 
 
 def run(seed: int = 0) -> Report:
+    """Count parameters, operations and activations of the published configuration, without its weights."""
     with torch.device("meta"):
         parts: dict[str, nn.Module] = {
             "stage A": StageA(StageAOptions()),
@@ -84,7 +85,7 @@ def _costs(parts: dict[str, nn.Module], side: int) -> dict[str, Any]:
     network = parts["guidance"].at["down0"]  # type: ignore[index]
     assert isinstance(a, StageA)
     assert isinstance(network, ImplicitGuidance)
-    found = {
+    costs = {
         "c": _stage_c(parts["stage C 3.6B"], grid),
         "b_lite": _stage_b(parts["stage B 700M"], latent, grid),
         "b": _stage_b(parts["stage B 3B"], latent, grid),
@@ -93,7 +94,7 @@ def _costs(parts: dict[str, nn.Module], side: int) -> dict[str, Any]:
     }
     noted = NOTED[side]
     row: dict[str, Any] = {"side": side}
-    for index, (name, cost) in enumerate(found.items()):
+    for index, (name, cost) in enumerate(costs.items()):
         row |= {f"{name}_tflop": cost.flops / 1e12, f"{name}_tflop_noted": noted[2 * index]}
         if name != "guidance":
             row |= {f"{name}_gib": cost.peak_bytes / GIB, f"{name}_gib_noted": noted[2 * index + 1]}

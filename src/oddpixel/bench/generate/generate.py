@@ -42,8 +42,10 @@ LARGEST = 4096
 
 
 def run(cascade: str = BUNDLED, seed: int = 0, sizes: str = "512,1024,2048") -> Report:
-    """Arguments:
-    sizes: of the references, in pixels a side.
+    """Measure reconstruction, references, kernel distance, memorisation and cost of a cascade.
+
+    Arguments:
+        sizes: of the references, in pixels a side.
     """
     generator = Generator.load(cascade)
     loaded: Cascade = generator.cascade
@@ -96,7 +98,7 @@ def _reconstruction(cascade: Cascade, crops: Tensor, labels: Tensor, held: Pictu
 
 @torch.no_grad()
 def decoded(cascade: Cascade, semantic: Tensor, seed: int, count: int = 10) -> Tensor:
-    """One sample of stage B, and stage A's picture of it."""
+    """A sample of stage B, decoded by stage A."""
     decoder = Decoder(cascade.b, cascade.encoder, semantic)
     grid = decoder.grid(cascade.options.geometry, (0, 0))
     draw = seeded_noise([1000 * seed + k for k in range(len(semantic))], (cascade.options.b.channels, *grid))
@@ -106,8 +108,8 @@ def decoded(cascade: Cascade, semantic: Tensor, seed: int, count: int = 10) -> T
         parts = [_part(decoder, part, x[part], t[part], conditions) for part in _slices(len(x), 8)]
         return torch.cat(parts)
 
-    made = list(steps(predict, CosineSchedule(), draw(), count, draw))[-1].x_0
-    return _decoded_by_a(cascade, decoder.latent(made))
+    x_0 = list(steps(predict, CosineSchedule(), draw(), count, draw))[-1].x_0
+    return _decoded_by_a(cascade, decoder.latent(x_0))
 
 
 def _part(decoder: Decoder, part: slice, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
@@ -153,21 +155,21 @@ def _references(cascade: Cascade, held: Pictures, sides: tuple[int, ...], seed: 
     base = cascade.options.geometry.base
     for side in sides:
         photographs = _photographs(held, REFERENCES if side <= 1024 else 1, min(side, 1000), seed + side)
-        made = _made(pipeline, cascade, photographs, side, seed)
-        correlation = layout_correlation(made, photographs, base)
+        generated = _made(pipeline, cascade, photographs, side, seed)
+        correlation = layout_correlation(generated, photographs, base)
         real = (
             interpolate(photographs, size=(side, side), mode="bicubic") if side != photographs.shape[2] else photographs
         )
         nyquist = base * 16 / side / 2
         plain = _bicubic(real, 4 * base)
         ratios = {
-            name: decibels(band_power(each, nyquist / 4, 0.5) / band_power(real, nyquist / 4, 0.5))
-            for name, each in (("made", made), ("bicubic", plain))
+            name: decibels(band_power(batch, nyquist / 4, 0.5) / band_power(real, nyquist / 4, 0.5))
+            for name, batch in (("made", generated), ("bicubic", plain))
         }
         rows.append(
             {
                 "side": side,
-                "pictures": len(made),
+                "pictures": len(generated),
                 "layout correlation, mean": round(float(correlation.mean()), 3),
                 "least": round(float(correlation.min()), 3),
                 "power above the blueprint, dB": round(ratios["made"], 1),
@@ -221,13 +223,13 @@ def _memory(cascade: Cascade, held: Pictures, train: Pictures, seed: int, count:
     """Every label's samples against its training crops, and held-out crops of the label against the same."""
     pipeline, rows = cascade.pipeline(), []
     for number, label in enumerate(cascade.options.labels, 1):
-        known = _only(train, number).crops(CROPS_KNOWN, 64, torch.Generator().manual_seed(seed))[0]
-        made = pipeline(
+        training_crops = _only(train, number).crops(CROPS_KNOWN, 64, torch.Generator().manual_seed(seed))[0]
+        samples = pipeline(
             [label] * count, size=(SIDE, SIDE), seeds=list(range(count)), options=cascade.sampling((SIDE, SIDE))
         )
-        pictures = torch.from_numpy(made.pictures).permute(0, 3, 1, 2).float() / 255
+        pictures = torch.from_numpy(samples.pictures).permute(0, 3, 1, 2).float() / 255
         others = _only(held, number).crops(4 * count, SIDE, torch.Generator().manual_seed(seed))[0]
-        of_made, of_held = (nearest_distances(each, known) for each in (pictures, others))
+        of_made, of_held = (nearest_distances(batch, training_crops) for batch in (pictures, others))
         rows.append(
             {"label": label, "samples, median": round(float(of_made.median()), 3),
              "samples, least": round(float(of_made.min()), 3), "held out, median": round(float(of_held.median()), 3),
@@ -237,7 +239,7 @@ def _memory(cascade: Cascade, held: Pictures, train: Pictures, seed: int, count:
 
 
 def _only(pictures: Pictures, label: int) -> Pictures:
-    chosen = [k for k, each in enumerate(pictures.labels) if each == label]
+    chosen = [k for k, picture_label in enumerate(pictures.labels) if picture_label == label]
     return Pictures([pictures.stored[k] for k in chosen], [label] * len(chosen), pictures.whole)
 
 

@@ -17,11 +17,12 @@ Pictures = Float[Tensor, "_n 3 _h _w"]
 
 
 def grey(pictures: Pictures) -> Float[Tensor, "_n _h _w"]:
+    """The luminance of RGB pictures."""
     return (pictures * pictures.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
 
 
 def band_power(pictures: Pictures, low: float, high: float) -> Float[Tensor, "_n"]:
-    """Power between two frequencies in cycles a pixel, for each picture.
+    """The power of each picture between two frequencies, in cycles per pixel.
 
     Arguments:
         low, high: 0..0.5; corners beyond 0.5 belong to no band.
@@ -35,20 +36,22 @@ def band_power(pictures: Pictures, low: float, high: float) -> Float[Tensor, "_n
 
 
 def decibels(ratio: Float[Tensor, "_n"]) -> float:
-    """Of the means of two powers, or of ratios: the median, so that no single picture decides."""
+    """The median of power ratios in decibels, so that no single picture decides."""
     return float(10 * ratio.clamp(min=1e-12).log10().median())
 
 
 def layout_correlation(pictures: Pictures, references: Pictures, side: int) -> Float[Tensor, "_n"]:
-    """Of area means over `side` x `side` places, each picture with its own reference, colours together."""
-    one, other = (interpolate(each, size=(side, side), mode="area").flatten(1) for each in (pictures, references))
-    one, other = (each - each.mean(1, keepdim=True) for each in (one, other))
-    return (one * other).sum(1) / (one.norm(dim=1) * other.norm(dim=1)).clamp(min=1e-12)
+    """The correlation of area means over `side` x `side` places, each picture with its own reference, colours together."""
+    means, reference_means = (
+        interpolate(batch, size=(side, side), mode="area").flatten(1) for batch in (pictures, references)
+    )
+    means, reference_means = (values - values.mean(1, keepdim=True) for values in (means, reference_means))
+    return (means * reference_means).sum(1) / (means.norm(dim=1) * reference_means.norm(dim=1)).clamp(min=1e-12)
 
 
 @torch.no_grad()
 def features(encoder: nn.Module, pictures: Pictures) -> Float[Tensor, "_n _d"]:
-    """Mean and deviation over places of the encoder's patches."""
+    """The mean and deviation over places of the encoder's patches."""
     kept = []
     for part in pictures.split(8):
         patches = encoder(part)
@@ -57,7 +60,7 @@ def features(encoder: nn.Module, pictures: Pictures) -> Float[Tensor, "_n _d"]:
 
 
 def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
-    """Unbiased; zero on average between two samples of one distribution."""
+    """The unbiased kernel distance; zero on average between two samples of one distribution."""
 
     def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         values: np.ndarray = (a @ b.T / a.shape[1] + 1) ** 3
@@ -70,10 +73,10 @@ def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
     return within(x) + within(y) - 2 * float(kernel(x, y).mean())
 
 
-def nearest_distances(pictures: Pictures, known: Pictures, side: int = 16) -> Float[Tensor, "_n"]:
-    """From each picture to the nearest known one: root mean square of thumbnails of mean 0 and deviation 1."""
-    one, other = (_thumbnails(each, side) for each in (pictures, known))
-    return torch.cdist(one, other).min(1).values / one.shape[1] ** 0.5
+def nearest_distances(pictures: Pictures, bank: Pictures, side: int = 16) -> Float[Tensor, "_n"]:
+    """The distance of each picture to the nearest known one: root mean square of standardised thumbnails."""
+    queries, bank_thumbnails = (_thumbnails(batch, side) for batch in (pictures, bank))
+    return torch.cdist(queries, bank_thumbnails).min(1).values / queries.shape[1] ** 0.5
 
 
 def _thumbnails(pictures: Pictures, side: int) -> Float[Tensor, "_n _d"]:

@@ -26,7 +26,10 @@ REFERENCES = 3
 
 
 def write_sheets(folder: Path) -> list[Path]:
-    """Raises: ModelError, MissingFile."""
+    """Generate samples, reconstructions and references, and save them as sheets marked as synthetic.
+
+    Raises: ModelError, MissingFile.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     generator = Generator.load()
     cascade, pipeline = generator.cascade, generator.pipeline
@@ -66,5 +69,5 @@ def _sheet(rows: list[np.ndarray]) -> UInt8[np.ndarray, "_h _w 3"]:
 
 
 if __name__ == "__main__":
-    for each in write_sheets(Path(sys.argv[1])):
-        print(each)
+    for path in write_sheets(Path(sys.argv[1])):
+        print(path)

@@ -28,10 +28,11 @@ from oddpixel.weights import load_weights
 from .fixture import Checker, Fixture
 
 STRIDE = 9  # of what is stored of large outputs
-Other = Callable[[str], Fixture]
+Load = Callable[[str], Fixture]
 
 
 def checker(about: dict[str, Any]) -> Checker | None:
+    """The check for a fixture, recognised by its configuration; None for another fixture."""
     config, tensors = about.get("config", {}), about.get("tensors", {})
     if "guidance" in config and "lr.x" in tensors:
         return check_stage_c
@@ -47,30 +48,30 @@ def checker(about: dict[str, Any]) -> Checker | None:
 
 
 @torch.no_grad()
-def check_stage_c(fixture: Fixture, other: Other) -> None:
-    """Stage C plain, lending features, and guided by them, on both sides of the published sizes."""
+def check_stage_c(fixture: Fixture, load: Load) -> None:
+    """Compute stage C plain, lending features, and guided by them, on both sides of the published sizes."""
     stage = guided_stage_c(fixture)
     networks = stage.networks
     assert networks is not None
-    asked = _asked(fixture)
-    noise, features = stage.capture(fixture["lr.x"], fixture["lr.t"], asked)
+    conditions = _asked(fixture)
+    noise, features = stage.capture(fixture["lr.x"], fixture["lr.t"], conditions)
     fixture.give("lr.out", noise)
     for place, feature in features.items():
         fixture.give(f"lr.feature.{place}", feature)
-    fixture.give("cond.tokens", stage.unet.get_clip_embeddings(asked.pooled, asked.text, asked.picture))
+    fixture.give("cond.tokens", stage.unet.get_clip_embeddings(conditions.pooled, conditions.text, conditions.picture))
     fixture.give("t_embedding.out", time_embedding(fixture["t_embedding.t"]))
     for size in sorted({name.split(".")[1] for name in fixture.about if re.match(r"hr\.\d+x\d+\.", name)}):
-        _high_resolution(fixture, size, stage, networks, asked)
+        _high_resolution(fixture, size, stage, networks, conditions)
     _implicit(fixture, networks)
 
 
 def _high_resolution(
-    fixture: Fixture, size: str, stage: GuidedStageC, networks: GuidanceNetworks, asked: Conditions
+    fixture: Fixture, size: str, stage: GuidedStageC, networks: GuidanceNetworks, conditions: Conditions
 ) -> None:
     is_stored = f"hr.{size}.x" in fixture.tensors
     count = slice(None) if is_stored else slice(1)
     plan = Plan({place: fixture[f"lr.feature.{place}"][count] for place in PLACES})
-    asked = asked.at(count)
+    conditions = conditions.at(count)
     if is_stored:
         x, t = fixture[f"hr.{size}.x"], fixture[f"hr.{size}.t"]
     else:
@@ -78,11 +79,11 @@ def _high_resolution(
         base = fixture["hr.base"]
         repeats = (1, 1, -(-height // base.shape[2]), -(-width // base.shape[3]))
         x = base.repeat(*repeats)[:, :, :height, :width]
-        said = re.search(r"t=([\d.]+)", fixture.about[f"hr.{size}.guided_sub"]["meaning"])
-        assert said is not None
-        t = torch.tensor([float(said[1])])
-    guided = stage.predict_noise(x, t, asked, plan)
-    unguided = stage.predict_noise(x, t, asked)
+        match = re.search(r"t=([\d.]+)", fixture.about[f"hr.{size}.guided_sub"]["meaning"])
+        assert match is not None
+        t = torch.tensor([float(match[1])])
+    guided = stage.predict_noise(x, t, conditions, plan)
+    unguided = stage.predict_noise(x, t, conditions)
     for kind, noise in (("guided", guided), ("unguided", unguided)):
         fixture.give(f"hr.{size}.{kind}", noise)
         fixture.give(f"hr.{size}.{kind}_sub", noise[..., ::STRIDE, ::STRIDE])
@@ -90,10 +91,10 @@ def _high_resolution(
         fixture.give(f"hr.{size}.{kind}_std", noise.std((2, 3)))
     if f"hr.{size}.sca" in fixture.tensors:
         more: dict[str, Any] = {name: fixture[f"hr.{size}.{name}"] for name in ("sca", "crp")}
-        fixture.give(f"hr.{size}.unguided_sca_crp", stage.predict_noise(x, t, asked, **more))
+        fixture.give(f"hr.{size}.unguided_sca_crp", stage.predict_noise(x, t, conditions, **more))
     if f"hr.{size}.guided_train_mode" in fixture.tensors:
         networks.train()
-        fixture.give(f"hr.{size}.guided_train_mode", stage.predict_noise(x, t, asked, plan))
+        fixture.give(f"hr.{size}.guided_train_mode", stage.predict_noise(x, t, conditions, plan))
         networks.eval()
 
 
@@ -119,11 +120,11 @@ def _implicit(fixture: Fixture, networks: GuidanceNetworks) -> None:
         fixture.give(f"inr.{name}", value)
     for name in fixture.about:
         kind, _, rest = name.partition(".")
-        if found := re.fullmatch(r"(coord|posenc)_(\d+)x(\d+)", rest):
-            places = coordinates(int(found[2]), int(found[3]))
+        if match := re.fullmatch(r"(coord|posenc)_(\d+)x(\d+)", rest):
+            places = coordinates(int(match[2]), int(match[3]))
             options = network.options
             code = encoded(places.view(1, -1, 2), options.frequencies, options.finest)
-            fixture.give(name, places if found[1] == "coord" else code)
+            fixture.give(name, places if match[1] == "coord" else code)
         elif kind == "scale_norm" and rest.endswith(".out"):
             height, width = (int(side) for side in rest.split(".")[0].split("x"))
             x = fixture[f"scale_norm.{rest.removesuffix('.out')}.x"]
@@ -133,7 +134,7 @@ def _implicit(fixture: Fixture, networks: GuidanceNetworks) -> None:
 
 
 def guided_stage_c(fixture: Fixture) -> GuidedStageC:
-    """Of the fixture's configuration, with its weights by their released names."""
+    """The stage C of a fixture's configuration, with its weights by their released names."""
     c, g = fixture.config["stage_c"], fixture.config["guidance"]
     unet = build_stage_c(
         StageCOptions(
@@ -171,15 +172,15 @@ def _asked(fixture: Fixture) -> Conditions:
 
 
 @torch.no_grad()
-def check_sampler(fixture: Fixture, other: Other) -> None:
-    """The schedule, every stored run of a toy denoiser, noising for training, and both passes of the tiny stage C."""
+def check_sampler(fixture: Fixture, load: Load) -> None:
+    """Compute the schedule, all stored runs of a toy denoiser, noising, and both passes of the tiny stage C."""
     for name in fixture.about:
-        if found := re.fullmatch(r"schedule\.shift([\d.]+)\.logSNR", name):
-            _schedule(fixture, f"schedule.shift{found[1]}", CosineSchedule(shift=float(found[1])))
-        elif (found := re.fullmatch(r"run\.(.+)\.x0", name)) is not None:
-            _toy_run(fixture, f"run.{found[1]}", fixture.about[f"run.{found[1]}.x"]["meaning"])
+        if match := re.fullmatch(r"schedule\.shift([\d.]+)\.logSNR", name):
+            _schedule(fixture, f"schedule.shift{match[1]}", CosineSchedule(shift=float(match[1])))
+        elif (match := re.fullmatch(r"run\.(.+)\.x0", name)) is not None:
+            _toy_run(fixture, f"run.{match[1]}", fixture.about[f"run.{match[1]}.x"]["meaning"])
     _noising(fixture)
-    _both_passes(fixture, other)
+    _both_passes(fixture, load)
 
 
 def _schedule(fixture: Fixture, name: str, schedule: CosineSchedule) -> None:
@@ -205,11 +206,11 @@ def _toy_run(fixture: Fixture, name: str, meaning: str) -> None:
         condition = conditions.pooled[..., None].transpose(1, 2)
         return torch.tanh(torch.einsum("ij,bjhw->bihw", matrix, x) + t[:, None, None, None] * v + condition)
 
-    asked = Conditions(c.flatten(2).transpose(1, 2))
+    token_conditions = Conditions(c.flatten(2).transpose(1, 2))
     noise = iter(fixture["noise"][:, :batch])
-    found = list(
+    states = list(
         steps(
-            contrasted(predict, guidance, asked),
+            contrasted(predict, guidance, token_conditions),
             CosineSchedule(shift=float(_said(meaning, r"shift ([\d.]+)", "1"))),
             fixture["x_init"][:batch],
             int(fixture.config["steps"]),
@@ -218,15 +219,15 @@ def _toy_run(fixture: Fixture, name: str, meaning: str) -> None:
             start=float(_said(meaning, r"'t_start': ([\d.]+)", "1")),
         )
     )
-    fixture.give(f"{name}.x", torch.stack([step.x for step in found]))
-    fixture.give(f"{name}.x0", torch.stack([step.x_0 for step in found]))
-    fixture.give(f"{name}.pred", torch.stack([step.noise for step in found]))
-    fixture.give(f"{name}.t_cond", torch.stack([step.t for step in found]))
+    fixture.give(f"{name}.x", torch.stack([step.x for step in states]))
+    fixture.give(f"{name}.x0", torch.stack([step.x_0 for step in states]))
+    fixture.give(f"{name}.pred", torch.stack([step.noise for step in states]))
+    fixture.give(f"{name}.t_cond", torch.stack([step.t for step in states]))
 
 
 def _said(meaning: str, pattern: str, otherwise: str) -> str:
-    found = re.search(pattern, meaning)
-    return found[1] if found else otherwise
+    match = re.search(pattern, meaning)
+    return match[1] if match else otherwise
 
 
 def _noising(fixture: Fixture) -> None:
@@ -238,12 +239,12 @@ def _noising(fixture: Fixture) -> None:
     fixture.give("diffuse.p2_weight", (-log_snr).sigmoid())
 
 
-def _both_passes(fixture: Fixture, other: Other) -> None:
+def _both_passes(fixture: Fixture, load: Load) -> None:
     """The reference's way: features of the last low-resolution step, conditional half for both halves."""
     config = fixture.config["end_to_end"]
-    source = other(config["weights"])
+    source = load(config["weights"])
     stage = guided_stage_c(source)
-    asked = _asked(source).at(slice(1))
+    requested = _asked(source).at(slice(1))
     schedule = CosineSchedule(shift=config["shift"])
     guidance = Guidance(scale=config["cfg"], rescale=config["rho"], by_sample=False)
 
@@ -254,17 +255,17 @@ def _both_passes(fixture: Fixture, other: Other) -> None:
     features: dict[str, Tensor] = {}
 
     def low(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
-        noise, found = stage.capture(x, t, conditions)
-        features.update({place: feature[: len(x) // 2] for place, feature in found.items()})
+        noise, captured = stage.capture(x, t, conditions)
+        features.update({place: feature[: len(x) // 2] for place, feature in captured.items()})
         return noise
 
-    low_steps = run("lr", contrasted(low, guidance, asked))
+    low_steps = run("lr", contrasted(low, guidance, requested))
     plan = Plan(features)
 
     def high(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         return stage.predict_noise(x, t, conditions, plan)
 
-    high_steps = run("hr", contrasted(high, guidance, asked))
+    high_steps = run("hr", contrasted(high, guidance, requested))
     fixture.give("e2e.t_cond", torch.cat([step.t for step in [*low_steps, *high_steps]]))
     fixture.give("e2e.lr_final", low_steps[-1].x)
     fixture.give("e2e.hr.x", torch.stack([step.x for step in high_steps]))
@@ -273,7 +274,8 @@ def _both_passes(fixture: Fixture, other: Other) -> None:
 
 
 @torch.no_grad()
-def check_stage_b(fixture: Fixture, other: Other) -> None:
+def check_stage_b(fixture: Fixture, load: Load) -> None:
+    """Compute stage B's noise prediction, with its conditions and without."""
     c = fixture.config
     stage = build_stage_b(
         StageBOptions(
@@ -303,7 +305,8 @@ def check_stage_b(fixture: Fixture, other: Other) -> None:
 
 
 @torch.no_grad()
-def check_stage_a(fixture: Fixture, other: Other) -> None:
+def check_stage_a(fixture: Fixture, load: Load) -> None:
+    """Compute stage A's latents, codes and decoded pictures."""
     c = fixture.config
     stage = StageA(
         StageAOptions(
@@ -331,8 +334,11 @@ def check_stage_a(fixture: Fixture, other: Other) -> None:
 
 
 @torch.no_grad()
-def check_encoder(fixture: Fixture, other: Other) -> None:
-    """Weights of a formula: s_i = sin(12.9898 i + 78.233 n) for the n-th float entry in the order of names."""
+def check_encoder(fixture: Fixture, load: Load) -> None:
+    """Compute the semantic encoder with weights of a formula.
+
+    s_i = sin(12.9898 i + 78.233 n) for the n-th float entry in the order of names.
+    """
     encoder = EfficientNetEncoder(fixture.config["c_latent"]).eval()
     weights = _formula_weights(encoder, float(fixture.config.get("weight_scale", 1.0)))
     encoder.load_state_dict(weights, strict=False)
@@ -345,7 +351,7 @@ def check_encoder(fixture: Fixture, other: Other) -> None:
 
 
 def _formula_weights(module: torch.nn.Module, scale: float) -> dict[str, Tensor]:
-    found = {}
+    weights = {}
     floats = sorted(name for name, value in module.state_dict().items() if value.is_floating_point())
     for n, name in enumerate(floats):
         shape = module.state_dict()[name].shape
@@ -358,5 +364,5 @@ def _formula_weights(module: torch.nn.Module, scale: float) -> dict[str, Tensor]
             value = 1 + 0.2 * s
         else:
             value = 0.1 * s
-        found[name] = torch.from_numpy(value).float().view(shape)
-    return found
+        weights[name] = torch.from_numpy(value).float().view(shape)
+    return weights

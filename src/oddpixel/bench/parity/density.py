@@ -40,7 +40,7 @@ NETWORK = (
 
 
 def checker(about: dict[str, Any]) -> Checker | None:
-    """Which system a file is of, told by its configuration and tensors, not by its name."""
+    """The check for a fixture, recognised by its configuration and tensors, not by its name."""
     config, tensors = about.get("config", {}), about.get("tensors", {})
     if "samplers" in config and "eps" in tensors:
         return check_samplers
@@ -51,11 +51,14 @@ def checker(about: dict[str, Any]) -> Checker | None:
     return None
 
 
-def check_network(fixture: Fixture, other: Callable[[str], Fixture]) -> None:
-    """The published network, unconditional or with classes: outputs, likelihood, denoiser, tables, loss, gradients."""
+def check_network(fixture: Fixture, load: Callable[[str], Fixture]) -> None:
+    """Compute the published network, unconditional or with classes.
+
+    Outputs, likelihood, denoiser, tables, loss, gradients.
+    """
     config = fixture.config
     schedule = _linear(config, config["noise_steps"])
-    model = _model(fixture, schedule, other)
+    model = _model(fixture, schedule, load)
     x, labels = fixture["x"], fixture.tensors.get("labels")
     _likelihood(fixture, model, x, labels)
     _tables(fixture, schedule)
@@ -71,13 +74,13 @@ def check_network(fixture: Fixture, other: Callable[[str], Fixture]) -> None:
     _training(fixture, model)
 
 
-def check_flow_matching(fixture: Fixture, other: Callable[[str], Fixture]) -> None:
-    """The same network on the optimal-transport path."""
+def check_flow_matching(fixture: Fixture, load: Callable[[str], Fixture]) -> None:
+    """Compute the same network on the optimal-transport path."""
     config = fixture.config
     schedule = schedule_from(
         {"kind": "flow-matching", "num_steps": config["noise_steps"], "sigma_min": config["sigma_min"]}
     )
-    model = _model(fixture, schedule, other)
+    model = _model(fixture, schedule, load)
     tau = schedule.alpha_sigma()[0]
     fixture.give("t_grid", tau)
     _likelihood(fixture, model, fixture["x"], None)
@@ -111,8 +114,8 @@ def _num_steps(num_levels: int, visited: list[int]) -> int:
     return next(n for n in range(1, num_levels + 1) if num_levels // n == stride)
 
 
-def check_samplers(fixture: Fixture, other: Callable[[str], Fixture]) -> None:
-    """Every diffusion sampler on a stored sequence of noise estimates."""
+def check_samplers(fixture: Fixture, load: Callable[[str], Fixture]) -> None:
+    """Compute every diffusion sampler on a stored sequence of noise estimates."""
     schedule = _linear(fixture.config, fixture.config["noise_steps"])
     _tables(fixture, schedule)
     runs = sorted({name.split(".")[0] for name in fixture.tensors if name.endswith(".t")})
@@ -153,14 +156,14 @@ def _linear(config: dict[str, Any], num_steps: int) -> Schedule:
     return schedule_from({"kind": "linear", "num_steps": num_steps, **options})
 
 
-def _model(fixture: Fixture, schedule: Schedule, other: Callable[[str], Fixture]) -> Flat:
+def _model(fixture: Fixture, schedule: Schedule, load: Callable[[str], Fixture]) -> Flat:
     """The network of the fixture's configuration, with its own weights over those of the fixture it builds on."""
     config = fixture.config
     network = {name: config[name] for name in NETWORK if name in config}
     model = Flat.from_options({"kind": "flat", "schedule": describe_schedule(schedule), "network": network}).eval()
     weights = fixture.weights()
     if len(weights) < len(model.network.state_dict()):
-        weights = other(BASE).weights() | weights
+        weights = load(BASE).weights() | weights
     for name in ("linear_layer.weight", "linear_layer.bias"):
         weights[name] = weights[name][: schedule.num_levels]  # flow matching has fewer outputs
     load_weights(model.network, weights)

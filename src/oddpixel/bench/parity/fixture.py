@@ -25,15 +25,16 @@ class Fixture:
         return self.tensors[name]
 
     def give(self, name: str, value: Any) -> None:
-        """What we compute for tensor `name`; ignored where the fixture does not have it."""
+        """Keep the computed value of tensor `name`; ignored where the fixture does not have it."""
         if name in self.tensors:
             self.computed[name] = torch.as_tensor(value)
 
     def weights(self, prefix: str = "weights.") -> dict[str, Tensor]:
+        """The tensors under a prefix, named without it, as a state dict."""
         return {name.removeprefix(prefix): value for name, value in self.tensors.items() if name.startswith(prefix)}
 
     def row(self) -> dict[str, Any]:
-        """The worst tensor: its difference over its tolerance; an exact one may not differ at all."""
+        """The row of the worst tensor: its difference over its tolerance; an exact one may not differ at all."""
         worst, worst_name, missing = 0.0, "", []
         for name, about in self.about.items():
             if about.get("role") != "output":
@@ -48,12 +49,12 @@ class Fixture:
                 worst, worst_name = used, name
         checked = sum(about.get("role") == "output" for about in self.about.values()) - len(missing)
         passed = worst <= 1 and not missing and checked > 0
-        said = f"not computed: {', '.join(missing[:3])}" if missing else worst_name
+        note = f"not computed: {', '.join(missing[:3])}" if missing else worst_name
         return {
             "file": self.name,
             "tensors": checked,
             "difference_over_tolerance": worst,
-            "worst": said,
+            "worst": note,
             "verdict": "ok" if passed else "OUT",
         }
 

@@ -24,7 +24,7 @@ from .fixture import Checker, Fixture
 
 
 def run(fixtures: Path | None = None) -> Report:
-    """A row for every file of the folder that this version can compute. Raises: UsageError, MissingFile, CorruptFile."""
+    """Check every file of the folder that this version can compute. Raises: UsageError, MissingFile, CorruptFile."""
     if fixtures is None:
         raise UsageError("bench parity needs --fixtures DIR, a folder with a manifest.json")
     manifest = _manifest(fixtures)
@@ -35,10 +35,10 @@ def run(fixtures: Path | None = None) -> Report:
             continue
         fixture = _load(fixtures, name, about)
         with torch.random.fork_rng():
-            check(fixture, lambda other: _load(fixtures, other, manifest["files"][other]))
+            check(fixture, lambda name: _load(fixtures, name, manifest["files"][name]))
         rows.append(fixture.row())
     if not rows:
-        raise UsageError(f"{fixtures}: no file of a system that this version computes")
+        raise UsageError(f"{fixtures} holds no fixture of a system that this version computes")
     left = [name for name, about in manifest["files"].items() if checker_of(about) is None]
     notes = [f"not checked, of systems that this version does not compute: {', '.join(left)}"] if left else []
     passed = all(row["verdict"] == "ok" for row in rows)
@@ -55,7 +55,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
             raise UsageError(f"{path} has format {manifest['format']}; this version reads format 1")
         assert isinstance(manifest["files"], dict)
     except (ValueError, KeyError, AssertionError) as error:
-        raise CorruptFile(f"{path} is no manifest: {error}") from error
+        raise CorruptFile(f"{path} is not a manifest: {error}") from error
     return manifest
 
 
@@ -71,5 +71,5 @@ def _load(folder: Path, name: str, about: dict[str, Any]) -> Fixture:
 
 
 def checker_of(about: dict[str, Any]) -> Checker | None:
-    """Which system a file is of, told by its configuration and tensors, not by its name."""
+    """The check for a fixture, recognised by its configuration and tensors, not by its name."""
     return parity_density.checker(about) or parity_cascade.checker(about)
