@@ -68,23 +68,28 @@ class Normal(Base):
     reach = 0
 
     def to_normal(self, d: Tensor, c: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """d itself, and its log-density under N(0, I) by position in nats."""
         return d, log_normal_map(d, present)
 
     def compared(
         self, d: Tensor, c: Tensor, present: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """d, its log-density under N(0, I), and that of white noise in its place."""
         drawn = torch.randn(d.shape, generator=generator).to(d)
         return d, log_normal_map(d, present), log_normal_map(drawn, present)
 
     def from_normal(self, z: Tensor, c: Tensor, present: Tensor) -> Tensor:
+        """z itself, zero where absent."""
         return z * present
 
 
 class Logistics(Base):
-    """Arguments:
-    judged, known: channels of d and c.
-    channels: of the image; d lists them in turn, once for every orientation.
-    width, num_blocks: of each group's network.
+    """Mixtures of logistics, one group of channels after the other, each conditioned on c and the groups before it.
+
+    Arguments:
+        judged, known: channels of d and c.
+        channels: of the image; d lists them in turn, once for every orientation.
+        width, num_blocks: of each group's network.
     """
 
     def __init__(self, judged: int, known: int, channels: int, width: int, num_blocks: int) -> None:
@@ -100,6 +105,7 @@ class Logistics(Base):
             seen += len(group)
 
     def to_normal(self, d: Tensor, c: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """z = Phi^-1(CDF(d)) and log base(d | c) in one pass: every network reads the true details before its group."""
         z, log_density = torch.zeros_like(d), torch.zeros_like(d)
         for group, mine, mixture in self._mixtures(d, c):
             z[:, group], log_density[:, group] = mixture.normal(mine), mixture.log_density(mine)
@@ -108,6 +114,7 @@ class Logistics(Base):
     def compared(
         self, d: Tensor, c: Tensor, present: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `to_normal`, with the log-density of a draw from each group's mixtures beside that of the image's own details."""
         z, log_density, of_a_draw = torch.zeros_like(d), torch.zeros_like(d), torch.zeros_like(d)
         for group, mine, mixture in self._mixtures(d, c):
             z[:, group], log_density[:, group] = mixture.normal(mine), mixture.log_density(mine)
@@ -123,6 +130,7 @@ class Logistics(Base):
             seen = torch.cat([seen, compressed(mine)], 1)
 
     def from_normal(self, z: Tensor, c: Tensor, present: Tensor) -> Tensor:
+        """Channel by channel, because each mixture depends on the details already inverted."""
         d = torch.zeros_like(z)
         present = present.expand_as(z)
         seen = c
@@ -154,6 +162,7 @@ class Predictor(nn.Module):
             self.last.bias.copy_(F.pad(start, (0, sum(self.parts) - len(start))))  # type: ignore[union-attr] # it has one
 
     def forward(self, seen: Float[Tensor, "b s h w"]) -> _Mixture:
+        """Means, log-scales, log-weights and dependence on earlier channels of the group, at every position."""
         h = self.first(seen)
         with torch.autocast(seen.device.type, torch.bfloat16, enabled=self.in_bf16):
             for spread, mix in zip(self.spread, self.mix, strict=True):

@@ -23,6 +23,7 @@ def to_opponent(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
 
 
 def from_opponent(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """Inverse of `to_opponent`: back to red, green and blue; one channel stays as it is."""
     return x if x.shape[1] == 1 else torch.einsum("ji,bjhw->bihw", _ROTATION.to(x), x)
 
 

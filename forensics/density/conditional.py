@@ -25,10 +25,12 @@ from .base import Base
 
 
 class Conditional(nn.Module):
-    """Arguments:
-    base: from d to z.
-    network: `(z, c) -> g [b, 1 + num_levels, h, w]`: the clean image's, then one a knot from `top` down to `bottom`.
-    num_levels, top, bottom: the knots in log-SNR.
+    """The density ratio of details given the coarse image, at any log-SNR.
+
+    Arguments:
+        base: from d to z.
+        network: `(z, c) -> g [b, 1 + num_levels, h, w]`: the clean image's, then one a knot from `top` down to `bottom`.
+        num_levels, top, bottom: the knots in log-SNR.
     """
 
     lambdas: Float[Tensor, "levels"]
@@ -123,6 +125,7 @@ class Conditional(nn.Module):
 
 
 def alpha_sigma(lambda_: Tensor) -> tuple[Tensor, Tensor]:
+    """alpha and sigma at log-SNR lambda, where alpha^2 + sigma^2 = 1."""
     return torch.sigmoid(lambda_).sqrt(), torch.sigmoid(-lambda_).sqrt()
 
 

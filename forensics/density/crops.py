@@ -59,10 +59,12 @@ PLAIN = Variation(area_power=1.0, reductions=(1.0,), tone=False, noise=0.0)
 
 @dataclass(frozen=True, eq=False)
 class Photographs:
-    """Arguments:
-    pixels: `[c, h, w]` each, stored whole numbers from 0 to `highest`.
-    quantum: grey levels between two of them.
-    about: title, licence, attribution: for the card of what is trained on them.
+    """Training or validation photographs, decoded and held in memory.
+
+    Arguments:
+        pixels: `[c, h, w]` each, stored whole numbers from 0 to `highest`.
+        quantum: grey levels between two of them.
+        about: title, licence, attribution: for the card of what is trained on them.
     """
 
     pixels: Sequence[Stored]
@@ -102,9 +104,11 @@ class Photographs:
 
     @property
     def megapixels(self) -> float:
+        """Total area in millions of pixels, channels not counted."""
         return sum(picture[0].size for picture in self.pixels) / 1e6
 
     def sha256(self) -> str:
+        """Hash of all shapes and stored values, in order; identifies the data on the model card."""
         digest = hashlib.sha256()
         for picture in self.pixels:
             digest.update(str(picture.shape).encode())

@@ -20,8 +20,10 @@ UNITS = {"display": (255.0, 0.0), "HU": (1 / 16, 64.0)}  # grey levels a unit, a
 
 
 class Dequantised:
-    """Arguments:
-    image: its `unit` and channels those of the model.
+    """One image as dequantised grey levels, read window by window.
+
+    Arguments:
+        image: its `unit` and channels those of the model.
 
     Raises: InvalidImage.
     """
@@ -37,10 +39,12 @@ class Dequantised:
 
     @property
     def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
         return self.pixels.shape[1], self.pixels.shape[2]
 
     @property
     def num_dims(self) -> int:
+        """Number of stored values: channels times pixels."""
         return self.pixels.size
 
     @property
@@ -49,7 +53,10 @@ class Dequantised:
         return self.stored_quantum * self.gain
 
     def read(self, window: tuple[slice, slice]) -> Float[Tensor, "1 c p q"]:
-        """Raises: InvalidImage where it meets NaN or infinite values."""
+        """The grey levels of a window, with uniform noise of one quantum.
+
+        Raises: InvalidImage where it meets NaN or infinite values.
+        """
         rows, columns = (slice(*part.indices(side)) for part, side in zip(window, self.size, strict=True))
         values = self.pixels[:, rows, columns]
         if not np.isfinite(values).all():

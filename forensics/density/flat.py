@@ -74,7 +74,10 @@ class Flat(nn.Module):
         return self.network
 
     def use_bf16(self, use: bool = True) -> Flat:
-        """Raises: UsageError: only pyramids have layers that may be in bf16."""
+        """Keep float32, the only precision of a flat model.
+
+        Raises: UsageError: only pyramids have layers that may be in bf16.
+        """
         if use:
             raise UsageError("a flat model runs in float32; --bf16 is for pyramids such as photo-rgb")
         return self

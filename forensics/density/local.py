@@ -19,10 +19,12 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True)
 class LocalOptions:
-    """Arguments:
-    judged: channels of d.
-    known: channels of c, present masks and coordinates included.
-    width, num_blocks: of the residual stack; each block sees one pixel further.
+    """The architecture of a `LocalClassifier`.
+
+    Arguments:
+        judged: channels of d.
+        known: channels of c, present masks and coordinates included.
+        width, num_blocks: of the residual stack; each block sees one pixel further.
     """
 
     judged: int
@@ -51,6 +53,7 @@ class LocalClassifier(nn.Module):
     def forward(
         self, d: Float[Tensor, "b judged h w"], c: Float[Tensor, "b known h w"]
     ) -> Float[Tensor, "b knots h w"]:
+        """g_k by position, one channel a level from clean to the noisiest, in nats."""
         h = self.first(torch.cat([d, c], 1))  # in full: bf16 resolves 1/256 and would not see a quantum
         with torch.autocast(d.device.type, torch.bfloat16, enabled=self.in_bf16):
             for block in self.blocks:
@@ -72,6 +75,7 @@ class Block(nn.Module):
         nn.init.zeros_(self.mix.weight)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Normalise each position over its channels, convolve, and add the input."""
         scale = torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-5)
         h = self.spread(F.silu(x * scale * self.gain[:, None, None]))
         mixed: Tensor = self.mix(F.silu(h))

@@ -18,6 +18,8 @@ from .flat import Flat
 
 @dataclass(frozen=True, eq=False)
 class Losses:
+    """The weighted total and its two parts, each averaged over the batch."""
+
     total: Float[Tensor, ""]
     ce: Float[Tensor, ""]
     mse: Float[Tensor, ""]

@@ -40,18 +40,20 @@ TILE = 256  # positions a side: what one pass holds in memory
 
 @dataclass(frozen=True, kw_only=True)
 class PyramidOptions:
-    """Arguments:
-    channels: 1 or 3.
-    unit: `display`, or `HU` (CT).
-    coarsest: the side at which splitting ends.
-    coordinates: every position also knows where in the image it is; for aligned anatomy and fixed cameras.
-    num_networks: the finest scales have a network each, all coarser ones share the last.
-    width, num_blocks: of every classifier.
-    base_width, base_blocks: of the networks of the base; width 0 is the plain base, white noise.
-    num_levels, top, bottom: knots in log-SNR. `top` belongs where sigma is a two-hundredth of a quantum.
-    detail_std: standard deviation of the details by scale and channel (brightness, two colour differences), in grey
-        levels, as measured on training images.
-    coarsest_std: of the coarsest image by channel, in grey levels of a pixel.
+    """The architecture of a pyramid and the statistics that it standardises by, as kept in model.json.
+
+    Arguments:
+        channels: 1 or 3.
+        unit: `display`, or `HU` (CT).
+        coarsest: the side at which splitting ends.
+        coordinates: every position also knows where in the image it is; for aligned anatomy and fixed cameras.
+        num_networks: the finest scales have a network each, all coarser ones share the last.
+        width, num_blocks: of every classifier.
+        base_width, base_blocks: of the networks of the base; width 0 is the plain base, white noise.
+        num_levels, top, bottom: knots in log-SNR. `top` belongs where sigma is a two-hundredth of a quantum.
+        detail_std: standard deviation of the details by scale and channel (brightness, two colour differences), in grey
+            levels, as measured on training images.
+        coarsest_std: of the coarsest image by channel, in grey levels of a pixel.
     """
 
     channels: int = 3

@@ -90,12 +90,14 @@ def terms_of(model: Pyramid, batch: dict[str, Tensor]) -> list[Scale]:
 
 
 class PyramidTask:
-    """Arguments:
-    groups: how many sizes of crops; the last trains everything coarser.
-    coarse_share: how many crops of each group but the finest, for each of the finest.
-    variation: of the crops.
-    compiled, bf16: how the objective is computed (`PyramidLoss`, `Pyramid.use_bf16`).
-    num_validated: validation crops of 256 pixels, evenly spread, the same every time.
+    """Trains all scales of a pyramid together, on random crops of photographs.
+
+    Arguments:
+        groups: how many sizes of crops; the last trains everything coarser.
+        coarse_share: how many crops of each group but the finest, for each of the finest.
+        variation: of the crops.
+        compiled, bf16: how the objective is computed (`PyramidLoss`, `Pyramid.use_bf16`).
+        num_validated: validation crops of 256 pixels, evenly spread, the same every time.
     """
 
     def __init__(
@@ -124,9 +126,11 @@ class PyramidTask:
 
     @property
     def device(self) -> torch.device:
+        """The CPU, where photographs and crops are kept."""
         return torch.device("cpu")
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """Random crops for each group, with the candidate levels and the noise for each scale."""
         parts: dict[str, Tensor] = {}
         for group in range(self.groups):
             # Never fewer than two, so that two processes have one each.
@@ -142,10 +146,12 @@ class PyramidTask:
         return parts | randomness
 
     def validate(self) -> dict[str, float]:
+        """Likelihood figures of the validation crops, kept for the model card."""
         self.figures = validate(self.model, self.validation, self.num_validated)
         return self.figures
 
     def save(self, folder: Path, record: dict[str, Any]) -> None:
+        """Write the model folder, with training data, figures and `record` on its card."""
         data = {
             **self.train.about,
             "num_examples": len(self.train.pixels),

@@ -52,6 +52,7 @@ class Quanta:
         return 1 / min(self.std)
 
     def as_json(self) -> dict[str, Any]:
+        """The fields as model.json keeps them."""
         return asdict(self)
 
     @staticmethod

@@ -23,12 +23,12 @@ from .examples import is_held_out
 
 
 def training_images(recipe: dict[str, Any], places: Sequence[str] = ()) -> Photographs:
-    """Raises: UsageError, InvalidImage."""
+    """The photographs to train on, at full size. Raises: UsageError, InvalidImage."""
     return _images(recipe, places, held_out=False)
 
 
 def validation_images(recipe: dict[str, Any], places: Sequence[str] = ()) -> Photographs:
-    """Raises: UsageError, InvalidImage."""
+    """The held-out photographs to validate on, reduced as the recipe says. Raises: UsageError, InvalidImage."""
     return _images(recipe, places, held_out=True)
 
 

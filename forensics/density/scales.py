@@ -64,7 +64,10 @@ class Scale:
 
 
 def check(x: Tensor, channels: int) -> None:
-    """Raises: InvalidImage where a model of so many channels cannot take these grey levels."""
+    """Accept grey levels `[b, channels, h, w]` that are all finite.
+
+    Raises: InvalidImage where a model of so many channels cannot take these grey levels.
+    """
     if x.ndim != 4 or x.shape[1] != channels:
         raise InvalidImage(f"this model takes {channels} channels, got an array of {tuple(x.shape)}")
     if not torch.isfinite(x).all():

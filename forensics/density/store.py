@@ -89,7 +89,10 @@ def _check_size(options: dict[str, Any], weights: dict[str, Tensor], folder: Pat
 
 
 def find_model(name: str | Path) -> Path:
-    """Raises: MissingWeights, naming the bundled models."""
+    """The folder of a model, given its path or a bundled model's name.
+
+    Raises: MissingWeights, naming the bundled models.
+    """
     bundled = files("oddpixel.forensics").joinpath("weights")
     for folder in (Path(name), Path(str(bundled)) / str(name)):
         if (folder / "model.json").is_file():

@@ -31,15 +31,18 @@ class Examples:
         return len(self.values)
 
     def sha256(self) -> str:
+        """Hash of the stored values; identifies the data on the model card."""
         return hashlib.sha256(self.values.contiguous().numpy().tobytes()).hexdigest()
 
 
 class DensityTask:
-    """Arguments:
-    ce_weight, mse_weight: of the loss.
-    null_probability: how often a label is replaced by the null class.
-    flip: mirror images at random, as the published recipe does.
-    validation: held-out examples; at most `num_validated` are used, always the same with the same noise.
+    """Trains a flat model on images of one size.
+
+    Arguments:
+        ce_weight, mse_weight: of the loss.
+        null_probability: how often a label is replaced by the null class.
+        flip: mirror images at random, as the published recipe does.
+        validation: held-out examples; at most `num_validated` are used, always the same with the same noise.
     """
 
     def __init__(
@@ -67,9 +70,11 @@ class DensityTask:
 
     @property
     def device(self) -> torch.device:
+        """The CPU, where examples and batches are kept."""
         return torch.device("cpu")
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """The examples at `indices`, dequantised, with a level, noise and, for a conditional model, labels."""
         values = self.train.values[indices]
         if self.flip:
             mirrored = torch.rand(len(values), generator=generator) < 0.5
@@ -91,6 +96,7 @@ class DensityTask:
         return self.figures
 
     def save(self, folder: Path, record: dict[str, Any]) -> None:
+        """Write the model folder, with training data, figures and `record` on its card."""
         data = {**self.train.about, "num_examples": len(self.train), "sha256": self.train.sha256()}
         about = {"title": self.title, "machine": self.machine, "data": data, "figures": self.figures}
         save_model(folder, self.model, {**about, **record})

@@ -101,7 +101,10 @@ class UNet(nn.Module):
         self.linear_layer = nn.Linear(2 * channels, num_levels)
 
     def forward(self, x: Float[Tensor, "b c h w"], labels: Int[Tensor, "b"] | None = None) -> Float[Tensor, "b k"]:
-        """Raises: InvalidImage on any other number of channels or size than it was built for."""
+        """Steps between the logits of neighbouring noise levels, one row an image; their cumulative sum is F_k.
+
+        Raises: InvalidImage on any other number of channels or size than it was built for.
+        """
         self._check(x)
         embedding = None if labels is None else self._embed(labels)
         skips = [self.conv_in(x)]
@@ -141,6 +144,7 @@ class UNet(nn.Module):
 
 
 def normalise(channels: int) -> nn.GroupNorm:
+    """Group normalisation in 32 groups, with the reference's epsilon."""
     return nn.GroupNorm(32, channels, eps=1e-6)
 
 
@@ -152,11 +156,14 @@ class Stage(nn.Module):
         self.block, self.attn = nn.ModuleList(), nn.ModuleList()
 
     def steps(self) -> Iterator[tuple[nn.Module, Any]]:
+        """Pairs of a residual block and its attention, the identity where the stage has none."""
         attention = self.attn or [nn.Identity()] * len(self.block)
         return zip(self.block, attention, strict=True)
 
 
 class ResidualBlock(nn.Module):
+    """Two normalised 3 x 3 convolutions and a shortcut; the class embedding is added between them."""
+
     def __init__(self, inputs: int, outputs: int, dropout: float, embedding: int | None) -> None:
         super().__init__()
         self.norm1, self.conv1 = normalise(inputs), nn.Conv2d(inputs, outputs, 3, padding=1)
@@ -168,6 +175,7 @@ class ResidualBlock(nn.Module):
             self.nin_shortcut = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor, embedding: Tensor | None) -> Tensor:
+        """x plus the residual; a 1 x 1 convolution matches channels where their number changes."""
         h = self.conv1(F.silu(self.norm1(x)))
         if embedding is not None:
             h = h + self.temb_proj(F.silu(embedding))[:, :, None, None]
@@ -184,6 +192,7 @@ class Attention(nn.Module):
         self.q, self.k, self.v, self.proj_out = (nn.Conv2d(channels, channels, 1) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
+        """x plus what each position attends to over all positions."""
         h = self.norm(x)
         q, k, v = (layer(h).flatten(2) for layer in (self.q, self.k, self.v))  # [b, c, positions]
         weight = torch.softmax(q.transpose(1, 2) @ k * x.shape[1] ** -0.5, dim=2)
@@ -200,15 +209,19 @@ class Downsample(nn.Module):
             self.conv = nn.Conv2d(channels, channels, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Half the size: a convolution padded below and on the right, as the reference pads, or a 2 x 2 mean."""
         return self.conv(F.pad(x, (0, 1, 0, 1))) if hasattr(self, "conv") else F.avg_pool2d(x, 2)
 
 
 class Upsample(nn.Module):
+    """Twice the size by nearest neighbours, with a 3 x 3 convolution after it if wanted."""
+
     def __init__(self, channels: int, with_conv: bool) -> None:
         super().__init__()
         if with_conv:
             self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """`[b, c, 2 h, 2 w]`."""
         doubled = F.interpolate(x, scale_factor=2.0, mode="nearest")
         return self.conv(doubled) if hasattr(self, "conv") else doubled

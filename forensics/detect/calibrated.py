@@ -44,6 +44,7 @@ class CalibrationImage:
 
     @classmethod
     def of(cls, image: Image, raw: float, heat_max: float, evidence: Mapping[str, float]) -> CalibrationImage:
+        """The row of an image, given its score and evidence; group, hash and facts come from the image."""
         return cls(image.source, image.group, image.sha256, raw, heat_max, dict(evidence), facts_of(image))
 
 
@@ -55,10 +56,12 @@ class Calibrated:
 
     @cached_property
     def groups(self) -> list[str]:
+        """The group of each row, in row order."""
         return [row.group for row in self.rows]
 
     @cached_property
     def num_groups(self) -> int:
+        """The number of distinct groups, the n of every guarantee."""
         return len(set(self.groups))
 
     @cached_property
@@ -68,10 +71,12 @@ class Calibrated:
 
     @cached_property
     def heat_maxima(self) -> Float[np.ndarray, "n"]:
+        """The largest value on any heat map of each group."""
         return self._maxima([row.heat_max for row in self.rows])
 
     @cached_property
     def channel_maxima(self) -> dict[str, Float[np.ndarray, "n"]]:
+        """The largest evidence in each group, channel by channel."""
         return {name: self._maxima([row.evidence[name] for row in self.rows]) for name in self.rows[0].evidence}
 
     def by_strata(self, names: Sequence[str]) -> Calibration:
@@ -88,6 +93,7 @@ class Calibrated:
         return sizes
 
     def p_values(self, scores: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
+        """Conformal p-values of group scores, against all calibration groups together."""
         return p_values(np.asarray(scores, np.float64), self.maxima)
 
     def channel_p_values(self, evidence: Mapping[str, float]) -> dict[str, float]:
@@ -125,6 +131,8 @@ class Calibrated:
 
     @classmethod
     def from_table(cls, table: Any) -> Calibrated:
+        """Inverse of `table`: rows from the columns of calibration.parquet."""
+
         def part(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
             return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
 
@@ -151,6 +159,7 @@ class Calibrated:
 
 
 def facts_of(image: Image | Unreadable) -> dict[str, str]:
+    """The facts by which an image can be stratified, `UNKNOWN` where its metadata do not give one."""
     return {name: str(image.meta.get(name, UNKNOWN)) for name in STRATA}
 
 

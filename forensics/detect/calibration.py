@@ -17,10 +17,12 @@ EVERYTHING = "all"
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Arguments:
-    scores: group maxima by stratum.
-    smallest_stratum: with fewer groups than this a stratum falls back to all of them together, and loses the wording
-        that holds per stratum.
+    """Sorted calibration scores of each stratum.
+
+    Arguments:
+        scores: group maxima by stratum.
+        smallest_stratum: with fewer groups than this a stratum falls back to all of them together, and loses the wording
+            that holds per stratum.
     """
 
     scores: Mapping[str, Float[np.ndarray, "_n"]]
@@ -45,6 +47,7 @@ class Calibration:
 
     @property
     def pooled(self) -> Float[np.ndarray, "n"]:
+        """The scores of all strata together, in ascending order."""
         return np.sort(np.concatenate(list(self.scores.values())))
 
     def stands_alone(self, stratum: str) -> bool:

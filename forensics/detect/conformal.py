@@ -32,6 +32,7 @@ def p_values(scores: Float[np.ndarray, "m"], calibration: Scores) -> Float[np.nd
 
 
 def smallest_p_value(num_calibration: int) -> float:
+    """1 / (n + 1), the least p-value that n calibration groups can give."""
     return 1.0 / (num_calibration + 1.0)
 
 
@@ -69,6 +70,7 @@ class SmoothedRanks:
         self.seen, self.generator = sorted(calibration.tolist()), generator
 
     def __call__(self, score: float) -> float:
+        """The rank of the next score; it counts among those seen from then on."""
         left, right = bisect_left(self.seen, score), bisect_right(self.seen, score)
         above, tied = len(self.seen) - right, right - left + 1
         rank = (above + self.generator.random() * tied) / (len(self.seen) + 1)

@@ -81,7 +81,9 @@ def decide(
     *,
     seed: int = 0,
 ) -> Decided:
-    """Arguments:
+    """P-values, q-values and decisions of a batch by group, with the guarantee they have and any warnings.
+
+    Arguments:
         scores: one an image, in order of arrival.
         groups, facts: of each image.
 

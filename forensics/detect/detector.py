@@ -65,21 +65,24 @@ class Judgement:
 
     @property
     def heat_max(self) -> float:
+        """The largest value on the heat map."""
         return float(self.heat.max())
 
 
 class Detector(OutlierMixin, BaseEstimator):
-    """Arguments:
-    model: a pyramid by name or folder.
-    encoder: None, `efficientnet-lite0`, `package.module:function`, or a torch module (`oddpixel.encoder`).
-    side: images are reduced to this longer side, in pixels; smaller ones stay as they are.
-    aligned: the same place shows the same thing in every image (anatomy, a fixed camera).
-    channels: names; None takes all that apply.
-    calibration_share: of the normal groups; the others are fitted to.
-    max_fit: at most so many images are fitted to, the rest calibrates.
-    alpha, confidence: the guarantee that `predict` keeps (`guarantee`); changing them needs no refit.
-    seed: for everything drawn.
-    normal_labels: what a source's labels call normal; None for the usual words (`training_images`).
+    """An anomaly detector fitted and calibrated on normal images, with scikit-learn's interface.
+
+    Arguments:
+        model: a pyramid by name or folder.
+        encoder: None, `efficientnet-lite0`, `package.module:function`, or a torch module (`oddpixel.encoder`).
+        side: images are reduced to this longer side, in pixels; smaller ones stay as they are.
+        aligned: the same place shows the same thing in every image (anatomy, a fixed camera).
+        channels: names; None takes all that apply.
+        calibration_share: of the normal groups; the others are fitted to.
+        max_fit: at most so many images are fitted to, the rest calibrates.
+        alpha, confidence: the guarantee that `predict` keeps (`guarantee`); changing them needs no refit.
+        seed: for everything drawn.
+        normal_labels: what a source's labels call normal; None for the usual words (`training_images`).
     """
 
     # What a detector has that was put together without `fit`.
@@ -248,7 +251,10 @@ class Detector(OutlierMixin, BaseEstimator):
     # Judging
 
     def judge(self, image: Image | Unreadable) -> Judgement:
-        """Raises: InvalidImage, or the error of an unreadable image."""
+        """Score, evidence, reasons and heat map of one image, before any decision.
+
+        Raises: InvalidImage, or the error of an unreadable image.
+        """
         self._check_fitted()
         prepared = self.prepare_(image)
         return replace(self._judge_prepared(prepared), notes=tuple(prepared.notes))
@@ -321,6 +327,7 @@ class Detector(OutlierMixin, BaseEstimator):
 
     @property
     def prepare_(self) -> Preparation:
+        """The preparation for the density model, with the levels and depths learned from the normals."""
         options = self.observer_.model.options
         return Preparation(
             unit=cast(Unit, options.unit),
@@ -332,6 +339,7 @@ class Detector(OutlierMixin, BaseEstimator):
         )
 
     def new_observer(self) -> Observer:
+        """Load the networks; probing with noise is on where a channel needs it."""
         model = load_pyramid(self.model)
         encoder = encoder_named(self.encoder) if isinstance(self.encoder, str) else self.encoder
         return Observer(model, encoder, any(kinds()[name].needs_probes for name in self._channel_names()))

@@ -21,9 +21,11 @@ BETS = np.array([-1.0, 0.0, 1.0])
 
 @dataclass(frozen=True, eq=False)
 class Drift:
-    """Arguments:
-    capital: after each incoming group; 1 before the first.
-    level: probability of a false alarm, ever.
+    """The capital of the martingale over the incoming groups, and whether it raised an alarm.
+
+    Arguments:
+        capital: after each incoming group; 1 before the first.
+        level: probability of a false alarm, ever.
     """
 
     capital: Float[np.ndarray, "m"]

@@ -9,6 +9,9 @@ from oddpixel.encoder import EFFICIENTNET_LITE0, load_encoder
 
 
 def encoder_named(name: str) -> nn.Module:
-    """Raises: UsageError, MissingFile where its package cannot be had, CorruptWeights, WrongArchitecture."""
+    """The encoder of that name, with its weights where it is a packaged one.
+
+    Raises: UsageError, MissingFile where its package cannot be had, CorruptWeights, WrongArchitecture.
+    """
     weights = fetch(EFFICIENTNET_LITE0).files()[0].path if name == EFFICIENTNET_LITE0 else None
     return load_encoder(name, weights)

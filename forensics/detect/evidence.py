@@ -19,8 +19,10 @@ KEPT = 2048  # quantiles kept of a larger reference
 
 
 class Evidence:
-    """Arguments:
-    reference: scores of normals that their channel was not fitted to.
+    """The evidence scale of one channel, learned from scores of normals.
+
+    Arguments:
+        reference: scores of normals that their channel was not fitted to.
     """
 
     def __init__(self, reference: Float[np.ndarray, "n"]) -> None:

@@ -34,9 +34,11 @@ Mask = Bool[np.ndarray, "_h _w"]
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """Arguments:
-    pixels: the image with its odd region as normal images would have it.
-    sources: which normal images that was taken from, the most alike first.
+    """A synthetic expectation of normal content in place of an odd region.
+
+    Arguments:
+        pixels: the image with its odd region as normal images would have it.
+        sources: which normal images that was taken from, the most alike first.
     """
 
     pixels: Pixels
@@ -52,7 +54,9 @@ class _Patch:
 
 
 def expected_normal(pixels: Pixels, odd: Mask, normals: Sequence[Pixels], *, aligned: bool = False) -> Expected:
-    """Arguments:
+    """The image with its odd region filled from normal images.
+
+    Arguments:
         odd: the region to be replaced.
         normals: of as many channels; of the same size where `aligned`.
         aligned: whether the same place shows the same thing.

@@ -65,7 +65,7 @@ class Incoming:
     follow_links: bool = False
 
     def open(self, num_workers: int = 1) -> FileSource:
-        """Raises: UsageError."""
+        """The source of all incoming images, with groups as `group_from` says. Raises: UsageError."""
         return grouped(open_source(*self.places, num_workers=num_workers, **self._options()), self.group_from)
 
     def reader(self) -> Reader:

@@ -25,10 +25,12 @@ SIZE_LEVEL = 0.01
 
 @dataclass(frozen=True)
 class Sizes:
-    """Arguments:
-    larger: groups with more images than any that theirs were compared with.
-    are_shifted: whether the other incoming groups as a whole are larger.
-    incoming, calibration: images of each group.
+    """The sizes of incoming and calibration groups, and which incoming ones void the guarantee.
+
+    Arguments:
+        larger: groups with more images than any that theirs were compared with.
+        are_shifted: whether the other incoming groups as a whole are larger.
+        incoming, calibration: images of each group.
     """
 
     larger: tuple[str, ...]
@@ -38,10 +40,12 @@ class Sizes:
 
     @classmethod
     def of(cls, groups: Sequence[str], strata: Mapping[str, str], reference: Mapping[str, Sequence[int]]) -> Sizes:
-        """Arguments:
-        groups: of each incoming image.
-        strata: of each incoming group.
-        reference: the sizes of the calibration groups that groups of a stratum are compared with.
+        """Compare the sizes of incoming groups with those of calibration groups of their stratum.
+
+        Arguments:
+            groups: of each incoming image.
+            strata: of each incoming group.
+            reference: the sizes of the calibration groups that groups of a stratum are compared with.
         """
         sizes = Counter(groups)
         larger = tuple(name for name, size in sizes.items() if size > max(reference[strata[name]]))

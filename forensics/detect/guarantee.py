@@ -20,11 +20,13 @@ from oddpixel.errors import CalibrationTooSmall, UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Guarantee:
-    """Arguments:
-    alpha: the rate of false alarms.
-    confidence: None is marginal.
-    num_calibration: groups that it rests on.
-    threshold: flag where p is at most this.
+    """A bound on the false-alarm rate, and the threshold on p-values that keeps it.
+
+    Arguments:
+        alpha: the rate of false alarms.
+        confidence: None is marginal.
+        num_calibration: groups that it rests on.
+        threshold: flag where p is at most this.
     """
 
     alpha: float
@@ -34,6 +36,7 @@ class Guarantee:
 
     @property
     def kind(self) -> str:
+        """`marginal`, or `training-conditional` where there is a confidence."""
         return "marginal" if self.confidence is None else "training-conditional"
 
     def __str__(self) -> str:

@@ -42,9 +42,11 @@ LEVELS_LEFT = "grey levels are left of"
 
 @dataclass(frozen=True, kw_only=True)
 class Levels:
-    """Arguments:
-    unit: of the normals.
-    low, high: what becomes black and white, in that unit; None where each image is taken by its own percentiles.
+    """The range of values that becomes black to white, learned from normals.
+
+    Arguments:
+        unit: of the normals.
+        low, high: what becomes black and white, in that unit; None where each image is taken by its own percentiles.
     """
 
     unit: Unit
@@ -80,11 +82,12 @@ class Levels:
         return self.low * stored_scale(self.unit), self.high * stored_scale(self.unit)
 
     def as_json(self) -> dict[str, Any]:
+        """The fields as detector.json keeps them."""
         return {"unit": self.unit, "low": self.low, "high": self.high}
 
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Levels:
-        """Raises: KeyError, TypeError, ValueError."""
+        """Inverse of `as_json`, checked. Raises: KeyError, TypeError, ValueError."""
         low, high = (None if record[name] is None else float(record[name]) for name in ("low", "high"))
         if record["unit"] not in get_args(Unit) or (low is None) != (high is None):
             raise ValueError(f"unit {record['unit']!r} from {low} to {high}")
@@ -113,6 +116,7 @@ class Extent:
 
     @classmethod
     def of(cls, image: Image) -> Extent:
+        """The extent of an image's values, from percentiles of the stored values."""
         values = as_stored(image.values(), image.unit)
         low, high = np.percentile(thinned(values), TAILS)
         own_low, own_high = np.percentile(values, OWN_TAILS)

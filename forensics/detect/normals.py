@@ -30,11 +30,13 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, eq=False)
 class Normals:
-    """Arguments:
-    images: prepared.
-    left_out: why others were not taken, one sentence each.
-    levels: what was learned to be black and white; None where the images say it.
-    depths: that the images declare.
+    """Prepared normal images, without duplicates, to fit to or to calibrate on.
+
+    Arguments:
+        images: prepared.
+        left_out: why others were not taken, one sentence each.
+        levels: what was learned to be black and white; None where the images say it.
+        depths: that the images declare.
     """
 
     images: tuple[Image, ...]
@@ -51,6 +53,7 @@ class Normals:
         return list(dict.fromkeys(image.group for image in self.images))
 
     def of(self, groups: Sequence[str]) -> Normals:
+        """The images of these groups alone, without `left_out`, levels and depths."""
         wanted = set(groups)
         return Normals(tuple(image for image in self.images if image.group in wanted))
 
@@ -129,7 +132,10 @@ def _levelled(prepare: Preparation, reduced: Reduced) -> tuple[Image, str] | str
 
 
 def _of_one_unit(reduced: Sequence[Reduced]) -> None:
-    """Raises: UsageError. Images in HU are `display` by now where the model is: what they came in counts."""
+    """Refuse normals that came in several units.
+
+    Raises: UsageError. Images in HU are `display` by now where the model is: what they came in counts.
+    """
     units = Counter(each.original_unit for each in reduced)
     if len(units) > 1:
         counts = ", ".join(f"{count} in {unit}" for unit, count in units.items())
@@ -155,7 +161,7 @@ def attempted(images: Iterable[Image], step: Callable[[Image], Answer]) -> tuple
 
 
 def enough(normals: Normals) -> None:
-    """Raises: CalibrationTooSmall."""
+    """Refuse to fit to fewer than `FEWEST_GROUPS` groups. Raises: CalibrationTooSmall."""
     if (found := len(normals.groups)) < FEWEST_GROUPS:
         raise CalibrationTooSmall(
             f"fitting needs at least {FEWEST_GROUPS} normal groups (patients, studies, files), got {found} with "

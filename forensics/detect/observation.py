@@ -49,14 +49,16 @@ Patches = Float32[np.ndarray, "_p _q _d"]
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """Arguments:
-    vector: the density model's view of the whole image; NaN for scales that it is too small to have.
-    density_patches: the same by place, cells of 8 pixels.
-    encoder_patches: None without an encoder.
-    coarse: the picture in brightness, 32 pixels a side whatever its shape, 0..1.
-    probed: None unless asked for.
-    size: of the prepared image.
-    original_size: before it was prepared.
+    """All that channels read of one prepared image.
+
+    Arguments:
+        vector: the density model's view of the whole image; NaN for scales that it is too small to have.
+        density_patches: the same by place, cells of 8 pixels.
+        encoder_patches: None without an encoder.
+        coarse: the picture in brightness, 32 pixels a side whatever its shape, 0..1.
+        probed: None unless asked for.
+        size: of the prepared image.
+        original_size: before it was prepared.
     """
 
     vector: Vector
@@ -114,7 +116,7 @@ class Observer:
 
     @torch.no_grad()
     def __call__(self, image: Image) -> Observation:
-        """Raises: InvalidImage."""
+        """Observe a prepared image; its noise is seeded by the image's hash. Raises: InvalidImage."""
         grey = Dequantised(image, self.model.options.unit, self.model.options.channels)
         generator = torch.Generator().manual_seed(grey.seed)
         x = grey.read(EVERYTHING)

@@ -37,10 +37,13 @@ Pixels = Float32[np.ndarray, "_c _h _w"]
 
 @dataclass(frozen=True, eq=False)
 class Reduced:
-    """Arguments:
-    image: at the model's size and channels.
-    original_unit: that the original came in.
-    extent: of the values of the original, where they are yet to be brought to levels: then `image` has them as they are stored.
+    """An image at the model's size and channels, before its values are brought to levels.
+
+    Arguments:
+        image: at the model's size and channels.
+        original_unit: that the original came in.
+        extent: of the values of the original, where they are yet to be brought to levels: then `image` has them as they
+            are stored.
     """
 
     image: Image
@@ -50,12 +53,14 @@ class Reduced:
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """Arguments:
-    unit, channels: the density model's.
-    side: the longer side, at most.
-    levels: learned from the normals; None where none was needed.
-    depths: that the normals declare, in bits; None where no version of OddPixel kept them.
-    obeys_depth: False for detectors of versions that took 16 bits by the width of the container.
+    """The steps that bring an image to the unit, channels and size of the density model.
+
+    Arguments:
+        unit, channels: the density model's.
+        side: the longer side, at most.
+        levels: learned from the normals; None where none was needed.
+        depths: that the normals declare, in bits; None where no version of OddPixel kept them.
+        obeys_depth: False for detectors of versions that took 16 bits by the width of the container.
     """
 
     unit: Unit
@@ -66,7 +71,10 @@ class Preparation:
     obeys_depth: bool = True
 
     def __call__(self, image: Image | Unreadable) -> Image:
-        """Raises: InvalidImage (NaN, too small, a unit or depth that the detector cannot take), or an unreadable's error."""
+        """Prepare an image, noting what it loses.
+
+        Raises: InvalidImage (NaN, too small, a unit or depth that the detector cannot take), or an unreadable's error.
+        """
         reduced = self.reduced(image)
         assert isinstance(image, Image)
         prepared = self.levelled(reduced)

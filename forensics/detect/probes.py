@@ -28,9 +28,11 @@ DRAWS = 2
 
 @dataclass(frozen=True, eq=False)
 class Probed:
-    """Arguments:
-    surprise, norms: by scale and level; NaN for scales that the image is too small to have.
-    patches: surprise by place.
+    """What probing the density model with noise gives for one image.
+
+    Arguments:
+        surprise, norms: by scale and level; NaN for scales that the image is too small to have.
+        patches: surprise by place.
     """
 
     surprise: Float32[np.ndarray, "_d"]
@@ -44,8 +46,10 @@ def probe_names() -> list[str]:
 
 
 def probed(model: Pyramid, x: Float[Tensor, "1 c h w"], grid: tuple[int, int], generator: torch.Generator) -> Probed:
-    """Arguments:
-    grid: rows and columns of the patches.
+    """Probe the finest `SCALES` scales at every level in `LEVELS`, each with `DRAWS` draws of noise.
+
+    Arguments:
+        grid: rows and columns of the patches.
     """
     surprise, patches = [], []
     for scale in model.split(x)[:-1][:SCALES]:

@@ -180,7 +180,10 @@ def _digest_of(value: Any) -> str:
 
 
 def _check_seal(folder: Path, record: dict[str, Any]) -> None:
-    """Raises: CorruptWeights where a setting is not the one that the detector was saved with."""
+    """Check channels and settings against the digests kept when the detector was saved.
+
+    Raises: CorruptWeights where a setting is not the one that the detector was saved with.
+    """
     path = folder / "channels.safetensors"
     if _digest(path) != record["channels_sha256"]:
         raise CorruptWeights(f"{path} is not what the detector was saved with")
@@ -200,7 +203,10 @@ def _check_seal(folder: Path, record: dict[str, Any]) -> None:
 
 
 def _check_channels(folder: Path, record: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Raises: CorruptWeights where detector.json names other channels than have evidence."""
+    """Check that the channels named are those that were fitted.
+
+    Raises: CorruptWeights where detector.json names other channels than have evidence.
+    """
     learnt = {name.removeprefix("evidence:") for name in arrays if name.startswith("evidence:")}
     if len(set(record["channels"])) != len(record["channels"]) or {*record["channels"]} != learnt:
         raise CorruptWeights(
@@ -210,7 +216,10 @@ def _check_channels(folder: Path, record: dict[str, Any], arrays: dict[str, np.n
 
 
 def _check_calibration(folder: Path, record: dict[str, Any], calibrated: Calibrated) -> None:
-    """Raises: CorruptWeights where the table is of other channels, or of another size, than detector.json says."""
+    """Check that the calibration table belongs to this detector.
+
+    Raises: CorruptWeights where the table is of other channels, or of another size, than detector.json says.
+    """
     if other := [row.item for row in calibrated.rows if {*row.evidence} != {*record["channels"]}]:
         raise CorruptWeights(f"{folder / 'calibration.parquet'} was made with other channels (its row {other[0]})")
     counted = {"num_calibration_groups": calibrated.num_groups, "num_calibration_images": len(calibrated.rows)}
@@ -220,7 +229,10 @@ def _check_calibration(folder: Path, record: dict[str, Any], calibrated: Calibra
 
 
 def _restored(name: str, arrays: dict[str, np.ndarray], folder: Path) -> Channel:
-    """Raises: CorruptWeights where its arrays are missing, of other shapes or types, or not finite."""
+    """The channel of that name, restored from its arrays.
+
+    Raises: CorruptWeights where its arrays are missing, of other shapes or types, or not finite.
+    """
     channel, prefix = kinds()[name](), f"channel:{name}:"
     state = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
     try:
@@ -234,7 +246,7 @@ def _restored(name: str, arrays: dict[str, np.ndarray], folder: Path) -> Channel
 
 
 def _restore_levels(detector: Detector, record: dict[str, Any]) -> None:
-    """Raises: CorruptWeights."""
+    """Restore levels, depths and the selection of training images. Raises: CorruptWeights."""
     levels = record.get("levels", OLD_LEVELS)
     try:
         detector.levels_ = None if levels["learned"] is None else Levels.of_json(levels["learned"])

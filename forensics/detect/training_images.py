@@ -79,7 +79,10 @@ class TrainingImages:
         return is_training and is_normal
 
     def check(self) -> None:
-        """Raises: UsageError where roles or labels left nothing."""
+        """Refuse a source of which no image may be learned from.
+
+        Raises: UsageError where roles or labels left nothing.
+        """
         if self.taken or not self.left_out:
             return
         counts = ", ".join(f"{count} of {facts}" for facts, count in sorted(self.left_out.items()))
@@ -87,6 +90,7 @@ class TrainingImages:
         raise UsageError(f"none of these images is a normal one for training ({counts}); {remedy}")
 
     def as_json(self) -> dict[str, dict[str, int]]:
+        """Counts of images taken and left out, by role and label."""
         return {"taken": dict(sorted(self.taken.items())), "left_out": dict(sorted(self.left_out.items()))}
 
 

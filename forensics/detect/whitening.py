@@ -23,6 +23,7 @@ class Whitening:
         self.root = np.zeros((0, 0))
 
     def fit(self, normals: Vectors) -> Whitening:
+        """Learn centre, scale and whitening matrix from normals, one row each."""
         present = np.isfinite(normals).any(0)
         filled = np.where(present, normals, 0)
         self.centre = np.nanmedian(filled, 0)
@@ -46,11 +47,14 @@ class Whitening:
         return np.clip(np.nan_to_num(deviations), -FARTHEST, FARTHEST)
 
     def __call__(self, x: Vectors) -> Vectors:
+        """Standardise, then decorrelate to about unit covariance."""
         return self.standardised(x) @ self.root
 
     def state(self) -> dict[str, np.ndarray]:
+        """Centre, scale and whitening matrix."""
         return {"centre": self.centre, "scale": self.scale, "root": self.root}
 
     def restore(self, state: dict[str, np.ndarray]) -> Whitening:
+        """Set centre, scale and whitening matrix."""
         self.centre, self.scale, self.root = state["centre"], state["scale"], state["root"]
         return self

@@ -19,6 +19,7 @@ from .steps import predicted_clean, steps
 def sample(
     predict_noise: PredictNoise, schedule: Schedule, x: Tensor, num_steps: int, draw_noise: DrawNoise
 ) -> Iterator[Tensor]:
+    """Yield x at each visited level, then the clean image, with the exact posterior where levels are skipped."""
     return _ancestral(predict_noise, schedule, x, num_steps, draw_noise, lambda k, s: (k, s))
 
 

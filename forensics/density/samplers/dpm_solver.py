@@ -22,6 +22,7 @@ from .steps import predicted_clean, steps
 def sample(
     predict_noise: PredictNoise, schedule: Schedule, x: Tensor, num_steps: int, draw_noise: DrawNoise
 ) -> Iterator[Tensor]:
+    """Yield x at each visited level, then the clean image; deterministic, `draw_noise` is unused."""
     alpha, sigma = (table.to(x) for table in schedule.alpha_sigma())
     lambda_ = torch.log(alpha / sigma)
     e_before: Tensor | None = None

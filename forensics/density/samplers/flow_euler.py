@@ -19,6 +19,7 @@ from .steps import steps
 def sample(
     predict_noise: PredictNoise, schedule: Schedule, x: Tensor, num_steps: int, draw_noise: DrawNoise
 ) -> Iterator[Tensor]:
+    """Yield x at each visited level, then the clean image; deterministic, `draw_noise` is unused."""
     alpha, sigma = (levels.to(x) for levels in schedule.alpha_sigma())
     radius = alpha + sigma
     tau = alpha / radius

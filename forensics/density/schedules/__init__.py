@@ -36,7 +36,8 @@ class Schedule(Protocol):
     def noise(self) -> int:
         """The index of pure noise."""
 
-    def alpha_sigma(self) -> tuple[Float64[Tensor, "k"], Float64[Tensor, "k"]]: ...
+    def alpha_sigma(self) -> tuple[Float64[Tensor, "k"], Float64[Tensor, "k"]]:
+        """Tables of alpha_k and sigma_k over all levels, in float64."""
 
 
 def log_snr(schedule: Schedule) -> Float64[Tensor, "k"]:
@@ -65,4 +66,5 @@ def schedule_from(options: dict[str, Any]) -> Schedule:
 
 
 def describe_schedule(schedule: Any) -> dict[str, Any]:
+    """The schedule as `{kind, ...}`, as it stands in model.json."""
     return {"kind": schedule.kind, **asdict(schedule)}

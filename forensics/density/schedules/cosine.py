@@ -22,6 +22,7 @@ class Cosine(VariancePreserving):
     beta_max: float = 0.999
 
     def alpha_bar(self) -> Tensor:
+        """Products of 1 - beta_k from the squared cosine, with beta_k at most `beta_max`."""
         t = torch.linspace(0, 1, self.num_steps + 1, dtype=torch.float64)
         f = torch.cos((t + self.offset) / (1 + self.offset) * math.pi / 2) ** 2
         beta = (1 - f[1:] / f[:-1]).clamp(max=self.beta_max)

@@ -25,17 +25,21 @@ class VariancePreserving(ABC):
 
     @property
     def num_levels(self) -> int:
+        """`num_steps` noisy levels, the clean image and pure noise."""
         return self.num_steps + 2
 
     @property
     def clean(self) -> int:
+        """Index 0, where sigma = 0."""
         return 0
 
     @property
     def noise(self) -> int:
+        """The last index, where alpha = 0."""
         return self.num_steps + 1
 
     def alpha_sigma(self) -> tuple[Tensor, Tensor]:
+        """The square roots of alpha_bar and 1 - alpha_bar, with the clean image and pure noise at the ends."""
         alpha_bar = torch.cat(
             [torch.ones(1, dtype=torch.float64), self.alpha_bar(), torch.zeros(1, dtype=torch.float64)]
         )
@@ -52,6 +56,7 @@ class Linear(VariancePreserving):
     beta_end: float = 0.02
 
     def alpha_bar(self) -> Tensor:
+        """Products of 1 - beta_k, with beta rising linearly from `beta_start` to `beta_end`."""
         return torch.cumprod(1 - torch.linspace(self.beta_start, self.beta_end, self.num_steps, dtype=torch.float64), 0)
 
 

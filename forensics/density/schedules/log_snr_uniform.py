@@ -17,12 +17,15 @@ from .linear import VariancePreserving
 
 @dataclass(frozen=True, kw_only=True)
 class LogSnrUniform(VariancePreserving):
+    """Noisy levels at evenly spaced log-SNR, from `top` (nearly clean) down to `bottom`."""
+
     kind: ClassVar[str] = "log-snr-uniform"
     num_steps: int = 100
     top: float = 16.0
     bottom: float = -8.0
 
     def alpha_bar(self) -> Tensor:
+        """The sigmoid of each level's log-SNR."""
         return torch.sigmoid(torch.linspace(self.top, self.bottom, self.num_steps, dtype=torch.float64))
 
     def alpha_sigma(self) -> tuple[Tensor, Tensor]:

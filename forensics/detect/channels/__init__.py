@@ -68,7 +68,8 @@ class Channel(Protocol):
     def state(self) -> dict[str, np.ndarray]:
         """All that `restore` needs."""
 
-    def restore(self, state: Arrays) -> None: ...
+    def restore(self, state: Arrays) -> None:
+        """Set what `state` returned, in place of `fit`."""
 
 
 class Context:

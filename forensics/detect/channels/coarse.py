@@ -32,6 +32,7 @@ class Coarse:
         self.components = np.zeros((0, 0))
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
+        """Principal components of the coarse pictures, and the cross-validated deviation of residuals by pixel."""
         pictures = np.stack([each.coarse.ravel() for each in normals]).astype(np.float64)
         self.mean = pictures.mean(0)
         # Leave each half out in turn: residuals of the pictures that components were made from are too small.
@@ -45,6 +46,7 @@ class Coarse:
         self.deviation = np.maximum(spread, 0.1 * spread.mean() + 1e-4)
 
     def look(self, observation: Observation) -> Look:
+        """The largest residual in deviations, either sign, with the map of all."""
         signed = self._signed(observation)
         found = np.abs(signed)
         brighter = signed.ravel()[found.argmax()] > 0
@@ -55,9 +57,11 @@ class Coarse:
         """Nothing: other components could raise somebody's residual."""
 
     def state(self) -> dict[str, np.ndarray]:
+        """Mean, residual deviation and principal components."""
         return {"mean": self.mean, "deviation": self.deviation, "components": self.components}
 
     def restore(self, state: Arrays) -> None:
+        """Set mean, residual deviation and principal components."""
         self.mean, self.deviation, self.components = state["mean"], state["deviation"], state["components"]
 
     def _signed(self, observation: Observation) -> np.ndarray:

@@ -42,6 +42,7 @@ class PatchRatio:
         self.model: Flat | None = None
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
+        """Whitened principal components of a sample of patches, and a density-ratio model trained on them."""
         generator = np.random.default_rng(context.seed)
         patches = np.concatenate([_flat(each) for each in normals])
         if len(patches) > CANDIDATES:
@@ -54,6 +55,7 @@ class PatchRatio:
 
     @torch.no_grad()
     def look(self, observation: Observation) -> Look:
+        """The mean of the most improbable places, with the map of -log p in nats."""
         assert self.model is not None
         assert observation.encoder_patches is not None
         nats = self.model.log_likelihood(self._whitened(_flat(observation)))
@@ -64,11 +66,13 @@ class PatchRatio:
         """Nothing: it would have to be trained anew."""
 
     def state(self) -> dict[str, np.ndarray]:
+        """Mean, whitening matrix and weights of the network, the latter prefixed `network.`."""
         assert self.model is not None
         weights = {f"network.{name}": value.numpy() for name, value in self.model.network.state_dict().items()}
         return {"mean": self.mean, "root": self.root, **weights}
 
     def restore(self, state: Arrays) -> None:
+        """Set mean and whitening matrix, and load the weights into a new network."""
         self.mean, self.root = state["mean"], state["root"]
         self.model = _new_model(self.root.shape[1])
         weights = {name.removeprefix("network."): value for name, value in state.items() if name.startswith("network.")}

@@ -33,6 +33,8 @@ Patches = Float32[np.ndarray, "_p _q _d"]
 
 
 class PatchChannel(ABC):
+    """A memory bank of whitened patches of normals; distance to the nearest is the heat."""
+
     kind: ClassVar[str]
     counts: ClassVar[bool] = True
     needs_encoder: ClassVar[bool]
@@ -50,6 +52,7 @@ class PatchChannel(ABC):
         """What of the observation it looks at."""
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
+        """The whitening, the weight of positions where images are aligned, and a coreset as the bank."""
         generator = np.random.default_rng(context.seed)
         vectors, places = self._sampled(normals, generator)
         vectors = self.whitening.fit(vectors)(vectors)
@@ -59,6 +62,7 @@ class PatchChannel(ABC):
         self.bank = coreset(self._placed(vectors, places), BANK, generator).astype(np.float32)
 
     def look(self, observation: Observation) -> Look:
+        """The mean over the oddest places, with the map of distances."""
         patches = self.patches(observation)
         vectors = self.whitening(patches.reshape(-1, patches.shape[2]).astype(np.float64))
         placed = self._placed(vectors, _places(patches.shape[:2]))
@@ -66,15 +70,18 @@ class PatchChannel(ABC):
         return Look(top(heat), f"{self.what} {observation.oddest(heat)}", heat)
 
     def add(self, normals: Sequence[Observation]) -> None:
+        """Append patches of the new normals to the bank; whitening and weight of positions stay."""
         vectors, places = self._sampled(normals, np.random.default_rng(0), BANK)
         more = self._placed(self.whitening(vectors), places)
         self.bank = np.concatenate([self.bank, more.astype(np.float32)])
 
     def state(self) -> dict[str, np.ndarray]:
+        """Bank, weight of positions and whitening."""
         weight = np.array([self.position_weight])
         return {"bank": self.bank, "position_weight": weight, **self.whitening.state()}
 
     def restore(self, state: Arrays) -> None:
+        """Set bank, weight of positions and whitening."""
         self.bank, self.position_weight = state["bank"], float(state["position_weight"][0])
         self.whitening.restore(dict(state))
 
@@ -107,6 +114,7 @@ class DensityPatches(PatchChannel):
     what = "texture unlike that of normals"
 
     def patches(self, observation: Observation) -> Patches:
+        """The density model's view of each place."""
         return observation.density_patches
 
 
@@ -119,6 +127,7 @@ class EncoderPatches(PatchChannel):
     what = "something that normals do not show"
 
     def patches(self, observation: Observation) -> Patches:
+        """The encoder's embedding of each place."""
         assert observation.encoder_patches is not None
         return observation.encoder_patches
 
@@ -130,6 +139,7 @@ def top(heat: np.ndarray) -> float:
 
 
 def smoothed(heat: np.ndarray) -> np.ndarray:
+    """The map blurred by a Gaussian of 0.7 cells."""
     return gaussian_filter(heat, 0.7, mode="nearest")
 
 

@@ -28,9 +28,11 @@ class SurpriseSpectrum(VectorChannel):
     use: ClassVar[Use] = "asked"
 
     def vector(self, observation: Observation) -> np.ndarray:
+        """The surprise of the whole image, by scale and level."""
         return _probed(observation).surprise
 
     def why(self, deviations: np.ndarray) -> str:
+        """Names the scale and level that deviate most."""
         most = int(np.abs(deviations).argmax())
         return of_density_entry(probe_names()[most], float(deviations[most]))
 
@@ -44,9 +46,11 @@ class ScoreNorms(VectorChannel):
     use: ClassVar[Use] = "asked"
 
     def vector(self, observation: Observation) -> np.ndarray:
+        """The norms of the score, by scale and level."""
         return _probed(observation).norms
 
     def why(self, deviations: np.ndarray) -> str:
+        """One sentence for all deviations: no entry has a meaning of its own to a reader."""
         return "it lies on a steeper or flatter slope of the density than normals do"
 
 
@@ -60,6 +64,7 @@ class SurprisePatches(PatchChannel):
     what = "restored unlike places of normals"
 
     def patches(self, observation: Observation) -> Patches:
+        """The surprise by place, for each scale and level."""
         return _probed(observation).patches
 
 

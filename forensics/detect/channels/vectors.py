@@ -40,11 +40,13 @@ class VectorChannel(ABC):
         """What of the observation it looks at."""
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
+        """The whitening, and the whitened vectors of all normals as the bank."""
         vectors = self._stacked(normals)
         self.whitening.fit(vectors)
         self.bank = self._placed(vectors)
 
     def look(self, observation: Observation) -> Look:
+        """The mean distance to the nearest normals; no map."""
         vectors = self._stacked([observation])
         distance = mean_distance(self._placed(vectors), self.bank, NEIGHBOURS)[0]
         return Look(float(distance), self.why(self.whitening.standardised(vectors)[0]))
@@ -54,12 +56,15 @@ class VectorChannel(ABC):
         """What is odd about a vector, given how far each entry is from normal."""
 
     def add(self, normals: Sequence[Observation]) -> None:
+        """Append the vectors of the new normals to the bank; the whitening stays."""
         self.bank = np.concatenate([self.bank, self._placed(self._stacked(normals))])
 
     def state(self) -> dict[str, np.ndarray]:
+        """Bank and whitening."""
         return {"bank": self.bank, **self.whitening.state()}
 
     def restore(self, state: Arrays) -> None:
+        """Set bank and whitening."""
         self.bank = state["bank"]
         self.whitening.restore(dict(state))
 
@@ -82,20 +87,25 @@ class DensityVector(VectorChannel):
         self.names: list[str] = []
 
     def vector(self, observation: Observation) -> np.ndarray:
+        """The density model's view of the whole image."""
         return observation.vector
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
+        """As every vector channel, and keep the names of the entries for `why`."""
         self.names = context.names
         super().fit(normals, context)
 
     def why(self, deviations: np.ndarray) -> str:
+        """Names the entry that deviates most."""
         most = int(np.abs(deviations).argmax())
         return of_density_entry(self.names[most], float(deviations[most]))
 
     def state(self) -> dict[str, np.ndarray]:
+        """Bank, whitening and the names of the entries, as UTF-8."""
         return super().state() | {"names": np.frombuffer("\n".join(self.names).encode(), np.uint8)}
 
     def restore(self, state: Arrays) -> None:
+        """Set bank, whitening and the names of the entries."""
         super().restore(state)
         self.names = state["names"].tobytes().decode().split("\n")
 
@@ -112,9 +122,11 @@ class EncoderVector(VectorChannel):
     needs_encoder = True
 
     def vector(self, observation: Observation) -> np.ndarray:
+        """The mean embedding over all places."""
         return observation.encoder_vector
 
     def why(self, deviations: np.ndarray) -> str:
+        """One sentence for all deviations: dimensions of an embedding have no names."""
         return "its content is unlike that of the normals"
 
 
