@@ -115,11 +115,13 @@ def _divided(colours: np.ndarray, alpha: np.ndarray, white: int) -> np.ndarray:
     """Straight colours from premultiplied ones."""
     alpha = alpha[..., 0] if colours.ndim == 2 else alpha
     straight = colours.astype(np.float32) * white / np.maximum(alpha, 1)
-    return np.minimum(np.rint(straight), white).astype(colours.dtype)
+    result: np.ndarray = np.minimum(np.rint(straight), white).astype(colours.dtype)
+    return result
 
 
 def _over_white(colours: np.ndarray, alpha: np.ndarray, white: int, is_premultiplied: bool) -> np.ndarray:
     """Colours composited on white, as a page would show them."""
     alpha = (alpha[..., 0] if colours.ndim == 2 else alpha).astype(np.float64 if white > 2**12 else np.float32)
     own = colours.astype(alpha.dtype) if is_premultiplied else colours * alpha / white
-    return np.minimum(np.rint(own + white - alpha), white).astype(colours.dtype)
+    result: np.ndarray = np.minimum(np.rint(own + white - alpha), white).astype(colours.dtype)
+    return result

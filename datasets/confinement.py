@@ -49,7 +49,8 @@ def limit_cpu(seconds: int) -> None:
 
 def _leave_network(libc: ctypes.CDLL) -> bool:
     flags = CLONE_NEWNET if os.geteuid() == 0 else CLONE_NEWNET | CLONE_NEWUSER
-    return libc.unshare(flags) == 0
+    result: bool = libc.unshare(flags) == 0
+    return result
 
 
 def _forbid_writes(libc: ctypes.CDLL) -> bool:
@@ -58,6 +59,7 @@ def _forbid_writes(libc: ctypes.CDLL) -> bool:
     if ruleset < 0:
         return False
     try:
-        return libc.syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0) == 0
+        result: bool = libc.syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0) == 0
+        return result
     finally:
         os.close(ruleset)

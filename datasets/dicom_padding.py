@@ -49,7 +49,8 @@ def _as_stored(value: int, dataset: Any) -> int | None:
     if low <= value <= high:
         return value
     if is_signed and 0 <= value < 2**bits:
-        return value - 2**bits
+        result: int | None = value - 2**bits
+        return result
     allocated = _as_allocated(value, dataset)
     return allocated if low <= allocated <= high else None
 

@@ -58,7 +58,8 @@ def equal_to(stored: Shaped[np.ndarray, "h w *c"], value: float) -> Bool[np.ndar
 
 
 def _beyond_float32(samples: Shaped[np.ndarray, "h w *c"]) -> Bool[np.ndarray, "h w *c"]:
-    return np.abs(samples) > LARGEST if samples.dtype.itemsize > 4 else np.isinf(samples)
+    result: Bool[np.ndarray, "h w *c"] = np.abs(samples) > LARGEST if samples.dtype.itemsize > 4 else np.isinf(samples)
+    return result
 
 
 def _holds(dtype: np.dtype, value: int) -> bool:

@@ -273,7 +273,8 @@ class SandboxedDecoder:
         masked = np.frombuffer(self.arena or b"", np.uint8, size, stored.nbytes).reshape(stored.shape[:2]) != 0
         if masked.all():
             raise ValueError("a frame without a value")
-        return masked
+        result: np.ndarray = masked
+        return result
 
     def close(self) -> None:
         """Kill the worker and release the memory shared with it."""

@@ -157,4 +157,5 @@ def drawn_masks(count: int, side: int, generator: torch.Generator) -> Float[Tens
     centres, halves = torch.rand(2, count, 2, 1, generator=generator, device=device)
     places = (torch.arange(side, device=device) + 0.5) / side
     inside = (places - centres).abs() < 0.1 + 0.25 * halves
-    return (inside[:, 0, :, None] & inside[:, 1, None, :]).float()[:, None]
+    result: Float[Tensor, "b 1 s s"] = (inside[:, 0, :, None] & inside[:, 1, None, :]).float()[:, None]
+    return result

@@ -76,7 +76,8 @@ class CascadeOptions:
 
     def shift(self, grid: tuple[int, int]) -> float:
         """The schedule's shift for a grid of stage C: noise grows with its side, as pixels of a place grow together."""
-        return max((grid[0] * grid[1]) ** 0.5 / self.geometry.base, 1.0)
+        result: float = max((grid[0] * grid[1]) ** 0.5 / self.geometry.base, 1.0)
+        return result
 
 
 class Cascade(nn.Module):

@@ -69,7 +69,8 @@ class Control:
     def after(self, place: str, x: Tensor) -> Tensor:
         """The activations with control features added, resized to their grid."""
         added = self.at[place](interpolate(self.features, size=x.shape[2:], mode="area"))
-        return x + self.strength * added.repeat(len(x) // len(added), 1, 1, 1)
+        result: Tensor = x + self.strength * added.repeat(len(x) // len(added), 1, 1, 1)
+        return result
 
 
 def edges(pictures: Float[Tensor, "b 3 h w"], low: float = 100, high: float = 200) -> Float[Tensor, "b 1 h w"]:

@@ -69,7 +69,7 @@ class _LiveBytes(TorchDispatchMode):
     """Bytes of storages that operations made and that are still held."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self._seen: set[int] = set()
 

@@ -431,7 +431,8 @@ class _Calls:
     def _empty(self, unet: CascadeUNet) -> CascadeUNet:
         with torch.device("meta"):
             built = CascadeUNet.from_config(unet.config)
-        return built.to(self.dtype).eval()
+        result: CascadeUNet = built.to(self.dtype).eval()
+        return result
 
     def _tensor(self, *shape: int) -> Tensor:
         return torch.empty(*shape, dtype=self.dtype, device="meta")

@@ -234,4 +234,5 @@ def _with_alpha(values: np.ndarray, transparent: np.ndarray, top: int) -> np.nda
 def _equal_to_key(values: np.ndarray, key: Any) -> np.ndarray:
     """Mask of the one colour, in all bits of the samples, that stands for full transparency (PNG 3, 11.3.1.1)."""
     same = np.equal(values, np.asarray(key, values.dtype))
-    return same if same.ndim == 2 else np.all(same, axis=2)
+    result: np.ndarray = same if same.ndim == 2 else np.all(same, axis=2)
+    return result

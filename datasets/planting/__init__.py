@@ -66,12 +66,14 @@ class Canvas:
     @property
     def height(self) -> int:
         """Height of the image in pixels."""
-        return self.image.pixels.shape[1]
+        result: int = self.image.pixels.shape[1]
+        return result
 
     @property
     def width(self) -> int:
         """Width of the image in pixels."""
-        return self.image.pixels.shape[2]
+        result: int = self.image.pixels.shape[2]
+        return result
 
     @property
     def span(self) -> float:

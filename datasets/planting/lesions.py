@@ -127,7 +127,8 @@ def _towards_other_texture(
 
     def differs(r: np.ndarray, c: np.ndarray) -> float:
         contrast = float(detail[:, r, c].std())
-        return float(body[r, c].mean() > 0.9) * abs(np.log((contrast + 1e-6) / (own_contrast + 1e-6)))
+        result: float = float(body[r, c].mean() > 0.9) * abs(np.log((contrast + 1e-6) / (own_contrast + 1e-6)))
+        return result
 
     return _best_of(canvas, rows, columns, differs)
 

@@ -14,8 +14,9 @@ from oddpixel.errors import UnreadableInput
 
 from .checks import named
 from .exhibit import Exhibit, read_exhibit
-from .facts import Fact, facts_of
+from .facts import facts_of
 from .facts.c2pa import facts_from
+from .facts.fact import Fact
 from .finding import Finding
 from .judge import examine
 from .verdict import ALPHA, Verdict, decide

@@ -42,7 +42,8 @@ class Votes:
         """The log10 NFA of each grid for the whole image, `[64]`."""
         counts = self.cells.sum((1, 2))
         blocks = self.cells.shape[1] * self.cells.shape[2]
-        return np.log10(GRIDS) + log10_binomial_tail(blocks, counts / VOTES, 1 / GRIDS)
+        result: np.ndarray = np.log10(GRIDS) + log10_binomial_tail(blocks, counts / VOTES, 1 / GRIDS)
+        return result
 
     @property
     def grid(self) -> tuple[int, int] | None:
@@ -106,7 +107,8 @@ def _dct_basis() -> Float32[np.ndarray, "8 8"]:
     frequency, place = np.mgrid[:BLOCK, :BLOCK]
     basis = np.cos(np.pi * (2 * place + 1) * frequency / (2 * BLOCK)) * np.sqrt(2 / BLOCK)
     basis[0] /= np.sqrt(2)
-    return basis.astype(np.float32)
+    result: Float32[np.ndarray, "8 8"] = basis.astype(np.float32)
+    return result
 
 
 def _constant(luma: np.ndarray) -> Bool[np.ndarray, "p q"]:
@@ -119,7 +121,8 @@ def _constant(luma: np.ndarray) -> Bool[np.ndarray, "p q"]:
         changes[*[np.s_[:-1] if k == axis else np.s_[:] for k in (0, 1)]] = np.diff(luma, axis=axis) != 0
         window = np.ones((BLOCK - 1, BLOCK) if axis == 0 else (BLOCK, BLOCK - 1), np.uint8)
         answers.append(cv2.dilate(changes, window, anchor=(0, 0))[: 1 - BLOCK, : 1 - BLOCK] == 0)
-    return answers[0] | answers[1]
+    result: Bool[np.ndarray, "p q"] = answers[0] | answers[1]
+    return result
 
 
 def _by_cell(choice: np.ndarray, rows: int, columns: int) -> Int[np.ndarray, "64 rows columns"]:

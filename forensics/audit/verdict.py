@@ -18,7 +18,7 @@ from oddpixel.counting import counted
 
 from .calibration import Calibration, table
 from .checks import check_of
-from .facts import Fact
+from .facts.fact import Fact
 from .finding import Finding
 from .gate import Gate
 

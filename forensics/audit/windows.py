@@ -49,7 +49,10 @@ def oddest(values: Float[np.ndarray, "p q"], step: int, size: tuple[int, int], *
 def block_means(picture: Float[np.ndarray, "h w"], side: int) -> Float[np.ndarray, "p q"]:
     """The means over blocks of that side; a rest at the border is left out."""
     rows, columns = (length // side for length in picture.shape)
-    return picture[: rows * side, : columns * side].reshape(rows, side, columns, side).mean((1, 3))
+    result: Float[np.ndarray, "p q"] = (
+        picture[: rows * side, : columns * side].reshape(rows, side, columns, side).mean((1, 3))
+    )
+    return result
 
 
 def enlarged(values: Shaped[np.ndarray, "p q"], side: int, size: tuple[int, int]) -> Float32[np.ndarray, "h w"]:
@@ -77,4 +80,5 @@ def window_sums(counts: Shaped[np.ndarray, "*_ p q"], side: int) -> Shaped[np.nd
     table = np.pad(counts.cumsum(-2).cumsum(-1), ((0, 0),) * (counts.ndim - 2) + ((1, 0), (1, 0)))
     sums = table[..., side:, side:] - table[..., :-side, side:] - table[..., side:, :-side] + table[..., :-side, :-side]
     step = max(1, side // 2)
-    return sums[..., ::step, ::step]
+    result: Shaped[np.ndarray, "*_ r s"] = sums[..., ::step, ::step]
+    return result

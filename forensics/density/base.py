@@ -214,7 +214,8 @@ class _Mixture:
             half = (low + high) / 2
             under = self.normal(half) < z
             low, high = torch.where(under, half, low), torch.where(under, high, half)
-        return (low + high) / 2
+        result: Float[Tensor, "b n h w"] = (low + high) / 2
+        return result
 
     def _u(self, d: Tensor) -> Tensor:
         return (d[:, :, None] - self.mean) * torch.exp(-self.log_scale)

@@ -105,7 +105,8 @@ class Photographs:
     @property
     def megapixels(self) -> float:
         """Total area in millions of pixels, channels not counted."""
-        return sum(picture[0].size for picture in self.pixels) / 1e6
+        result: float = sum(picture[0].size for picture in self.pixels) / 1e6
+        return result
 
     def sha256(self) -> str:
         """Hash of all shapes and stored values, in order; identifies the data on the model card."""
@@ -152,7 +153,8 @@ def photographs(
 
 
 def _stored_hu(image: Image) -> UInt16[np.ndarray, "c h w"]:
-    return np.rint(image.pixels + 1024).clip(0, HIGHEST_HU).astype(np.uint16)
+    result: UInt16[np.ndarray, "c h w"] = np.rint(image.pixels + 1024).clip(0, HIGHEST_HU).astype(np.uint16)
+    return result
 
 
 def reduced(image: Image, channels: int, factor: int) -> UInt8[np.ndarray, "c h w"]:
@@ -165,7 +167,8 @@ def reduced(image: Image, channels: int, factor: int) -> UInt8[np.ndarray, "c h 
     height, width = (side // factor for side in pixels.shape[1:])
     whole = pixels[:, : height * factor, : width * factor]
     small = whole.reshape(channels, height, factor, width, factor).mean((2, 4))
-    return np.rint(small * 255).clip(0, 255).astype(np.uint8)
+    result: UInt8[np.ndarray, "c h w"] = np.rint(small * 255).clip(0, 255).astype(np.uint8)
+    return result
 
 
 def _window(start: int, side: int, length: int) -> np.ndarray:

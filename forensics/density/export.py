@@ -158,6 +158,7 @@ def _ndtri() -> Any:
         tail = rational(op.Sub(r, number(1.6)), _TAIL)
         far = rational(op.Sub(r, number(5.0)), _FAR)
         outside = op.Neg(op.Where(op.LessOrEqual(r, number(5.0)), tail, far))
-        return op.Where(op.LessOrEqual(op.Abs(q), number(0.425)), middle, outside)
+        result: FLOAT = op.Where(op.LessOrEqual(op.Abs(q), number(0.425)), middle, outside)
+        return result
 
     return ndtri

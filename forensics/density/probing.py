@@ -75,7 +75,8 @@ def score_norms(
         for lambda_ in lambdas:
             e_hat = scale.conditional.predict_noise(z, scale.known, lambda_.expand(len(z)), scale.present)
             norms.append((e_hat.square().flatten(1).sum(1) / scale.num_dims).sqrt())
-    return torch.stack(norms, 1).unflatten(1, (-1, len(lambdas)))
+    result: Float[Tensor, "b scales levels"] = torch.stack(norms, 1).unflatten(1, (-1, len(lambdas)))
+    return result
 
 
 def surprise(

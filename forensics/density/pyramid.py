@@ -112,7 +112,8 @@ class Pyramid(nn.Module):
             if isinstance(module, LocalClassifier | Predictor):
                 module.in_bf16 = use
         layout = torch.channels_last if use else torch.contiguous_format
-        return self.to(memory_format=layout)  # type: ignore[call-overload] # nn.Module's stubs lack it
+        result: Pyramid = self.to(memory_format=layout)  # type: ignore[call-overload] # nn.Module's stubs lack it
+        return result
 
     def split(self, x: Float[Tensor, "b c h w"]) -> list[Scale]:
         """All terms, finest first. Raises: InvalidImage."""

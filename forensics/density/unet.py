@@ -180,7 +180,8 @@ class ResidualBlock(nn.Module):
         if embedding is not None:
             h = h + self.temb_proj(F.silu(embedding))[:, :, None, None]
         h = self.conv2(self.dropout(F.silu(self.norm2(h))))
-        return h + (self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x)
+        result: Tensor = h + (self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x)
+        return result
 
 
 class Attention(nn.Module):

@@ -150,7 +150,8 @@ def as_stored(pixels: Float32[np.ndarray, "*n"], unit: Unit) -> Float32[np.ndarr
 
 def grey(pixels: Float32[np.ndarray, "*n"], low: float, high: float) -> Float32[np.ndarray, "*n"]:
     """0..1 between black and white."""
-    return np.clip((pixels - np.float32(low)) / np.float32(max(high - low, 1e-12)), 0, 1)
+    result: Float32[np.ndarray, "*n"] = np.clip((pixels - np.float32(low)) / np.float32(max(high - low, 1e-12)), 0, 1)
+    return result
 
 
 OWN_RANGE = "the middle 99 % of its own values, by which it was scaled: no common range is known"

@@ -33,4 +33,5 @@ def coreset(vectors: Vectors, count: int, generator: np.random.Generator) -> Vec
     for _ in range(count - 1):
         nearest = torch.minimum(nearest, (seen - seen[chosen[-1]]).square().sum(1))
         chosen.append(int(nearest.argmax()))
-    return vectors[np.sort(chosen)]
+    result: Vectors = vectors[np.sort(chosen)]
+    return result

@@ -73,7 +73,8 @@ class Observation:
     def encoder_vector(self) -> Vector:
         """The mean over places."""
         assert self.encoder_patches is not None
-        return self.encoder_patches.mean((0, 1))
+        result: Vector = self.encoder_patches.mean((0, 1))
+        return result
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -242,7 +242,8 @@ def _restored(name: str, arrays: dict[str, np.ndarray], folder: Path) -> Channel
     for key, value in state.items():
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise CorruptWeights(f"{folder}: {key!r} of the channel {name!r} is not finite")
-    return channel
+    result: Channel = channel
+    return result
 
 
 def _restore_levels(detector: Detector, record: dict[str, Any]) -> None:

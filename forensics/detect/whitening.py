@@ -44,7 +44,8 @@ class Whitening:
         deviations = np.divide(
             x - self.centre, self.scale, out=np.zeros_like(x, dtype=np.float64), where=self.scale > 0
         )
-        return np.clip(np.nan_to_num(deviations), -FARTHEST, FARTHEST)
+        result: Vectors = np.clip(np.nan_to_num(deviations), -FARTHEST, FARTHEST)
+        return result
 
     def __call__(self, x: Vectors) -> Vectors:
         """Standardise, then decorrelate to about unit covariance."""

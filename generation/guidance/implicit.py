@@ -99,7 +99,8 @@ class ImplicitGuidance(nn.Module):
 
     def fuse(self, x: Map, prepared: Float[Tensor, "b _n _d"], embedded_time: Float[Tensor, "b e"]) -> Map:
         """The residual to add to `x`, from prepared features."""
-        return self.hr_norm(self.normalised(self.joined(x, prepared), embedded_time))
+        result: Map = self.hr_norm(self.normalised(self.joined(x, prepared), embedded_time))
+        return result
 
     def weight_tokens(self, feature: Map) -> Float[Tensor, "b _g _d"]:
         """The transformer's output at the learned weight tokens.
@@ -140,7 +141,8 @@ class ImplicitGuidance(nn.Module):
         right = cast(nn.Linear, self.toout[0]).weight[:, self.options.width :]
         tokens = x.flatten(2).transpose(1, 2) @ right.T + prepared
         fused: Tensor = self.toout[2](self.toout[1](tokens))
-        return fused.transpose(1, 2).unflatten(2, x.shape[2:])
+        result: Map = fused.transpose(1, 2).unflatten(2, x.shape[2:])
+        return result
 
     def normalised(self, fused: Map, embedded_time: Float[Tensor, "b e"]) -> Map:
         """Time modulation, then layer normalisation over channels."""
@@ -164,7 +166,8 @@ class Tokenizer(nn.Module):
             raise UsageError(
                 f"guidance has {num_positions} positions for a low-resolution feature, got {count}; use a smaller grid"
             )
-        return self.prefc(tokens) + self.posemb[:count]
+        result: Float[Tensor, "b n d"] = self.prefc(tokens) + self.posemb[:count]
+        return result
 
 
 class Transformer(nn.Module):

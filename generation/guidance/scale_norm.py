@@ -32,7 +32,8 @@ class ScaleAwareNorm(nn.Module):
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """y = x (1 + a) + b + x, with a and b from the scale of the grid."""
         scale = torch.full((len(x),), scale_of(*x.shape[2:]), device=x.device)
-        return self.mapping(x, time_embedding(scale, self.embedding)) + x
+        result: Float[Tensor, "b c h w"] = self.mapping(x, time_embedding(scale, self.embedding)) + x
+        return result
 
 
 def scale_of(height: int, width: int) -> float:

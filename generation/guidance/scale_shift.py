@@ -16,4 +16,5 @@ class ScaleShift(nn.Module):
     def forward(self, x: Float[Tensor, "b c h w"], embedded: Float[Tensor, "b e"]) -> Float[Tensor, "b c h w"]:
         """x (1 + a) + b, with a and b for each sample and channel."""
         a, b = self.mapper(embedded.to(self.mapper.weight.dtype))[:, :, None, None].chunk(2, dim=1)
-        return x * (1 + a) + b
+        result: Float[Tensor, "b c h w"] = x * (1 + a) + b
+        return result

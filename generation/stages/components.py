@@ -103,6 +103,6 @@ class ComponentEncoder(nn.Module):
         return latent * self.gain[:, None, None]
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> ComponentEncoder:
-        self.stage._apply(fn, recurse)
-        super()._apply(fn, recurse)
+        self.stage._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self

@@ -41,7 +41,8 @@ class MixingBlock(nn.Module):
         mixed = self.norm1(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) * (1 + g[0]) + g[1]
         x = x + self.depthwise(mixed) * g[2]
         mixed = self.norm2(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) * (1 + g[3]) + g[4]
-        return x + self.channelwise(mixed.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) * g[5]
+        result: Float[Tensor, "b c h w"] = x + self.channelwise(mixed.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) * g[5]
+        return result
 
 
 class Codebook(nn.Module):

@@ -133,7 +133,8 @@ class SqueezeExcitation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x, times a gate in 0..1 for each channel."""
         squeezed = nn.functional.silu(self.fc1(x.mean((2, 3), keepdim=True)))
-        return x * self.fc2(squeezed).sigmoid()
+        result: Tensor = x * self.fc2(squeezed).sigmoid()
+        return result
 
 
 def _conv(

@@ -72,4 +72,5 @@ def build_stage_b(options: StageBOptions) -> CascadeUNet:
         switch_level=None,
     )
     unet.parametrisation = options.parametrisation
-    return unet
+    result: CascadeUNet = unet
+    return result

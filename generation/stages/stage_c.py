@@ -63,4 +63,5 @@ def build_stage_c(options: StageCOptions) -> CascadeUNet:
         switch_level=(False,) * (levels - 1),
     )
     unet.parametrisation = options.parametrisation
-    return unet
+    result: CascadeUNet = unet
+    return result

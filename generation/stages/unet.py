@@ -48,7 +48,7 @@ class CascadeUNet(StableCascadeUNet):
     def get_clip_embeddings(self, clip_txt_pooled: Tensor, clip_txt: Any = None, clip_img: Any = None) -> Tensor:
         """Condition tokens; a pooled text of shape [b, d] is taken like [b, 1, d]."""
         pooled = clip_txt_pooled[:, None] if clip_txt_pooled.ndim == 2 else clip_txt_pooled
-        tokens: Tensor = super().get_clip_embeddings(pooled, clip_txt, clip_img)
+        tokens: Tensor = super().get_clip_embeddings(pooled, clip_txt, clip_img)  # type: ignore[no-untyped-call]
         return tokens
 
     def predict_noise(
@@ -91,7 +91,8 @@ class CascadeUNet(StableCascadeUNet):
         if hasattr(self, "pixels_mapper"):
             shown = x.new_zeros(len(x), self.pixels_mapper[0].in_channels, 8, 8) if pixels is None else pixels
             hidden = hidden + _resized(self.pixels_mapper(shown), size)
-        hidden = self._up_decode(self._down_encode(hidden, embedded, tokens), embedded, tokens)
+        coarse = self._down_encode(hidden, embedded, tokens)  # type: ignore[no-untyped-call]
+        hidden = self._up_decode(coarse, embedded, tokens)  # type: ignore[no-untyped-call]
         output: Tensor = self.clf(hidden)
         if self.parametrisation == "noise":
             return output

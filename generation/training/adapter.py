@@ -124,7 +124,8 @@ class AdapterTask(LatentTask):
 
         def error(t: Tensor) -> Tensor:
             noise, times = noise_like(x_0, generator), t.expand(len(x_0)).to(self.device)
-            return self.objective(x_0, noise, times, labels, shown).mse
+            result: Tensor = self.objective(x_0, noise, times, labels, shown).mse
+            return result
 
         return mean_over_times(error)
 

@@ -105,6 +105,7 @@ class GuidanceTask(LatentTask):
         def error(t: Tensor) -> Tensor:
             noise, low_noise = (torch.randn(x.shape, generator=generator).to(device) for x in (high, low))
             times = t.expand(len(high)).to(device)
-            return self.objective(high, low, noise, low_noise, times, is_guided).mse
+            result: Tensor = self.objective(high, low, noise, low_noise, times, is_guided).mse
+            return result
 
         return mean_over_times(error)

@@ -41,13 +41,15 @@ def slices_of(path: Path, label: str) -> Iterator[UInt8[np.ndarray, "3 s s"]]:
 
 def _windowed(volume: Shaped[np.ndarray, "a b c"]) -> UInt8[np.ndarray, "a b c"]:
     low, high = CT_WINDOW
-    return np.rint(255 * ((volume - low) / (high - low)).clip(0, 1)).astype(np.uint8)
+    result: UInt8[np.ndarray, "a b c"] = np.rint(255 * ((volume - low) / (high - low)).clip(0, 1)).astype(np.uint8)
+    return result
 
 
 def _grey(volume: Shaped[np.ndarray, "a b c"]) -> UInt8[np.ndarray, "a b c"]:
     """Grey levels from the minimum to the 99.9th percentile, so that a few bright vessels do not darken the rest."""
     low, high = float(volume.min()), float(np.percentile(volume, 99.9))
-    return np.rint(255 * ((volume - low) / (high - low)).clip(0, 1)).astype(np.uint8)
+    result: UInt8[np.ndarray, "a b c"] = np.rint(255 * ((volume - low) / (high - low)).clip(0, 1)).astype(np.uint8)
+    return result
 
 
 def _square(picture: Shaped[np.ndarray, "h w"], side: int) -> Shaped[np.ndarray, "s s"]:

@@ -108,7 +108,8 @@ class StageBTask(LatentTask):
         def error(t: Tensor) -> Tensor:
             noise = torch.randn(residual.shape, generator=generator).to(residual.device)
             times = t.expand(len(residual)).to(residual.device)
-            return self.objective(residual, semantic, coarse, noise, times).mse
+            result: Tensor = self.objective(residual, semantic, coarse, noise, times).mse
+            return result
 
         return mean_over_times(error)
 

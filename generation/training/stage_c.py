@@ -99,6 +99,7 @@ class StageCTask(LatentTask):
         def error(t: Tensor) -> Tensor:
             noise = torch.randn(x_0.shape, generator=generator).to(device)
             picture_tokens = torch.zeros_like(picture_token(x_0))
-            return self.objective(x_0, noise, t.expand(len(x_0)).to(device), labels, picture_tokens).mse
+            result: Tensor = self.objective(x_0, noise, t.expand(len(x_0)).to(device), labels, picture_tokens).mse
+            return result
 
         return mean_over_times(error)

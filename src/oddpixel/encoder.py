@@ -80,7 +80,8 @@ class _Block(nn.Module):
         h = F.relu6(self._bn0(self._expand_conv(x))) if self.widens else x
         h = F.relu6(self._bn1(_same(self._depthwise_conv, h)))
         h = self._bn2(self._project_conv(h))
-        return x + h if self.adds else h
+        result: Tensor = x + h if self.adds else h
+        return result
 
 
 def load_encoder(name: str, weights: Path | None = None) -> nn.Module:

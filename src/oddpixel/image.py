@@ -92,7 +92,8 @@ class Image:
             recorded = picture if self.valid is None else picture[:, self.valid[::step, ::step]]
             low, high = np.nanpercentile(recorded if recorded.size else self.values(), (0.5, 99.5))
             picture = (picture - low) / max(high - low, 1e-12)
-        return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
+        result: UInt8[np.ndarray, "h w c"] = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
+        return result
 
 
 def spacing_as_size(spacing_mm: Sequence[float] | None) -> str:

@@ -20,7 +20,8 @@ class BitPlane:
     def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]:
         """White where the bit is 1, at the size of the image."""
         channel = exhibit.pixels[..., min(1, exhibit.pixels.shape[2] - 1)]
-        return (np.rint(channel).astype(np.int64) & 1).astype(np.uint8) * 255
+        result: UInt8[np.ndarray, "h w *c"] = (np.rint(channel).astype(np.int64) & 1).astype(np.uint8) * 255
+        return result
 
 
 AID = BitPlane()

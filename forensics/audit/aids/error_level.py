@@ -40,4 +40,5 @@ def error_level(pixels: Float32[np.ndarray, "h w c"]) -> Float32[np.ndarray, "h 
     _, saved = cv2.imencode(".jpg", np.ascontiguousarray(bgr), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     again = np.asarray(cv2.imdecode(saved, cv2.IMREAD_COLOR if picture.shape[2] == 3 else cv2.IMREAD_GRAYSCALE))
     again = again[..., ::-1] if picture.shape[2] == 3 else again[..., None]
-    return np.abs(again.astype(np.float32) - picture)
+    result: Float32[np.ndarray, "h w c"] = np.abs(again.astype(np.float32) - picture)
+    return result

@@ -29,7 +29,8 @@ class PrincipalColour:
         direction = directions[:, 0] * np.sign(directions[np.argmax(np.abs(directions[:, 0])), 0])
         values = ((colours - middle) @ direction.astype(np.float32)).reshape(exhibit.size)
         spread = max(float(np.quantile(np.abs(values), 0.99)), 1e-6)
-        return np.rint(np.clip(128 + 127 * values / spread, 0, 255)).astype(np.uint8)
+        result: UInt8[np.ndarray, "h w *c"] = np.rint(np.clip(128 + 127 * values / spread, 0, 255)).astype(np.uint8)
+        return result
 
 
 AID = PrincipalColour()

@@ -29,7 +29,10 @@ class Spectrum:
         window = np.hanning(side)[:, None] * np.hanning(side)
         power = np.log1p(np.abs(np.fft.fftshift(np.fft.fft2((part - part.mean()) * window))))
         low, high = np.quantile(power, (0.05, 0.9999))
-        return np.rint(np.clip((power - low) / max(high - low, 1e-9), 0, 1) * 255).astype(np.uint8)
+        result: UInt8[np.ndarray, "h w *c"] = np.rint(
+            np.clip((power - low) / max(high - low, 1e-9), 0, 1) * 255
+        ).astype(np.uint8)
+        return result
 
 
 AID = Spectrum()

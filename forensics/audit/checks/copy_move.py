@@ -157,7 +157,8 @@ def _log10_nfa(n: int, k: int, chance: float) -> float:
     from scipy.special import gammaln
 
     def choose(a: int, b: int) -> float:
-        return float(gammaln(a + 1) - gammaln(b + 1) - gammaln(a - b + 1)) / np.log(10)
+        result: float = float(gammaln(a + 1) - gammaln(b + 1) - gammaln(a - b + 1)) / np.log(10)
+        return result
 
     if k <= 3 or n <= 3:
         return 0.0

@@ -96,7 +96,8 @@ def _shifted(luma: np.ndarray) -> Float64[np.ndarray, "n 8 8"]:
         luma[4 : 4 + rows * 8, 4 : 4 + columns * 8].reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3).reshape(-1, 8, 8)
     )
     step = max(1, len(blocks) // SAMPLE)
-    return dctn(blocks[::step].astype(np.float64) - 128, axes=(1, 2), norm="ortho")
+    result: Float64[np.ndarray, "n 8 8"] = dctn(blocks[::step].astype(np.float64) - 128, axes=(1, 2), norm="ortho")
+    return result
 
 
 def _first_quality(
@@ -131,4 +132,5 @@ def _first_quality(
 def _log_histogram(values: Float64[np.ndarray, "n"], step: float) -> Float64[np.ndarray, "bins"]:
     quantised: Int[np.ndarray, "n"] = np.clip(np.rint(values / step), -MOST, MOST).astype(int) + MOST
     counts = np.bincount(quantised, minlength=2 * MOST + 1) + SMOOTHING
-    return np.log(counts / counts.sum())
+    result: Float64[np.ndarray, "bins"] = np.log(counts / counts.sum())
+    return result

@@ -80,7 +80,8 @@ def speaking(luma: Float32[np.ndarray, "h w"]) -> Bool[np.ndarray, "p q"]:
     """Whether each block can carry a ghost: it is neither clipped nor flat."""
     mean = block_means(luma, BLOCK)
     spread = np.sqrt(np.maximum(block_means(np.square(luma), BLOCK) - np.square(mean), 0))
-    return (mean > DARKEST) & (mean < BRIGHTEST) & (spread > FLAT)
+    result: Bool[np.ndarray, "p q"] = (mean > DARKEST) & (mean < BRIGHTEST) & (spread > FLAT)
+    return result
 
 
 def _averaged(values: Float64[np.ndarray, "p q"], says: Bool[np.ndarray, "p q"]) -> Float64[np.ndarray, "p q"]:

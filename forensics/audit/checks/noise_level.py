@@ -108,4 +108,7 @@ def _judge(homogeneous: np.ndarray, quiet: np.ndarray, size: tuple[int, int]) ->
 
 def _per_cell(blocks: np.ndarray, side: int) -> Int[np.ndarray, "p q"]:
     rows, columns = blocks.shape[0] // side, blocks.shape[1] // side
-    return blocks[: rows * side, : columns * side].reshape(rows, side, columns, side).sum((1, 3))
+    result: Int[np.ndarray, "p q"] = (
+        blocks[: rows * side, : columns * side].reshape(rows, side, columns, side).sum((1, 3))
+    )
+    return result

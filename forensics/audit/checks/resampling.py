@@ -189,7 +189,8 @@ def _where(
     def power(down: float, right: float) -> np.ndarray:
         waves = [hann * np.exp(-2j * np.pi * cycles * place) for cycles in (down, right)]
         constant = level * waves[0].sum() * waves[1].sum()
-        return np.square(np.abs(np.einsum("pyqx,y,x->pq", magnitude, *waves, optimize=True) - constant))
+        result: np.ndarray = np.square(np.abs(np.einsum("pyqx,y,x->pq", magnitude, *waves, optimize=True) - constant))
+        return result
 
     shifts = [(a * 3 / PLACE, b * 3 / PLACE) for a in (-1, 0, 1) for b in (-1, 0, 1) if a or b]
     around = np.mean([power(frequency[0] + a, frequency[1] + b) for a, b in shifts], axis=0)

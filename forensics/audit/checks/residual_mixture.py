@@ -70,7 +70,8 @@ def histograms(luma: Float32[np.ndarray, "h w"]) -> Float[np.ndarray, "p q f"]:
     cells = np.concatenate(parts, 2)
     table = np.pad(cells.cumsum(0).cumsum(1), ((1, 0), (1, 0), (0, 0)))
     sums = table[WINDOW:, WINDOW:] - table[:-WINDOW, WINDOW:] - table[WINDOW:, :-WINDOW] + table[:-WINDOW, :-WINDOW]
-    return np.sqrt(sums / sums.sum(2, keepdims=True))
+    result: Float[np.ndarray, "p q f"] = np.sqrt(sums / sums.sum(2, keepdims=True))
+    return result
 
 
 @cache

@@ -144,7 +144,8 @@ def nearest_quality(table: np.ndarray, number: int = 0) -> tuple[int, float]:
 def scaled(base: np.ndarray, quality: int) -> np.ndarray:
     """An Annex K table at a quality of 1..100, as libjpeg scales it (integers, 1..255)."""
     percent = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return np.clip((base * percent + 50) // 100, 1, 255)
+    result: np.ndarray = np.clip((base * percent + 50) // 100, 1, 255)
+    return result
 
 
 def _note(jpeg: Jpeg, marker: int, payload: bytes) -> None:

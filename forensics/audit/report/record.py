@@ -68,7 +68,8 @@ def record_of(audited: Audited, options: Options, name: str, case: str | None = 
         "not_examined": [*NOT_EXAMINED, *(f"check {name}" for name in checks() if name not in chosen)],
         "reproduce": _command(options, name),
     }
-    return _rounded(plain(content))
+    result: dict[str, Any] = _rounded(plain(content))
+    return result
 
 
 def as_bytes(record: dict[str, Any]) -> bytes:
@@ -109,7 +110,7 @@ def _check(name: str) -> dict[str, Any]:
 
 def _parameters(module: ModuleType) -> dict[str, Any]:
     """The numbers that a check's file sets."""
-    kinds = int | float | tuple | list | range
+    kinds = (int, float, tuple, list, range)
     return {
         name.lower(): list(value) if isinstance(value, range) else value
         for name, value in sorted(vars(module).items())

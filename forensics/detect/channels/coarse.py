@@ -66,7 +66,8 @@ class Coarse:
 
     def _signed(self, observation: Observation) -> np.ndarray:
         residual = _residual(observation.coarse.ravel()[None].astype(np.float64), self.mean, self.components)[0]
-        return gaussian_filter((residual / self.deviation).reshape(COARSE_SIDE, -1), 0.8)
+        result: np.ndarray = gaussian_filter((residual / self.deviation).reshape(COARSE_SIDE, -1), 0.8)
+        return result
 
 
 def _components(pictures: np.ndarray) -> np.ndarray:
@@ -78,7 +79,8 @@ def _components(pictures: np.ndarray) -> np.ndarray:
 
 def _residual(pictures: np.ndarray, mean: np.ndarray, components: np.ndarray) -> np.ndarray:
     centred = pictures - mean
-    return centred - centred @ components.T @ components
+    result: np.ndarray = centred - centred @ components.T @ components
+    return result
 
 
 CHANNELS = (Coarse,)

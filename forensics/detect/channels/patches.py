@@ -140,7 +140,8 @@ def top(heat: np.ndarray) -> float:
 
 def smoothed(heat: np.ndarray) -> np.ndarray:
     """The map blurred by a Gaussian of 0.7 cells."""
-    return gaussian_filter(heat, 0.7, mode="nearest")
+    result: np.ndarray = gaussian_filter(heat, 0.7, mode="nearest")
+    return result
 
 
 def _places(size: tuple[int, ...]) -> np.ndarray:

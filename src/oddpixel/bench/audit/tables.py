@@ -254,7 +254,8 @@ def calibration(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _odds(p: np.ndarray) -> np.ndarray:
-    return p / (1 - p)
+    result: np.ndarray = p / (1 - p)
+    return result
 
 
 def cllr(first: np.ndarray, second: np.ndarray) -> float:

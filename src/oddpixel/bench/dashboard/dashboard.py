@@ -188,7 +188,8 @@ def _until(attempt: Callable[[], Any], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while True:
         try:
-            return attempt()
+            attempt()
+            return
         except OSError:
             if time.monotonic() > end:
                 raise

@@ -13,7 +13,7 @@ from torch import Tensor
 from oddpixel.bench import Report
 from oddpixel.forensics.density.probing import surprise
 from oddpixel.forensics.density.pyramid import Pyramid
-from oddpixel.forensics.density.recipe import validation_images
+from oddpixel.forensics.density.recipe_images import validation_images
 from oddpixel.forensics.density.store import load_pyramid
 from oddpixel.recipe import read_recipe
 

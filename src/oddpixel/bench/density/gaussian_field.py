@@ -34,7 +34,8 @@ class GaussianField:
         """S, the variance of each Fourier mode, in grey levels squared."""
         f = np.fft.fftfreq(self.size)
         shape = (1 + (f[:, None] ** 2 + f[None] ** 2) / self.corner**2) ** -2.0
-        return self.floor + shape * (self.marginal_std**2 - self.floor) / shape.mean()
+        result: Float64[np.ndarray, "h w"] = self.floor + shape * (self.marginal_std**2 - self.floor) / shape.mean()
+        return result
 
     def conditional_std(self) -> float:
         """The standard deviation of a pixel given all others: the precision matrix's diagonal is the mean of 1 / S."""

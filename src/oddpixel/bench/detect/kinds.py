@@ -140,7 +140,10 @@ def grey_of(image: Image) -> Float32[np.ndarray, "h w"]:
         return (255 * grey).astype(np.float32)
     is_ct = image.unit == "HU" or "ct" in image.group.partition("/")[0]
     low, high = CT_RANGE if is_ct else np.percentile(pixels[0], (0.5, 99.5))
-    return (255 * np.clip((pixels[0] - low) / max(high - low, 1e-6), 0, 1)).astype(np.float32)
+    result: Float32[np.ndarray, "h w"] = (255 * np.clip((pixels[0] - low) / max(high - low, 1e-6), 0, 1)).astype(
+        np.float32
+    )
+    return result
 
 
 def _whole(grey: Float32[np.ndarray, "h w"]) -> Square:

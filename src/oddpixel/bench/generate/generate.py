@@ -7,6 +7,7 @@ enlargements of the same blueprints.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -284,7 +285,7 @@ def _one_step_each(generator: Generator, side: int) -> list[dict[str, Any]]:
     latent = torch.randn(1, cascade.options.b.channels, *decoder.grid(geometry, (side, side)))
     t = torch.tensor([0.5])
     options = cascade.sampling((side, side))
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         f"C, one of {options.high.steps} steps": lambda: cascade.c.predict_noise(semantic, t, conditions),
         f"B, one of {options.decode.steps} steps": lambda: decoder.predict_noise(latent, t, conditions.for_stage_b()),
         "A, once, in tiles": lambda: cascade.a.decode_tiled(latent),

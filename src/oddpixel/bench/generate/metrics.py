@@ -32,7 +32,8 @@ def band_power(pictures: Pictures, low: float, high: float) -> Float[Tensor, "_n
     window = torch.hann_window(height)[:, None] * torch.hann_window(width)[None]
     spectrum = torch.fft.fft2((shown - shown.mean((1, 2), keepdim=True)) * window).abs().square()
     frequency = torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.fftfreq(width)[None])
-    return spectrum[:, (frequency > low) & (frequency <= high)].mean(1)
+    result: Float[Tensor, "_n"] = spectrum[:, (frequency > low) & (frequency <= high)].mean(1)
+    return result
 
 
 def decibels(ratio: Float[Tensor, "_n"]) -> float:
@@ -46,7 +47,10 @@ def layout_correlation(pictures: Pictures, references: Pictures, side: int) -> F
         interpolate(batch, size=(side, side), mode="area").flatten(1) for batch in (pictures, references)
     )
     means, reference_means = (values - values.mean(1, keepdim=True) for values in (means, reference_means))
-    return (means * reference_means).sum(1) / (means.norm(dim=1) * reference_means.norm(dim=1)).clamp(min=1e-12)
+    result: Float[Tensor, "_n"] = (means * reference_means).sum(1) / (
+        means.norm(dim=1) * reference_means.norm(dim=1)
+    ).clamp(min=1e-12)
+    return result
 
 
 @torch.no_grad()
@@ -76,7 +80,8 @@ def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
 def nearest_distances(pictures: Pictures, bank: Pictures, side: int = 16) -> Float[Tensor, "_n"]:
     """The distance of each picture to the nearest known one: root mean square of standardised thumbnails."""
     queries, bank_thumbnails = (_thumbnails(batch, side) for batch in (pictures, bank))
-    return torch.cdist(queries, bank_thumbnails).min(1).values / queries.shape[1] ** 0.5
+    result: Float[Tensor, "_n"] = torch.cdist(queries, bank_thumbnails).min(1).values / queries.shape[1] ** 0.5
+    return result
 
 
 def _thumbnails(pictures: Pictures, side: int) -> Float[Tensor, "_n _d"]:
