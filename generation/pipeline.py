@@ -123,6 +123,24 @@ class Estimate:
         return f"{self.peak / 2**30:.1f} GiB at once, {work:.1f} TFLOP; {self.available / 2**30:.1f} GiB are free"
 
 
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """What is sampled together, as it travels through the passes.
+
+    Arguments:
+        conditions, negative: of the prompts and of the negative prompts, on the pipeline's device.
+        controls: what else acts on both passes of stage C.
+    """
+
+    size: Grid
+    seeds: tuple[int, ...]
+    conditions: Conditions
+    negative: Conditions | None
+    controls: tuple[Role, ...]
+    options: SamplingOptions
+    on_step: OnStep
+
+
 @dataclass(eq=False)
 class UltraPixelPipeline:
     """The cascade as a pipeline from prompts to pictures.
@@ -183,19 +201,14 @@ class UltraPixelPipeline:
         self._check(prompts, size, seeds, negative_prompts, reference, image, strength)
         self._check_memory(size, len(seeds), options)
         conditions = _on(self.conditioner(list(prompts)), self.device)
-        against = None if negative_prompts is None else _on(self.conditioner(list(negative_prompts)), self.device)
-        low_grid, high_grid = self.geometry.low(size), self.geometry.semantic(size)
+        negative = None if negative_prompts is None else _on(self.conditioner(list(negative_prompts)), self.device)
+        batch = _Batch(size, tuple(seeds), conditions, negative, tuple(controls), options, on_step)
         guided = self.c.networks is not None
         with self._resident(self.c):
-            low = torch.zeros(0)
-            plan = None
-            if guided:
-                low, plan = self._blueprint(conditions, against, low_grid, seeds, reference, controls, options, on_step)
-            start = None if image is None else self._encoded(image, high_grid)
-            semantic = self._high(
-                conditions, against, high_grid, seeds, plan, start, strength, controls, options, on_step
-            )
-        pictures = self._decoded(semantic, conditions, size, seeds, options, on_step)[:, :, : size[0], : size[1]]
+            low, plan = self._blueprint(batch, reference) if guided else (torch.zeros(0), None)
+            start = None if image is None else self._encoded(image, self.geometry.semantic(size))
+            semantic = self._high(batch, plan, start, strength)
+        pictures = self._decoded(batch, semantic)[:, :, : size[0], : size[1]]
         if not bool(torch.isfinite(pictures).all()):
             raise CorruptWeights(
                 "the networks' values overflow: the weights of the cascade or of an adapter are damaged"
@@ -224,95 +237,60 @@ class UltraPixelPipeline:
             offload=self.offload,
         )
 
-    def _blueprint(
-        self,
-        conditions: Conditions,
-        against: Conditions | None,
-        grid: Grid,
-        seeds: Sequence[int],
-        reference: Pictures | None,
-        controls: Sequence[Role],
-        options: SamplingOptions,
-        on_step: OnStep,
-    ) -> tuple[Tensor, Plan]:
+    def _blueprint(self, batch: _Batch, reference: Pictures | None) -> tuple[Tensor, Plan]:
         """The low-resolution latent, and its features."""
-        draw = self._noise("capture", seeds, grid)
-        at = torch.full((len(seeds),), CAPTURED_AT, device=self.device)
+        grid = self.geometry.low(batch.size)
+        draw = self._noise("capture", batch.seeds, grid)
+        at = torch.full((len(batch.seeds),), CAPTURED_AT, device=self.device)
         schedule = CosineSchedule()
         if reference is None:
-            x_0, features = self._low(conditions, against, grid, seeds, controls, options, on_step)
-            if options.captures_last_step:
+            x_0, features = self._low(batch, grid)
+            if batch.options.captures_last_step:
                 return x_0, Plan(features)
         else:
             x_0 = self._encoded(reference, grid)
         noised = add_noise(x_0, draw(), schedule.log_snr(at))
-        _, features = self.c.capture(noised, schedule.timestep(at), conditions)
-        on_step("capture", 1, 1)
+        _, features = self.c.capture(noised, schedule.timestep(at), batch.conditions)
+        batch.on_step("capture", 1, 1)
         return x_0, Plan(features)
 
-    def _low(
-        self,
-        conditions: Conditions,
-        against: Conditions | None,
-        grid: Grid,
-        seeds: Sequence[int],
-        controls: Sequence[Role],
-        options: SamplingOptions,
-        on_step: OnStep,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def _low(self, batch: _Batch, grid: Grid) -> tuple[Tensor, dict[str, Tensor]]:
+        """The low-resolution pass: its latent, and the features of its last step."""
         features: dict[str, Tensor] = {}
-        count = len(seeds)
+        count = len(batch.seeds)
 
         def predict(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
-            if not options.captures_last_step:
-                return self.c.predict_noise(x, t, conditions, None, controls)
+            if not batch.options.captures_last_step:
+                return self.c.predict_noise(x, t, conditions, None, batch.controls)
             noise, captured = self.c.capture(x, t, conditions)
             features.update({place: feature[:count] for place, feature in captured.items()})
             return noise
 
-        pass_options = options.low
-        denoise = contrasted(predict, pass_options.guidance, conditions, against)
-        last = self._sampled("low", denoise, pass_options, self._noise("low", seeds, grid), on_step)
+        low = batch.options.low
+        denoise = contrasted(predict, low.guidance, batch.conditions, batch.negative)
+        last = self._sampled("low", denoise, low, self._noise("low", batch.seeds, grid), batch.on_step)
         return last.x_0, features
 
-    def _high(
-        self,
-        conditions: Conditions,
-        against: Conditions | None,
-        grid: Grid,
-        seeds: Sequence[int],
-        plan: Plan | None,
-        start: Tensor | None,
-        strength: float,
-        controls: Sequence[Role],
-        options: SamplingOptions,
-        on_step: OnStep,
-    ) -> Tensor:
+    def _high(self, batch: _Batch, plan: Plan | None, start: Tensor | None, strength: float) -> Tensor:
+        """The high-resolution pass, guided by the low-resolution one where there is a plan."""
+
         def predict(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
-            return self.c.predict_noise(x, t, conditions, plan, controls)
+            return self.c.predict_noise(x, t, conditions, plan, batch.controls)
 
-        pass_options = options.high
-        denoise = contrasted(predict, pass_options.guidance, conditions, against)
-        return self._sampled(
-            "high", denoise, pass_options, self._noise("high", seeds, grid), on_step, start, strength
-        ).x_0
+        high = batch.options.high
+        denoise = contrasted(predict, high.guidance, batch.conditions, batch.negative)
+        draw = self._noise("high", batch.seeds, self.geometry.semantic(batch.size))
+        return self._sampled("high", denoise, high, draw, batch.on_step, start, strength).x_0
 
-    def _decoded(
-        self,
-        semantic: Tensor,
-        conditions: Conditions,
-        size: Grid,
-        seeds: Sequence[int],
-        options: SamplingOptions,
-        on_step: OnStep,
-    ) -> Pictures:
-        pass_options = options.decode
+    def _decoded(self, batch: _Batch, semantic: Tensor) -> Pictures:
+        """Stages B and A: pixels of a semantic latent."""
+        decode = batch.options.decode
         with self._resident(self.b), self._resident(self.encoder):
             decoder = Decoder(self.b, self.encoder, semantic)
-            denoise = contrasted(decoder.predict_noise, pass_options.guidance, conditions.for_stage_b())
-            grid = decoder.grid(self.geometry, size)
-            draw = self._noise("decode", seeds, grid, self.b.config.out_channels)
-            latent = decoder.latent(self._sampled("decode", denoise, pass_options, draw, on_step).x_0)
+            denoise = contrasted(decoder.predict_noise, decode.guidance, batch.conditions.for_stage_b())
+            grid = decoder.grid(self.geometry, batch.size)
+            draw = self._noise("decode", batch.seeds, grid, self.b.config.out_channels)
+            latent = decoder.latent(self._sampled("decode", denoise, decode, draw, batch.on_step).x_0)
         with self._resident(self.a):
             return torch.cat([self.a.decode_tiled(sample[None].to(_precision(self.a))).float() for sample in latent])
 
