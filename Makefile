@@ -9,7 +9,7 @@ BIOME := $(BIN)/node node_modules/@biomejs/biome/bin/biome
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: setup demo test quick fuzz check bench screens docs format clean
+.PHONY: setup demo test quick coverage fuzz check bench screens docs format clean
 
 setup: $(READY)
 
@@ -34,6 +34,9 @@ test: setup
 
 quick: setup
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" -x -q
+
+coverage: setup
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov=oddpixel --cov-report=term:skip-covered
 
 fuzz: setup
 	$(BIN)/python -m tests.fuzz
