@@ -21,16 +21,17 @@ from oddpixel.dashboards.visit import author, failed, label, plain, quiet, table
 from oddpixel.errors import OddPixelError, UnreadableInput, UsageError
 from oddpixel.forensics.audit.checks import checks
 from oddpixel.forensics.audit.facts.fact import printable
+from oddpixel.forensics.audit.labels import Label
 from oddpixel.forensics.runs.rows import Row
 
 MOST_ITEMS = 2000
 JOBS_SHOWN = 3
 CHECKS_A_ROW = 4
-TONES = {
-    "evidence of manipulation": "bad",
-    "anomalous, cause unknown": "unsure",
-    "declared synthetic": "unsure",
-    "inconclusive": "unsure",
+TONES: dict[str, str] = {
+    Label.MANIPULATION: "bad",
+    Label.ANOMALOUS: "unsure",
+    Label.DECLARED_SYNTHETIC: "unsure",
+    Label.INCONCLUSIVE: "unsure",
 }
 GROUPS = {
     "manipulation": ("Manipulation", "Whether a part of the image has another history than the rest."),

@@ -39,6 +39,7 @@ from oddpixel.records import read_record
 from .audited import Audited, Options, audit_entry
 from .checks import named
 from .exhibit import Exhibit
+from .labels import FLAGGED
 from .report.custody import CUSTODY, Custody
 from .report.page import page, shown_pictures
 from .report.pdf import pdf
@@ -46,7 +47,6 @@ from .report.record import as_bytes, files_of, record_of
 from .report.schema import DETAILS
 
 SHARD_SIZE = 1  # an audit takes seconds; a kill costs at most one
-FLAGGED = ("evidence of manipulation", "anomalous, cause unknown", "declared synthetic")
 LONGER_SIDE = 1024  # of the map that the run's table points to
 
 

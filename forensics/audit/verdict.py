@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +21,8 @@ from .checks import check_of
 from .facts.fact import Fact
 from .finding import Finding
 from .gate import Gate
+from .labels import Label
 
-Label = Literal[
-    "provenance verified", "declared synthetic", "evidence of manipulation", "anomalous, cause unknown", "no "
-    "evidence found",
-    "inconclusive",
-]  # fmt: skip
 ALPHA = 0.05
 MOST_PLACES = 2  # of a finding, in a sentence; its report has all
 SHARE_OF_NFA = 0.1  # of the level, for all a-contrario tests together
@@ -120,24 +116,24 @@ def decide(
         declaration = (
             f"the file itself says so ({first.name}: {shown(first.value)}); {first.because or 'anybody can write that'}"
         )
-        return verdict("declared synthetic", declaration, *signed, *(_said(finding) for finding in hits))
+        return verdict(Label.DECLARED_SYNTHETIC, declaration, *signed, *(_said(finding) for finding in hits))
     if signed:
-        return verdict("provenance verified", *signed, *(_said(finding) for finding in hits))
+        return verdict(Label.PROVENANCE_VERIFIED, *signed, *(_said(finding) for finding in hits))
     if parts := [finding for finding in hits if finding.about == "manipulation"]:
-        return verdict("evidence of manipulation", *(_said(finding) for finding in parts))
+        return verdict(Label.MANIPULATION, *(_said(finding) for finding in parts))
     if hits:
-        return verdict("anomalous, cause unknown", *(_said(finding) for finding in hits))
+        return verdict(Label.ANOMALOUS, *(_said(finding) for finding in hits))
     if gate.degraded:
-        return verdict("inconclusive", gate.degraded)
+        return verdict(Label.INCONCLUSIVE, gate.degraded)
     if not fused:
         return verdict(
-            "inconclusive", f"no test with a known rate of false alarms applies to this image ({gate.stratum})"
+            Label.INCONCLUSIVE, f"no test with a known rate of false alarms applies to this image ({gate.stratum})"
         )
     if loud := [finding for finding in findings if _is_loud(finding, gate, calibration)]:
-        return verdict("inconclusive", *(f"{_said(finding)}; {UNAUDITED}" for finding in loud))
+        return verdict(Label.INCONCLUSIVE, *(f"{_said(finding)}; {UNAUDITED}" for finding in loud))
     failed = [finding.check for finding in findings if finding.status == "error"]
     because = f"none of {len(fused)} tests reached its share of the level {alpha:g}"
-    return verdict("no evidence found", because, *([f"failed: {', '.join(failed)}"] if failed else []))
+    return verdict(Label.NOTHING_FOUND, because, *([f"failed: {', '.join(failed)}"] if failed else []))
 
 
 def _is_loud(finding: Finding, gate: Gate, calibration: Calibration) -> bool:

@@ -50,6 +50,7 @@ def audit(
     from oddpixel.forensics.audit.audited import Options
     from oddpixel.forensics.audit.checks import checks as every_check
     from oddpixel.forensics.audit.checks import named
+    from oddpixel.forensics.audit.labels import Label
     from oddpixel.forensics.audit.run import Handling, audit_into, read_anchors, sign_reports
     from oddpixel.forensics.runs.executors import executor
 
@@ -86,7 +87,7 @@ def audit(
         print_not_read(found.listing, left_out)
     exit_by(failures(found.items), fail_on == "error")
     labels = [each["verdict"]["label"] for each in found.items if each["error"] is None]
-    if fail_on == "evidence" and "evidence of manipulation" in labels:
+    if fail_on == "evidence" and Label.MANIPULATION in labels:
         raise typer.Exit(1)
     return None
 

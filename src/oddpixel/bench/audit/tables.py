@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from oddpixel.bench.intervals import interval, of_groups
 from oddpixel.forensics.audit.calibration import table
+from oddpixel.forensics.audit.labels import Label
 from oddpixel.forensics.audit.nfa import REPORTED
 from oddpixel.forensics.audit.verdict import ALPHA, evidence_score
 
@@ -56,28 +57,25 @@ def verdict_alarms(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for kind in dict.fromkeys(row["kind"] for row in rows if not row["manipulated"]):
         here = [row for row in rows if not row["manipulated"] and row["kind"] == kind]
         labels = [label(row) for row in here]
-        hits = np.array([float(answer == FOUND) for answer in labels])
+        hits = np.array([float(answer == Label.MANIPULATION) for answer in labels])
         low, high = _interval(hits, [row["source"] for row in here])
         answers.append(
             {
                 "history": kind, "tiles": len(here), "nominal": ALPHA, "called_manipulated": float(hits.mean()), "low": low,
-                "high": high, "inconclusive": labels.count("inconclusive") / len(labels),
+                "high": high, "inconclusive": labels.count(Label.INCONCLUSIVE) / len(labels),
             }
         )  # fmt: skip
     return answers
-
-
-FOUND = "evidence of manipulation"
 
 
 def label(row: Row) -> str:
     """The verdict's label for a measured case."""
     p, adjusted_findings = verdict_p(row, table())
     if any(adjusted <= ALPHA and finding.about == "manipulation" for finding, adjusted in adjusted_findings):
-        return FOUND
+        return Label.MANIPULATION
     if row["degraded"] or p is None:
-        return "inconclusive"
-    return "no evidence found"
+        return Label.INCONCLUSIVE
+    return Label.NOTHING_FOUND
 
 
 def shifted(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -133,7 +131,7 @@ def by_verdict(rows: Sequence[Row]) -> list[dict[str, Any]]:
         answer: dict[str, Any] = {"manipulation": kind}
         for form in FORMS:
             here = [row for row in rows if row["manipulated"] and row["kind"] == kind and row["form"] == form]
-            hits = np.array([float(label(row) == FOUND) for row in here])
+            hits = np.array([float(label(row) == Label.MANIPULATION) for row in here])
             low, high = _interval(hits, [row["source"] for row in here])
             answer |= {form: float(hits.mean()), f"{form} interval": f"{low:.2f} to {high:.2f}"}
         answers.append(answer | {"n each": len(here)})
@@ -206,11 +204,11 @@ def robustness(rows: Sequence[Row]) -> list[dict[str, Any]]:
         answer: dict[str, Any] = {"altered": name}
         for kind in ("authentic", "splice-shifted", "copy-move"):
             labels = [label(row) for row in here if row["kind"].startswith(f"{kind}/")]
-            answer[f"{kind}: found"] = labels.count(FOUND) / len(labels)
+            answer[f"{kind}: found"] = labels.count(Label.MANIPULATION) / len(labels)
         flipped = [label(row) != before[row["source"], row["kind"].partition("/")[0]] for row in here]
         answer |= {
             "verdict differs": float(np.mean(flipped)),
-            "inconclusive": float(np.mean([label(row) == "inconclusive" for row in here])),
+            "inconclusive": float(np.mean([label(row) == Label.INCONCLUSIVE for row in here])),
         }
         answers.append(answer)
     return answers
