@@ -51,6 +51,7 @@ OPTIONS = (
     "normal_labels",
 )
 # Fields of detector.json that scores or promises depend on: the calibration holds for these alone.
+SEAL = "settings"  # the key of their digests
 SETTINGS = (
     "model", "model_sha256", "encoder", "options", "channels", "levels", "calibration_sha256", "num_calibration_groups",
     "num_calibration_images", "fitted_on",
@@ -171,8 +172,18 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def _seal(record: dict[str, Any]) -> dict[str, str]:
-    """The digest of each setting."""
-    return {name: _digest_of(record.get(name)) for name in SETTINGS}
+    """The digest of each setting, in one text: safetensors writes several in an order of its own, other bytes every time."""
+    return {SEAL: json.dumps({name: _digest_of(record.get(name)) for name in SETTINGS})}
+
+
+def _sealed(metadata: dict[str, str]) -> dict[str, str]:
+    """Digests by setting. Detectors of earlier versions have a text for each. Raises: ValueError."""
+    if SEAL not in metadata:
+        return metadata
+    digests = json.loads(metadata[SEAL])
+    if not isinstance(digests, dict):
+        raise ValueError("the digests of its settings are damaged")
+    return digests
 
 
 def _digest_of(value: Any) -> str:
@@ -189,8 +200,8 @@ def _check_seal(folder: Path, record: dict[str, Any]) -> None:
         raise CorruptWeights(f"{path} is not what the detector was saved with")
     try:
         with safe_open(path, framework="numpy") as file:
-            sealed = file.metadata() or {}
-    except (SafetensorError, OSError, ValueError) as error:
+            sealed = _sealed(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise CorruptWeights(f"{path} is damaged: {error}") from error
     if not sealed:
         logger.warning("%s was saved by a version that did not seal its settings: they cannot be checked", folder)

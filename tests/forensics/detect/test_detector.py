@@ -280,3 +280,12 @@ def test_evidence_rises_without_a_jump() -> None:
     assert values[0] == pytest.approx(0, abs=1e-9)
     assert values[-1] > 5, "beyond the largest normal it goes on"
     assert np.abs(np.diff(values)).max() < 0.2
+
+
+def test_the_same_normals_give_the_same_detector_byte_for_byte(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        store.save(Detector(channels=["density vector"]).fit([surface(k) for k in range(24)]), tmp_path / name)
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert "channels.safetensors" in files
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes(), file
