@@ -179,7 +179,10 @@ class RunTable:
             self._load_new_parts()
             return self.database.cursor().execute(query, values)
         except (duckdb.Error, UnicodeDecodeError) as error:  # DuckDB repeats damaged bytes in its own messages
-            raise RunError(f"{self.run.path}: its parts cannot be read: {error}") from error
+            first = (str(error).splitlines() or [type(error).__name__])[0]  # DuckDB adds advice to its own users
+            raise RunError(
+                f"{self.run.path}: its parts cannot be read: {first}; get an undamaged copy of the run"
+            ) from error
 
     def _load_new_parts(self) -> None:
         with self.lock:
