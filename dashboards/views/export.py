@@ -14,16 +14,6 @@ from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet
 from oddpixel.errors import OddPixelError
 from oddpixel.forensics.runs.export import export, forms
 
-MEANING = {
-    "csv": "Table for spreadsheets; text that would be a formula is made harmless",
-    "parquet": "Table with types, for pandas, DuckDB, Spark",
-    "coco": "Marked places as polygons and boxes",
-    "html": "The report with verdicts, one file",
-    "zip": "The whole run with a manifest of hashes and the head of the log",
-    "seg": "DICOM segmentations of marked places",
-    "sr": "DICOM structured reports (TID 1500): scores, decisions, verdicts",
-    "sc": "DICOM secondary captures with the map and the score burned in",
-}
 MOST = 1_000_000
 
 
@@ -55,7 +45,11 @@ if run is not None:
     verdict = right.selectbox("Verdict", ["all", "decided", "undecided", "odd", "normal", "unsure"])
     st.subheader("As")
     form = st.radio(
-        "Form", list(MEANING), format_func=lambda name: f"{name}: {MEANING[name]}", label_visibility="collapsed"
+        "Form",
+        list(forms()),
+        index=list(forms()).index("csv"),
+        format_func=lambda name: f"{name}: {forms()[name].meaning}",
+        label_visibility="collapsed",
     )
     try:
         query = Query.of({"show": show, "decision": verdict})

@@ -74,4 +74,4 @@ def _polygons(marks: np.ndarray | None) -> list[dict[str, Any]]:
     return annotations
 
 
-EXPORT = Export("coco", ".json", write)
+EXPORT = Export("coco", ".json", "Marked places as polygons and boxes", write)

@@ -30,4 +30,4 @@ def safe(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-EXPORT = Export("csv", ".csv", write)
+EXPORT = Export("csv", ".csv", "Table for spreadsheets; text that would be a formula is made harmless", write)

@@ -56,4 +56,4 @@ def _with_text(picture: np.ndarray, caption: str) -> np.ndarray:
     return large
 
 
-EXPORT = Export("sc", "", write)
+EXPORT = Export("sc", "", "DICOM secondary captures with the map and the score burned in", write)

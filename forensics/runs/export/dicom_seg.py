@@ -71,4 +71,4 @@ def _measure_as(segmentation: Any, source: Any) -> None:
                 delattr(measures, keyword)
 
 
-EXPORT = Export("seg", "", write)
+EXPORT = Export("seg", "", "DICOM segmentations of marked places", write)

@@ -76,4 +76,4 @@ def _report(exported: Exported, source: Source, number: int) -> Any | None:
     )
 
 
-EXPORT = Export("sr", "", write)
+EXPORT = Export("sr", "", "DICOM structured reports (TID 1500): scores, decisions, verdicts", write)

@@ -113,11 +113,13 @@ class Export:
 
     Arguments:
         suffix: of the file; empty where it is a folder.
+        meaning: what it is for, in a line that people choose by.
         write: makes the file or folder; returns a sentence for each item that it could not hold.
     """
 
     name: str
     suffix: str
+    meaning: str
     write: Callable[[Exported, Path], list[str]]
 
 

@@ -27,4 +27,4 @@ def write(exported: Exported, path: Path) -> list[str]:
     return []
 
 
-EXPORT = Export("html", ".html", write)
+EXPORT = Export("html", ".html", "The report with verdicts, one file", write)

@@ -19,4 +19,4 @@ def write(exported: Exported, path: Path) -> list[str]:
     return []
 
 
-EXPORT = Export("parquet", ".parquet", write)
+EXPORT = Export("parquet", ".parquet", "Table with types, for pandas, DuckDB, Spark", write)

@@ -44,4 +44,4 @@ def write(exported: Exported, path: Path) -> list[str]:
     return left_out
 
 
-EXPORT = Export("zip", ".zip", write)
+EXPORT = Export("zip", ".zip", "The whole run with a manifest of hashes and the head of the log", write)

@@ -13,7 +13,7 @@ from .options import RunFolder, Store
 
 def export(
     run: RunFolder,
-    to: Annotated[str, typer.Option(help="csv, parquet, coco, seg, sr, sc, html or zip.")],
+    to: Annotated[str, typer.Option(help="A form, such as csv, parquet, coco, html or zip; a wrong name lists all.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="File, or folder for DICOM objects.")] = None,
     store: Store = None,
 ) -> None:
