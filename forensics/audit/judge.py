@@ -64,7 +64,9 @@ def _examined(exhibit: Exhibit, check: Check, calibration: Calibration) -> Itera
         places = tiles(exhibit)
         answers = [_of(answers_of(check, crop(exhibit, place)), by_tile) for place in places]
         for column in zip(*answers, strict=False):
-            yield _judged(check, by_tile.get(column[0].question), list(column), exhibit, calibration, places)
+            # A tile that the check does not apply to answers for all questions at once: the others say which it is.
+            asked = next((answer.question for answer in column if isinstance(answer, Measurement)), "")
+            yield _judged(check, by_tile.get(asked), list(column), exhibit, calibration, places)
 
 
 def _of(answers: Sequence[Answer], questions: Mapping[str, Question]) -> list[Answer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -16,8 +17,8 @@ from oddpixel.forensics.audit.checks import Check, checks
 from oddpixel.forensics.audit.exhibit import Exhibit, exhibit_of
 from oddpixel.forensics.audit.finding import Finding
 from oddpixel.forensics.audit.grid_votes import vote, votes_of
-from oddpixel.forensics.audit.judge import answers_of
-from oddpixel.forensics.audit.measurement import Answer, NotApplicable
+from oddpixel.forensics.audit.judge import answers_of, examine
+from oddpixel.forensics.audit.measurement import Answer, Measurement, NotApplicable, Question
 from oddpixel.forensics.audit.nfa import REPORTED, log10_binomial_tail
 from tests.forensics.audit.images import another, decoded, exhibit, jpeg, photograph, png, spliced
 
@@ -295,3 +296,28 @@ def test_pixels_are_those_of_the_file_and_not_turned() -> None:
     assert shown.coefficients is not None
     rows = cv2.dct(shown.luma[:8, :8] - 128) / shown.coefficients.table
     assert np.abs(np.rint(rows) - shown.coefficients.blocks[0, 0]).max() <= 1
+
+
+class Bright:
+    """A planted check of two questions, which applies to bright tiles alone."""
+
+    name = title = purpose = reference = needs = cannot = "bright"
+    kind = "calibrated"
+    questions = (Question("bright", about="history"), Question("bright-local", scope="tiles"))
+
+    def applies(self, exhibit: Exhibit) -> str | None:
+        return None if exhibit.pixels.max() > 200 else "dark"
+
+    def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
+        yield Measurement("bright", 0.0, "history")
+        yield Measurement("bright-local", float(exhibit.pixels.mean()), "measured")
+
+
+@pytest.mark.parametrize("bright", ["first", "last"])
+def test_a_tile_that_a_check_does_not_apply_to_hides_no_other(bright: str) -> None:
+    picture = np.zeros((400, 1200), np.uint8)
+    picture[:, slice(0, 380) if bright == "first" else slice(820, 1200)] = 250
+    history, local = examine(exhibit_of(png(picture)), [Bright()])  # type: ignore[list-item]
+    assert (history.check, history.about) == ("bright", "history")
+    assert local.check == "bright-local"
+    assert "no authentic images of this kind were measured" in local.because, "it was measured, and not calibrated"
