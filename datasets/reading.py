@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -199,6 +200,12 @@ class _Failure:
 Answer = TypeVar("Answer")
 
 
+def _wait_for(done: threading.Event) -> None:
+    """Wait for a thread's work to end; no thread runs any more once the interpreter itself ends, so nothing does then."""
+    while not done.wait(0.1) and not sys.is_finalizing():
+        pass
+
+
 def _in_order(entries: Sequence[Entry], reader: Reader, produce: Callable[..., Iterator[Answer]]) -> Iterator[Answer]:
     """Run `produce(entry, decoder, limits)` over several decoders; its answers in the order of the entries."""
     num_workers = max(1, min(reader.num_workers, len(entries)))
@@ -249,6 +256,6 @@ def _in_order(entries: Sequence[Entry], reader: Reader, produce: Callable[..., I
         for _ in working:
             window.release()
         for done in working:
-            done.wait()
+            _wait_for(done)
         if reader.kept is None:
             kept.close()

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from typing import Any, Protocol, runtime_checkable
 
 from oddpixel.counting import counted
@@ -53,7 +55,7 @@ class Pool:
         for _ in range(MAX_RESTARTS):
             context = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(
-                self.num_workers, context, initializer=_share_cores, initargs=(self.num_workers,)
+                self.num_workers, context, initializer=_start_worker, initargs=(self.num_workers,)
             ) as pool:
                 futures = {pool.submit(function, specs[index]): index for index in waiting}
                 try:
@@ -132,7 +134,15 @@ def executor(
     return InProcess() if num_workers <= 1 else Pool(num_workers)
 
 
-def _share_cores(num_workers: int) -> None:
+def _start_worker(num_workers: int) -> None:
     import torch
 
+    threading.Thread(target=_end_with_parent, daemon=True, name="oddpixel-parent").start()
     torch.set_num_threads(max((os.cpu_count() or 1) // num_workers, 1))
+
+
+def _end_with_parent() -> None:
+    """End this process once the one that started it is gone, however that ended: nobody would take its results."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        wait([parent.sentinel])
+        os._exit(1)

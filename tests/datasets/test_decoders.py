@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from oddpixel.datasets.decoders import Decoders
 from oddpixel.datasets.sandbox import SandboxedDecoder
 from oddpixel.datasets.source import open_source
 from oddpixel.image import Image, Unreadable
+from tests.patience import PATIENCE
 
 
 def test_one_worker_reads_all_shards_and_a_broken_file_costs_the_others_nothing(tmp_path: Path) -> None:
@@ -52,3 +55,18 @@ def test_a_reading_that_is_left_in_the_middle_disturbs_no_other(tmp_path: Path) 
             images.close()  # type: ignore[attr-defined]
         values = [round(float(image.pixels.max()) * 255) for image in reader.read(source.entries)]
     assert values == [0, 1, 2, 3, 4, 4]
+
+
+def test_an_interpreter_that_ends_in_the_middle_of_a_reading_ends(tmp_path: Path) -> None:
+    """As after Ctrl-C or a full disk: the traceback holds the reading until threads run no more."""
+    for k in range(8):
+        Pillow.fromarray(np.full((64, 64), k, np.uint8)).save(tmp_path / f"{k}.png")
+    script = (
+        "import sys\n"
+        "from oddpixel.datasets.source import open_source\n"
+        "images = iter(open_source(sys.argv[1], num_workers=1))\n"
+        "next(images)\n"
+        "raise KeyboardInterrupt\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, str(tmp_path)], timeout=PATIENCE, capture_output=True)
+    assert b"KeyboardInterrupt" in ended.stderr
