@@ -144,7 +144,10 @@ class Jobs:
                     start_new_session=True,
                 )
             started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            (path / "job.json").write_text(json.dumps({**about, "pid": process.pid, "started": started}, indent=1))
+            # Whole at once: other visitors' pages look for it meanwhile.
+            written = path / "job.json.tmp"
+            written.write_text(json.dumps({**about, "pid": process.pid, "started": started}, indent=1))
+            written.rename(path / "job.json")
         except (OSError, ValueError) as error:  # a name that no command line takes is a ValueError
             raise RunError(f"the job cannot be started in {self.folder}: {error}") from error
         return Job(path)

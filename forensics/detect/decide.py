@@ -105,7 +105,7 @@ def decide(
             )
     if rule.fdr is not None:
         flagged, promise = q <= rule.fdr, _fdr_promise(rule.fdr, calibrated.num_groups)
-        if (least := _fewest_rejections(calibrated.num_groups, len(names), rule.fdr)) > 1:
+        if (least := _fewest_rejections(calibrated.num_groups, len(names), rule.fdr)) > 1 and not flagged.any():
             warnings.append(
                 f"with {calibrated.num_groups} calibration groups and {len(names)} incoming ones, nothing can be flagged at "
                 f"this rate unless at least {least} groups are odder than every normal; calibrate on more normals"

@@ -44,7 +44,7 @@ from .store import load, read_record
 
 SHARD_SIZE = 32  # files; a kill costs at most so much work
 GROUP_SHOWN = ("group", "stratum", "p_value", "q_value", "flagged", "num_images", "oddest")
-MAPS_UP_TO = 0.1  # p of an image by itself; rarer ones get a map
+MAPS_UP_TO = 0.1  # p of an image by itself; rarer ones get a map, and whatever this rule may flag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +86,7 @@ class Shard:
         entries: the shard's files, as they were listed once for the whole run.
         encoder: the caller's own, by name; None for what the detector names.
         strata: facts that rows are compared within.
+        maps_up_to: the p-value, of an image by itself, up to which it gets a map; 0 for none.
     """
 
     run: Path
@@ -95,7 +96,7 @@ class Shard:
     shard: int
     encoder: str | None = None
     strata: tuple[str, ...] = ()
-    maps: bool = True
+    maps_up_to: float = MAPS_UP_TO
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +174,8 @@ def flag_into(
     specs = [
         Shard(
             run=run.path, detector=detector, incoming=incoming, shard=shard, encoder=encoder,
-            entries=tuple(order.part(shard, source.entries)), strata=rule.strata, maps=maps,
+            entries=tuple(order.part(shard, source.entries)), strata=rule.strata,
+            maps_up_to=max(MAPS_UP_TO, rule.fdr or rule.alpha) if maps else 0.0,
         )
         for shard in run.missing_shards()
     ]  # fmt: skip
@@ -203,7 +205,7 @@ def score_shard(spec: Shard) -> int:
     stamps = stamps_of(spec.entries)
     images = replace(spec.incoming.reader(), kept=FROM_SHARD_TO_SHARD).read(spec.entries)
     note_stamps(run, spec.shard, stamps)
-    run.write_part(spec.shard, score_rows(run, images, detector, spec.strata, spec.maps))
+    run.write_part(spec.shard, score_rows(run, images, detector, spec.strata, spec.maps_up_to))
     return len(spec.entries)
 
 
@@ -217,14 +219,14 @@ def score_rows(
     images: Iterable[Image | Unreadable],
     detector: Detector,
     strata: Sequence[str] = (),
-    maps: bool = True,
+    maps_up_to: float = MAPS_UP_TO,
 ) -> list[Row]:
     """One row an image: its score, or its error."""
-    return list(border(images, lambda image: score_row(run, image, detector, strata, maps), failed_row))
+    return list(border(images, lambda image: score_row(run, image, detector, strata, maps_up_to), failed_row))
 
 
 def score_row(
-    run: Run, image: Image | Unreadable, detector: Detector, strata: Sequence[str] = (), maps: bool = True
+    run: Run, image: Image | Unreadable, detector: Detector, strata: Sequence[str] = (), maps_up_to: float = MAPS_UP_TO
 ) -> Row:
     """Raw score, descriptive p-value, reasons, thumbnail and, where it looks odd, a map.
 
@@ -247,7 +249,7 @@ def score_row(
         reasons=detector.reasons(judged),
         notes=tuple(judged.notes),
         thumbnail=run.write_thumbnail(image),
-        map=write_evidence(run, image, judged.heat, judged.size) if maps and p_value <= MAPS_UP_TO else None,
+        map=write_evidence(run, image, judged.heat, judged.size) if p_value <= maps_up_to else None,
     )
 
 
@@ -266,7 +268,12 @@ def decide_run(run: Run, detector: Detector, rule: Rule) -> Flagged:
         rows = _with_decisions(rows, decided)
         groups = _groups([row for row in rows if row.error is None], decided)
         decision |= _decision(decided, detector, rule)
-        decision["warnings"] = [*decision["warnings"], *_known(readable, detector), *_lossy(readable)]
+        decision["warnings"] = [
+            *decision["warnings"],
+            *_known(readable, detector),
+            *_lossy(readable),
+            *_unmapped(rows, run),
+        ]
     for shard, part in itertools.groupby(rows, lambda row: row.shard):
         run.write_part(int(shard or 0), list(part))
     run.write_json("groups.json", {"groups": groups})
@@ -346,6 +353,19 @@ def _lossy(readable: Sequence[Row]) -> list[str]:
     return [
         f"{count} of {counted(len(readable), 'image')} left the range of values that the detector knows, or few levels; "
         "see their notes"
+    ]
+
+
+def _unmapped(rows: Sequence[Row], run: Run) -> list[str]:
+    """A warning where flagged images have no map, since the run was scored for rarer ones."""
+    if not run.record["options"].get("maps"):
+        return []
+    count = sum(bool(row.flagged) and row.map is None and (row.p_value or 0) > MAPS_UP_TO for row in rows)
+    if not count:
+        return []
+    return [
+        f"{counted(count, 'flagged image')} without a map: maps were kept for a smaller rate of false alarms; flag into a new "
+        "run for maps of all"
     ]
 
 

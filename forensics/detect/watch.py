@@ -29,7 +29,7 @@ from oddpixel.image import file_and_frame
 
 from .decide import DRIFT_LEVEL, Rule
 from .drift import Monitor
-from .flag import score_rows
+from .flag import MAPS_UP_TO, score_rows
 from .guarantee import Guarantee, guarantee
 from .store import load, read_record
 
@@ -78,7 +78,10 @@ def watch_folder(
         while until_idle is None or time.monotonic() - idle_since < until_idle:
             for entry, looks in arrivals.look():
                 new = [each for each in arrivals.content(entry) if (each.name, _digest(each, reader)) not in judged]
-                rows = [_decided(row, promised) for row in score_rows(run, reader.read(new), loaded)]
+                rows = [
+                    _decided(row, promised)
+                    for row in score_rows(run, reader.read(new), loaded, maps_up_to=max(MAPS_UP_TO, rule.alpha))
+                ]
                 if not arrivals.take(entry, looks):  # it changed while it was read
                     continue
                 judged |= {content for row in rows for content in _contents(row)}

@@ -88,6 +88,22 @@ def test_another_alpha_needs_no_scoring(
     ]
 
 
+def test_all_that_is_flagged_has_a_map_or_a_warning_says_why_not(
+    detector: Path, incoming: Incoming, tmp_path: Path
+) -> None:
+    generous = flag_into(tmp_path / "generous", incoming, detector, Rule(alpha=0.9))
+    assert generous is not None
+    assert all(row.map for row in generous.rows if row.flagged)
+    flag_into(tmp_path / "run", incoming, detector, Rule(alpha=0.05))
+    again = flag_into(tmp_path / "run", incoming, detector, Rule(alpha=0.9))
+    assert again is not None
+    assert any(row.flagged and row.map is None for row in again.rows)
+    assert [warning for warning in again.decision["warnings"] if "without a map" in warning]
+    none = flag_into(tmp_path / "none", incoming, detector, Rule(alpha=0.9), maps=False)
+    assert none is not None
+    assert not [warning for warning in none.decision["warnings"] if "without a map" in warning]
+
+
 def test_killed_pooled_and_ranked_give_the_same_rows(detector: Path, incoming: Incoming, tmp_path: Path) -> None:
     rule = Rule(alpha=0.1)
     flag_into(tmp_path / "one", incoming, detector, rule, shard_size=3)

@@ -35,7 +35,9 @@ def is_running(pid: int) -> bool:
 
 def test_workers_end_with_a_process_that_was_killed(tmp_path: Path) -> None:
     starter = subprocess.Popen([sys.executable, "-c", STARTER, str(tmp_path)])
-    until(lambda: [path.read_text() for path in tmp_path.iterdir()].count("") == 0 and len(list(tmp_path.iterdir())) == 2)
+    until(
+        lambda: [path.read_text() for path in tmp_path.iterdir()].count("") == 0 and len(list(tmp_path.iterdir())) == 2
+    )
     workers = [int(path.read_text()) for path in tmp_path.iterdir()]
     starter.kill()
     starter.wait()
