@@ -187,7 +187,7 @@ def _folders(place: Path) -> Iterator[tuple[Path, Callable[[Path], str]]]:
     from oddpixel.forensics.runs.verdicts import Verdicts
     from tests.forensics.detect.test_detector import surface
 
-    store.save(Detector().fit([surface(k) for k in range(24)]), place / "detector")
+    store.save(Detector(chooses=False).fit([surface(k) for k in range(24)]), place / "detector")
     (place / "incoming").mkdir()
     for k in range(6):
         Pillow.fromarray(surface(600 + k)).save(place / f"incoming/{k}.png")

@@ -189,12 +189,15 @@ def test_fit(step: str, fault: BaseException, tmp_path: Path, monkeypatch: pytes
     for k in range(22):
         Pillow.fromarray(surface(k)).save(tmp_path / f"in/{k:02d}.png")
     plant(monkeypatch, step, fault)
-    result = ran("fit", tmp_path / "in", "-o", tmp_path / "d", "--json")
+    result = ran("fit", tmp_path / "in", "-o", tmp_path / "d", "--quick", "--json")
     assert result.exit_code == 0, result.exception
     record = json.loads(result.stdout)
     (left_out,) = record["images_left_out"]
     assert type(fault).__name__ in left_out or "NotEnoughMemory" in left_out
-    assert len(record["fitted_on"]) + record["num_calibration_images"] + 1 == 22
+    if "_judge" in step:  # it is remembered, and calibrates nothing
+        assert (len(record["fitted_on"]), record["num_calibration_images"]) == (22, 12)
+    else:
+        assert (len(record["fitted_on"]), record["num_calibration_images"]) in ((21, 12), (21, 13))
 
 
 FLAG = [

@@ -13,7 +13,8 @@ from torch import nn
 from oddpixel import encoder as encoders
 from oddpixel.datasets.corpora import fetch
 from oddpixel.encoder import EFFICIENTNET_LITE0, EfficientNetLite0, load_encoder
-from oddpixel.errors import CorruptWeights, MissingFile, UsageError, WrongArchitecture
+from oddpixel.errors import CorruptWeights, MissingFile, MissingWeights, UsageError, WrongArchitecture
+from oddpixel.forensics.detect.encoders import BUNDLED, encoder_named
 
 LAST_STAGES = ((4, 6, 5, 2, 192), (1, 6, 3, 1, 320))
 LABELS = {"chelsea": 285, "coffee": 967, "rocket": 657}  # ImageNet: Egyptian cat, espresso, missile
@@ -60,9 +61,15 @@ def test_patches_are_local_and_eight_pixels_apart(weights: Path) -> None:
     assert torch.equal(encoder(changed)[..., -1, -1], found[..., -1, -1])
 
 
+def test_the_bundled_weights_are_the_published_ones_in_half_precision(weights: Path) -> None:
+    x = torch.rand(1, 3, 96, 96)
+    published, bundled = load_encoder(EFFICIENTNET_LITE0, weights)(x), encoder_named(EFFICIENTNET_LITE0)(x)
+    assert (published - bundled).abs().max() < 0.03 * published.std()
+
+
 def test_bad_weights_and_names_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="oddpixel data fetch"):
-        load_encoder(EFFICIENTNET_LITE0)
+    with pytest.raises(MissingWeights):
+        load_encoder(EFFICIENTNET_LITE0, tmp_path / "nothing")
     (tmp_path / "w.pth").write_bytes(b"nothing")
     with pytest.raises(CorruptWeights):
         load_encoder(EFFICIENTNET_LITE0, tmp_path / "w.pth")
@@ -70,6 +77,6 @@ def test_bad_weights_and_names_are_told(tmp_path: Path) -> None:
     with pytest.raises(WrongArchitecture, match="lacks"):
         load_encoder(EFFICIENTNET_LITE0, tmp_path / "x.pth")
     with pytest.raises(UsageError, match="no encoder"):
-        load_encoder("nowhere:nothing")
+        load_encoder("nowhere:nothing", BUNDLED)
     with pytest.raises(WrongArchitecture, match="must turn"):
-        load_encoder("torch.nn:Flatten")
+        load_encoder("torch.nn:Flatten", BUNDLED)

@@ -45,7 +45,6 @@ def fit_form() -> None:
     encoder = middle.selectbox(
         "Encoder",
         ["none", "efficientnet-lite0"],
-        help="Fetched once by `oddpixel data fetch efficientnet-lite0`.",
     )
     group = right.selectbox("Group by", ["as the source says", "folder", "dicom", "file"])
     aligned = st.checkbox("The same place shows the same thing in all (anatomy, a fixed camera)")
@@ -54,7 +53,7 @@ def fit_form() -> None:
         try:
             place, out = place_of(given), fresh("detectors", name)
             command = ["fit", str(place), "-o", str(out), "--model", model]
-            command += ["--encoder", encoder] if encoder != "none" else []
+            command += ["--encoder", encoder]
             command += ["--group-from", group] if group != "as the source says" else []
             start(f"fit {name or place.name}", command + (["--aligned"] if aligned else []), out)
         except OddPixelError as error:

@@ -38,10 +38,11 @@ def write_card(path: Path, record: Mapping[str, Any]) -> None:
         "",
         f"Density model `{record['model']}` (weights {record['model_sha256'][:12]}), encoder "
         f"{record['encoder'] or 'none'}; images up to {options['side']} pixels a side; "
-        f"{'aligned' if options['aligned'] else 'not aligned'}. Channels: {', '.join(record['channels'])}.",
+        f"{'aligned' if options['aligned'] else 'not aligned'}. Channels: {', '.join(record['channels'])}"
+        f"{_left_out(record)}.",
         "",
-        f"Fitted on {counted(len(record['fitted_on']), 'image')}, calibrated on "
-        f"{counted(record['num_calibration_images'], 'other')} in {counted(_groups(record), 'group')}, "
+        f"Remembers {counted(len(record['fitted_on']), 'image')}; calibrated on "
+        f"{counted(record['num_calibration_images'], 'image')} in {counted(_groups(record), 'group')}, "
         f"with seed {options['seed']}.",
         "",
         "| option | normal groups needed | what it promises |",
@@ -62,3 +63,9 @@ def write_card(path: Path, record: Mapping[str, Any]) -> None:
 
 def _groups(record: Mapping[str, Any]) -> int:
     return int(record["num_calibration_groups"])
+
+
+def _left_out(record: Mapping[str, Any]) -> str:
+    """The channels that are not in the score, with the reason."""
+    names = [name for name in record["channels"] if name not in record["counted"]]
+    return f" ({', '.join(names)} as reasons only: without them more of what was planted is found)" if names else ""

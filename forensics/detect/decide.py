@@ -12,20 +12,22 @@ calibrated for.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
 
-from oddpixel.errors import UsageError
+from oddpixel.counting import counted
+from oddpixel.errors import CalibrationTooSmall, UsageError
 
 from .calibrated import Calibrated, stratum
 from .calibration import Calibration
 from .conformal import group_maxima, q_values
 from .drift import drift
 from .group_sizes import Sizes
-from .guarantee import guarantee
+from .guarantee import Guarantee, groups_needed, guarantee, smallest_alpha
 
 DRIFT_LEVEL = 0.01
 
@@ -87,7 +89,9 @@ def decide(
         scores: one an image, in order of arrival.
         groups, facts: of each image.
 
-    Raises: CalibrationTooSmall where no calibration is large enough for the rule, UsageError (a group in two strata).
+    Where a calibration is too small for the rule, groups are ranked and none is flagged; a warning says which rate is possible.
+
+    Raises: UsageError (a group in two strata).
     """
     names, maxima = group_maxima(np.asarray(scores, np.float64), groups)
     by_group = dict(zip(groups, (stratum(each, rule.strata) for each in facts), strict=True))
@@ -111,15 +115,17 @@ def decide(
                 f"this rate unless at least {least} groups are odder than every normal; calibrate on more normals"
             )
     else:
-        promised = {
-            each: guarantee(len(calibration.reference(each)), rule.alpha, rule.confidence) for each in set(strata)
-        }
-        flagged = np.array([value <= promised[each].threshold for value, each in zip(p, strata, strict=True)], bool)
-        promise = (
-            str(guarantee(calibrated.num_groups, rule.alpha, rule.confidence))
-            if not rule.strata
-            else "; ".join(f"{each}: {promised[each]}" for each in sorted(promised))
-        )
+        sizes_of = {each: len(calibration.reference(each)) for each in set(strata)}
+        promised = {each: _promised(count, rule) for each, count in sizes_of.items()}
+        flagged = np.array([value <= _threshold(promised[each]) for value, each in zip(p, strata, strict=True)], bool)
+        for count in sorted({sizes_of[each] for each, kept in promised.items() if kept is None}):
+            warnings.append(_ranked_only(count, rule))
+        if None in promised.values():
+            promise = ""
+        elif rule.strata:
+            promise = "; ".join(f"{each}: {promised[each]}" for each in sorted(promised))
+        else:
+            promise = str(guarantee(calibrated.num_groups, rule.alpha, rule.confidence))
     sizes = Sizes.of(groups, by_group, _reference_sizes(calibrated, calibration, rule, strata))
     if sizes.warning is not None:
         warnings.append(sizes.warning)
@@ -132,6 +138,28 @@ def decide(
         )
         promise = ""
     return Decided(names, p, q, flagged, strata, promise, alarm, warnings)
+
+
+def _promised(count: int, rule: Rule) -> Guarantee | None:
+    """What so many calibration groups promise at the rule's rate; None where they are too few."""
+    try:
+        return guarantee(count, rule.alpha, rule.confidence)
+    except CalibrationTooSmall:
+        return None
+
+
+def _threshold(promised: Guarantee | None) -> float:
+    return 0.0 if promised is None else promised.threshold
+
+
+def _ranked_only(count: int, rule: Rule) -> str:
+    least = smallest_alpha(count, rule.confidence)
+    sure = "" if rule.confidence is None else f" at {rule.confidence:g} confidence"
+    return (
+        f"ranked only, nothing is flagged: {counted(count, 'calibration group')} cannot promise a false-alarm rate of "
+        f"{rule.alpha:g}{sure}, which takes {groups_needed(rule.alpha, rule.confidence)}; the smallest rate that they can is "
+        f"{least:.2g} (--alpha {math.ceil(1000 * least - 1e-9) / 1000:g})"
+    )
 
 
 def _reference_sizes(

@@ -1,6 +1,6 @@
 """The detector: learns from normal images alone, and says of any image how odd it is, where, why, and how sure that is.
 
-    detector = Detector(model="photo-grey").fit(normals)      # fits on some groups, calibrates on the others
+    detector = Detector().fit(normals)      # remembers all of them; most calibrate, each left out of the memory in turn
     detector.predict(incoming)                                # +1 normal, -1 odd, as in scikit-learn
     detector.explain(image)                                   # p-value, reasons, map
 
@@ -20,6 +20,7 @@ from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from oddpixel.datasets.source import FileSource
+from oddpixel.encoder import EFFICIENTNET_LITE0
 from oddpixel.errors import UsageError
 from oddpixel.forensics.density.pyramid import Pyramid
 from oddpixel.forensics.density.store import load_pyramid
@@ -29,9 +30,10 @@ from oddpixel.image import Image, Unit, Unreadable
 
 from .calibrated import Calibrated, CalibrationImage
 from .channels import Channel, Context, chosen, kinds
+from .choice import best_channels, planted
 from .encoders import encoder_named
 from .evidence import Evidence
-from .fusion import fused_heat, reference_heat
+from .fusion import Scale, fused, fused_heat, reference_heat
 from .guarantee import Guarantee, guarantee
 from .levels import Levels
 from .normals import Normals, attempted, enough, images_of, take
@@ -49,11 +51,11 @@ class Judgement:
 
     Arguments:
         raw: the fused score.
-        evidence: of each channel.
+        evidence: of each channel, in deviations from what is usual of normals.
         why: what each channel saw.
         heat: evidence by place on the grid of patches.
         size: of the prepared image.
-    notes: what is to be known about its pixels, and what they lost on the way to the networks.
+        notes: what is to be known about its pixels, and what they lost on the way to the networks.
     """
 
     raw: float
@@ -73,13 +75,15 @@ class Detector(OutlierMixin, BaseEstimator):
     """An anomaly detector fitted and calibrated on normal images, with scikit-learn's interface.
 
     Arguments:
-        model: a pyramid by name or folder.
-        encoder: None, `efficientnet-lite0`, `package.module:function`, or a torch module (`oddpixel.encoder`).
+        model: a pyramid by name or folder; used by channels that need a density.
+        encoder: `efficientnet-lite0`, `package.module:function`, a torch module (`oddpixel.encoder`), or None.
         side: images are reduced to this longer side, in pixels; smaller ones stay as they are.
-        aligned: the same place shows the same thing in every image (anatomy, a fixed camera).
+        aligned: the same place shows the same thing in every image (anatomy, a fixed camera); for expected normals.
         channels: names; None takes all that apply.
-        calibration_share: of the normal groups; the others are fitted to.
-        max_fit: at most so many images are fitted to, the rest calibrates.
+        calibration_share: of the normal groups; scales are learned from the others. None leaves two fifths of them, and fewer
+            where 19 groups, which a rate of 5 % needs, would not be left.
+        chooses: plant anomalies into normals, and fuse the channels that find them (`choice`).
+        max_fit: scales are learned from at most so many images.
         alpha, confidence: the guarantee that `predict` keeps (`guarantee`); changing them needs no refit.
         seed: for everything drawn.
         normal_labels: what a source's labels call normal; None for the usual words (`training_images`).
@@ -95,12 +99,13 @@ class Detector(OutlierMixin, BaseEstimator):
         self,
         *,
         model: str | Pyramid = "photo-grey",
-        encoder: str | nn.Module | None = None,
-        side: int = 512,
+        encoder: str | nn.Module | None = EFFICIENTNET_LITE0,
+        side: int = 768,
         aligned: bool = False,
         channels: Sequence[str] | None = None,
-        calibration_share: float = 0.5,
-        max_fit: int = 1000,
+        calibration_share: float | None = None,
+        chooses: bool = True,
+        max_fit: int = 64,
         alpha: float = 0.05,
         confidence: float | None = None,
         seed: int = 0,
@@ -112,6 +117,7 @@ class Detector(OutlierMixin, BaseEstimator):
         self.aligned = aligned
         self.channels = channels
         self.calibration_share = calibration_share
+        self.chooses = chooses
         self.max_fit = max_fit
         self.alpha = alpha
         self.confidence = confidence
@@ -123,14 +129,14 @@ class Detector(OutlierMixin, BaseEstimator):
     def fit(
         self, X: Any, y: Any = None, *, groups: Sequence[str] | None = None, on_item: OnItem = lambda: None
     ) -> Detector:
-        """Learn what is normal from some groups, calibrate on the others.
+        """Remember all normals; learn scales from some groups, calibrate on the others, each without itself in the memory.
 
         Arguments:
             X: normal images (`images_of`). Roles and labels of a source are obeyed: only normal ones for training are taken.
             y: ignored.
             groups: what is exchangeable, one name an image; else each image's own `group`.
 
-        Raises: CalibrationTooSmall (fewer than 10 groups), UsageError (mixed units, nothing normal), ModelError.
+        Raises: CalibrationTooSmall (fewer than 2 groups), UsageError (mixed units, nothing normal), ModelError.
         """
         self.observer_ = self.new_observer()
         self.levels_, self.depths_, self.obeys_depth_ = None, None, True
@@ -138,65 +144,91 @@ class Detector(OutlierMixin, BaseEstimator):
         normals = self._taken(selected, X, groups, on_item, learns_levels=True)
         enough(normals)
         self.levels_, self.depths_, self.selection_ = normals.levels, normals.depths, selected.as_json()
-        fitting, calibrating = normals.dealt(self.calibration_share, self.seed)
-        if len(fitting) > self.max_fit:
-            kept = np.random.default_rng(self.seed).permutation(len(fitting))[: self.max_fit]
-            fitting = Normals(tuple(fitting.images[index] for index in np.sort(kept)))
-        observed, failed = attempted(fitting.images, self.observer_)
-        self.learn([observation for _, observation in observed], [image.group for image, _ in observed])
-        self.fitted_on_ = tuple(sorted({image.sha256 for image, _ in observed}))
+        scaling, calibrating = normals.dealt(self.calibration_share, self.seed)
+        observed, failed = attempted(scaling.thinned(self.max_fit, self.seed).images, self.observer_)
         self.left_out_ = (*normals.left_out, *failed)
-        self._take_calibration(calibrating)
+        self._begin([observation for _, observation in observed], len(normals))
+        for image, observation in observed:
+            self._remember(observation, image.group)
+        taken, failed = attempted(calibrating.images, lambda image: self._remember(self.observer_(image), image.group))
+        self.left_out_ = (*self.left_out_, *failed)
+        calibrating = Normals(tuple(image for image, _ in taken))
+        self._settle([observation for _, observation in observed], [image.group for image, _ in observed])
+        if self.chooses and len(self.counted_) > 1:
+            self._choose(observed)
+        self.fitted_on_ = tuple(sorted({image.sha256 for image, _ in (*observed, *taken)}))
+        self._take_calibration(calibrating, are_remembered=True)
         return self
 
-    def learn(self, observations: Sequence[Observation], groups: Sequence[str]) -> None:
-        """`fit` without its calibration, from what was observed already (`observer_` must be set)."""
-        context = Context(self.observer_.names, aligned=self.aligned, seed=self.seed)
-        # Each half is scored by channels that were fitted to the other, for scores as unseen normals get them.
-        first = _half(groups, self.seed)
-        unseen: dict[str, list[float]] = {name: [] for name in self._channel_names()}
-        heats: dict[str, list[np.ndarray]] = {}
-        for half in (first, ~first):
-            mine = [each for each, inside in zip(observations, half, strict=True) if inside]
-            others = [each for each, inside in zip(observations, half, strict=True) if not inside]
-            for name, channel in self._fitted_channels(others, context).items():
-                for each in mine:
-                    look = channel.look(each)
-                    unseen[name].append(look.score)
-                    if look.heat is not None:
-                        heats.setdefault(name, []).append(look.heat)
-        self.channels_ = self._fitted_channels(observations, context)
-        self.evidence_ = {name: Evidence(np.array(scores)) for name, scores in unseen.items()}
-        self.heat_evidence_ = {name: Evidence(reference_heat(maps)) for name, maps in heats.items()}
+    def learn(
+        self,
+        observations: Sequence[Observation],
+        groups: Sequence[str],
+        others: Sequence[tuple[Observation, str]] = (),
+    ) -> None:
+        """`fit` without choice and calibration, from what was observed already (`observer_` must be set).
 
-    def _fitted_channels(self, observations: Sequence[Observation], context: Context) -> dict[str, Channel]:
-        channels: dict[str, Channel] = {name: kinds()[name]() for name in self._channel_names()}
-        for channel in channels.values():
+        Arguments:
+            others: normals that are only remembered, with their groups.
+        """
+        self._begin(observations, len(observations) + len(others))
+        for observation, group in (*zip(observations, groups, strict=True), *others):
+            self._remember(observation, group)
+        self._settle(observations, groups)
+
+    def _begin(self, observations: Sequence[Observation], count: int) -> None:
+        context = Context(self.observer_.names, count, seed=self.seed)
+        self.channels_: dict[str, Channel] = {name: kinds()[name]() for name in self._channel_names()}
+        for channel in self.channels_.values():
             channel.fit(observations, context)
-        return channels
+
+    def _remember(self, observation: Observation, group: str) -> None:
+        for channel in self.channels_.values():
+            channel.remember(observation, group)
+
+    def _settle(self, observations: Sequence[Observation], groups: Sequence[str]) -> None:
+        """What scores and heats of normals are usual, each looked at without its own group."""
+        self.counted_ = tuple(name for name, channel in self.channels_.items() if channel.counts) or tuple(
+            self.channels_
+        )
+        self.scales_: dict[str, Scale] = {}
+        self.heat_evidence_: dict[str, Evidence] = {}
+        for name, channel in self.channels_.items():
+            channel.settle(observations, groups)
+            looks = [channel.look(each, without=group) for each, group in zip(observations, groups, strict=True)]
+            self.scales_[name] = Scale.of([look.score for look in looks], channel.spread)
+            if heats := [look.heat for look in looks if look.heat is not None]:
+                self.heat_evidence_[name] = Evidence(reference_heat(heats))
+
+    def _choose(self, observed: Sequence[tuple[Image, Observation]]) -> None:
+        """Count the channels that find most of what is planted into these normals."""
+        images = [image for image, _ in observed]
+        normal = [self.judge_observed(observation, image.group).evidence for image, observation in observed]
+        odd, _ = attempted(tuple(planted(images, self.seed)), lambda image: self._judge_prepared(image, image.group))
+        self.counted_ = best_channels(self.counted_, normal, [judged.evidence for _, judged in odd])
 
     def _channel_names(self) -> list[str]:
         has_encoder = self.encoder is not None
         if self.channels is None:
-            return chosen(has_encoder, self.aligned)
+            return chosen(has_encoder)
         for name in self.channels:
             if name not in kinds():
                 raise UsageError(f"no channel {name!r}; there are {', '.join(kinds())}")
-            if kinds()[name].needs_encoder and not has_encoder:
+            if kinds()[name].needs == "encoder" and not has_encoder:
                 raise UsageError(f"the channel {name!r} needs an encoder; give encoder='efficientnet-lite0'")
         return list(self.channels)
 
     def calibrate(self, X: Any, *, groups: Sequence[str] | None = None, on_item: OnItem = lambda: None) -> Detector:
         """Take these normals as calibration instead of the earlier ones: for another scanner, site or camera.
 
-        Raises: UsageError where one of them was fitted to: it would look too normal and void the guarantee.
+        Raises: UsageError where one of them is remembered already: it would look too normal and void the guarantee.
         """
         self._check_fitted()
         normals = self._taken(TrainingImages.of(X, self.normal_labels, all_roles=True), X, groups, on_item)
         fitted_on = set(self.fitted_on_)
         if known := [image.source for image in normals.images if image.sha256 in fitted_on]:
             raise UsageError(
-                f"{known[0]}{f' and {len(known) - 1} more' if len(known) > 1 else ''} was fitted to, so it looks too "
+                f"{known[0]}{f' and {len(known) - 1} more' if len(known) > 1 else ''} is remembered, so it looks too "
                 "normal to calibrate on; give images used for nothing else"
             )
         self.left_out_ = (*self.left_out_, *normals.left_out)
@@ -206,18 +238,24 @@ class Detector(OutlierMixin, BaseEstimator):
     def update(self, X: Any, *, groups: Sequence[str] | None = None, on_item: OnItem = lambda: None) -> Detector:
         """Take in more normals without learning anew; the calibration stays, and stays valid.
 
-        Banks grow, so distances to them, and with them every score, can only fall. Earlier calibration scores are then upper
+        Memories grow, so distances to them, and with them every score, can only fall. Earlier calibration scores are then upper
         bounds, p-values at most too large, and at most `alpha` of normal groups are flagged as before. `calibrate` afterwards
         wins back what that costs.
         """
         self._check_fitted()
         normals = self._taken(TrainingImages.of(X, self.normal_labels), X, groups, on_item)
         calibrated_on = {row.sha256 for row in self.calibrated_.rows}
+        calibrated_on -= set(self.fitted_on_)  # those are remembered already, and each was left out for its own score
         if known := [image.source for image in normals.images if image.sha256 in calibrated_on]:
             raise UsageError(f"{known[0]} was calibrated on; learning from it would void the guarantee")
+        known_already = set(self.fitted_on_)
+        normals = replace(normals, images=tuple(image for image in normals.images if image.sha256 not in known_already))
+        if not normals.images:
+            return self
         observed, failed = attempted(normals.images, self.observer_)
-        for channel in self.channels_.values():
-            channel.add([observation for _, observation in observed])
+        for _, observation in observed:
+            for channel in self.channels_.values():
+                channel.add(observation)
         self.left_out_ = (*self.left_out_, *normals.left_out, *failed)
         self.fitted_on_ = tuple(sorted({*self.fitted_on_, *(image.sha256 for image, _ in observed)}))
         return self
@@ -239,9 +277,9 @@ class Detector(OutlierMixin, BaseEstimator):
             images = selected.checked(images_of(x, groups))
         return take(images, self.prepare_, on_item, learns_levels=learns_levels)
 
-    def _take_calibration(self, normals: Normals) -> None:
+    def _take_calibration(self, normals: Normals, *, are_remembered: bool = False) -> None:
         def row(image: Image) -> CalibrationImage:
-            judged = self._judge_prepared(image)
+            judged = self._judge_prepared(image, without=image.group if are_remembered else None)
             return CalibrationImage.of(image, judged.raw, judged.heat_max, judged.evidence)
 
         rows, failed = attempted(normals.images, row)
@@ -259,18 +297,17 @@ class Detector(OutlierMixin, BaseEstimator):
         prepared = self.prepare_(image)
         return replace(self._judge_prepared(prepared), notes=tuple(prepared.notes))
 
-    def _judge_prepared(self, image: Image) -> Judgement:
-        return self.judge_observed(self.observer_(image))
+    def _judge_prepared(self, image: Image, without: str | None = None) -> Judgement:
+        return self.judge_observed(self.observer_(image), without)
 
-    def judge_observed(self, observation: Observation) -> Judgement:
-        """The same of an image that was observed already."""
-        looks = {name: channel.look(observation) for name, channel in self.channels_.items()}
-        evidence = {name: float(self.evidence_[name](np.array(look.score))) for name, look in looks.items()}
+    def judge_observed(self, observation: Observation, without: str | None = None) -> Judgement:
+        """The same of an image that was observed already; by a memory without that group where one is named."""
+        looks = {name: channel.look(observation, without) for name, channel in self.channels_.items()}
+        deviations = {name: self.scales_[name](look.score) for name, look in looks.items()}
         heats = {name: look.heat for name, look in looks.items() if look.heat is not None}
-        counted = [value for name, value in evidence.items() if self.channels_[name].counts]
         return Judgement(
-            raw=max(counted or evidence.values()),
-            evidence=evidence,
+            raw=fused([deviations[name] for name in self.counted_]),
+            evidence=deviations,
             why={name: look.why for name, look in looks.items()},
             heat=fused_heat(heats, self.heat_evidence_, observation.grid),
             size=observation.size,
@@ -327,11 +364,10 @@ class Detector(OutlierMixin, BaseEstimator):
 
     @property
     def prepare_(self) -> Preparation:
-        """The preparation for the density model, with the levels and depths learned from the normals."""
+        """The preparation for the networks, with the levels and depths learned from the normals."""
         options = self.observer_.model.options
         return Preparation(
             unit=cast(Unit, options.unit),
-            channels=options.channels,
             side=self.side,
             levels=self.levels_,
             depths=self.depths_,
@@ -339,10 +375,10 @@ class Detector(OutlierMixin, BaseEstimator):
         )
 
     def new_observer(self) -> Observer:
-        """Load the networks; probing with noise is on where a channel needs it."""
+        """Load the networks, to be asked for what the channels need."""
         model = load_pyramid(self.model)
         encoder = encoder_named(self.encoder) if isinstance(self.encoder, str) else self.encoder
-        return Observer(model, encoder, any(kinds()[name].needs_probes for name in self._channel_names()))
+        return Observer(model, encoder, {kinds()[name].needs for name in self._channel_names()})
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "channels_"):
@@ -350,10 +386,3 @@ class Detector(OutlierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "calibrated_")
-
-
-def _half(groups: Sequence[str], seed: int) -> np.ndarray:
-    """True for one half of the groups."""
-    names = sorted(set(groups))
-    chosen = {names[index] for index in np.random.default_rng(seed).permutation(len(names))[: len(names) // 2]}
-    return np.array([group in chosen for group in groups])

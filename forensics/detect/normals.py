@@ -24,7 +24,10 @@ from oddpixel.image import Image, Unreadable
 from .levels import Levels
 from .prepare import Preparation, Reduced
 
-FEWEST_GROUPS = 10
+FEWEST_GROUPS = 2  # one to look at, and another to look at it with
+SCALING = 64  # groups, at most, that scales are learned from
+FEWEST_SCALING = 5  # groups, that are taken from no promise
+PROMISING = 19  # groups that a false-alarm rate of 5 % needs
 Answer = TypeVar("Answer")
 
 
@@ -57,11 +60,26 @@ class Normals:
         wanted = set(groups)
         return Normals(tuple(image for image in self.images if image.group in wanted))
 
-    def dealt(self, share: float, seed: int) -> tuple[Normals, Normals]:
-        """The rest, and a share of the groups: by a seeded permutation of their sorted names."""
+    def thinned(self, count: int, seed: int) -> Normals:
+        """At most so many of the images, drawn at random."""
+        if len(self) <= count:
+            return self
+        kept = np.random.default_rng(seed).permutation(len(self))[:count]
+        return Normals(tuple(self.images[index] for index in np.sort(kept)))
+
+    def dealt(self, share: float | None, seed: int) -> tuple[Normals, Normals]:
+        """The rest, and a share of the groups: by a seeded permutation of their sorted names.
+
+        Where no share is given, three fifths or all but `SCALING`, and more where `PROMISING` would not be left otherwise.
+        """
         groups = sorted(self.groups)
         shuffled = [groups[index] for index in np.random.default_rng(seed).permutation(len(groups))]
-        count = min(max(round(share * len(groups)), 1), len(groups) - 1)
+        if share is None:
+            promising = PROMISING if len(groups) >= PROMISING + FEWEST_SCALING else 0
+            count = max(round(0.6 * len(groups)), len(groups) - SCALING, promising)
+        else:
+            count = round(share * len(groups))
+        count = min(max(count, 1), len(groups) - 1)
         return self.of(shuffled[count:]), self.of(shuffled[:count])
 
 

@@ -1,9 +1,12 @@
 """What the frozen networks say of an image: everything that a detector's channels work from, from one pass of each.
 
-    observe = Observer(model, encoder)
-    observe(prepare(image)).vector           # the density model's view of the whole image, `names` beside it
+    observe = Observer(model, encoder, needs={"density"})
+    observe(prepare(image)).encoder_patches  # what the encoder sees, by place
+                           .vector           # the density model's view of the whole image, `names` beside it
                            .density_patches  # the same by place, on a grid of 8 pixels
-                           .encoder_patches  # what the encoder sees, by place
+
+The encoder sees the picture in colour where it has any, at its own size; pictures below `LEAST_SIDE` pixels are enlarged
+(validation textures of 120 and slices of 230 pixels: AUROC 0.78 and 0.60 enlarged, 0.71 and 0.55 as they are).
 
 The vector, for each of the finest `SCALES` scales (details of 2, 4, 8, ... pixels):
     nll        nats a dimension                                    rough or plain
@@ -17,7 +20,8 @@ The vector, for each of the finest `SCALES` scales (details of 2, 4, 8, ... pixe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -31,7 +35,7 @@ from oddpixel.forensics.density.probing import View, views
 from oddpixel.forensics.density.pyramid import Pyramid
 from oddpixel.image import Image
 
-from .prepare import resized
+from .prepare import as_grey, resized
 from .probes import Probed, probed
 
 SCALES = 5
@@ -40,8 +44,8 @@ QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
 CELL = 8  # pixels a side of a patch
 PATCH_SCALES = 4
 PATCH_LEVELS = (4.0, 0.0, -3.0)  # log-SNR
-ENCODER_SIDE = 320
-COARSE_SIDE = 32
+LEAST_SIDE = 320  # of what an encoder is shown
+COARSE_SIDE = 96
 
 Vector = Float32[np.ndarray, "_d"]
 Patches = Float32[np.ndarray, "_p _q _d"]
@@ -52,34 +56,27 @@ class Observation:
     """All that channels read of one prepared image.
 
     Arguments:
-        vector: the density model's view of the whole image; NaN for scales that it is too small to have.
-        density_patches: the same by place, cells of 8 pixels.
+        coarse: the picture in brightness, 96 pixels a side whatever its shape, 0..1.
         encoder_patches: None without an encoder.
-        coarse: the picture in brightness, 32 pixels a side whatever its shape, 0..1.
-        probed: None unless asked for.
+        vector: the density model's view of the whole image, NaN for scales that it is too small to have; empty unless needed.
+        density_patches: the same by place, cells of 8 pixels; None unless needed.
+        probed: None unless needed.
         size: of the prepared image.
         original_size: before it was prepared.
     """
 
-    vector: Vector
-    density_patches: Patches
-    encoder_patches: Patches | None
     coarse: Float32[np.ndarray, "_s _s"]
     size: tuple[int, int]
     original_size: tuple[int, int]
+    encoder_patches: Patches | None = None
+    vector: Vector = field(default_factory=lambda: np.zeros(0, np.float32))
+    density_patches: Patches | None = None
     probed: Probed | None = None
 
     @property
-    def encoder_vector(self) -> Vector:
-        """The mean over places."""
-        assert self.encoder_patches is not None
-        result: Vector = self.encoder_patches.mean((0, 1))
-        return result
-
-    @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of cells."""
-        rows, columns = self.density_patches.shape[:2]
+        """Rows and columns of cells of 8 pixels."""
+        rows, columns = (max(-(-side // CELL), 1) for side in self.size)
         return rows, columns
 
     def oddest(self, heat: np.ndarray) -> str:
@@ -93,10 +90,14 @@ class Observation:
 
 
 class Observer:
-    """Prepared images -> observations. The model's random draws are seeded by the file's hash."""
+    """Prepared images -> observations. The model's random draws are seeded by the file's hash.
 
-    def __init__(self, model: Pyramid, encoder: nn.Module | None = None, probes: bool = False) -> None:
-        self.model, self.encoder, self.probes = model, encoder, probes
+    Arguments:
+        needs: of what channels need, what costs more than the encoder: `density`, `probes`.
+    """
+
+    def __init__(self, model: Pyramid, encoder: nn.Module | None = None, needs: Set[str] = frozenset()) -> None:
+        self.model, self.encoder, self.needs = model, encoder, needs
         knots = model.coarsest.lambdas
         self.lambdas: Tensor = knots
         self.levels = torch.arange(0, len(self.lambdas), LEVEL_STEP)
@@ -118,21 +119,28 @@ class Observer:
     @torch.no_grad()
     def __call__(self, image: Image) -> Observation:
         """Observe a prepared image; its noise is seeded by the image's hash. Raises: InvalidImage."""
-        grey = Dequantised(image, self.model.options.unit, self.model.options.channels)
+        picture = self._picture(image)
+        seen = Observation(
+            coarse=resized(picture.mean(0, keepdims=True), (COARSE_SIDE, COARSE_SIDE))[0],
+            size=(picture.shape[1], picture.shape[2]),
+            original_size=image.meta.get("original_size", picture.shape[1:]),
+            encoder_patches=None if self.encoder is None else self._encoded(picture),
+        )
+        return self._measured(image, seen) if self.needs & {"density", "probes"} else seen
+
+    def _measured(self, image: Image, seen: Observation) -> Observation:
+        """With what the density model says."""
+        grey = Dequantised(
+            as_grey(image, self.model.options.channels), self.model.options.unit, self.model.options.channels
+        )
         generator = torch.Generator().manual_seed(grey.seed)
         x = grey.read(EVERYTHING)
         by_scale = views(self.model, x, generator)[:-1]
-        picture = self._picture(image)
-        encoded = None if self.encoder is None else self._encoded(picture)
-        patches = self._density_patches(by_scale, grey.size)
-        return Observation(
+        return replace(
+            seen,
             vector=self._vector(by_scale),
-            density_patches=patches,
-            encoder_patches=encoded,
-            coarse=resized(picture.mean(0, keepdims=True), (COARSE_SIDE, COARSE_SIDE))[0],
-            size=grey.size,
-            original_size=image.meta.get("original_size", grey.size),
-            probed=probed(self.model, x, (patches.shape[0], patches.shape[1]), generator) if self.probes else None,
+            density_patches=self._density_patches(by_scale, grey.size),
+            probed=probed(self.model, x, seen.grid, generator) if "probes" in self.needs else None,
         )
 
     def _vector(self, by_scale: list[View]) -> Vector:
@@ -178,7 +186,7 @@ class Observer:
 
     def _encoded(self, picture: Float32[np.ndarray, "3 h w"]) -> Patches:
         assert self.encoder is not None
-        factor = ENCODER_SIDE / max(picture.shape[1:])
+        factor = max(LEAST_SIDE / max(picture.shape[1:]), 1.0)
         height, width = (max(round(side * factor), 32) for side in picture.shape[1:])
         found: Tensor = self.encoder(torch.from_numpy(resized(picture, (height, width)))[None])
         return np.ascontiguousarray(found[0].permute(1, 2, 0).numpy())

@@ -1,11 +1,12 @@
-"""An image as a detector sees it: in the unit, channels and size of its density model, always by the same steps.
+"""An image as a detector sees it: in the unit of its density model, in colour where it has any, always by the same steps.
 
 What changes an image before it is judged is part of the signal (resizing, windows, codecs shift likelihoods more than disease
 does), so there is one way, the same for fitting, calibrating and flagging, and it is written into `detector.json`:
 
     Hounsfield units for a display model: grey = (HU + 1024) / 16 of 255, never a window
     16 bits of no declared depth, MR and other arbitrary units: the range that the normals have (`levels`)
-    colour for a one-channel model: BT.601 luma;  grey for a three-channel model: three times the same
+    more than three channels: the first three;  two (grey and something else): the first
+    colour for a one-channel density model: BT.601 luma;  grey for a three-channel one: three times the same (`as_grey`)
     longer side over `side`: reduced by area averages to `side`;  then rounded to whole grey levels or HU
 """
 
@@ -53,10 +54,10 @@ class Reduced:
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """The steps that bring an image to the unit, channels and size of the density model.
+    """The steps that bring an image to the unit of the density model, and to the detector's size.
 
     Arguments:
-        unit, channels: the density model's.
+        unit: the density model's.
         side: the longer side, at most.
         levels: learned from the normals; None where none was needed.
         depths: that the normals declare, in bits; None where no version of OddPixel kept them.
@@ -64,7 +65,6 @@ class Preparation:
     """
 
     unit: Unit
-    channels: int
     side: int
     levels: Levels | None = None
     depths: tuple[int, ...] | None = None
@@ -140,11 +140,7 @@ class Preparation:
         return np.clip(levels, 0, 1).astype(np.float32)
 
     def _coloured(self, pixels: Pixels) -> Pixels:
-        if len(pixels) == self.channels:
-            return pixels
-        if len(pixels) == 1:
-            return np.repeat(pixels, self.channels, 0)
-        return np.tensordot(LUMA, pixels[:3], 1)[None]
+        return pixels[:3] if len(pixels) >= 3 else pixels[:1]
 
     def _resized(self, pixels: Pixels) -> Pixels:
         height, width = pixels.shape[1:]
@@ -152,6 +148,18 @@ class Preparation:
             return pixels
         factor = self.side / max(height, width)
         return resized(pixels, (max(round(height * factor), 1), max(round(width * factor), 1)))
+
+
+def as_grey(image: Image, channels: int) -> Image:
+    """A prepared image in the channels of a density model."""
+    pixels = image.pixels
+    if len(pixels) == channels:
+        return image
+    if channels == 1:
+        quantum = np.float32(image.quantum)
+        grey_pixels = np.rint(np.tensordot(LUMA, pixels, 1)[None] / quantum) * quantum
+        return replace(image, pixels=grey_pixels.astype(np.float32))
+    return replace(image, pixels=np.repeat(pixels, channels, 0))
 
 
 def resized(pixels: Pixels, size: tuple[int, int]) -> Float32[np.ndarray, "c p q"]:

@@ -1,7 +1,7 @@
 """A detector's folder. No pickle, ever: whatever is in it, loading it runs nothing.
 
 detector.json          options, channels, names and hashes of model and weights, what was left out
-channels.safetensors   what the channels learnt, and the evidence scales; in its metadata, digests of `SETTINGS`
+channels.safetensors   what the channels learnt, and the scales of their scores; in its metadata, digests of `SETTINGS`
 calibration.parquet    one row a calibration image
 model/                 the density model, where it is none of the bundled ones
 README.md              the card
@@ -33,17 +33,20 @@ from .channels import Channel, kinds
 from .detector import Detector
 from .detector_schema import DETECTOR
 from .evidence import Evidence
+from .fusion import Scale
 from .levels import Levels
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = "oddpixel/detector/1"
+SCHEMA = "oddpixel/detector/2"
+EARLIER = "oddpixel/detector/1"
 FILES = ("detector.json", "channels.safetensors", "calibration.parquet", "README.md")
 OPTIONS = (
     "side",
     "aligned",
     "channels",
     "calibration_share",
+    "chooses",
     "max_fit",
     "alpha",
     "confidence",
@@ -53,8 +56,8 @@ OPTIONS = (
 # Fields of detector.json that scores or promises depend on: the calibration holds for these alone.
 SEAL = "settings"  # the key of their digests
 SETTINGS = (
-    "model", "model_sha256", "encoder", "options", "channels", "levels", "calibration_sha256", "num_calibration_groups",
-    "num_calibration_images", "fitted_on",
+    "model", "model_sha256", "encoder", "options", "channels", "counted", "levels", "calibration_sha256",
+    "num_calibration_groups", "num_calibration_images", "fitted_on",
 )  # fmt: skip
 # What became black and white in detectors of versions that learned no levels: the container's width, each image's percentiles.
 OLD_LEVELS = {"obeys_depth": False, "learned": None}
@@ -87,7 +90,7 @@ def _write(detector: Detector, folder: Path) -> None:
     arrays: dict[str, np.ndarray] = {}
     for name, channel in detector.channels_.items():
         arrays |= {f"channel:{name}:{key}": value for key, value in channel.state().items()}
-    arrays |= {f"evidence:{name}": evidence.reference for name, evidence in detector.evidence_.items()}
+    arrays |= {f"scale:{name}": np.array([scale.mean, scale.deviation]) for name, scale in detector.scales_.items()}
     arrays |= {f"heat:{name}": evidence.reference for name, evidence in detector.heat_evidence_.items()}
     detector.calibrated_.table().to_parquet(folder / "calibration.parquet", index=False)
     model = find_model(detector.model)
@@ -105,6 +108,7 @@ def _write(detector: Detector, folder: Path) -> None:
         "encoder": detector.encoder if isinstance(detector.encoder, str) else (detector.encoder and "given by caller"),
         "options": {name: getattr(detector, name) for name in OPTIONS},
         "channels": list(detector.channels_),
+        "counted": list(detector.counted_),
         "calibration_sha256": _digest(folder / "calibration.parquet"),
         "num_calibration_groups": detector.calibrated_.num_groups,
         "num_calibration_images": len(detector.calibrated_.rows),
@@ -152,7 +156,8 @@ def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
         if name not in kinds():
             raise CorruptWeights(f"{folder} has a channel {name!r} that this version does not know")
         detector.channels_[name] = _restored(name, arrays, folder)
-    detector.evidence_ = _evidence(arrays, "evidence:")
+    detector.counted_ = tuple(record["counted"])
+    detector.scales_ = _scales(arrays, folder)
     detector.heat_evidence_ = _evidence(arrays, "heat:")
     detector.fitted_on_, detector.left_out_ = tuple(record["fitted_on"]), tuple(record["left_out"])
     detector.calibrated_ = _read_calibration(folder / "calibration.parquet")
@@ -166,6 +171,11 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingWeights(f"{folder} holds no detector; make one with: oddpixel fit NORMALS -o {folder}")
     record = records.read_record(path, DETECTOR, CorruptWeights)
+    if record["schema"] == EARLIER:
+        raise CorruptWeights(
+            f"{folder} was fitted by an earlier version, whose detectors saw in other ways; fit it again on the same normals: "
+            f"oddpixel fit NORMALS -o {folder}"
+        )
     if record["schema"] != SCHEMA:
         raise CorruptWeights(f"{path} is of schema {record['schema']}, this version reads {SCHEMA}")
     return record
@@ -216,14 +226,16 @@ def _check_seal(folder: Path, record: dict[str, Any]) -> None:
 def _check_channels(folder: Path, record: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Check that the channels named are those that were fitted.
 
-    Raises: CorruptWeights where detector.json names other channels than have evidence.
+    Raises: CorruptWeights where detector.json names other channels than have scales.
     """
-    learnt = {name.removeprefix("evidence:") for name in arrays if name.startswith("evidence:")}
+    learnt = {name.removeprefix("scale:") for name in arrays if name.startswith("scale:")}
     if len(set(record["channels"])) != len(record["channels"]) or {*record["channels"]} != learnt:
         raise CorruptWeights(
             f"{folder / 'detector.json'} names the channels {', '.join(record['channels']) or 'none'}, and "
             f"{', '.join(sorted(learnt)) or 'none'} were fitted"
         )
+    if not record["counted"] or not {*record["counted"]} <= learnt:
+        raise CorruptWeights(f"{folder / 'detector.json'} counts channels that were not fitted: {record['counted']}")
 
 
 def _check_calibration(folder: Path, record: dict[str, Any], calibrated: Calibrated) -> None:
@@ -267,6 +279,17 @@ def _restore_levels(detector: Detector, record: dict[str, Any]) -> None:
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptWeights(f"detector.json has levels that cannot be read: {error}") from error
     detector.selection_ = record.get("selection", {"taken": {}, "left_out": {}})
+
+
+def _scales(arrays: dict[str, np.ndarray], folder: Path) -> dict[str, Scale]:
+    """What scores of each channel are usual. Raises: CorruptWeights."""
+    scales = {}
+    for name, value in arrays.items():
+        if name.startswith("scale:"):
+            if value.shape != (2,) or not np.isfinite(value).all() or value[1] <= 0:
+                raise CorruptWeights(f"{folder}: {name!r} is {value}, not a mean and a deviation")
+            scales[name.removeprefix("scale:")] = Scale(float(value[0]), float(value[1]))
+    return scales
 
 
 def _evidence(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Evidence]:

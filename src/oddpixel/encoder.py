@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from oddpixel.errors import CorruptWeights, UsageError, WrongArchitecture
+from oddpixel.errors import UsageError, WrongArchitecture
+from oddpixel.weights import load_weights, read_weights
 
 EFFICIENTNET_LITE0 = "efficientnet-lite0"
 # Of each stage: blocks, widening, kernel, stride, channels (EfficientNet, table 1); the last two stages are not used.
@@ -84,16 +85,16 @@ class _Block(nn.Module):
         return result
 
 
-def load_encoder(name: str, weights: Path | None = None) -> nn.Module:
+def load_encoder(name: str, weights: Path) -> nn.Module:
     """An encoder in evaluation mode, without gradients.
 
     Arguments:
         name: `efficientnet-lite0`, or `package.module:function` for a function without arguments that returns a module.
-        weights: the published state dict, for `efficientnet-lite0`.
+        weights: safetensors of `EfficientNetLite0`, or the published state dict; not read for other encoders.
 
     Naming a function runs it: never take such a name from a file of somebody else's.
 
-    Raises: UsageError, CorruptWeights, WrongArchitecture.
+    Raises: UsageError, MissingWeights, CorruptWeights, WrongArchitecture.
     """
     encoder = _efficientnet(weights) if name == EFFICIENTNET_LITE0 else _built_by(name)
     encoder = encoder.eval().requires_grad_(False)
@@ -104,20 +105,11 @@ def load_encoder(name: str, weights: Path | None = None) -> nn.Module:
     return encoder
 
 
-def _efficientnet(weights: Path | None) -> nn.Module:
-    if weights is None:
-        raise UsageError(
-            f"{EFFICIENTNET_LITE0} needs its weights; get them with: oddpixel data fetch {EFFICIENTNET_LITE0}"
-        )
+def _efficientnet(weights: Path) -> nn.Module:
     encoder = EfficientNetLite0()
-    try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-        wanted = encoder.state_dict()
-        encoder.load_state_dict({key: state[key] for key in wanted})
-    except KeyError as error:
-        raise WrongArchitecture(f"{weights} lacks {error}") from error
-    except Exception as error:
-        raise CorruptWeights(f"{weights} cannot be read as EfficientNet-Lite0: {error}") from error
+    state, wanted = read_weights(weights), encoder.state_dict()
+    counters = {key: value for key, value in wanted.items() if key.endswith("num_batches_tracked")}
+    load_weights(encoder, {key: value.float() for key, value in state.items() if key in wanted} | counters)
     return encoder
 
 

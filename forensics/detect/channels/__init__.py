@@ -1,7 +1,7 @@
 """Channels: each looks at an observation in its own way and says how odd it is. One file each, found by walking this folder.
 
-To add one, write a file with a class `CHANNEL` that follows `Channel`. A score need not be calibrated or comparable with
-others': `fusion` sees to that. Higher is odder.
+To add one, write a file with a class `CHANNEL` that follows `Channel`. Scores need a logarithmic scale, not a common one:
+`fusion` standardises them. Higher is odder.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from oddpixel.discover import discover
 
 from ..observation import Observation
 
-Use = Literal["always", "aligned", "without encoder", "asked"]
+Use = Literal["always", "without encoder", "asked"]
+Needs = Literal["picture", "encoder", "density", "probes"]
 Arrays = Mapping[str, np.ndarray]
+LEAST_DISTANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +29,7 @@ class Look:
     """What a channel finds in one image.
 
     Arguments:
-        score: how odd; any scale.
+        score: how odd, as a logarithm (of a distance, of a probability).
         why: what is odd about it, in words a user can act on.
         heat: how odd by place, on a grid over the image; None for channels that see the whole only.
     """
@@ -39,37 +41,47 @@ class Look:
 
 @runtime_checkable
 class Channel(Protocol):
-    """One way of being odd.
+    """One way of being odd. `fit`, then `remember` every normal, then `settle`, then `look`.
 
     Arguments:
         kind: its name, as in reasons and in `detector.json`.
-        needs_encoder: whether it reads what the encoder saw.
-        needs_probes: whether it reads what probing with noise says (`probes`), which is costly.
+        needs: the most costly part of an observation that it reads.
         counts: whether it is fused into the score (`fusion`), or only told as a reason.
         use: when a detector has it without being asked for it by name.
+        spread: the standard deviation of its score over normals of one kind, as known beforehand.
     """
 
     kind: ClassVar[str]
+    needs: ClassVar[Needs]
     counts: ClassVar[bool]
-    needs_encoder: ClassVar[bool]
-    needs_probes: ClassVar[bool]
     use: ClassVar[Use]
+    spread: ClassVar[float]
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
-        """Learn what is normal."""
+        """Learn scales and directions from normals that are not calibrated on."""
 
-    def look(self, observation: Observation) -> Look:
-        """How odd, why, and where."""
+    def remember(self, normal: Observation, group: str) -> None:
+        """Take a normal into memory."""
 
-    def add(self, normals: Sequence[Observation]) -> None:
-        """Take in more normals without learning anew. May lower scores, never raise one: that is what keeps an earlier
+    def settle(self, normals: Sequence[Observation], groups: Sequence[str]) -> None:
+        """Learn what is usual from how the normals of `fit` look to the memory, each without its own group."""
+
+    def look(self, observation: Observation, without: str | None = None) -> Look:
+        """How odd, why, and where; to a memory without that group where one is named.
+
+        A normal that is calibrated on is looked at without its own group. For the promise to hold (`calibration`), a score with
+        the whole memory must be at most the least score with any one group left out: true of distances to nearest neighbours.
+        """
+
+    def add(self, normal: Observation) -> None:
+        """Take in one more normal after `settle`. May lower scores, never raise one: that is what keeps an earlier
         calibration valid (`Detector.update`)."""
 
     def state(self) -> dict[str, np.ndarray]:
         """All that `restore` needs."""
 
     def restore(self, state: Arrays) -> None:
-        """Set what `state` returned, in place of `fit`."""
+        """Set what `state` returned, in place of `fit`, `remember` and `settle`."""
 
 
 class Context:
@@ -77,12 +89,12 @@ class Context:
 
     Arguments:
         names: of the density vector's entries.
-        aligned: whether the same place shows the same thing in every image (anatomy, fixed cameras).
+        count: how many normals will be remembered.
         seed: for everything drawn.
     """
 
-    def __init__(self, names: Sequence[str], *, aligned: bool = False, seed: int = 0) -> None:
-        self.names, self.aligned, self.seed = list(names), aligned, seed
+    def __init__(self, names: Sequence[str], count: int, *, seed: int = 0) -> None:
+        self.names, self.count, self.seed = list(names), count, seed
 
 
 @cache
@@ -91,7 +103,7 @@ def kinds() -> dict[str, type[Any]]:
     return discover(__name__, "CHANNELS", "kind")
 
 
-def chosen(has_encoder: bool, aligned: bool) -> list[str]:
+def chosen(has_encoder: bool) -> list[str]:
     """The channels that a detector has where none are named."""
-    used = {"always": True, "aligned": aligned, "without encoder": not has_encoder, "asked": False}
-    return [name for name, kind in kinds().items() if used[kind.use] and (has_encoder or not kind.needs_encoder)]
+    used = {"always": True, "without encoder": not has_encoder, "asked": False}
+    return [name for name, kind in kinds().items() if used[kind.use] and (has_encoder or kind.needs != "encoder")]

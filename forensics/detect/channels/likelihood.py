@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..observation import Observation
-from . import Arrays, Context, Look, Use
+from . import LEAST_DISTANCE, Arrays, Context, Look, Needs, Use
 
 
 class _Entries:
@@ -19,21 +19,21 @@ class _Entries:
     kind: ClassVar[str]
     entry: ClassVar[str]
     counts: ClassVar[bool] = False
-    needs_encoder: ClassVar[bool] = False
-    needs_probes: ClassVar[bool] = False
-    use: ClassVar[Use] = "always"
+    needs: ClassVar[Needs] = "density"
+    use: ClassVar[Use] = "asked"
+    spread: ClassVar[float] = 1.0
 
     def __init__(self) -> None:
         self.places = np.zeros(0, np.int64)
-        self.median = self.spread = 0.0
+        self.median, self.deviation = 0.0, 1.0
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
-        """The median over normals, and the median absolute deviation scaled to a standard deviation."""
+        """The median over normals, and the median absolute deviation scaled to a standard one."""
         ends = [name.partition(":")[2] for name in context.names]
         self.places = np.array([index for index, end in enumerate(ends) if end == self.entry])
         values = [self.value(each) for each in normals]
         self.median = float(np.median(values))
-        self.spread = max(float(1.4826 * np.median(np.abs(np.array(values) - self.median))), 1e-6)
+        self.deviation = max(float(1.4826 * np.median(np.abs(np.array(values) - self.median))), 1e-6)
 
     def value(self, observation: Observation) -> float:
         """The mean of the entry over scales, each weighted by its number of pixels."""
@@ -43,19 +43,25 @@ class _Entries:
 
     def deviations(self, observation: Observation) -> float:
         """The signed distance from the median of normals, in robust standard deviations."""
-        return (self.value(observation) - self.median) / self.spread
+        return (self.value(observation) - self.median) / self.deviation
 
-    def add(self, normals: Sequence[Observation]) -> None:
+    def remember(self, normal: Observation, group: str) -> None:
+        """Nothing: what was learned in `fit` stays."""
+
+    def settle(self, normals: Sequence[Observation], groups: Sequence[str]) -> None:
+        """Nothing more to learn."""
+
+    def add(self, normal: Observation) -> None:
         """Nothing: a median cannot move without raising somebody's score."""
 
     def state(self) -> dict[str, np.ndarray]:
-        """Places of the entry in the density vector, median and spread."""
-        return {"places": self.places, "median": np.array([self.median]), "spread": np.array([self.spread])}
+        """Places of the entry in the density vector, median and deviation."""
+        return {"places": self.places, "median": np.array([self.median]), "deviation": np.array([self.deviation])}
 
     def restore(self, state: Arrays) -> None:
-        """Set places, median and spread."""
+        """Set places, median and deviation."""
         self.places = state["places"]
-        self.median, self.spread = float(state["median"][0]), float(state["spread"][0])
+        self.median, self.deviation = float(state["median"][0]), float(state["deviation"][0])
 
 
 class Typicality(_Entries):
@@ -64,11 +70,12 @@ class Typicality(_Entries):
     kind = "typicality"
     entry = "nll"
 
-    def look(self, observation: Observation) -> Look:
+    def look(self, observation: Observation, without: str | None = None) -> Look:
         """The absolute deviation of the likelihood; no map."""
         found = self.deviations(observation)
         likely = "less" if found > 0 else "more"
-        return Look(abs(found), f"it is {likely} likely than normals are, by {abs(found):.1f} deviations")
+        score = float(np.log(abs(found) + LEAST_DISTANCE))
+        return Look(score, f"it is {likely} likely than normals are, by {abs(found):.1f} deviations")
 
 
 class ExpectedLevel(_Entries):
@@ -77,7 +84,7 @@ class ExpectedLevel(_Entries):
     kind = "expected level"
     entry = "level"
 
-    def look(self, observation: Observation) -> Look:
+    def look(self, observation: Observation, without: str | None = None) -> Look:
         """The deviation towards more noise; no map."""
         found = -self.deviations(observation)
         noisy = "more" if found > 0 else "less"

@@ -18,7 +18,7 @@ from oddpixel.forensics.density.loss import DensityRatioLoss
 from oddpixel.forensics.density.schedules.log_snr_uniform import LogSnrUniform
 
 from ..observation import Observation
-from . import Arrays, Context, Look, Use
+from . import LEAST_DISTANCE, Arrays, Context, Look, Needs, Use
 from .patches import smoothed, top
 
 COMPONENTS = 48
@@ -33,13 +33,14 @@ class PatchRatio:
 
     kind: ClassVar[str] = "patch density ratio"
     counts: ClassVar[bool] = True
-    needs_encoder: ClassVar[bool] = True
-    needs_probes: ClassVar[bool] = False
+    needs: ClassVar[Needs] = "encoder"
     use: ClassVar[Use] = "asked"
+    spread: ClassVar[float] = 0.2
 
     def __init__(self) -> None:
         self.mean, self.root = np.zeros(0), np.zeros((0, 0))
         self.model: Flat | None = None
+        self.best = 0.0
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
         """Whitened principal components of a sample of patches, and a density-ratio model trained on them."""
@@ -53,27 +54,41 @@ class PatchRatio:
         self.root = vectors / np.sqrt(np.maximum(values, 1e-6 * values[0]))
         self.model = _trained(self._whitened(patches), context.seed)
 
+    def remember(self, normal: Observation, group: str) -> None:
+        """Nothing: what was learned in `fit` stays."""
+
+    def settle(self, normals: Sequence[Observation], groups: Sequence[str]) -> None:
+        """The largest density that a normal's places have, so that scores are positive before their logarithm."""
+        self.best = min(float(self._nats(normal).min()) for normal in normals)
+
     @torch.no_grad()
-    def look(self, observation: Observation) -> Look:
-        """The mean of the most improbable places, with the map of -log p in nats."""
+    def look(self, observation: Observation, without: str | None = None) -> Look:
+        """The log of the mean of the most improbable places, with the map of -log p in nats."""
+        heat = smoothed(self._nats(observation))
+        score = float(np.log(max(top(heat) - self.best, 0.0) + LEAST_DISTANCE))
+        return Look(score, f"something improbable among what normals show, {observation.oddest(heat)}", heat)
+
+    @torch.no_grad()
+    def _nats(self, observation: Observation) -> np.ndarray:
+        """-log p by place."""
         assert self.model is not None
         assert observation.encoder_patches is not None
-        nats = self.model.log_likelihood(self._whitened(_flat(observation)))
-        heat = smoothed(-nats.double().numpy().reshape(observation.encoder_patches.shape[:2]))
-        return Look(top(heat), f"something improbable among what normals show, {observation.oddest(heat)}", heat)
+        likelihoods = self.model.log_likelihood(self._whitened(_flat(observation)))
+        result: np.ndarray = -likelihoods.double().numpy().reshape(observation.encoder_patches.shape[:2])
+        return result
 
-    def add(self, normals: Sequence[Observation]) -> None:
+    def add(self, normal: Observation) -> None:
         """Nothing: it would have to be trained anew."""
 
     def state(self) -> dict[str, np.ndarray]:
         """Mean, whitening matrix and weights of the network, the latter prefixed `network.`."""
         assert self.model is not None
         weights = {f"network.{name}": value.numpy() for name, value in self.model.network.state_dict().items()}
-        return {"mean": self.mean, "root": self.root, **weights}
+        return {"mean": self.mean, "root": self.root, "best": np.array([self.best]), **weights}
 
     def restore(self, state: Arrays) -> None:
         """Set mean and whitening matrix, and load the weights into a new network."""
-        self.mean, self.root = state["mean"], state["root"]
+        self.mean, self.root, self.best = state["mean"], state["root"], float(state["best"][0])
         self.model = _new_model(self.root.shape[1])
         weights = {name.removeprefix("network."): value for name, value in state.items() if name.startswith("network.")}
         self.model.network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from ..observation import Observation
 from ..probes import Probed, probe_names
 from ..words import of_density_entry
-from . import Use
 from .patches import PatchChannel, Patches
 from .vectors import VectorChannel
 
@@ -24,8 +21,7 @@ class SurpriseSpectrum(VectorChannel):
 
     kind = "surprise spectrum"
     whitens = True
-    needs_probes: ClassVar[bool] = True
-    use: ClassVar[Use] = "asked"
+    needs = "probes"
 
     def vector(self, observation: Observation) -> np.ndarray:
         """The surprise of the whole image, by scale and level."""
@@ -42,8 +38,7 @@ class ScoreNorms(VectorChannel):
 
     kind = "score norms"
     whitens = True
-    needs_probes: ClassVar[bool] = True
-    use: ClassVar[Use] = "asked"
+    needs = "probes"
 
     def vector(self, observation: Observation) -> np.ndarray:
         """The norms of the score, by scale and level."""
@@ -58,8 +53,7 @@ class SurprisePatches(PatchChannel):
     """Restoration residuals by frequency band and place, beyond what this content lets expect."""
 
     kind = "surprise patches"
-    needs_encoder = False
-    needs_probes: ClassVar[bool] = True
+    needs = "probes"
     use = "asked"
     what = "restored unlike places of normals"
 

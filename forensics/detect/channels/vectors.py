@@ -1,4 +1,4 @@
-"""The whole image as one vector, by its mean distance to the k nearest normals.
+"""The whole image as one vector, by its mean distance to the nearest normals.
 
 Neighbours find more than a Gaussian does (MSMA, Mahmood et al. 2021: 99.2 against 95.9 on CIFAR-10 and SVHN). A raw likelihood
 finds what is rough and misses what is smooth; a vector of likelihoods, gaps and log-ratios has no direction built in.
@@ -12,75 +12,81 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..neighbours import mean_distance
+from ..memory import Memory
 from ..observation import Observation
 from ..whitening import Whitening
 from ..words import of_density_entry
-from . import Arrays, Context, Look, Use
-
-NEIGHBOURS = 5
+from . import LEAST_DISTANCE, Arrays, Context, Look, Needs, Use
 
 
 class VectorChannel(ABC):
-    """Vectors, whitened or as they are, and the bank of normals among them."""
+    """Vectors, whitened or as they are, and the memory of normals among them."""
 
     kind: ClassVar[str]
+    needs: ClassVar[Needs]
     whitens: ClassVar[bool]
     counts: ClassVar[bool] = True
-    needs_encoder: ClassVar[bool] = False
-    needs_probes: ClassVar[bool] = False
-    use: ClassVar[Use] = "always"
+    use: ClassVar[Use] = "asked"
+    spread: ClassVar[float] = 0.2
+    neighbours: ClassVar[int] = 5
 
     def __init__(self) -> None:
         self.whitening = Whitening()
-        self.bank = np.zeros((0, 0), np.float32)
+        self.memory = Memory()
 
     @abstractmethod
     def vector(self, observation: Observation) -> np.ndarray:
         """What of the observation it looks at."""
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
-        """The whitening, and the whitened vectors of all normals as the bank."""
-        vectors = self._stacked(normals)
-        self.whitening.fit(vectors)
-        self.bank = self._placed(vectors)
+        """The whitening."""
+        self.whitening.fit(np.stack([self.vector(normal) for normal in normals]).astype(np.float64))
 
-    def look(self, observation: Observation) -> Look:
-        """The mean distance to the nearest normals; no map."""
-        vectors = self._stacked([observation])
-        distance = mean_distance(self._placed(vectors), self.bank, NEIGHBOURS)[0]
-        return Look(float(distance), self.why(self.whitening.standardised(vectors)[0]))
+    def remember(self, normal: Observation, group: str) -> None:
+        """The vector of a normal."""
+        self.memory.append(self._placed(self._row(normal)), group)
+
+    def settle(self, normals: Sequence[Observation], groups: Sequence[str]) -> None:  # noqa: B027 -- a default
+        """Nothing more to learn."""
+
+    def look(self, observation: Observation, without: str | None = None) -> Look:
+        """The log of the mean distance to the nearest normals; no map."""
+        row = self._row(observation)
+        distance = self.memory.distance(self._placed(row), self.neighbours, without)[0]
+        return Look(float(np.log(distance + LEAST_DISTANCE)), self.why(self.whitening.standardised(row)[0]))
 
     @abstractmethod
     def why(self, deviations: np.ndarray) -> str:
         """What is odd about a vector, given how far each entry is from normal."""
 
-    def add(self, normals: Sequence[Observation]) -> None:
-        """Append the vectors of the new normals to the bank; the whitening stays."""
-        self.bank = np.concatenate([self.bank, self._placed(self._stacked(normals))])
+    def add(self, normal: Observation) -> None:
+        """The vector of a normal; the whitening stays."""
+        self.memory.append(self._placed(self._row(normal)))
 
     def state(self) -> dict[str, np.ndarray]:
-        """Bank and whitening."""
-        return {"bank": self.bank, **self.whitening.state()}
+        """Memory and whitening."""
+        return {**self.memory.state(), **self.whitening.state()}
 
     def restore(self, state: Arrays) -> None:
-        """Set bank and whitening."""
-        self.bank = state["bank"]
+        """Set memory and whitening."""
+        self.memory.restore(dict(state))
         self.whitening.restore(dict(state))
 
     def _placed(self, vectors: np.ndarray) -> np.ndarray:
         """Where distances are measured."""
         return (self.whitening(vectors) if self.whitens else vectors).astype(np.float32)
 
-    def _stacked(self, observations: Sequence[Observation]) -> np.ndarray:
-        return np.stack([self.vector(each) for each in observations]).astype(np.float64)
+    def _row(self, observation: Observation) -> np.ndarray:
+        return self.vector(observation).astype(np.float64)[None]
 
 
 class DensityVector(VectorChannel):
     """The density model's view of the whole image: likelihoods, gaps and log-ratios by scale and level, whitened."""
 
     kind = "density vector"
+    needs = "density"
     whitens = True
+    use = "without encoder"
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,33 +107,37 @@ class DensityVector(VectorChannel):
         return of_density_entry(self.names[most], float(deviations[most]))
 
     def state(self) -> dict[str, np.ndarray]:
-        """Bank, whitening and the names of the entries, as UTF-8."""
+        """Memory, whitening and the names of the entries, as UTF-8."""
         return super().state() | {"names": np.frombuffer("\n".join(self.names).encode(), np.uint8)}
 
     def restore(self, state: Arrays) -> None:
-        """Set bank, whitening and the names of the entries."""
+        """Set memory, whitening and the names of the entries."""
         super().restore(state)
         self.names = state["names"].tobytes().decode().split("\n")
 
 
 class EncoderVector(VectorChannel):
-    """What the encoder sees, averaged over places: what kind of picture it is.
+    """What the encoder sees, its mean and deviation over places: what kind of picture it is.
 
-    As it is: its directions of much variance are what it
-    was trained to tell apart (validation kinds of pictures: AUROC 0.90 plain, 0.88 whitened).
+    As it is: its directions of much variance are what it was trained to tell apart (validation kinds of pictures, mean AUROC of
+    132 pairs with 24 normals each: mean and deviation 0.951, mean 0.949, all stages 0.943, the early ones 0.91; whitened less).
     """
 
     kind = "encoder vector"
+    needs = "encoder"
     whitens = False
-    needs_encoder = True
+    use = "always"
+    neighbours = 3
 
     def vector(self, observation: Observation) -> np.ndarray:
-        """The mean embedding over all places."""
-        return observation.encoder_vector
+        """The mean and deviation of each feature over all places."""
+        patches = observation.encoder_patches
+        assert patches is not None
+        return np.concatenate([patches.mean((0, 1)), patches.std((0, 1))])
 
     def why(self, deviations: np.ndarray) -> str:
         """One sentence for all deviations: dimensions of an embedding have no names."""
-        return "its content is unlike that of the normals"
+        return "the picture as a whole is unlike the normals"
 
 
 CHANNELS = (DensityVector, EncoderVector)

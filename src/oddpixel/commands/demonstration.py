@@ -2,7 +2,7 @@
 
 Normals are tiles of grass (a photograph of a surface, from scikit-image). What comes in are other tiles of it, the same
 with planted scratches, stains and missing parts, and pictures that do not belong: gravel, a cat, coffee, a retina, a CT
-slice, a truncated MR file. Only the encoder's weights are fetched, through pip; without them the demo goes on and says so.
+slice, a truncated MR file. Nothing is fetched.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oddpixel.errors import MissingFile, OddPixelError
+from oddpixel.errors import MissingFile
 
 if TYPE_CHECKING:
     from oddpixel.forensics.detect.flag import Flagged
@@ -43,7 +43,7 @@ def demonstrate(out: Path) -> Flagged:
     for folder in ("normals", "incoming", "detector", "run"):
         shutil.rmtree(out / folder, ignore_errors=True)
     write_images(out)
-    detector = Detector(model="photo-grey", encoder=_encoder(), seed=SEED)
+    detector = Detector(seed=SEED)
     print("fitting on normals ...", file=sys.stderr)
     detector.fit(open_source(out / "normals"))
     save(detector, out / "detector")
@@ -102,15 +102,3 @@ def _members(package: str, members: tuple[str, ...]) -> list[Path]:
     if spec is None or spec.origin is None:
         return []
     return [path for member in members if (path := Path(spec.origin).parent / member).is_file()]
-
-
-def _encoder() -> str | None:
-    from oddpixel.datasets.corpora import fetch
-    from oddpixel.encoder import EFFICIENTNET_LITE0
-
-    try:
-        fetch(EFFICIENTNET_LITE0)
-    except OddPixelError as error:
-        print(f"without an encoder: {error}", file=sys.stderr)
-        return None
-    return EFFICIENTNET_LITE0

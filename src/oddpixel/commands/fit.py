@@ -34,14 +34,20 @@ def fit(
     normals: Places,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the detector.")],
     model: Annotated[str, typer.Option(help="A pyramid: photo-rgb, photo-grey, ct, or a folder.")] = "photo-grey",
-    encoder: Encoder = None,
+    encoder: Encoder = "efficientnet-lite0",
     group_from: GroupFrom = None,
     aligned: Annotated[
         bool, typer.Option("--aligned", help="The same place shows the same thing in all (anatomy, a fixed camera).")
     ] = False,
-    side: Annotated[int, typer.Option(help="Reduce images to this longer side.", min=32)] = 512,
+    side: Annotated[int, typer.Option(help="Reduce images to this longer side.", min=32)] = 768,
     channels: Annotated[str | None, typer.Option(help="Names, with commas; all that apply where not given.")] = None,
-    calibration_share: Annotated[float, typer.Option(help="Of the groups; the others are fitted to.")] = 0.5,
+    calibration_share: Annotated[
+        float | None,
+        typer.Option(help="Of the groups; scales are learned from the others. Three fifths if not given."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fuse all channels, without trying them on planted anomalies.")
+    ] = False,
     normal_label: Annotated[
         list[str] | None,
         typer.Option(
@@ -58,7 +64,7 @@ def fit(
     json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Learn what is normal from normal images alone; half of the groups calibrate. Seconds to minutes on a processor.
+    """Learn what is normal from normal images alone: all are remembered, most calibrate. Seconds to minutes on a processor.
 
     Roles and labels of a source (mvtec:, imagefolder:, a manifest, a corpus) are obeyed: only normal images for training are
     taken, and it is said which."""
@@ -68,8 +74,19 @@ def fit(
     from oddpixel.forensics.detect.store import save
 
     named = None if channels is None else [name.strip() for name in channels.split(",")]
-    options: dict[str, Any] = {"model": model, "encoder": encoder, "side": side, "aligned": aligned, "channels": named}
-    options |= {"calibration_share": calibration_share, "seed": seed, "normal_labels": normal_label}
+    options: dict[str, Any] = {
+        "model": model,
+        "encoder": None if encoder == "none" else encoder,
+        "side": side,
+        "aligned": aligned,
+        "channels": named,
+    }
+    options |= {
+        "calibration_share": calibration_share,
+        "chooses": not quick,
+        "seed": seed,
+        "normal_labels": normal_label,
+    }
     incoming = Incoming(
         places=tuple(normals), group_from=group_from, any_suffix=any_suffix, every=every, by_shot=by_shot,
         max_megapixels=max_megapixels, follow_links=follow_links,
@@ -112,8 +129,8 @@ def _print_record(record: Mapping[str, Any], out: Path) -> None:
     from oddpixel.forensics.detect.training_images import in_words
 
     print(
-        f"{out}: fitted on {counted(len(record['fitted_on']), 'image')}, calibrated on "
-        f"{counted(record['num_calibration_images'], 'other')} in {counted(record['num_calibration_groups'], 'group')}; "
+        f"{out}: remembers {counted(len(record['fitted_on']), 'image')}, calibrated on "
+        f"{counted(record['num_calibration_images'], 'image')} in {counted(record['num_calibration_groups'], 'group')}; "
         f"channels: {', '.join(record['channels'])}\n"
     )
     if chosen := in_words(record["selection"]):

@@ -33,7 +33,7 @@ Overwrite = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved options and stop.")]
 DetectorFolder = Annotated[Path, typer.Option("--detector", help="A detector's folder, as `oddpixel fit` writes it.")]
 Encoder = Annotated[
-    str | None, typer.Option(help="efficientnet-lite0, or package.module:function of your own (it is run).")
+    str | None, typer.Option(help="efficientnet-lite0, none, or package.module:function of your own (it is run).")
 ]
 GroupFrom = Annotated[
     str | None,

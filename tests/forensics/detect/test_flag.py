@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 
 from oddpixel.commands.flag import print_flagged
 from oddpixel.datasets.source import open_source
-from oddpixel.errors import CalibrationTooSmall, NoImages, RunError, UsageError
+from oddpixel.errors import NoImages, RunError, UsageError
 from oddpixel.forensics.detect import flag as flagging
 from oddpixel.forensics.detect import store
 from oddpixel.forensics.detect.calibrated import Calibrated, CalibrationImage
@@ -20,6 +20,7 @@ from oddpixel.forensics.detect.decide import Decided, Rule, decide
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.flag import Flagged, Incoming, flag_into
 from oddpixel.forensics.detect.group_sizes import Sizes
+from oddpixel.forensics.detect.guarantee import groups_needed
 from oddpixel.forensics.detect.watch import watch_folder
 from oddpixel.forensics.inspection.inspect import inspect_into
 from oddpixel.forensics.runs.executors import Pool, Rank, executor
@@ -34,7 +35,7 @@ from tests.forensics.detect.test_detector import ODD, surface
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("detector") / "d"
-    return store.save(Detector().fit([surface(k) for k in range(44)]), folder)
+    return store.save(Detector(chooses=False).fit([surface(k) for k in range(44)]), folder)
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +145,26 @@ def test_a_dask_cluster_gives_the_same_rows(detector: Path, incoming: Incoming, 
     assert shown == {row.item: row.raw for row in table(tmp_path / "one")}
 
 
-def test_what_cannot_be_promised_is_refused_before_scoring(detector: Path, incoming: Incoming, tmp_path: Path) -> None:
-    with pytest.raises(CalibrationTooSmall, match="at least 99 normal groups, got 22"):
-        flag_into(tmp_path / "run", incoming, detector, Rule(alpha=0.01))
+@pytest.mark.parametrize("confidence", [None, 0.95])
+def test_what_cannot_be_promised_is_ranked_all_the_same(
+    detector: Path, incoming: Incoming, tmp_path: Path, confidence: float | None
+) -> None:
+    ranked = flag_into(tmp_path / "run", incoming, detector, Rule(alpha=0.01, confidence=confidence))
+    assert ranked is not None
+    assert {row.item for row in ranked.rows[:3]} == {"odd-noise.png", "odd-constant.png", "odd-stripes.png"}
+    assert not any(row.flagged for row in ranked.rows)
+    assert ranked.decision["promise"] == ""
+    (warning,) = [each for each in ranked.decision["warnings"] if "ranked only" in each]
+    assert str(groups_needed(0.01, confidence)) in warning
+    possible = float(warning.partition("--alpha ")[2].rstrip(")"))
+    again = flag_into(tmp_path / "run", incoming, detector, Rule(alpha=possible, confidence=confidence))
+    assert again is not None
+    assert again.decision["promise"], "the rate that the warning names can be promised"
+
+
+def test_a_rule_that_is_none_is_refused_before_scoring(detector: Path, incoming: Incoming, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="alpha must lie"):
+        flag_into(tmp_path / "run", incoming, detector, Rule(alpha=0))
     assert not (tmp_path / "run").exists()
     with pytest.raises(UsageError, match="choose one"):
         Rule(fdr=0.1, confidence=0.9)
@@ -159,7 +177,7 @@ def test_what_cannot_be_promised_is_refused_before_scoring(detector: Path, incom
 
 def test_another_detector_in_the_same_folder_is_refused(detector: Path, incoming: Incoming, tmp_path: Path) -> None:
     flag_into(tmp_path / "run", incoming, detector, Rule(alpha=0.1))
-    other = store.save(Detector(seed=1).fit([surface(k) for k in range(24)]), tmp_path / "other")
+    other = store.save(Detector(seed=1, chooses=False).fit([surface(k) for k in range(24)]), tmp_path / "other")
     with pytest.raises(RunError, match="another detector, another calibration"):
         flag_into(tmp_path / "run", incoming, other, Rule(alpha=0.1))
 
@@ -352,7 +370,7 @@ def test_patients_and_strata_out_of_dicom_headers(tmp_path: Path) -> None:
     for number in range(60, 66):
         patient(tmp_path / "new", number, "A" if number % 2 else "B", odd=number >= 64)
     normals = Incoming(places=(str(tmp_path / "normal"),), group_from="dicom").open()
-    fitted = Detector(calibration_share=0.6).fit(normals)
+    fitted = Detector(encoder=None, calibration_share=0.6, chooses=False).fit(normals)
     assert fitted.calibrated_.num_groups == 36, "patients, not slices"
     store.save(fitted, tmp_path / "detector")
     incoming = Incoming(places=(str(tmp_path / "new"),), group_from="dicom")
@@ -395,10 +413,10 @@ def test_of_a_flagged_group_only_odd_images_say_so(patients: Flagged, capsys: py
     assert len(odd) == 5
     assert {row.item for row in odd} > odd_themselves(patients.rows, patients.decision["flagged_up_to"]) >= {"p1/2.dcm"}
     assert " flagged " in lines["p1/2.dcm"]
-    assert "deviations" in lines["p1/2.dcm"]
+    assert "unlike the normals" in lines["p1/2.dcm"] or "do not show" in lines["p1/2.dcm"]
     usual = max(odd, key=lambda row: row.p_value or 0.0).item
     assert "in a flagged group" in lines[usual]
-    assert "deviations" not in lines[usual]
+    assert lines[usual].rstrip().endswith("in a flagged group")
     page = (patients.run.path / "index.html").read_text()
     assert page.count("in a flagged group") + page.count('class="flagged">flagged') == 6, "five images and the group"
 

@@ -24,7 +24,7 @@ from oddpixel.image import Image
 from tests.datasets.dicom_maker import make_slice
 from tests.forensics.detect.test_detector import surface
 
-PREPARE = Preparation(unit="display", channels=1, side=64)
+PREPARE = Preparation(unit="display", side=64)
 
 
 def deep(seed: int, bits: int = 12, offset: int = 0) -> np.ndarray:
@@ -114,7 +114,7 @@ def test_a_scanners_units_are_refused_by_a_detector_of_hounsfield_units() -> Non
 
 
 def test_a_model_of_hounsfield_units_says_what_it_takes() -> None:
-    model = Preparation(unit="HU", channels=1, side=64)
+    model = Preparation(unit="HU", side=64)
     (picture,) = images_of([surface(1)])
     for image, why in ((scan(1, 0, 800), "not known to be Hounsfield units"), (picture, "grey levels or colours")):
         with pytest.raises(InvalidImage, match=why) as caught:
@@ -200,7 +200,7 @@ def test_masked_values_set_no_range() -> None:
 
 
 def test_levels_are_kept_with_the_detector(tmp_path: Path) -> None:
-    fitted = Detector().fit([deep(k) for k in range(24)])
+    fitted = Detector(chooses=False).fit([deep(k) for k in range(24)])
     loaded = store.load(store.save(fitted, tmp_path / "d"))
     assert loaded.prepare_ == fitted.prepare_
     assert loaded.levels_ == Levels(unit="display", low=0.0, high=4095 / 65535)
@@ -210,7 +210,7 @@ def test_levels_are_kept_with_the_detector(tmp_path: Path) -> None:
 
 
 def test_folders_of_earlier_versions_open_and_judge_as_before(tmp_path: Path) -> None:
-    folder = store.save(Detector().fit([surface(k) for k in range(24)]), tmp_path / "d")
+    folder = store.save(Detector(chooses=False).fit([surface(k) for k in range(24)]), tmp_path / "d")
     record = json.loads((folder / "detector.json").read_text())
     del record["levels"], record["selection"], record["options"]["normal_labels"]
     (folder / "detector.json").write_text(json.dumps(record))
@@ -226,7 +226,7 @@ def test_folders_of_earlier_versions_open_and_judge_as_before(tmp_path: Path) ->
     "learned", [{"unit": "feet", "low": 0, "high": 1}, {"unit": "display", "low": 1, "high": 0}, {"unit": "display"}, 7]
 )
 def test_levels_that_cannot_be_are_a_damaged_detector(learned: object, tmp_path: Path) -> None:
-    folder = store.save(Detector().fit([surface(k) for k in range(24)]), tmp_path / "d")
+    folder = store.save(Detector(chooses=False).fit([surface(k) for k in range(24)]), tmp_path / "d")
     record = json.loads((folder / "detector.json").read_text())
     record["levels"]["learned"] = learned
     (folder / "detector.json").write_text(json.dumps(record))
@@ -236,7 +236,7 @@ def test_levels_that_cannot_be_are_a_damaged_detector(learned: object, tmp_path:
 
 
 def test_a_run_notes_what_was_lost_and_warns_where_it_matters(tmp_path: Path) -> None:
-    detector = store.save(Detector().fit([deep(k) for k in range(44)]), tmp_path / "d")
+    detector = store.save(Detector(chooses=False).fit([deep(k) for k in range(44)]), tmp_path / "d")
     (tmp_path / "in").mkdir()
     Pillow.fromarray(deep(90)).save(tmp_path / "in/same.png")
     Pillow.fromarray(deep(91, 14)).save(tmp_path / "in/brighter.png")
@@ -255,7 +255,7 @@ def test_runs_of_earlier_versions_without_notes_are_read(tmp_path: Path) -> None
 
     from oddpixel.forensics.runs.table import RunTable
 
-    detector = store.save(Detector().fit([surface(k) for k in range(44)]), tmp_path / "d")
+    detector = store.save(Detector(chooses=False).fit([surface(k) for k in range(44)]), tmp_path / "d")
     (tmp_path / "in").mkdir()
     Pillow.fromarray(surface(90)).save(tmp_path / "in/x.png")
     found = flag_into(tmp_path / "run", Incoming(places=(str(tmp_path / "in"),)), detector, Rule(alpha=0.1))
@@ -277,7 +277,7 @@ def test_nothing_of_a_screen_is_drawn_by_any_command(tmp_path: Path) -> None:
     from oddpixel.forensics.density.store import load_model
     from oddpixel.forensics.inspection.inspect import inspect_into
 
-    detector = store.save(Detector().fit([surface(k) for k in range(44)]), tmp_path / "d")
+    detector = store.save(Detector(chooses=False).fit([surface(k) for k in range(44)]), tmp_path / "d")
     colours = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     screen = make_slice(
         tmp_path / "in/screen.dcm", colours, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0,

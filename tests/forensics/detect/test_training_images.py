@@ -42,7 +42,7 @@ def mvtec(tmp_path: Path) -> Path:
 
 
 def test_of_a_layout_only_normal_training_images_are_learned(mvtec: Path, tmp_path: Path) -> None:
-    detector = Detector().fit(open_source(f"mvtec:{mvtec}", sandboxed=False))
+    detector = Detector(chooses=False).fit(open_source(f"mvtec:{mvtec}", sandboxed=False))
     folder = store.save(detector, tmp_path / "d")
     used = {*detector.fitted_on_, *(row.sha256 for row in detector.calibrated_.rows)}
     assert used == hashes((mvtec / "part/train/good").iterdir())
@@ -55,12 +55,12 @@ def test_of_a_layout_only_normal_training_images_are_learned(mvtec: Path, tmp_pa
 
 def test_the_same_images_in_a_list_keep_their_labels(mvtec: Path) -> None:
     images = list(open_source(f"mvtec:{mvtec}", sandboxed=False))
-    detector = Detector().fit(images)
+    detector = Detector(chooses=False).fit(images)
     assert detector.selection_["left_out"] == {"test/crack": 3}
 
 
 def test_defects_are_no_calibration_either(mvtec: Path) -> None:
-    detector = Detector().fit([surface(k) for k in range(100, 124)])
+    detector = Detector(chooses=False).fit([surface(k) for k in range(100, 124)])
     detector.calibrate(open_source(f"mvtec:{mvtec}", sandboxed=False))
     used = {row.sha256 for row in detector.calibrated_.rows}
     assert not used & hashes((mvtec / "part/test/crack").iterdir())
@@ -71,7 +71,7 @@ def test_labels_that_nobody_called_normal_are_refused(tmp_path: Path) -> None:
     lay_out(tmp_path / "classes", [f"{kind}/{k:02}.png" for kind in ("cats", "dogs") for k in range(12)])
     source = open_source(f"imagefolder:{tmp_path / 'classes'}", sandboxed=False)
     with pytest.raises(UsageError, match="--normal-label"):
-        Detector().fit(source)
+        Detector(chooses=False).fit(source)
     detector = Detector(normal_labels=["Cats"]).fit(source)
     assert detector.selection_ == {"taken": {"cats": 12}, "left_out": {"dogs": 12}}
 
@@ -82,7 +82,7 @@ def test_a_manifests_roles_and_masks_are_obeyed(column: str, tmp_path: Path) -> 
     roles = ["train"] * 14 + ["val"] * 3 + ["test"] * 3
     rows = [f"{k:02}.png,{role}," + ("mask.png" if k == 0 else "") for k, role in enumerate(roles)]
     (tmp_path / "table.csv").write_text(f"path,{column},mask\n" + "\n".join(rows))
-    detector = Detector().fit(open_source(tmp_path / "table.csv", sandboxed=False))
+    detector = Detector(chooses=False).fit(open_source(tmp_path / "table.csv", sandboxed=False))
     assert detector.selection_["taken"] == {"train": 13}
     assert detector.selection_["left_out"] == {"test": 3, "train/with a mask": 1, "validation": 3}
     (tmp_path / "table.csv").write_text(f"path,{column}\n00.png,holdout\n")
@@ -102,7 +102,7 @@ def test_groups_stay_with_their_images(tmp_path: Path) -> None:
     labelled = [
         replace(image, meta={"label": "scratch" if k % 4 == 0 else "good"}) for k, image in enumerate(images)
     ]  # fmt: skip
-    detector = Detector().fit(labelled, groups=[f"group-{k}" for k in range(24)])
+    detector = Detector(chooses=False).fit(labelled, groups=[f"group-{k}" for k in range(24)])
     groups = {row.group for row in detector.calibrated_.rows}
     assert groups <= {f"group-{k}" for k in range(24) if k % 4}
 

@@ -44,7 +44,7 @@ def _files(folder: Path) -> tuple[Path, Path]:
     """Photographs as PNG files."""
     from PIL import Image as Pillow
 
-    prepare = Preparation(unit="display", channels=3, side=SIDE)
+    prepare = Preparation(unit="display", side=SIDE)
     places = (folder / "normals", folder / "incoming")
     for place in places:
         place.mkdir()
@@ -85,7 +85,7 @@ def _ours(model: str, encoder: str | None, normals: Path, incoming: Path, folder
 def _patchcore(model: str, normals: Path, incoming: Path, seed: int) -> dict[str, Any]:
     """Encoder and bank alone: no likelihood, no calibration, no thumbnails, no table."""
     observe = Observer(load_pyramid(model), encoder_named(ENCODER))
-    prepare = Preparation(unit="display", channels=3, side=SIDE)
+    prepare = Preparation(unit="display", side=SIDE)
 
     def encoded(place: Path) -> list[np.ndarray]:
         return [observe.encode(prepare(image)) for image in open_source(place)]

@@ -47,8 +47,8 @@ def observed_kinds(model: str) -> tuple[Observer, list[Observed]]:
 
     Raises: MissingFile where a corpus was not fetched.
     """
-    observe = Observer(load_pyramid(model), encoder_named(ENCODER))
-    prepare = Preparation(unit="display", channels=1, side=SIDE)
+    observe = Observer(load_pyramid(model), encoder_named(ENCODER), {"density"})
+    prepare = Preparation(unit="display", side=SIDE)
     observed = []
     for kind in KINDS:
         fitting, judged = (_thinned(part) for part in _split(pictures(kind)))
@@ -133,17 +133,23 @@ def _fitted(observer: Observer, normal: Observed, seed: int) -> dict[str, Any]:
     """Every method fitted to a kind: functions of an observation, higher is odder."""
     fitting = normal.fitting
     ours = Detector(encoder=ENCODER, seed=seed)
-    alone = Detector(seed=seed)
+    alone = Detector(encoder=None, seed=seed)
     for detector in (ours, alone):
         detector.observer_ = observer
-        detector.learn(fitting, [str(index) for index in range(len(fitting))])
+        detector.learn(fitting, normal.fitting_groups)
     nll = np.array([_nll(observer, observation) for observation in fitting])
     pixels = np.stack([observation.coarse.ravel() for observation in fitting])
     components = PCA(min(24, len(fitting) // 2), random_state=seed).fit(pixels)
     reduced = components.transform(pixels)
     gaussian = LedoitWolf().fit(reduced)
     forest = IsolationForest(random_state=seed).fit(reduced)
-    vectors = np.stack([observation.encoder_vector for observation in fitting])
+    means = np.stack([_patches(observation).mean((0, 1)) for observation in fitting])
+
+    def neighbours(k: int) -> Any:
+        return lambda observations: mean_distance(
+            np.stack([_patches(observation).mean((0, 1)) for observation in observations]), means, k
+        )
+
     bank = patchcore_bank([_patches(observation) for observation in fitting], seed)
 
     def reduced_of(observations: list[Observation]) -> np.ndarray:
@@ -160,9 +166,8 @@ def _fitted(observer: Observer, normal: Observed, seed: int) -> dict[str, Any]:
         ],
         "pixel PCA + Mahalanobis": lambda observations: gaussian.mahalanobis(reduced_of(observations)),
         "IsolationForest on pixel PCA": lambda observations: -forest.score_samples(reduced_of(observations)),
-        "kNN on the encoder's mean": lambda observations: mean_distance(
-            np.stack([observation.encoder_vector for observation in observations]), vectors, 5
-        ),
+        "kNN on the encoder's mean, k = 1": neighbours(1),
+        "kNN on the encoder's mean, k = 5": neighbours(5),
         "PatchCore": lambda observations: [
             float(patchcore_heat(_patches(observation), bank).max()) for observation in observations
         ],

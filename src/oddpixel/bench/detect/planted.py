@@ -92,7 +92,7 @@ def _measured(which: Set, observe: Observer, seed: int) -> tuple[list[dict[str, 
     learning, deciding, held = _pictures(which)
     detector = Detector(encoder=ENCODER, aligned=which.aligned, seed=seed)
     detector.observer_ = observe
-    prepare = Preparation(unit="display", channels=1, side=512)
+    prepare = Preparation(unit="display", side=512)
     learnt = [observe(prepare(image)) for image in learning]
     detector.learn(learnt, [image.group for image in learning])
     bank = patchcore_bank(
@@ -257,7 +257,7 @@ def _bone(observe: Observer, seed: int) -> list[dict[str, Any]]:
     first, last = BONE_SLICES
     bone = np.mean([[np.mean(half > 200) for half in pair] for pair in halves[first:last]], 0)
     affected = int(bone.argmin())
-    prepare = Preparation(unit="display", channels=1, side=512)
+    prepare = Preparation(unit="display", side=512)
 
     def observed(index: int, side: int) -> Observation:
         return observe(prepare(_as_image(halves[index][side], f"{index}-{side}", f"{index}")))

@@ -1,7 +1,7 @@
 """False alarms on real groups that are neither fitted to nor calibrated on, at several rates; and false discoveries in mixtures.
 
-Each kind with enough files is dealt anew by group for every seed: half fits, and the rest is dealt to calibration and
-judging. A false alarm is a normal picture that is flagged, or one that bears any mark on its map. Pass: no cell lies
+Each kind with enough files is dealt anew by group for every repeat, as `fit` deals: scales are learned from some, all but the
+judged ones are remembered, and the others calibrate, each without itself in the memory. A false alarm is a normal picture that is flagged, or one that bears any mark on its map. Pass: no cell lies
 significantly above its nominal rate (one-sided binomial, Holm over all cells).
 """
 
@@ -19,8 +19,9 @@ from oddpixel.forensics.detect.observation import Observation, Observer
 
 from .pairs import ENCODER, Observed
 
-REPEATS = 3
-DEALS = 10  # of calibration and judging, for every fit
+REPEATS = 10
+JUDGED = 3  # files a repeat: more against one calibration would hardly be independent
+SCALING = 16  # files
 RATES = ((0.2, None), (0.1, None), (0.05, None), (0.2, 0.9))
 ALARMS = ("flagged", "marked")
 FDR = 0.2
@@ -45,21 +46,17 @@ def rates(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, lis
         for repeat in range(REPEATS):
             generator = np.random.default_rng([seed, repeat])
             order = generator.permutation(len(everything))
-            half = len(order) // 2
-            normal, odd = _scores(observer, everything, order[:half], order[half:], strangers, seed)
-            for _ in range(DEALS):
-                # One judged normal a deal: several against one calibration would not be independent.
-                dealt = generator.permutation(len(order) - half)
-                for (alarm, (alpha, confidence)), count in counts.items():
-                    if len(dealt) - 1 < groups_needed(alpha, confidence):
-                        continue
-                    threshold = guarantee(len(dealt) - 1, alpha, confidence).threshold
-                    calibration, new = normal[alarm][dealt[1:]], normal[alarm][dealt[:1]]
-                    count[0] += int((p_values(new, calibration) <= threshold).sum())
-                    count[1] += 1
-                middle = len(dealt) // 2
-                scores = normal["flagged"]
-                mixtures.append(_false_discoveries(scores[dealt[:middle]], odd[:8], scores[dealt[middle:]]))
+            scaling, calibrating, judged = order[:SCALING], order[SCALING:-JUDGED], order[-JUDGED:]
+            scores = _scores(observer, everything, scaling, calibrating, judged, strangers, seed)
+            for (alarm, (alpha, confidence)), count in counts.items():
+                if len(calibrating) < groups_needed(alpha, confidence):
+                    continue
+                threshold = guarantee(len(calibrating), alpha, confidence).threshold
+                p = p_values(scores["judged"][alarm], scores["calibration"][alarm])
+                count[0] += int((p <= threshold).sum())
+                count[1] += len(judged)
+            flagged = [scores[part]["flagged"] for part in ("judged", "strangers", "calibration")]
+            mixtures.append(_false_discoveries(flagged[0], flagged[1][:8], flagged[2]))
         rows += [
             {
                 "kind": kind.kind.name,
@@ -90,21 +87,29 @@ def rates(observed: tuple[Observer, list[Observed]], seed: int) -> dict[str, lis
 def _scores(
     observer: Observer,
     everything: list[Observation],
-    fitting: np.ndarray,
-    others: np.ndarray,
+    scaling: np.ndarray,
+    calibrating: np.ndarray,
+    judged: np.ndarray,
     strangers: list[Observation],
     seed: int,
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Of the others: score and map maximum, by the alarm that they give. Of the strangers: the score."""
+) -> dict[str, dict[str, np.ndarray]]:
+    """Score and map maximum, by the alarm that they give, of the calibration, the judged normals and the strangers."""
     detector = Detector(encoder=ENCODER, seed=seed)
     detector.observer_ = observer
-    detector.learn([everything[index] for index in fitting], [str(index) for index in fitting])
-    judged = [detector.judge_observed(everything[index]) for index in others]
-    normal = {
-        "flagged": np.array([result.raw for result in judged]),
-        "marked": np.array([result.heat.max() for result in judged]),
+    others = [(everything[index], str(index)) for index in calibrating]
+    detector.learn([everything[index] for index in scaling], [str(index) for index in scaling], others)
+    found = {
+        "calibration": [detector.judge_observed(observation, group) for observation, group in others],
+        "judged": [detector.judge_observed(everything[index]) for index in judged],
+        "strangers": [detector.judge_observed(observation) for observation in strangers],
     }
-    return normal, np.array([detector.judge_observed(observation).raw for observation in strangers])
+    return {
+        part: {
+            "flagged": np.array([each.raw for each in judgements]),
+            "marked": np.array([each.heat_max for each in judgements]),
+        }
+        for part, judgements in found.items()
+    }
 
 
 def _false_discoveries(normal: np.ndarray, odd: np.ndarray, calibration: np.ndarray) -> float:

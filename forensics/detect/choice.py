@@ -1,0 +1,79 @@
+"""Which channels count: those that together find most of what was planted into the user's own normals.
+
+No one recipe finds most everywhere: places help with anatomy and fixed cameras, a blend of pictures sees smooth blobs on fixtures
+and nothing on grass, and a channel that sees nothing only dilutes the others. So kinds of anomalies are planted into the normals
+that scales are learned from (never into those that are calibrated on, whose scores the choice therefore cannot favour), and the
+channels are fused that tell the planted from the untouched best. What sees the picture as a whole always counts: what is of
+another kind altogether cannot be planted.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from scipy.stats import rankdata
+
+from oddpixel.datasets.planting import plant
+from oddpixel.errors import OddPixelError
+from oddpixel.image import Image
+
+from .fusion import fused
+
+KINDS = (
+    "scratch", "stain", "missing-part", "bright-blob", "dark-blob", "texture-swap", "streak", "splice", "blur", "noise",
+)  # fmt: skip
+STRENGTHS, SIZES = (0.4, 0.7, 1.0), (0.5, 1.0, 2.0)
+MOST_IMAGES = 12
+LEAST_GAIN = 0.01  # in AUROC, for which a channel is left out: below, it may be luck
+ALWAYS = "encoder vector"
+
+
+def planted(images: Sequence[Image], seed: int) -> Iterator[Image]:
+    """Every kind once into each of some images, strengths and sizes in turn; kinds that an image cannot take are passed over."""
+    generator = np.random.default_rng(seed)
+    drawn = [images[index] for index in np.sort(generator.permutation(len(images))[:MOST_IMAGES])]
+    for row, image in enumerate(drawn):
+        donor = drawn[(row + 1) % len(drawn)]
+        for column, kind in enumerate(KINDS):
+            turn = row + column
+            try:
+                yield plant(
+                    kind, image, strength=STRENGTHS[turn % 3], size=SIZES[turn // 3 % 3], seed=int(generator.integers(2**31)),
+                    donor=donor,
+                ).image  # fmt: skip
+            except OddPixelError:
+                continue
+
+
+def best_channels(
+    names: Sequence[str], normal: Sequence[Mapping[str, float]], odd: Sequence[Mapping[str, float]]
+) -> tuple[str, ...]:
+    """The channels to fuse.
+
+    Arguments:
+        names: of all that may count.
+        normal, odd: deviations by channel, of untouched normals and of planted ones.
+    """
+    if not odd or len(names) < 2:
+        return tuple(names)
+
+    def found(chosen: Sequence[str]) -> float:
+        scores = [[fused([each[name] for name in chosen]) for each in images] for images in (normal, odd)]
+        return auroc(*scores)
+
+    subsets = [
+        chosen
+        for count in range(1, len(names))
+        for chosen in itertools.combinations(names, count)
+        if ALWAYS not in names or ALWAYS in chosen
+    ]
+    best = max(subsets, key=found, default=tuple(names))
+    return best if found(best) > found(names) + LEAST_GAIN else tuple(names)
+
+
+def auroc(normal: Sequence[float], odd: Sequence[float]) -> float:
+    """The area under the ROC curve, by ranks; ties count half."""
+    ranks = rankdata([*normal, *odd])[len(normal) :]
+    return float((ranks.sum() - len(odd) * (len(odd) + 1) / 2) / (len(normal) * len(odd)))
