@@ -16,15 +16,9 @@ FARTHEST = 50.0  # deviations; beyond, float32 products lose their smaller terms
 
 
 class Whitening:
-    """`whiten(x)` has about unit covariance over normals.
+    """`whiten(x)` has about unit covariance over normals."""
 
-    Arguments:
-        components: directions kept, those of the largest variance; None keeps all.
-        floor: added to every variance, as a share of the largest: what varies less than that is noise, and is not blown up.
-    """
-
-    def __init__(self, components: int | None = None, floor: float = 0.0) -> None:
-        self.components, self.floor = components, floor
+    def __init__(self) -> None:
         self.centre = self.scale = np.zeros(0)
         self.root = np.zeros((0, 0))
 
@@ -42,9 +36,7 @@ class Whitening:
             LedoitWolf(assume_centered=True).fit(known).covariance_ if len(known) > 1 else np.eye(known.shape[1])
         )
         values, vectors = np.linalg.eigh(covariance)
-        largest = max(values[-1], 1e-12)
-        root = vectors / np.sqrt(np.maximum(values, 1e-6 * largest) + self.floor * largest)
-        self.root = root if self.components is None else root[:, ::-1][:, : self.components]
+        self.root = vectors / np.sqrt(np.maximum(values, 1e-6 * max(values[-1], 1e-12)))
         return self
 
     def standardised(self, x: Vectors) -> Vectors:

@@ -2,7 +2,8 @@
 
 The same for what an encoder sees at a place and for what the density model says of it (likelihood, gap and log-ratios by
 scale), both whitened first: with some dozen normals, plain distances between embeddings are nearly all alike (validation
-textures with planted defects: image AUROC 0.71 plain, 0.79 whitened). Every normal gives the same number of patches, drawn at
+textures with planted defects: image AUROC 0.71 plain, 0.79 whitened). All directions count: in those of least variance lies what
+is flat where it should not be, such as missing parts. Every normal gives the same number of patches, drawn at
 random: unlike a coreset of all, such a memory can leave any one normal out. The image's score is the mean over its oddest half
 percent of patches, at least three: one patch alone is luck.
 """
@@ -25,8 +26,6 @@ from . import LEAST_DISTANCE, Arrays, Context, Look, Needs, Use
 BANK = 8192  # patches
 FEWEST, MOST = 8, 512  # of a normal
 CANDIDATES = 20_000  # patches that the whitening is learned from
-COMPONENTS = 64
-FLOOR = 0.01  # of the largest variance: less is noise, and is not blown up
 TOP_SHARE, TOP_COUNT = 0.005, 3
 Patches = Float32[np.ndarray, "_p _q _d"]
 
@@ -42,7 +41,7 @@ class PatchChannel(ABC):
     what: ClassVar[str]
 
     def __init__(self) -> None:
-        self.whitening = Whitening(COMPONENTS, FLOOR)
+        self.whitening = Whitening()
         self.memory = Memory()
         self.generator = np.random.default_rng(0)
         self.share = FEWEST

@@ -16,6 +16,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Float16
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
@@ -23,11 +24,12 @@ from torch import Tensor
 from ..observation import Observation
 from ..whitening import Whitening
 from . import Arrays, Context, Look, Needs, Use
-from .patches import CANDIDATES, COMPONENTS, FEWEST, FLOOR, smoothed, top
+from .patches import CANDIDATES, FEWEST, smoothed, top
 
 MOST_IMAGES = 128
 MOST_CELLS = 2400  # of the grid: about 400 pixels a side in cells of 8
 REACH = 1  # cells to every side in which a normal may show the same
+WIDTH = 2 * REACH + 1
 LEAST = 1e-3  # added to distances before their logarithm
 TRUST = 4  # normals that must be seen for half of what a place shows to be its own
 
@@ -42,12 +44,12 @@ class PlacePatches:
     spread: ClassVar[float] = 0.4
 
     def __init__(self) -> None:
-        self.whitening = Whitening(COMPONENTS, FLOOR)
+        self.whitening = Whitening()
         self.grid = (0, 0)
         self.images: list[Float16[np.ndarray, "p q d"]] = []
         self.groups: list[str | None] = []
         self.usual = self.deviation = np.zeros((0, 0))
-        self._padded: tuple[Tensor, Tensor] | None = None
+        self._stacked: tuple[Tensor, Tensor] | None = None
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
         """The grid, which is the median of the normals', and the whitening."""
@@ -65,7 +67,7 @@ class PlacePatches:
         if len(self.images) < MOST_IMAGES:
             self.images.append(self._on_grid(normal).astype(np.float16))
             self.groups.append(group)
-            self._padded = None
+            self._stacked = None
 
     def settle(self, normals: Sequence[Observation], groups: Sequence[str]) -> None:
         """What log distance is usual at each place, and how much it varies: of the place as far as normals are many."""
@@ -95,7 +97,7 @@ class PlacePatches:
         if images.ndim != 4 or self.usual.shape != images.shape[1:3] or self.deviation.shape != images.shape[1:3]:
             raise ValueError(f"images of shape {images.shape}, usual distances of shape {self.usual.shape}")
         self.images, self.groups, self.grid = list(images), [None] * len(images), (images.shape[1], images.shape[2])
-        self._padded = None
+        self._stacked = None
         self.whitening.restore(dict(state))
 
     def _on_grid(self, observation: Observation) -> Float[np.ndarray, "p q d"]:
@@ -119,24 +121,26 @@ class PlacePatches:
             memory, norms = memory[:, :, kept], norms[:, :, kept]
         rows, columns = self.grid
         here = torch.from_numpy(np.ascontiguousarray(self._on_grid(observation), np.float32))
-        nearest = torch.full((rows, columns), torch.inf)
-        for down in range(2 * REACH + 1):
-            for right in range(2 * REACH + 1):
-                there = memory[down : down + rows, right : right + columns]
-                product = torch.matmul(there, here[..., None])[..., 0]
-                squared = norms[down : down + rows, right : right + columns] - 2 * product
-                nearest = torch.minimum(nearest, squared.amin(2))
+        # The memory, which is large, is read once: each of its places is compared with all that lies within reach of it.
+        around = F.pad(here.permute(2, 0, 1), (REACH,) * 4, value=0.0).unfold(1, WIDTH, 1).unfold(2, WIDTH, 1)
+        there = around.permute(1, 2, 0, 3, 4).flatten(3)
+        products = torch.matmul(memory, there)
+        squared = (norms[..., None] - 2 * products).amin(2).reshape(rows, columns, WIDTH, WIDTH)
+        nearest = torch.full((rows + 2 * REACH, columns + 2 * REACH), torch.inf)
+        for down in range(WIDTH):
+            for right in range(WIDTH):
+                part = nearest[down : down + rows, right : right + columns]
+                torch.minimum(part, squared[:, :, down, right], out=part)
+        nearest = nearest[REACH:-REACH, REACH:-REACH]
         distances = (nearest + here.square().sum(2)).clamp(min=0).sqrt()
         return np.log(distances.double().numpy() + LEAST)
 
     def _memory(self) -> tuple[Tensor, Tensor]:
-        """Vectors `[p + 2 reach, q + 2 reach, images, d]` and their squared lengths: the border shows what lies beside it."""
-        if self._padded is None:
-            stacked = np.stack(self.images, 2).astype(np.float32)
-            width = ((REACH, REACH), (REACH, REACH), (0, 0), (0, 0))
-            padded = torch.from_numpy(np.pad(stacked, width, mode="edge"))
-            self._padded = padded, padded.square().sum(3)
-        return self._padded
+        """Vectors `[p, q, images, d]` and their squared lengths."""
+        if self._stacked is None:
+            stacked = torch.from_numpy(np.stack(self.images, 2).astype(np.float32))
+            self._stacked = stacked, stacked.square().sum(3)
+        return self._stacked
 
 
 def _patches(observation: Observation) -> Float[np.ndarray, "_p _q _d"]:

@@ -14,7 +14,9 @@ from oddpixel.errors import CalibrationTooSmall, UsageError
 from oddpixel.forensics.detect.calibration import Calibration
 from oddpixel.forensics.detect.conformal import group_maxima, p_values, q_values, smoothed_ranks
 from oddpixel.forensics.detect.drift import drift
+from oddpixel.forensics.detect.fusion import Scale, fused
 from oddpixel.forensics.detect.guarantee import groups_needed, guarantee
+from oddpixel.forensics.detect.memory import Memory
 
 RUNS = 4000
 
@@ -100,6 +102,40 @@ def test_calibrating_on_fitted_data_shows_up() -> None:
     planted = p_values(nearest(incoming), nearest(fitted)) <= 0.05
     assert rate_is_at_most(int(honest.sum()), 300, 0.1)
     assert planted.mean() > 0.9
+
+
+@pytest.mark.parametrize("leaves_out", [True, False])
+def test_normals_that_are_remembered_calibrate_without_themselves(leaves_out: bool) -> None:
+    """Two channels of neighbours, fused on scales learned from others; groups of two. The planted violation is to calibrate with
+    oneself in the memory."""
+    rng, alpha, runs, flagged = np.random.default_rng(5), 0.1, 400, 0
+    for _ in range(runs):
+        groups = (
+            5 + rng.normal(size=(26, 1, 6)) + 0.3 * rng.normal(size=(26, 2, 6))
+        )  # six to learn scales, one comes in
+        incoming, remembered, scaling = groups[0], groups[1:], groups[20:]
+        memories = Memory(), Memory()
+        for number, members in enumerate(remembered):
+            for memory, part in zip(memories, np.split(members.astype(np.float32), 2, 1), strict=True):
+                memory.append(part, str(number))
+
+        def channels(
+            members: np.ndarray, without: str | None, memories: tuple[Memory, Memory] = memories
+        ) -> np.ndarray:
+            parts = zip(memories, np.split(members.astype(np.float32), 2, 1), strict=True)
+            return np.log([memory.distance(part, 2, without) + 1e-9 for memory, part in parts])
+
+        looks = np.concatenate([channels(each, str(19 + row)) for row, each in enumerate(scaling)], 1)
+        scales = [Scale.of(row.tolist(), 0.2) for row in looks]
+
+        def score(members: np.ndarray, without: str | None, scales: list[Scale] = scales) -> float:
+            columns = channels(members, without).T
+            return max(fused([scale(value) for scale, value in zip(scales, row, strict=True)]) for row in columns)
+
+        calibration = [score(each, str(row) if leaves_out else None) for row, each in enumerate(remembered[:19])]
+        flagged += int(p_values(np.array([score(incoming, None)]), np.array(calibration))[0] <= alpha)
+    assert rate_is_at_most(flagged, runs, alpha) == leaves_out
+    assert not leaves_out or flagged > 0.3 * alpha * runs, "it is no promise by flagging nothing"
 
 
 def test_false_discoveries_stay_below_the_rate_asked_for() -> None:

@@ -1,8 +1,9 @@
 """False alarms on real groups that are neither fitted to nor calibrated on, at several rates; and false discoveries in mixtures.
 
 Each kind with enough files is dealt anew by group for every repeat, as `fit` deals: scales are learned from some, all but the
-judged ones are remembered, and the others calibrate, each without itself in the memory. A false alarm is a normal picture that is flagged, or one that bears any mark on its map. Pass: no cell lies
-significantly above its nominal rate (one-sided binomial, Holm over all cells).
+judged ones are remembered, and the others calibrate, each without itself in the memory. A false alarm is a normal picture that
+is flagged, or one that bears any mark on its map. Pass: no cell lies significantly above its nominal rate (one-sided
+binomial, Holm over all cells).
 """
 
 from __future__ import annotations
