@@ -25,7 +25,7 @@ KINDS = (
     "scratch", "stain", "missing-part", "bright-blob", "dark-blob", "texture-swap", "streak", "splice", "blur", "noise",
 )  # fmt: skip
 STRENGTHS, SIZES = (0.4, 0.7, 1.0), (0.5, 1.0, 2.0)
-MOST_IMAGES = 12
+MOST_IMAGES = 8
 LEAST_GAIN = 0.01  # in AUROC, for which a channel is left out: below, it may be luck
 ALWAYS = "encoder vector"
 
