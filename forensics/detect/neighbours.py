@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 Vectors = Float[np.ndarray, "_n _d"]
 BLOCK = 4096  # queries at a time
@@ -14,11 +15,18 @@ def mean_distance(queries: Vectors, bank: Vectors, k: int) -> Float[np.ndarray, 
     """Mean distance to the k nearest (to all where there are fewer). More normals in the bank can only lower it."""
     k = min(k, len(bank))
     held = torch.from_numpy(np.ascontiguousarray(bank, np.float32))
-    found = [
-        torch.cdist(torch.from_numpy(np.ascontiguousarray(part, np.float32)), held).topk(k, 1, largest=False).values
+    nearest = [
+        _smallest(torch.cdist(torch.from_numpy(np.ascontiguousarray(part, np.float32)), held), k)
         for part in np.split(queries, range(BLOCK, len(queries), BLOCK))
     ]
-    return torch.cat(found).mean(1).double().numpy()
+    return torch.cat(nearest).double().numpy()
+
+
+def _smallest(distances: Tensor, k: int) -> Tensor:
+    """The mean of the k smallest of each row."""
+    if k == 1:
+        return distances.amin(1)
+    return distances.topk(k, 1, largest=False).values.mean(1)
 
 
 def coreset(vectors: Vectors, count: int, generator: np.random.Generator) -> Vectors:
