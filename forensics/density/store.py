@@ -97,7 +97,7 @@ def find_model(name: str | Path) -> Path:
     for folder in (Path(name), Path(str(bundled)) / str(name)):
         if (folder / "model.json").is_file():
             return folder
-    names = sorted(item.name for item in bundled.iterdir() if item.is_dir()) if bundled.is_dir() else []
+    names = sorted(item.parent.name for item in Path(str(bundled)).glob("*/model.json"))
     raise MissingWeights(
         f"no model {str(name)!r}: neither a folder with a model.json nor one of {', '.join(names) or 'none'}"
     )
