@@ -73,7 +73,7 @@ def best_channels(
     return best if found(best) > found(names) + LEAST_GAIN else tuple(names)
 
 
-def auroc(normal: Sequence[float], odd: Sequence[float]) -> float:
+def auroc(normal: Sequence[float] | np.ndarray, odd: Sequence[float] | np.ndarray) -> float:
     """The area under the ROC curve, by ranks; ties count half."""
     ranks = rankdata([*normal, *odd])[len(normal) :]
     return float((ranks.sum() - len(odd) * (len(odd) + 1) / 2) / (len(normal) * len(odd)))

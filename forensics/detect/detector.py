@@ -150,7 +150,7 @@ class Detector(OutlierMixin, BaseEstimator):
         self._begin([observation for _, observation in observed], len(normals))
         for image, observation in observed:
             self._remember(observation, image.group)
-        taken, failed = attempted(calibrating.images, lambda image: self._remember(self.observer_(image), image.group))
+        taken, failed = attempted(calibrating.in_turn, lambda image: self._remember(self.observer_(image), image.group))
         self.left_out_ = (*self.left_out_, *failed)
         calibrating = Normals(tuple(image for image, _ in taken))
         self._settle([observation for _, observation in observed], [image.group for image, _ in observed])

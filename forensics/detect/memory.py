@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Float32, Int64
 
+from oddpixel.errors import CalibrationTooSmall
+
 from .neighbours import mean_distance
 
 Rows = Float32[np.ndarray, "_n _d"]
+ONE_GROUP = (
+    "all normals that are remembered are of one group, which cannot be compared with itself; add normals of another"
+)
 NO_GROUP = -1  # of vectors taken in after the calibration: they are left out with nobody
 
 
@@ -41,11 +46,13 @@ class Memory:
         return self._numbers[0]
 
     def without(self, group: str | None) -> Rows:
-        """All but those of a group; all where there is no other."""
+        """All but those of a group. Raises: CalibrationTooSmall where there is no other."""
         if group is None or group not in self._groups:
             return self.rows
-        kept = self.rows[self.numbers != self._groups[group]]
-        return kept if len(kept) else self.rows
+        kept: Rows = self.rows[self.numbers != self._groups[group]]
+        if not len(kept):
+            raise CalibrationTooSmall(ONE_GROUP)
+        return kept
 
     def distance(self, queries: Rows, k: int, without: str | None = None) -> Float[np.ndarray, "_q"]:
         """The mean distance to the k nearest."""

@@ -60,6 +60,16 @@ class Normals:
         wanted = set(groups)
         return Normals(tuple(image for image in self.images if image.group in wanted))
 
+    @property
+    def in_turn(self) -> tuple[Image, ...]:
+        """One image of each group, then another of each: a memory with too little room for all then has some of every group."""
+        turns: Counter[str] = Counter()
+        placed = []
+        for image in self.images:
+            placed.append((turns[image.group], image))
+            turns[image.group] += 1
+        return tuple(image for _, image in sorted(placed, key=lambda pair: pair[0]))
+
     def thinned(self, count: int, seed: int) -> Normals:
         """At most so many of the images, drawn at random."""
         if len(self) <= count:

@@ -21,6 +21,9 @@ from jaxtyping import Float, Float16
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from oddpixel.errors import CalibrationTooSmall
+
+from ..memory import ONE_GROUP
 from ..observation import Observation
 from ..whitening import Whitening
 from . import Arrays, Context, Look, Needs, Use
@@ -112,17 +115,18 @@ class PlacePatches:
         return np.stack(planes, 2)
 
     def _log_distances(self, observation: Observation, without: str | None) -> Float[np.ndarray, "p q"]:
-        """Of each place to the nearest patch within reach of any normal."""
+        """Of each place to the nearest patch within reach of any normal. Raises: CalibrationTooSmall."""
         memory, norms = self._memory()
         left_out = [index for index, group in enumerate(self.groups) if without is not None and group == without]
+        if len(left_out) == len(self.groups):
+            raise CalibrationTooSmall(ONE_GROUP)
         rows, columns = self.grid
         here = torch.from_numpy(np.ascontiguousarray(self._on_grid(observation), np.float32))
         # The memory, which is large, is read once: each of its places is compared with all that lies within reach of it.
         around = F.pad(here.permute(2, 0, 1), (REACH,) * 4, value=0.0).unfold(1, WIDTH, 1).unfold(2, WIDTH, 1)
         there = around.permute(1, 2, 0, 3, 4).flatten(3)
         squared = norms[..., None] - 2 * torch.matmul(memory, there)
-        if len(left_out) < len(self.groups):  # else all normals are of one group
-            squared[:, :, left_out] = torch.inf
+        squared[:, :, left_out] = torch.inf
         squared = squared.amin(2).reshape(rows, columns, WIDTH, WIDTH)
         nearest = torch.full((rows + 2 * REACH, columns + 2 * REACH), torch.inf)
         for down in range(WIDTH):

@@ -228,6 +228,22 @@ def test_groups_stay_on_one_side() -> None:
     assert len(detector.calibrated_.rows) == 30
 
 
+def test_a_memory_without_room_for_all_has_some_of_every_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One large group would fill it, and then be compared with itself."""
+    from oddpixel.forensics.detect.channels import places
+
+    monkeypatch.setattr(places, "MOST_IMAGES", 12)
+    groups = ["large"] * 20 + [f"small-{k}" for k in range(8)]
+    detector = Detector(chooses=False, encoder=Colours(), channels=["place patches"], calibration_share=0.9).fit(
+        [surface(k) for k in range(28)], groups=groups
+    )
+    channel = detector.channels_["place patches"]
+    assert isinstance(channel, places.PlacePatches)
+    assert len(channel.images) == 12
+    assert len(set(channel.groups)) > 5
+    assert detector.left_out_ == ()
+
+
 def test_mixed_sizes_and_colour_are_taken(plain: Detector) -> None:
     wide = np.repeat(np.tile(surface(5), (1, 3))[..., None], 3, 2)
     assert np.isfinite(plain.score([wide, surface(6, 17), surface(7, 700)])).all()

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 
 from oddpixel.bench.intervals import RESAMPLES, of_groups
 from oddpixel.forensics.density.store import load_pyramid
+from oddpixel.forensics.detect.choice import auroc
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.encoders import encoder_named
 from oddpixel.forensics.detect.neighbours import coreset, mean_distance
@@ -196,12 +196,6 @@ def _nll(observer: Observer, observation: Observation) -> float:
     values = observation.vector[[index for index, name in enumerate(observer.names) if name.endswith(":nll")]]
     weights = np.isfinite(values) / 4.0 ** np.arange(len(values))
     return float((np.nan_to_num(values) * weights).sum() / weights.sum())
-
-
-def auroc(normal: np.ndarray, odd: np.ndarray) -> float:
-    """The area under the ROC curve, by ranks; ties count half."""
-    ranks = rankdata(np.concatenate([normal, odd]))[len(normal) :]
-    return float((ranks.sum() - len(odd) * (len(odd) + 1) / 2) / (len(normal) * len(odd)))
 
 
 def _draws(groups: list[str], seed: int) -> list[np.ndarray]:

@@ -23,6 +23,7 @@ from oddpixel.bench.intervals import interval
 from oddpixel.datasets.planting import Planted, plant
 from oddpixel.datasets.source import open_source
 from oddpixel.forensics.density.store import load_pyramid
+from oddpixel.forensics.detect.choice import auroc
 from oddpixel.forensics.detect.conformal import p_values
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.encoders import encoder_named
@@ -33,7 +34,7 @@ from oddpixel.image import Image
 
 from .kinds import BLOCK, GAP, grey_of
 from .maps import histograms, with_intervals
-from .pairs import ENCODER, auroc, patchcore_bank, patchcore_heat
+from .pairs import ENCODER, patchcore_bank, patchcore_heat
 
 STRENGTHS = (0.1, 0.3, 0.5, 0.75, 1.0)
 SIZES = (0.5, 1.0, 2.0)  # factors on what each kind takes by itself
