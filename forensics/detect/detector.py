@@ -43,6 +43,7 @@ from .score import Score
 from .training_images import TrainingImages
 
 OnItem = Callable[[], None]
+UNUSUAL = 0.2  # p of a channel by itself, up to which it has something to say
 
 
 @dataclass(frozen=True, eq=False)
@@ -350,10 +351,13 @@ class Detector(OutlierMixin, BaseEstimator):
         )
 
     def reasons(self, judged: Judgement) -> tuple[Reason, ...]:
-        """Every channel's share, rarest first: its own p-value among the calibration images, and what it saw."""
+        """Every channel's share, rarest first: its own p-value among the calibration images, and what it saw that is unusual."""
         p_values = self.calibrated_.channel_p_values(judged.evidence)
         order = sorted(judged.evidence, key=lambda name: (-judged.evidence[name], name))
-        return tuple(Reason(name, p_values[name], judged.why[name]) for name in order)
+        return tuple(
+            Reason(name, p_values[name], judged.why[name] if p_values[name] <= UNUSUAL else "nothing unusual")
+            for name in order
+        )
 
     def guarantee(self) -> Guarantee:
         """What flagging at `alpha` and `confidence` promises with this calibration. Raises: CalibrationTooSmall."""

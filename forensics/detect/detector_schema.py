@@ -13,7 +13,7 @@ OPTIONS: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
-        "side": {"type": ["integer", "null"], "minimum": 16, "maximum": 16384},
+        "side": {"type": "integer", "minimum": 16, "maximum": 16384},
         "aligned": {"type": ["boolean", "string", "null"]},
         "channels": {"anyOf": [{"type": "null"}, {"type": "string", "maxLength": 200}, NAMES]},
         "calibration_share": RATE,

@@ -272,7 +272,7 @@ def decide_run(run: Run, detector: Detector, rule: Rule) -> Flagged:
             *decision["warnings"],
             *_known(readable, detector),
             *_lossy(readable),
-            *_unmapped(rows, run),
+            *_unmapped(rows, run, rule),
         ]
     for shard, part in itertools.groupby(rows, lambda row: row.shard):
         run.write_part(int(shard or 0), list(part))
@@ -356,11 +356,12 @@ def _lossy(readable: Sequence[Row]) -> list[str]:
     ]
 
 
-def _unmapped(rows: Sequence[Row], run: Run) -> list[str]:
-    """A warning where flagged images have no map, since the run was scored for rarer ones."""
+def _unmapped(rows: Sequence[Row], run: Run, rule: Rule) -> list[str]:
+    """A warning where images that are flagged for themselves have no map, since the run was scored for rarer ones."""
     if not run.record["options"].get("maps"):
         return []
-    count = sum(bool(row.flagged) and row.map is None and (row.p_value or 0) > MAPS_UP_TO for row in rows)
+    level = rule.fdr or rule.alpha
+    count = sum(bool(row.flagged) and row.map is None and MAPS_UP_TO < (row.p_value or 0) <= level for row in rows)
     if not count:
         return []
     return [

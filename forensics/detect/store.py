@@ -24,8 +24,9 @@ from torch import nn
 from oddpixel import __version__, records
 from oddpixel.encoder import EFFICIENTNET_LITE0
 from oddpixel.envelope import plain
-from oddpixel.errors import CorruptWeights, MissingWeights, RunError, UsageError
+from oddpixel.errors import CorruptWeights, MissingWeights, OddPixelError, RunError, UsageError
 from oddpixel.forensics.density.store import find_model
+from oddpixel.image import Image
 
 from .calibrated import Calibrated
 from .card import write_card
@@ -53,6 +54,8 @@ OPTIONS = (
     "seed",
     "normal_labels",
 )
+LEAST_DEVIATION = 1e-9  # of a channel's score; what is known of it beforehand keeps it far above
+TRIED = 64  # pixels a side of the image that a loaded detector is tried on
 # Fields of detector.json that scores or promises depend on: the calibration holds for these alone.
 SEAL = "settings"  # the key of their digests
 SETTINGS = (
@@ -158,11 +161,31 @@ def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
         detector.channels_[name] = _restored(name, arrays, folder)
     detector.counted_ = tuple(record["counted"])
     detector.scales_ = _scales(arrays, folder)
-    detector.heat_evidence_ = _evidence(arrays, "heat:")
+    detector.heat_evidence_ = _evidence(arrays, "heat:", folder)
     detector.fitted_on_, detector.left_out_ = tuple(record["fitted_on"]), tuple(record["left_out"])
     detector.calibrated_ = _read_calibration(folder / "calibration.parquet")
     _check_calibration(folder, record, detector.calibrated_)
+    _try_out(detector, folder)
     return detector
+
+
+def _try_out(detector: Detector, folder: Path) -> None:
+    """Judge a plain grey image: whatever does not fit together shows now, and not in the middle of a run.
+
+    Raises: CorruptWeights.
+    """
+    grey = np.full((1, TRIED, TRIED), 0.5, np.float32)
+    unit = detector.prepare_.unit
+    image = Image(
+        grey, 8 if unit == "display" else 16, unit, None, "trial", hashlib.sha256(grey.data).hexdigest(), "trial"
+    )
+    try:
+        judged = detector.judge(image)
+        values = [judged.raw, judged.heat_max, *judged.evidence.values()]
+    except (OddPixelError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise CorruptWeights(f"{folder}: what its channels learnt does not fit together: {error}") from error
+    if not np.isfinite(values).all():
+        raise CorruptWeights(f"{folder}: what its channels learnt gives scores that are not finite")
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -234,7 +257,7 @@ def _check_channels(folder: Path, record: dict[str, Any], arrays: dict[str, np.n
             f"{folder / 'detector.json'} names the channels {', '.join(record['channels']) or 'none'}, and "
             f"{', '.join(sorted(learnt)) or 'none'} were fitted"
         )
-    if not record["counted"] or not {*record["counted"]} <= learnt:
+    if not record["counted"] or len({*record["counted"]} & learnt) != len(record["counted"]):
         raise CorruptWeights(f"{folder / 'detector.json'} counts channels that were not fitted: {record['counted']}")
 
 
@@ -245,6 +268,10 @@ def _check_calibration(folder: Path, record: dict[str, Any], calibrated: Calibra
     """
     if other := [row.item for row in calibrated.rows if {*row.evidence} != {*record["channels"]}]:
         raise CorruptWeights(f"{folder / 'calibration.parquet'} was made with other channels (its row {other[0]})")
+    if odd := [
+        row.item for row in calibrated.rows if not np.isfinite([row.raw, row.heat_max, *row.evidence.values()]).all()
+    ]:
+        raise CorruptWeights(f"{folder / 'calibration.parquet'} has scores that are not finite (its row {odd[0]})")
     counted = {"num_calibration_groups": calibrated.num_groups, "num_calibration_images": len(calibrated.rows)}
     for name, count in counted.items():
         if record[name] != count:
@@ -286,13 +313,17 @@ def _scales(arrays: dict[str, np.ndarray], folder: Path) -> dict[str, Scale]:
     scales = {}
     for name, value in arrays.items():
         if name.startswith("scale:"):
-            if value.shape != (2,) or not np.isfinite(value).all() or value[1] <= 0:
+            if value.shape != (2,) or not np.isfinite(value).all() or value[1] < LEAST_DEVIATION:
                 raise CorruptWeights(f"{folder}: {name!r} is {value}, not a mean and a deviation")
             scales[name.removeprefix("scale:")] = Scale(float(value[0]), float(value[1]))
     return scales
 
 
-def _evidence(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Evidence]:
+def _evidence(arrays: dict[str, np.ndarray], prefix: str, folder: Path) -> dict[str, Evidence]:
+    """The evidence scales of heat maps. Raises: CorruptWeights."""
+    for name, value in arrays.items():
+        if name.startswith(prefix) and (value.ndim != 1 or not len(value) or not np.isfinite(value).all()):
+            raise CorruptWeights(f"{folder}: {name!r} of shape {value.shape} is no list of finite values")
     return {name.removeprefix(prefix): Evidence(value) for name, value in arrays.items() if name.startswith(prefix)}
 
 

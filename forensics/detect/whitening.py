@@ -56,6 +56,9 @@ class Whitening:
         return {"centre": self.centre, "scale": self.scale, "root": self.root}
 
     def restore(self, state: dict[str, np.ndarray]) -> Whitening:
-        """Set centre, scale and whitening matrix."""
+        """Set centre, scale and whitening matrix. Raises: ValueError where they do not fit together."""
+        sizes = {len(state["centre"]), len(state["scale"]), len(state["root"])}
+        if len(sizes) != 1 or (state["scale"] < 0).any() or not state["root"].any():
+            raise ValueError("centre, scale and root of its whitening are not of one size, or scale nothing")
         self.centre, self.scale, self.root = state["centre"], state["scale"], state["root"]
         return self

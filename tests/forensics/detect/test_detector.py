@@ -78,6 +78,13 @@ def test_odd_images_are_flagged_with_a_reason(fitted: Detector, kind: str) -> No
     assert score.map.shape == (SIDE, SIDE)
 
 
+def test_of_a_normal_image_nothing_unusual_is_said(fitted: Detector) -> None:
+    scores = [fitted.explain(image) for image in images_of([surface(k) for k in range(900, 906)])]
+    reasons = [reason for score in scores for reason in score.reasons if reason.p_value is not None]
+    assert any(reason.p_value > 0.2 for reason in reasons)
+    assert all((reason.because == "nothing unusual") == (reason.p_value > 0.2) for reason in reasons)
+
+
 def test_scikit_learn_conventions(fitted: Detector) -> None:
     images = [surface(900), *ODD.values()]
     assert fitted.predict(images).tolist() == [1, -1, -1, -1]

@@ -404,6 +404,11 @@ def patients(detector: Path, tmp_path_factory: pytest.TempPathFactory) -> Flagge
     return found
 
 
+def test_images_of_a_flagged_group_that_are_not_odd_themselves_miss_no_map(patients: Flagged) -> None:
+    assert any(row.flagged and row.map is None for row in patients.rows)
+    assert not [each for each in patients.decision["warnings"] if "without a map" in each]
+
+
 def test_of_a_flagged_group_only_odd_images_say_so(patients: Flagged, capsys: pytest.CaptureFixture[str]) -> None:
     print_flagged(patients)
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("p")}

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from oddpixel.errors import OddPixelError
+from oddpixel.errors import CorruptWeights, OddPixelError
 from oddpixel.forensics.density.store import find_model, load_model
 from oddpixel.forensics.detect import store
 from oddpixel.forensics.detect.detector import Detector
@@ -174,6 +175,50 @@ def test_a_cascade_of_such_sizes_is_refused(where: str, tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps(content))
     with pytest.raises(OddPixelError, match="damaged"):
         load_cascade(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "changed"),
+    [
+        ("heat:", lambda value: value[:0]), ("heat:", lambda value: value[None]), ("heat:", lambda value: value * np.nan),
+        ("heat:", None), (":centre", lambda value: value[:-1]), (":scale", lambda value: value[:-1]),
+        (":scale", lambda value: -value), (":root", lambda value: value[:-1]), (":root", lambda value: 0 * value),
+        (":bank", lambda value: value[:, :-1]), (":images", lambda value: value[..., :-1]),
+        ("scale:", lambda value: np.array([value[0], 1e-320])), ("scale:", lambda value: value[:1]),
+    ],
+)  # fmt: skip
+def test_numbers_that_do_not_fit_together_are_refused_when_loaded(pattern: str, changed: Any, folder: Path) -> None:
+    path = folder / "channels.safetensors"
+    arrays = load_file(path)
+    names = [name for name in arrays if (name.startswith if pattern.endswith(":") else name.endswith)(pattern)]
+    assert names
+    for name in names:
+        damaged = dict(arrays)
+        if changed is None:
+            del damaged[name]
+        else:
+            damaged[name] = np.ascontiguousarray(changed(arrays[name]))
+        save_file(damaged, path)
+        rewritten(folder / "detector.json", channels_sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+        with pytest.raises(CorruptWeights):
+            store.load(folder)
+
+
+@pytest.mark.parametrize(("column", "value"), [("raw", np.inf), ("heat_max", np.nan)])
+def test_calibrations_that_are_not_finite_are_refused(column: str, value: float, folder: Path) -> None:
+    path = folder / "calibration.parquet"
+    table = pd.read_parquet(path)
+    table.loc[0, column] = value
+    table.to_parquet(path, index=False)
+    weights = folder / "channels.safetensors"
+    save_file(load_file(weights), weights)  # without the seal
+    digests = {"calibration_sha256": path, "channels_sha256": weights}
+    rewritten(
+        folder / "detector.json",
+        **{name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in digests.items()},
+    )
+    with pytest.raises(CorruptWeights, match="not finite"):
+        store.load(folder)
 
 
 def test_bytes_changed_at_random(folder: Path) -> None:
