@@ -84,8 +84,11 @@ def test_what_has_not_changed_is_not_scored_again(
 ) -> None:
     flagged(incoming, detector, tmp_path / "run")
     os.utime(incoming / "1.png")  # touched, with the same bytes
-    monkeypatch.setattr(Detector, "judge", lambda *_: pytest.fail("scored again"))
+    judged: list[str] = []
+    judge = Detector.judge
+    monkeypatch.setattr(Detector, "judge", lambda self, image: judged.append(image.source) or judge(self, image))
     flagged(incoming, detector, tmp_path / "run", alpha=0.1)
+    assert set(judged) <= {"trial"}  # a detector is tried out when it is loaded
     assert "changed" not in caplog.text
 
 
