@@ -16,7 +16,6 @@ from oddpixel.encoder import EFFICIENTNET_LITE0, EfficientNetLite0, load_encoder
 from oddpixel.errors import CorruptWeights, MissingFile, MissingWeights, UsageError, WrongArchitecture
 from oddpixel.forensics.detect.encoders import BUNDLED, encoder_named
 
-LAST_STAGES = ((4, 6, 5, 2, 192), (1, 6, 3, 1, 320))
 LABELS = {"chelsea": 285, "coffee": 967, "rocket": 657}  # ImageNet: Egyptian cat, espresso, missile
 
 
@@ -29,10 +28,9 @@ def weights() -> Path:
 
 
 @pytest.mark.parametrize("picture", LABELS)
-def test_the_whole_network_names_what_it_sees(picture: str, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_network_names_what_it_sees(picture: str, weights: Path) -> None:
     import skimage.data
 
-    monkeypatch.setattr(encoders, "STAGES", encoders.STAGES + LAST_STAGES)
     state = torch.load(weights, weights_only=True)
     network = EfficientNetLite0().eval()
     network.load_state_dict({name: state[name] for name in network.state_dict()})
@@ -65,6 +63,18 @@ def test_the_bundled_weights_are_the_published_ones_in_half_precision(weights: P
     x = torch.rand(1, 3, 96, 96)
     published, bundled = load_encoder(EFFICIENTNET_LITE0, weights)(x), encoder_named(EFFICIENTNET_LITE0)(x)
     assert (published - bundled).abs().max() < 0.03 * published.std()
+
+
+def test_a_picture_as_a_whole_by_the_bundled_encoder_and_by_any_other() -> None:
+    x = torch.rand(2, 3, 96, 64)
+    bundled = encoders.whole(encoder_named(EFFICIENTNET_LITE0), x)
+    assert bundled.shape == (2, 2 * (40 + 112 + 192 + 320))
+    assert torch.allclose(bundled[:, :80].norm(dim=1), torch.ones(2))
+    other = encoders.whole(nn.Conv2d(3, 7, 8, 8), x)
+    assert other.shape == (2, 14)
+    assert torch.isfinite(encoders.whole(nn.Conv2d(3, 7, 32, 32), x[:, :, :32, :32])).all(), (
+        "one place has no deviation"
+    )
 
 
 def test_bad_weights_and_names_are_told(tmp_path: Path) -> None:

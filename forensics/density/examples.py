@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from oddpixel.datasets.corpora import card
-from oddpixel.datasets.digits import load_digits
-from oddpixel.errors import CorruptFile, InvalidImage, MissingFile, UsageError
+from oddpixel.datasets.small_images import load_small
+from oddpixel.errors import CorruptFile, InvalidImage, MissingFile
 from oddpixel.image import Image, Unreadable
 
 from .task import Examples
@@ -23,11 +23,9 @@ CIFAR_RECORD = 1 + 3 * 32 * 32
 
 def from_corpus(name: str) -> tuple[Examples, Examples]:
     """Training and validation examples of a packaged corpus. Raises: UsageError."""
-    if name != "digits":
-        raise UsageError(f"no corpus of fixed-size images called {name!r}; there is digits")
     wanted = card(name)
     about = {"title": wanted.title, "licence": wanted.licence, "attribution": wanted.attribution}
-    train, validation = (_examples(*load_digits(split), about) for split in ("train", "validation"))
+    train, validation = (_examples(*load_small(name, split), about) for split in ("train", "validation"))
     return train, validation
 
 

@@ -52,6 +52,15 @@ def write_card(path: Path, record: Mapping[str, Any]) -> None:
         "Promises hold for normal groups like those it was calibrated on (another scanner or camera is another population), and",
         "for groups, not for single images of one. It says how odd an image is among these normals, not what is wrong with it.",
     ]
+    if power := record["power"]:
+        lines += [
+            "",
+            f"Of what was planted into normals for a try, with a rate of {power['alpha']:.2g}: {power['text']}.",
+            "",
+        ]
+        lines += ["| planted | how much | flagged | 95 % interval of the share |", "|---|---|---|---|"]
+        row = "| {kind} | {measured} | {found} of {tried} | {low:.2f} to {high:.2f} |"
+        lines += [row.format(**cell) for cell in power["cells"]]
     if chosen := in_words(record["selection"]):
         lines += ["", f"Of the source, {chosen}."]
     if (learned := record["levels"]["learned"]) is not None:
@@ -67,5 +76,5 @@ def _groups(record: Mapping[str, Any]) -> int:
 
 def _left_out(record: Mapping[str, Any]) -> str:
     """The channels that are not in the score, with the reason."""
-    names = [name for name in record["channels"] if name not in record["counted"]]
+    names = [name for name in record["channels"] if name not in record["reserves"]]
     return f" ({', '.join(names)} as reasons only: without them more of what was planted is found)" if names else ""

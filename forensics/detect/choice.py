@@ -1,10 +1,11 @@
-"""Which channels count: those that together find most of what was planted into the user's own normals.
+"""Which channels count, and how much: those that together find most of what was planted into the user's own normals.
 
 No one recipe finds most everywhere: places help with anatomy and fixed cameras, a blend of pictures sees smooth blobs on fixtures
 and nothing on grass, and a channel that sees nothing only dilutes the others. So kinds of anomalies are planted into the normals
 that scales are learned from (never into those that are calibrated on, whose scores the choice therefore cannot favour), and the
 channels are fused that tell the planted from the untouched best. What sees the picture as a whole always counts: what is of
-another kind altogether cannot be planted.
+another kind altogether cannot be planted. For its sake channels of places get as much reserve (`fusion`) as what was planted
+allows.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ KINDS = (
 )  # fmt: skip
 STRENGTHS, SIZES = (0.4, 0.7, 1.0), (0.5, 1.0, 2.0)
 MOST_IMAGES = 8
-LEAST_GAIN = 0.01  # in AUROC, for which a channel is left out: below, it may be luck
+LEAST_GAIN = 0.01  # in AUROC, for which a channel is left out, or a reserve is not raised: below, it may be luck
+RAISED = (1.0, 0.5, 0.0)  # what may be added to the reserves of channels of places
 ALWAYS = "encoder vector"
 
 
@@ -47,30 +49,31 @@ def planted(images: Sequence[Image], seed: int) -> Iterator[Image]:
                 continue
 
 
-def best_channels(
-    names: Sequence[str], normal: Sequence[Mapping[str, float]], odd: Sequence[Mapping[str, float]]
-) -> tuple[str, ...]:
-    """The channels to fuse.
+def best_reserves(
+    reserves: Mapping[str, float], normal: Sequence[Mapping[str, float]], odd: Sequence[Mapping[str, float]]
+) -> dict[str, float]:
+    """The channels to fuse, each with its reserve.
 
     Arguments:
-        names: of all that may count.
+        reserves: of all that may count, as they come.
         normal, odd: deviations by channel, of untouched normals and of planted ones.
     """
-    if not odd or len(names) < 2:
-        return tuple(names)
+    if not odd:
+        return dict(reserves)
 
-    def found(chosen: Sequence[str]) -> float:
-        scores = [[fused([each[name] for name in chosen]) for each in images] for images in (normal, odd)]
-        return auroc(*scores)
+    def found(kept: Mapping[str, float]) -> float:
+        return auroc(*([fused(deviations, kept) for deviations in images] for images in (normal, odd)))
 
     subsets = [
-        chosen
-        for count in range(1, len(names))
-        for chosen in itertools.combinations(names, count)
-        if ALWAYS not in names or ALWAYS in chosen
+        {name: reserves[name] for name in names}
+        for count in range(1, len(reserves))
+        for names in itertools.combinations(reserves, count)
+        if ALWAYS not in reserves or ALWAYS in names
     ]
-    best = max(subsets, key=found, default=tuple(names))
-    return best if found(best) > found(names) + LEAST_GAIN else tuple(names)
+    best = max(subsets, key=found, default=reserves)
+    kept = best if found(best) > found(reserves) + LEAST_GAIN else reserves
+    raised = [{name: reserve + (more if reserve else 0.0) for name, reserve in kept.items()} for more in RAISED]
+    return next(each for each in raised if found(each) >= found(kept) - LEAST_GAIN)
 
 
 def auroc(normal: Sequence[float] | np.ndarray, odd: Sequence[float] | np.ndarray) -> float:

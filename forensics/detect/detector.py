@@ -30,14 +30,15 @@ from oddpixel.image import Image, Unit, Unreadable
 
 from .calibrated import Calibrated, CalibrationImage
 from .channels import Channel, Context, chosen, kinds
-from .choice import best_channels, planted
+from .choice import best_reserves, planted
 from .encoders import encoder_named
 from .evidence import Evidence
-from .fusion import Scale, fused, fused_heat, reference_heat
+from .fusion import Scale, fused, fused_heat, reference_heat, reserve_among
 from .guarantee import Guarantee, guarantee
 from .levels import Levels
 from .normals import Normals, attempted, enough, images_of, take
 from .observation import Observation, Observer
+from .power import Found, Power, rungs, trial
 from .prepare import Preparation
 from .score import Score
 from .training_images import TrainingImages
@@ -83,7 +84,7 @@ class Detector(OutlierMixin, BaseEstimator):
         channels: names; None takes all that apply.
         calibration_share: of the normal groups; scales are learned from the others. None leaves two fifths of them, and fewer
             where 19 groups, which a rate of 5 % needs, would not be left.
-        chooses: plant anomalies into normals, and fuse the channels that find them (`choice`).
+        chooses: plant anomalies into normals, fuse the channels that find them (`choice`), and measure what is found (`power`).
         max_fit: scales are learned from at most so many images.
         alpha, confidence: the guarantee that `predict` keeps (`guarantee`); changing them needs no refit.
         seed: for everything drawn.
@@ -94,6 +95,7 @@ class Detector(OutlierMixin, BaseEstimator):
     levels_: Levels | None = None
     depths_: tuple[int, ...] | None = None
     obeys_depth_: bool = True
+    power_: Power | None = None
     selection_: dict[str, dict[str, int]] = {"taken": {}, "left_out": {}}  # noqa: RUF012 -- never mutated
 
     def __init__(
@@ -154,11 +156,16 @@ class Detector(OutlierMixin, BaseEstimator):
         taken, failed = attempted(calibrating.in_turn, lambda image: self._remember(self.observer_(image), image.group))
         self.left_out_ = (*self.left_out_, *failed)
         calibrating = Normals(tuple(image for image, _ in taken))
-        self._settle([observation for _, observation in observed], [image.group for image, _ in observed])
-        if self.chooses and len(self.counted_) > 1:
+        self._settle(
+            [observation for _, observation in observed],
+            [image.group for image, _ in observed],
+            len(observed) + len(taken),
+        )
+        if self.chooses and len(self.reserves_) > 1:
             self._choose(observed)
         self.fitted_on_ = tuple(sorted({image.sha256 for image, _ in (*observed, *taken)}))
         self._take_calibration(calibrating, are_remembered=True)
+        self._measure_power(calibrating, are_remembered=True)
         return self
 
     def learn(
@@ -175,7 +182,7 @@ class Detector(OutlierMixin, BaseEstimator):
         self._begin(observations, len(observations) + len(others))
         for observation, group in (*zip(observations, groups, strict=True), *others):
             self._remember(observation, group)
-        self._settle(observations, groups)
+        self._settle(observations, groups, len(observations) + len(others))
 
     def _begin(self, observations: Sequence[Observation], count: int) -> None:
         context = Context(self.observer_.names, count, seed=self.seed)
@@ -187,11 +194,10 @@ class Detector(OutlierMixin, BaseEstimator):
         for channel in self.channels_.values():
             channel.remember(observation, group)
 
-    def _settle(self, observations: Sequence[Observation], groups: Sequence[str]) -> None:
+    def _settle(self, observations: Sequence[Observation], groups: Sequence[str], count: int) -> None:
         """What scores and heats of normals are usual, each looked at without its own group."""
-        self.counted_ = tuple(name for name, channel in self.channels_.items() if channel.counts) or tuple(
-            self.channels_
-        )
+        counting = [name for name, channel in self.channels_.items() if channel.counts] or list(self.channels_)
+        self.reserves_ = {name: reserve_among(self.channels_[name].reserve, count) for name in counting}
         self.scales_: dict[str, Scale] = {}
         self.heat_evidence_: dict[str, Evidence] = {}
         for name, channel in self.channels_.items():
@@ -206,7 +212,7 @@ class Detector(OutlierMixin, BaseEstimator):
         images = [image for image, _ in observed]
         normal = [self.judge_observed(observation, image.group).evidence for image, observation in observed]
         odd, _ = attempted(tuple(planted(images, self.seed)), lambda image: self._judge_prepared(image, image.group))
-        self.counted_ = best_channels(self.counted_, normal, [judged.evidence for _, judged in odd])
+        self.reserves_ = best_reserves(self.reserves_, normal, [judged.evidence for _, judged in odd])
 
     def _channel_names(self) -> list[str]:
         has_encoder = self.encoder is not None
@@ -234,6 +240,7 @@ class Detector(OutlierMixin, BaseEstimator):
             )
         self.left_out_ = (*self.left_out_, *normals.left_out)
         self._take_calibration(normals)
+        self._measure_power(normals)
         return self
 
     def update(self, X: Any, *, groups: Sequence[str] | None = None, on_item: OnItem = lambda: None) -> Detector:
@@ -241,7 +248,7 @@ class Detector(OutlierMixin, BaseEstimator):
 
         Memories grow, so distances to them, and with them every score, can only fall. Earlier calibration scores are then upper
         bounds, p-values at most too large, and at most `alpha` of normal groups are flagged as before. `calibrate` afterwards
-        wins back what that costs.
+        wins back what that costs, and measures power again, which is not known until then: the planted look more normal too.
         """
         self._check_fitted()
         normals = self._taken(TrainingImages.of(X, self.normal_labels), X, groups, on_item)
@@ -259,6 +266,7 @@ class Detector(OutlierMixin, BaseEstimator):
                 channel.add(observation)
         self.left_out_ = (*self.left_out_, *normals.left_out, *failed)
         self.fitted_on_ = tuple(sorted({*self.fitted_on_, *(image.sha256 for image, _ in observed)}))
+        self.power_ = None
         return self
 
     def _taken(
@@ -287,6 +295,17 @@ class Detector(OutlierMixin, BaseEstimator):
         self.left_out_ = (*self.left_out_, *failed)
         self.calibrated_ = Calibrated(tuple(each for _, each in rows))
 
+    def _measure_power(self, normals: Normals, *, are_remembered: bool = False) -> None:
+        """Plant anomalies into normals that calibrate, and keep their scores."""
+        self.power_ = None
+        if not self.chooses:
+            return
+        trials = [
+            trial(planted, self._judge_prepared(planted.image, planted.image.group if are_remembered else None).raw)
+            for planted in rungs(normals.images, self.seed)
+        ]
+        self.power_ = Power(tuple(trials)) if trials else None
+
     # Judging
 
     def judge(self, image: Image | Unreadable) -> Judgement:
@@ -307,7 +326,7 @@ class Detector(OutlierMixin, BaseEstimator):
         deviations = {name: self.scales_[name](look.score) for name, look in looks.items()}
         heats = {name: look.heat for name, look in looks.items() if look.heat is not None}
         return Judgement(
-            raw=fused([deviations[name] for name in self.counted_]),
+            raw=fused(deviations, self.reserves_),
             evidence=deviations,
             why={name: look.why for name, look in looks.items()},
             heat=fused_heat(heats, self.heat_evidence_, observation.grid),
@@ -360,9 +379,17 @@ class Detector(OutlierMixin, BaseEstimator):
         )
 
     def guarantee(self) -> Guarantee:
-        """What flagging at `alpha` and `confidence` promises with this calibration. Raises: CalibrationTooSmall."""
+        """What flagging at `alpha` and `confidence` promises with this calibration, and what it finds.
+
+        Raises: CalibrationTooSmall.
+        """
         self._check_fitted()
-        return guarantee(self.calibrated_.num_groups, self.alpha, self.confidence)
+        promised = guarantee(self.calibrated_.num_groups, self.alpha, self.confidence)
+        return replace(promised, power=self.power(promised))
+
+    def power(self, promised: Guarantee) -> tuple[Found, ...]:
+        """How many of the anomalies planted by `fit` are flagged under a promise; nothing where none were planted."""
+        return () if self.power_ is None else self.power_.at(self.calibrated_.threshold(promised))
 
     # What it is made of
 

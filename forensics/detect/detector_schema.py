@@ -54,7 +54,8 @@ LEVELS: dict[str, Any] = {
 DETECTOR: dict[str, Any] = {
     "type": "object",
     "required": [
-        "schema", "model", "model_sha256", "encoder", "options", "channels", "counted", "channels_sha256", "calibration_sha256",
+        "schema", "model", "model_sha256", "encoder", "options", "channels", "reserves", "channels_sha256",
+        "calibration_sha256", "power_sha256",
         "num_calibration_groups", "num_calibration_images", "fitted_on", "left_out",
     ],
     "properties": {
@@ -64,14 +65,16 @@ DETECTOR: dict[str, Any] = {
         "encoder": {"type": ["string", "null"], "maxLength": 4096},
         "options": OPTIONS,
         "channels": NAMES,
-        "counted": NAMES,
+        "reserves": {"type": "object", "additionalProperties": {"type": "number"}},
         "channels_sha256": DIGEST,
         "calibration_sha256": DIGEST,
+        "power_sha256": {"anyOf": [DIGEST, {"type": "null"}]},
         "num_calibration_groups": COUNT,
         "num_calibration_images": COUNT,
         "fitted_on": NAMES,
         "left_out": NAMES,
         "levels": LEVELS,
         "selection": {"type": "object"},
+        "power": {"type": ["object", "null"], "required": ["alpha", "text", "cells"]},
     },
 }  # fmt: skip

@@ -40,6 +40,7 @@ from .detector import Detector
 from .grouping import grouped
 from .guarantee import groups_needed, guarantee
 from .levels import WARNING
+from .power import as_json
 from .store import load, read_record
 
 SHARD_SIZE = 32  # files; a kill costs at most so much work
@@ -122,6 +123,7 @@ class Flagged:
             "detector": detector,
             "alpha": rule["alpha"] if rule["fdr"] is None else rule["fdr"],
             "guarantee": self.decision.get("guarantee"),
+            "power": self.decision.get("power"),
             "warnings": self.decision.get("warnings", []),
             "drift_alarm": self.decision.get("drift_alarm"),
             "map_threshold": self.decision.get("map_threshold"),
@@ -321,6 +323,7 @@ def _decision(decided: Decided, detector: Detector, rule: Rule) -> dict[str, Any
     return {
         "promise": decided.promise,
         "guarantee": _guarantee(decided, calibrated.num_groups, rule),
+        "power": _power(decided, detector, rule),
         "warnings": decided.warnings,
         "drift_alarm": decided.drift_alarm,
         "num_groups": len(decided.groups),
@@ -343,6 +346,14 @@ def _guarantee(decided: Decided, num_calibration: int, rule: Rule) -> dict[str, 
         "valid": bool(decided.promise),
         "text": decided.promise,
     }
+
+
+def _power(decided: Decided, detector: Detector, rule: Rule) -> dict[str, Any] | None:
+    """What is found under the promise, as JSON; None where it was withdrawn, or thresholds differ by stratum or by batch."""
+    if not decided.promise or rule.strata or rule.fdr is not None:
+        return None
+    found = detector.power(guarantee(detector.calibrated_.num_groups, rule.alpha, rule.confidence))
+    return as_json(found) if found else None
 
 
 def _lossy(readable: Sequence[Row]) -> list[str]:

@@ -1,12 +1,16 @@
 """Channels into one score and one map.
 
     z = (score - mean over normals) / deviation over normals               of each channel
-    fused score = log sum exp z                                            map = mean over channels of evidence by place
+    fused score = log sum exp (z - reserve)                                map = mean over channels of evidence by place
 
 A soft maximum: an image is as odd as the channel that sees it best finds it, and a little odder where others agree. Channels are
 on one scale before that: deviations of logarithms, which with some dozen normals are finer than ranks. On planted anomalies
 of six validation sets (mean image AUROC): PatchCore 0.69, the largest deviation 0.79, their sum 0.77, the soft maximum 0.80, the
 Mahalanobis distance of what is positive 0.80. With few normals a deviation leans on what is known of its channel beforehand.
+Channels of places lag by a reserve of one deviation, and more where normals are few (`reserve_among`): the oddest of many places
+is often odd by chance, most of all where normals have nothing in common. Validation, mean AUROC of planted anomalies (52 to 68
+normals), of kinds of pictures with 24 normals and with 8: no reserve 0.778, 0.955, 0.900; one deviation 0.772, 0.969, 0.932;
+two 0.755, 0.973, 0.959; three 0.741, 0.973, 0.967.
 Whatever stands here, the score is calibrated afterwards, so the decision stays valid.
 """
 
@@ -25,6 +29,7 @@ from .evidence import Evidence
 
 Heat = Float[np.ndarray, "_p _q"]
 PRIOR = 4  # normals that what is known of a channel's spread beforehand counts as
+FEW = 16  # normals with which a reserve is twice what it is with many
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,14 @@ class Scale:
         return (score - self.mean) / self.deviation
 
 
-def fused(deviations: Sequence[float]) -> float:
-    """The soft maximum of the channels' deviations."""
-    return float(logsumexp(list(deviations)))
+def reserve_among(reserve: float, count: int) -> float:
+    """By how many deviations a channel lags that has this reserve, with so many normals."""
+    return reserve * (1 + FEW / count)
+
+
+def fused(deviations: Mapping[str, float], reserves: Mapping[str, float]) -> float:
+    """The soft maximum of the deviations of those channels that have a reserve."""
+    return float(logsumexp([deviations[name] - reserve for name, reserve in reserves.items()]))
 
 
 def fused_heat(heats: Mapping[str, Heat], evidence: Mapping[str, Evidence], grid: tuple[int, int]) -> Heat:

@@ -12,10 +12,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from scipy.stats import beta
 
 from oddpixel.errors import CalibrationTooSmall, UsageError
+
+if TYPE_CHECKING:
+    from .power import Found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +31,14 @@ class Guarantee:
         confidence: None is marginal.
         num_calibration: groups that it rests on.
         threshold: flag where p is at most this.
+        power: what is found at that threshold, by kind and strength (`power`); empty where it was not measured.
     """
 
     alpha: float
     confidence: float | None
     num_calibration: int
     threshold: float
+    power: tuple[Found, ...] = ()
 
     @property
     def kind(self) -> str:

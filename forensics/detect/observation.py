@@ -2,11 +2,13 @@
 
     observe = Observer(model, encoder, needs={"density"})
     observe(prepare(image)).encoder_patches  # what the encoder sees, by place
+                           .encoder_whole    # the same of the picture as a whole
                            .vector           # the density model's view of the whole image, `names` beside it
                            .density_patches  # the same by place, on a grid of 8 pixels
 
-The encoder sees the picture in colour where it has any, at its own size; pictures below `LEAST_SIDE` pixels are enlarged
-(validation textures of 120 and slices of 230 pixels: AUROC 0.78 and 0.60 enlarged, 0.71 and 0.55 as they are).
+The encoder sees the picture in colour where it has any: its places at its own size, pictures below `LEAST_SIDE` pixels enlarged
+(validation textures of 120 and slices of 230 pixels: AUROC 0.78 and 0.60 enlarged, 0.71 and 0.55 as they are), the whole at
+`WHOLE_SIDE` pixels, where deep stages see most of it at once.
 
 The vector, for each of the finest `SCALES` scales (details of 2, 4, 8, ... pixels):
     nll        nats a dimension                                    rough or plain
@@ -26,9 +28,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from oddpixel.encoder import whole
 from oddpixel.forensics.density.dequantised import Dequantised
 from oddpixel.forensics.density.haar import EVERYTHING
 from oddpixel.forensics.density.probing import View, views
@@ -45,6 +48,7 @@ CELL = 8  # pixels a side of a patch
 PATCH_SCALES = 4
 PATCH_LEVELS = (4.0, 0.0, -3.0)  # log-SNR
 LEAST_SIDE = 320  # of what an encoder is shown
+WHOLE_SIDE = 256  # of the picture that it describes as a whole
 COARSE_SIDE = 96
 
 Vector = Float32[np.ndarray, "_d"]
@@ -57,7 +61,7 @@ class Observation:
 
     Arguments:
         coarse: the picture in brightness, 96 pixels a side whatever its shape, 0..1.
-        encoder_patches: None without an encoder.
+        encoder_patches, encoder_whole: None without an encoder.
         vector: the density model's view of the whole image, NaN for scales that it is too small to have; empty unless needed.
         density_patches: the same by place, cells of 8 pixels; None unless needed.
         probed: None unless needed.
@@ -69,6 +73,7 @@ class Observation:
     size: tuple[int, int]
     original_size: tuple[int, int]
     encoder_patches: Patches | None = None
+    encoder_whole: Vector | None = None
     vector: Vector = field(default_factory=lambda: np.zeros(0, np.float32))
     density_patches: Patches | None = None
     probed: Probed | None = None
@@ -125,6 +130,7 @@ class Observer:
             size=(picture.shape[1], picture.shape[2]),
             original_size=image.meta.get("original_size", picture.shape[1:]),
             encoder_patches=None if self.encoder is None else self._encoded(picture),
+            encoder_whole=None if self.encoder is None else self._whole(picture),
         )
         return self._measured(image, seen) if self.needs & {"density", "probes"} else seen
 
@@ -186,10 +192,20 @@ class Observer:
 
     def _encoded(self, picture: Float32[np.ndarray, "3 h w"]) -> Patches:
         assert self.encoder is not None
-        factor = max(LEAST_SIDE / max(picture.shape[1:]), 1.0)
-        height, width = (max(round(side * factor), 32) for side in picture.shape[1:])
-        found: Tensor = self.encoder(torch.from_numpy(resized(picture, (height, width)))[None])
+        found: Tensor = self.encoder(_at(max(LEAST_SIDE, *picture.shape[1:]), picture))
         return np.ascontiguousarray(found[0].permute(1, 2, 0).numpy())
+
+    def _whole(self, picture: Float32[np.ndarray, "3 h w"]) -> Vector:
+        assert self.encoder is not None
+        vector: Vector = whole(self.encoder, _at(WHOLE_SIDE, picture))[0].numpy()
+        return vector
+
+
+def _at(longer_side: int, picture: Float32[np.ndarray, "3 h w"]) -> Float[Tensor, "1 3 _h _w"]:
+    """The picture with that longer side, and at least 32 pixels of the other."""
+    factor = longer_side / max(picture.shape[1:])
+    height, width = (max(round(side * factor), 32) for side in picture.shape[1:])
+    return torch.from_numpy(resized(picture, (height, width)))[None]
 
 
 def _a_dim(part: Tensor, view: View) -> Tensor:

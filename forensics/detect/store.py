@@ -3,6 +3,7 @@
 detector.json          options, channels, names and hashes of model and weights, what was left out
 channels.safetensors   what the channels learnt, and the scales of their scores; in its metadata, digests of `SETTINGS`
 calibration.parquet    one row a calibration image
+power.parquet          one row an anomaly planted into them, where `fit` did that
 model/                 the density model, where it is none of the bundled ones
 README.md              the card
 """
@@ -35,13 +36,15 @@ from .detector import Detector
 from .detector_schema import DETECTOR
 from .evidence import Evidence
 from .fusion import Scale
+from .guarantee import guarantee, smallest_alpha
 from .levels import Levels
+from .power import Power, as_json
 
 logger = logging.getLogger(__name__)
 
 SCHEMA = "oddpixel/detector/2"
 EARLIER = "oddpixel/detector/1"
-FILES = ("detector.json", "channels.safetensors", "calibration.parquet", "README.md")
+FILES = ("detector.json", "channels.safetensors", "calibration.parquet", "power.parquet", "README.md")
 OPTIONS = (
     "side",
     "aligned",
@@ -59,7 +62,7 @@ TRIED = 64  # pixels a side of the image that a loaded detector is tried on
 # Fields of detector.json that scores or promises depend on: the calibration holds for these alone.
 SEAL = "settings"  # the key of their digests
 SETTINGS = (
-    "model", "model_sha256", "encoder", "options", "channels", "counted", "levels", "calibration_sha256",
+    "model", "model_sha256", "encoder", "options", "channels", "reserves", "levels", "calibration_sha256", "power_sha256",
     "num_calibration_groups", "num_calibration_images", "fitted_on",
 )  # fmt: skip
 # What became black and white in detectors of versions that learned no levels: the container's width, each image's percentiles.
@@ -96,6 +99,8 @@ def _write(detector: Detector, folder: Path) -> None:
     arrays |= {f"scale:{name}": np.array([scale.mean, scale.deviation]) for name, scale in detector.scales_.items()}
     arrays |= {f"heat:{name}": evidence.reference for name, evidence in detector.heat_evidence_.items()}
     detector.calibrated_.table().to_parquet(folder / "calibration.parquet", index=False)
+    if detector.power_ is not None:
+        detector.power_.table().to_parquet(folder / "power.parquet", index=False)
     model = find_model(detector.model)
     bundled = not Path(detector.model).is_dir()
     if not bundled:
@@ -111,13 +116,15 @@ def _write(detector: Detector, folder: Path) -> None:
         "encoder": detector.encoder if isinstance(detector.encoder, str) else (detector.encoder and "given by caller"),
         "options": {name: getattr(detector, name) for name in OPTIONS},
         "channels": list(detector.channels_),
-        "counted": list(detector.counted_),
+        "reserves": detector.reserves_,
         "calibration_sha256": _digest(folder / "calibration.parquet"),
+        "power_sha256": None if detector.power_ is None else _digest(folder / "power.parquet"),
         "num_calibration_groups": detector.calibrated_.num_groups,
         "num_calibration_images": len(detector.calibrated_.rows),
         "fitted_on": list(detector.fitted_on_),
         "left_out": list(detector.left_out_),
         "selection": detector.selection_,
+        "power": _power_in_words(detector),
         "levels": {
             "obeys_depth": detector.obeys_depth_,
             "learned": None if detector.levels_ is None else detector.levels_.as_json(),
@@ -129,6 +136,14 @@ def _write(detector: Detector, folder: Path) -> None:
     record["channels_sha256"] = _digest(folder / "channels.safetensors")
     (folder / "detector.json").write_text(json.dumps(plain(record), indent=2, allow_nan=False) + "\n")
     write_card(folder / "README.md", record)
+
+
+def _power_in_words(detector: Detector) -> dict[str, Any] | None:
+    """What is found at the detector's own rate of false alarms, or at the smallest that it can promise."""
+    groups = detector.calibrated_.num_groups
+    alpha = max(detector.alpha, smallest_alpha(groups))
+    found = detector.power(guarantee(groups, alpha))
+    return {"alpha": alpha, **as_json(found)} if found else None
 
 
 def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
@@ -144,6 +159,7 @@ def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
     arrays = _read_arrays(folder / "channels.safetensors")
     if _digest(folder / "calibration.parquet") != record["calibration_sha256"]:
         raise CorruptWeights(f"{folder / 'calibration.parquet'} is not what the detector was saved with")
+    power = _read_power(folder / "power.parquet", record["power_sha256"])
     named = record["encoder"]
     if encoder is None and named not in (None, EFFICIENTNET_LITE0):
         raise UsageError(f"{folder} was fitted with the encoder {named!r}; name it again to load the detector")
@@ -159,12 +175,13 @@ def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
         if name not in kinds():
             raise CorruptWeights(f"{folder} has a channel {name!r} that this version does not know")
         detector.channels_[name] = _restored(name, arrays, folder)
-    detector.counted_ = tuple(record["counted"])
+    detector.reserves_ = dict(record["reserves"])
     detector.scales_ = _scales(arrays, folder)
     detector.heat_evidence_ = _evidence(arrays, "heat:", folder)
     detector.fitted_on_, detector.left_out_ = tuple(record["fitted_on"]), tuple(record["left_out"])
     detector.calibrated_ = _read_calibration(folder / "calibration.parquet")
     _check_calibration(folder, record, detector.calibrated_)
+    detector.power_ = power
     _try_out(detector, folder)
     return detector
 
@@ -257,7 +274,7 @@ def _check_channels(folder: Path, record: dict[str, Any], arrays: dict[str, np.n
             f"{folder / 'detector.json'} names the channels {', '.join(record['channels']) or 'none'}, and "
             f"{', '.join(sorted(learnt)) or 'none'} were fitted"
         )
-    if not record["counted"] or len({*record["counted"]} & learnt) != len(record["counted"]):
+    if not record["reserves"] or len({*record["reserves"]} & learnt) != len(record["reserves"]):
         raise CorruptWeights(f"{folder / 'detector.json'} counts channels that were not fitted: {record['counted']}")
 
 
@@ -340,6 +357,20 @@ def _read_calibration(path: Path) -> Calibrated:
 
     try:
         return Calibrated.from_table(pd.read_parquet(path))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorruptWeights(f"{path} cannot be read: {error}") from error
+
+
+def _read_power(path: Path, digest: str | None) -> Power | None:
+    """Raises: CorruptWeights where it is not what the detector was saved with."""
+    import pandas as pd
+
+    if digest is None:
+        return None
+    if _digest(path) != digest:
+        raise CorruptWeights(f"{path} is not what the detector was saved with")
+    try:
+        return Power.from_table(pd.read_parquet(path))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptWeights(f"{path} cannot be read: {error}") from error
 

@@ -9,6 +9,20 @@ TEXT_OR_NULL: dict[str, Any] = {"type": ["string", "null"], "maxLength": 4096}
 COUNT: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": 10**10}
 PROBABILITY: dict[str, Any] = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
 
+CELL: dict[str, Any] = {
+    "type": "object",
+    "required": ["kind", "strength", "amount", "measured", "found", "tried", "low", "high"],
+    "properties": {
+        "kind": TEXT,
+        "strength": {"type": "number"},
+        "amount": {"type": "number"},
+        "measured": TEXT,
+        "found": COUNT,
+        "tried": {"type": "integer", "minimum": 1, "maximum": 10**10},
+        "low": {"type": "number", "minimum": 0, "maximum": 1},
+        "high": {"type": "number", "minimum": 0, "maximum": 1},
+    },
+}
 DECISION: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -19,6 +33,11 @@ DECISION: dict[str, Any] = {
         "num_flagged_groups": COUNT,
         "flagged_up_to": PROBABILITY,
         "map_threshold": {"type": ["number", "null"]},
+        "power": {
+            "type": ["object", "null"],
+            "required": ["text", "cells"],
+            "properties": {"text": TEXT, "cells": {"type": "array", "items": CELL, "maxItems": 1000}},
+        },
         "drift_alarm": {"type": ["boolean", "null"]},
     },
 }

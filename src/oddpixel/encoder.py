@@ -1,16 +1,19 @@
 """Frozen image encoders: what a picture shows, place by place, in the features of a network trained on other pictures.
 
     encoder(x [b, 3, h, w] in 0..1) -> patches [b, d, h / 8, w / 8]
+    whole(encoder, x)               -> the picture as one vector [b, e]
 
-Built in: EfficientNet-Lite0 (Tan and Le 2019, without squeeze-and-excitation, with ReLU6), up to its stride-16 stage; what the
-stages at strides 8 and 16 say is averaged over 3 x 3 neighbours and put side by side (PatchCore, Roth et al. 2022, section 3.1).
-Any other module of the same call shape does as well: `load_encoder("package.module:build")`.
+Built in: EfficientNet-Lite0 (Tan and Le 2019, without squeeze-and-excitation, with ReLU6). Patches are what its stages at
+strides 8 and 16 say, averaged over 3 x 3 neighbours and put side by side (PatchCore, Roth et al. 2022, section 3.1). The whole is
+the mean and deviation over places of four stages down to stride 32, each at length 1, so that none drowns the others.
+Any other module of the same call shape does as well: `load_encoder("package.module:build")`; its whole is the mean and deviation
+of its patches, or what its own method `whole` says.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -22,10 +25,14 @@ from oddpixel.errors import UsageError, WrongArchitecture
 from oddpixel.weights import load_weights, read_weights
 
 EFFICIENTNET_LITE0 = "efficientnet-lite0"
-# Of each stage: blocks, widening, kernel, stride, channels (EfficientNet, table 1); the last two stages are not used.
-STAGES = ((1, 1, 3, 1, 16), (2, 6, 3, 2, 24), (2, 6, 5, 2, 40), (3, 6, 3, 2, 80), (3, 6, 5, 1, 112))
+# Of each stage: blocks, widening, kernel, stride, channels (EfficientNet, table 1); the head is not used.
+STAGES = (
+    (1, 1, 3, 1, 16), (2, 6, 3, 2, 24), (2, 6, 5, 2, 40), (3, 6, 3, 2, 80), (3, 6, 5, 1, 112), (4, 6, 5, 2, 192),
+    (1, 6, 3, 1, 320),
+)  # fmt: skip
 STEM = 32
 READ_AFTER = (2, 4)  # stages at stride 8 and 16
+WHOLE_AFTER = (2, 4, 5, 6)
 STRIDE = 8
 
 
@@ -53,15 +60,22 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d p q"]:
         """Patch embeddings `[b, d, p, q]` of `x` in 0..1; `p, q` are `h, w` over 8, rounded up."""
-        h = F.relu6(self._bn0(_same(self._conv_stem, (x - 0.498) / 0.502)))
-        read: list[Tensor] = []
-        for index, block in enumerate(self._blocks, 1):
-            h = block(h)
-            if index in [self.ends[stage] for stage in READ_AFTER]:
-                read.append(F.avg_pool2d(h, 3, 1, 1, count_include_pad=False))
-        fine, *coarser = read
+        fine, *coarser = (F.avg_pool2d(h, 3, 1, 1, count_include_pad=False) for h in self._after(READ_AFTER, x))
         size = fine.shape[2:]
         return torch.cat([fine, *(F.interpolate(coarse, size, mode="bilinear") for coarse in coarser)], 1)
+
+    def whole(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b e"]:
+        """The picture as one vector, from `x` in 0..1."""
+        return torch.cat([F.normalize(_moments(h)) for h in self._after(WHOLE_AFTER, x)], 1)
+
+    def _after(self, stages: Sequence[int], x: Tensor) -> Iterator[Tensor]:
+        """What some stages put out; blocks after the last of them are not run."""
+        h = F.relu6(self._bn0(_same(self._conv_stem, (x - 0.498) / 0.502)))
+        ends = [self.ends[stage] for stage in stages]
+        for index, block in enumerate(self._blocks[: ends[-1]], 1):
+            h = block(h)
+            if index in ends:
+                yield h
 
 
 class _Block(nn.Module):
@@ -83,6 +97,17 @@ class _Block(nn.Module):
         h = self._bn2(self._project_conv(h))
         result: Tensor = x + h if self.adds else h
         return result
+
+
+def whole(encoder: nn.Module, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b e"]:
+    """The picture as one vector, in the encoder's own way, or as the mean and deviation of its patches."""
+    own: Callable[[Tensor], Tensor] | None = getattr(encoder, "whole", None)
+    return own(x) if callable(own) else _moments(encoder(x))
+
+
+def _moments(h: Tensor) -> Tensor:
+    """`[b, c, p, q]` -> `[b, 2 c]`: mean and deviation over places."""
+    return torch.cat([h.mean((2, 3)), h.flatten(2).std(2, correction=0)], 1)
 
 
 def load_encoder(name: str, weights: Path) -> nn.Module:

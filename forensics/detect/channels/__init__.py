@@ -22,6 +22,7 @@ Use = Literal["always", "without encoder", "asked"]
 Needs = Literal["picture", "encoder", "density", "probes"]
 Arrays = Mapping[str, np.ndarray]
 LEAST_DISTANCE = 1e-6
+OF_PLACES = 1.0  # reserve of channels that look for the oddest of many places
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,7 @@ class Channel(Protocol):
         counts: whether it is fused into the score (`fusion`), or only told as a reason.
         use: when a detector has it without being asked for it by name.
         spread: the standard deviation of its score over normals of one kind, as known beforehand.
+        reserve: how many deviations it lags behind the others in the score (`fusion`): the oddest of many places is odd.
     """
 
     kind: ClassVar[str]
@@ -56,6 +58,7 @@ class Channel(Protocol):
     counts: ClassVar[bool]
     use: ClassVar[Use]
     spread: ClassVar[float]
+    reserve: ClassVar[float]
 
     def fit(self, normals: Sequence[Observation], context: Context) -> None:
         """Learn scales and directions from normals that are not calibrated on."""

@@ -23,7 +23,7 @@ from scipy.ndimage import gaussian_filter
 
 from ..memory import Memory
 from ..observation import Observation
-from . import LEAST_DISTANCE, Arrays, Context, Look, Needs, Use
+from . import LEAST_DISTANCE, OF_PLACES, Arrays, Context, Look, Needs, Use
 from .patches import smoothed
 
 NEAREST = 12
@@ -42,6 +42,7 @@ class Coarse:
     counts: ClassVar[bool] = True
     use: ClassVar[Use] = "without encoder"
     spread: ClassVar[float] = 0.15
+    reserve: ClassVar[float] = OF_PLACES
 
     def __init__(self) -> None:
         self.memory = Memory()

@@ -22,6 +22,7 @@ class _Entries:
     needs: ClassVar[Needs] = "density"
     use: ClassVar[Use] = "asked"
     spread: ClassVar[float] = 1.0
+    reserve: ClassVar[float] = 0.0
 
     def __init__(self) -> None:
         self.places = np.zeros(0, np.int64)

@@ -18,7 +18,7 @@ from oddpixel.forensics.density.loss import DensityRatioLoss
 from oddpixel.forensics.density.schedules.log_snr_uniform import LogSnrUniform
 
 from ..observation import Observation
-from . import LEAST_DISTANCE, Arrays, Context, Look, Needs, Use
+from . import LEAST_DISTANCE, OF_PLACES, Arrays, Context, Look, Needs, Use
 from .patches import smoothed, top
 
 COMPONENTS = 48
@@ -36,6 +36,7 @@ class PatchRatio:
     needs: ClassVar[Needs] = "encoder"
     use: ClassVar[Use] = "asked"
     spread: ClassVar[float] = 0.2
+    reserve: ClassVar[float] = OF_PLACES
 
     def __init__(self) -> None:
         self.mean, self.root = np.zeros(0), np.zeros((0, 0))

@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter
 from ..memory import Memory
 from ..observation import Observation
 from ..whitening import Whitening
-from . import LEAST_DISTANCE, Arrays, Context, Look, Needs, Use
+from . import LEAST_DISTANCE, OF_PLACES, Arrays, Context, Look, Needs, Use
 
 BANK = 8192  # patches
 FEWEST, MOST = 8, 512  # of a normal
@@ -38,6 +38,7 @@ class PatchChannel(ABC):
     counts: ClassVar[bool] = True
     use: ClassVar[Use]
     spread: ClassVar[float] = 0.15
+    reserve: ClassVar[float] = OF_PLACES
     what: ClassVar[str]
 
     def __init__(self) -> None:

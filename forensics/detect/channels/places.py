@@ -26,7 +26,7 @@ from oddpixel.errors import CalibrationTooSmall
 from ..memory import ONE_GROUP
 from ..observation import Observation
 from ..whitening import Whitening
-from . import Arrays, Context, Look, Needs, Use
+from . import OF_PLACES, Arrays, Context, Look, Needs, Use
 from .patches import CANDIDATES, FEWEST, smoothed, top
 
 MOST_IMAGES = 128
@@ -45,6 +45,7 @@ class PlacePatches:
     counts: ClassVar[bool] = True
     use: ClassVar[Use] = "always"
     spread: ClassVar[float] = 0.4
+    reserve: ClassVar[float] = OF_PLACES
 
     def __init__(self) -> None:
         self.whitening = Whitening()

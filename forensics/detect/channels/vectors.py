@@ -28,6 +28,7 @@ class VectorChannel(ABC):
     counts: ClassVar[bool] = True
     use: ClassVar[Use] = "asked"
     spread: ClassVar[float] = 0.2
+    reserve: ClassVar[float] = 0.0
     neighbours: ClassVar[int] = 5
 
     def __init__(self) -> None:
@@ -117,10 +118,11 @@ class DensityVector(VectorChannel):
 
 
 class EncoderVector(VectorChannel):
-    """What the encoder sees, its mean and deviation over places: what kind of picture it is.
+    """What kind of picture it is, as the encoder sees the whole of it.
 
-    As it is: its directions of much variance are what it was trained to tell apart (validation kinds of pictures, mean AUROC of
-    132 pairs with 24 normals each: mean and deviation 0.951, mean 0.949, all stages 0.943, the early ones 0.91; whitened less).
+    As it is: its directions of much variance are what it was trained to tell apart. Validation kinds of pictures, mean AUROC of
+    110 pairs with 24 and 8 normals each: four stages, each at length 1, 0.983 and 0.978; the stages of patches alone 0.968 and
+    0.957; whitened less.
     """
 
     kind = "encoder vector"
@@ -130,10 +132,9 @@ class EncoderVector(VectorChannel):
     neighbours = 3
 
     def vector(self, observation: Observation) -> np.ndarray:
-        """The mean and deviation of each feature over all places."""
-        patches = observation.encoder_patches
-        assert patches is not None
-        return np.concatenate([patches.mean((0, 1)), patches.std((0, 1))])
+        """The encoder's view of the whole picture."""
+        assert observation.encoder_whole is not None
+        return observation.encoder_whole
 
     def why(self, deviations: np.ndarray) -> str:
         """One sentence for all deviations: dimensions of an embedding have no names."""

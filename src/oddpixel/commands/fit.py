@@ -46,7 +46,7 @@ def fit(
         typer.Option(help="Of the groups; scales are learned from the others. Three fifths if not given."),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Fuse all channels, without trying them on planted anomalies.")
+        bool, typer.Option("--quick", help="Plant no anomalies: fuse all channels, and say nothing of what is found.")
     ] = False,
     normal_label: Annotated[
         list[str] | None,
@@ -140,6 +140,8 @@ def _print_record(record: Mapping[str, Any], out: Path) -> None:
     for entry in record["left_out"]:
         print(shown(f"left out: {entry}"))
     print_rows("what it can promise", promises(int(record["num_calibration_groups"])))
+    if power := record["power"]:
+        print(f"\nOf what was planted into normals for a try, with --alpha {power['alpha']:.2g}: {power['text']}.")
 
 
 COMMAND = fit

@@ -130,7 +130,13 @@ def test_normals_that_are_remembered_calibrate_without_themselves(leaves_out: bo
 
         def score(members: np.ndarray, without: str | None, scales: list[Scale] = scales) -> float:
             columns = channels(members, without).T
-            return max(fused([scale(value) for scale, value in zip(scales, row, strict=True)]) for row in columns)
+            return max(
+                fused(
+                    {str(k): scale(value) for k, (scale, value) in enumerate(zip(scales, row, strict=True))},
+                    {"0": 0.0, "1": 1.0},
+                )
+                for row in columns
+            )
 
         calibration = [score(each, str(row) if leaves_out else None) for row, each in enumerate(remembered[:19])]
         flagged += int(p_values(np.array([score(incoming, None)]), np.array(calibration))[0] <= alpha)

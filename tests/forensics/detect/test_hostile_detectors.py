@@ -78,7 +78,7 @@ def test_settings_that_were_edited_are_refused_by_name(folder: Path) -> None:
     record = json.loads(before)
     changes: dict[str, Any] = {
         "channels": record["channels"][:-1],
-        "counted": record["counted"][:-1],
+        "reserves": dict(list(record["reserves"].items())[:-1]),
         "encoder": None,
         "levels": {"obeys_depth": False, "learned": None},
         "num_calibration_groups": 100_000,

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from oddpixel.bench import Report
 from oddpixel.bench.intervals import interval
-from oddpixel.datasets.digits import load_digits
+from oddpixel.datasets.small_images import load_small
 from oddpixel.errors import MissingFile
 from oddpixel.forensics.density.flat import Flat
 from oddpixel.forensics.density.identity import identity_log_likelihood, looseness_of_cut
@@ -36,7 +36,7 @@ def run(
 ) -> Report:
     """Measure bits/dim of held-out digits, how well it separates other pictures, and draw samples."""
     loaded = load_flat(model)
-    values, _ = load_digits("test")
+    values, _ = load_small("digits", "test")
     digits = torch.from_numpy(values)
     one_pass = bits_per_dim(loaded, digits, seed)
     identity = _identity(loaded, digits[:num_identity], seed)
@@ -95,7 +95,7 @@ def _against(
 
 def others_by_name(seed: int) -> Iterator[tuple[str, np.ndarray]]:
     """Pictures that are no digits, 28 x 28 grey levels: inverted validation digits, texture crops, rendered letters."""
-    yield "inverted digits", 255 - load_digits("validation")[0][:OTHERS]
+    yield "inverted digits", 255 - load_small("digits", "validation")[0][:OTHERS]
     yield "textures", _textures(seed)
     yield "rendered letters", _letters(seed)
 

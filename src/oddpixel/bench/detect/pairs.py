@@ -132,11 +132,14 @@ def _means(cells: list[dict[str, Any]], again: dict[str, list[np.ndarray]]) -> l
 def _fitted(observer: Observer, normal: Observed, seed: int) -> dict[str, Any]:
     """Every method fitted to a kind: functions of an observation, higher is odder."""
     fitting = normal.fitting
+    groups = normal.fitting_groups
+    if len(set(groups)) < 2:  # one volume: scales are learned from slices among their neighbours
+        groups = [f"{group}/{index}" for index, group in enumerate(groups)]
     ours = Detector(encoder=ENCODER, seed=seed)
     alone = Detector(encoder=None, seed=seed)
     for detector in (ours, alone):
         detector.observer_ = observer
-        detector.learn(fitting, normal.fitting_groups)
+        detector.learn(fitting, groups)
     nll = np.array([_nll(observer, observation) for observation in fitting])
     pixels = np.stack([observation.coarse.ravel() for observation in fitting])
     components = PCA(min(24, len(fitting) // 2), random_state=seed).fit(pixels)
