@@ -3,9 +3,9 @@
 No one recipe finds most everywhere: places help with anatomy and fixed cameras, a blend of pictures sees smooth blobs on fixtures
 and nothing on grass, and a channel that sees nothing only dilutes the others. So kinds of anomalies are planted into the normals
 that scales are learned from (never into those that are calibrated on, whose scores the choice therefore cannot favour), and the
-channels are fused that tell the planted from the untouched best. What sees the picture as a whole always counts: what is of
-another kind altogether cannot be planted. For its sake channels of places get as much reserve (`fusion`) as what was planted
-allows.
+channels are fused that find most of the planted at few false alarms, where decisions are made: by the whole ROC curve those win
+that rank everything a little better and flag nothing. What sees the picture as a whole always counts: what is of another kind
+altogether cannot be planted. For its sake channels of places get as much reserve (`fusion`) as what was planted allows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ KINDS = (
 )  # fmt: skip
 STRENGTHS, SIZES = (0.4, 0.7, 1.0), (0.5, 1.0, 2.0)
 MOST_IMAGES = 8
-LEAST_GAIN = 0.01  # in AUROC, for which a channel is left out, or a reserve is not raised: below, it may be luck
+FALSE_ALARMS = 0.2  # up to which rate what is found counts
+LEAST_GAIN = 0.02  # in the share found, for which a channel is left out: below, it may be luck
 RAISED = (1.0, 0.5, 0.0)  # what may be added to the reserves of channels of places
 ALWAYS = "encoder vector"
 
@@ -62,7 +63,7 @@ def best_reserves(
         return dict(reserves)
 
     def found(kept: Mapping[str, float]) -> float:
-        return auroc(*([fused(deviations, kept) for deviations in images] for images in (normal, odd)))
+        return found_at_few_alarms(*([fused(deviations, kept) for deviations in images] for images in (normal, odd)))
 
     subsets = [
         {name: reserves[name] for name in names}
@@ -73,7 +74,14 @@ def best_reserves(
     best = max(subsets, key=found, default=reserves)
     kept = best if found(best) > found(reserves) + LEAST_GAIN else reserves
     raised = [{name: reserve + (more if reserve else 0.0) for name, reserve in kept.items()} for more in RAISED]
-    return next(each for each in raised if found(each) >= found(kept) - LEAST_GAIN)
+    return next(each for each in raised if found(each) >= found(kept))
+
+
+def found_at_few_alarms(normal: Sequence[float], odd: Sequence[float]) -> float:
+    """The share of odd ones above the most extreme normals, the mean over false-alarm rates up to `FALSE_ALARMS`."""
+    count = max(int(np.ceil(FALSE_ALARMS * len(normal))), 1)
+    thresholds = np.sort(normal)[::-1][:count]
+    return float(np.mean(np.asarray(odd)[:, None] > thresholds))
 
 
 def auroc(normal: Sequence[float] | np.ndarray, odd: Sequence[float] | np.ndarray) -> float:

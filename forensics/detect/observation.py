@@ -124,7 +124,7 @@ class Observer:
     @torch.no_grad()
     def __call__(self, image: Image) -> Observation:
         """Observe a prepared image; its noise is seeded by the image's hash. Raises: InvalidImage."""
-        picture = self._picture(image)
+        picture = self.picture(image)
         seen = Observation(
             coarse=resized(picture.mean(0, keepdims=True), (COARSE_SIDE, COARSE_SIDE))[0],
             size=(picture.shape[1], picture.shape[2]),
@@ -181,27 +181,28 @@ class Observer:
         cells = F.avg_pool2d(torch.cat(parts, 1), 3, 1, 1, count_include_pad=False)[0]
         return np.ascontiguousarray(cells.permute(1, 2, 0).numpy())
 
-    def _picture(self, image: Image) -> Float32[np.ndarray, "3 h w"]:
+    def picture(self, image: Image) -> Float32[np.ndarray, "3 h w"]:
+        """A prepared image as encoders are shown it, 0..1."""
         picture = image.to_display().transpose(2, 0, 1) if image.unit != "HU" else _of_hounsfield(image)
         return np.broadcast_to(np.asarray(picture, np.float32) / 255, (3, *picture.shape[1:])).copy()
 
     @torch.no_grad()
     def encode(self, image: Image) -> Patches:
         """What the encoder alone sees in a prepared image."""
-        return self._encoded(self._picture(image))
+        return self._encoded(self.picture(image))
 
     def _encoded(self, picture: Float32[np.ndarray, "3 h w"]) -> Patches:
         assert self.encoder is not None
-        found: Tensor = self.encoder(_at(max(LEAST_SIDE, *picture.shape[1:]), picture))
+        found: Tensor = self.encoder(at_side(max(LEAST_SIDE, *picture.shape[1:]), picture))
         return np.ascontiguousarray(found[0].permute(1, 2, 0).numpy())
 
     def _whole(self, picture: Float32[np.ndarray, "3 h w"]) -> Vector:
         assert self.encoder is not None
-        vector: Vector = whole(self.encoder, _at(WHOLE_SIDE, picture))[0].numpy()
+        vector: Vector = whole(self.encoder, at_side(WHOLE_SIDE, picture))[0].numpy()
         return vector
 
 
-def _at(longer_side: int, picture: Float32[np.ndarray, "3 h w"]) -> Float[Tensor, "1 3 _h _w"]:
+def at_side(longer_side: int, picture: Float32[np.ndarray, "3 h w"]) -> Float[Tensor, "1 3 _h _w"]:
     """The picture with that longer side, and at least 32 pixels of the other."""
     factor = longer_side / max(picture.shape[1:])
     height, width = (max(round(side * factor), 32) for side in picture.shape[1:])

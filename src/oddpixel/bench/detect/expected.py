@@ -16,7 +16,7 @@ from oddpixel.datasets.planting import Planted, plant
 from oddpixel.forensics.detect.expected import LARGEST_PART, expected_normal
 from oddpixel.image import Image
 
-from .planted import SETS, Set, _pictures
+from .planted import SETS, Set, pictures
 
 WAYS = ("as planted", "Telea", "Navier-Stokes", "expected normal")
 STRENGTH = 0.7
@@ -35,7 +35,7 @@ def expected_normals(seed: int = 0) -> list[dict[str, Any]]:
     """Distances inside the mask for every set and kind of anomaly."""
     rows = []
     for dataset in SETS:
-        learning, _, held = _pictures(dataset)
+        learning, _, held = pictures(dataset)
         for kind in dataset.kinds:
             planted = [plant(kind, image, strength=STRENGTH, seed=1000 * seed + k) for k, image in enumerate(held)]
             shown = [

@@ -11,8 +11,9 @@ from typing import Any
 from oddpixel.bench import Report
 
 from .cost import cost
-from .pairs import OURS, observed_kinds, pairs
+from .pairs import OURS, observed_kinds, pairs, with_few
 from .planted import planted
+from .power import power
 from .rates import rates
 
 MODEL = "photo-grey"
@@ -24,8 +25,10 @@ def run(seed: int = 0) -> Report:
     observed = observed_kinds(MODEL)
     tables: dict[str, list[dict[str, Any]]] = {}
     tables |= pairs(observed, seed)
+    tables["pairs, eight normals, mean AUROC"] = pairs(with_few(observed), seed)["pairs, mean AUROC"]
     tables |= rates(observed, seed)
     tables |= planted(MODEL, seed)
+    tables |= power(MODEL, seed)
     tables |= cost(MODEL, seed)
     far = next(row for row in tables["pairs, mean AUROC"] if row["method"] == OURS)
     notes = [

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,18 @@ def observed_kinds(model: str) -> tuple[Observer, list[Observed]]:
         groups = [[picture.image.group for picture in part] for part in (fitting, judged)]
         observed.append(Observed(kind, sides[0], groups[0], sides[1], groups[1]))
     return observe, observed
+
+
+def with_few(observed: tuple[Observer, list[Observed]], count: int = 8) -> tuple[Observer, list[Observed]]:
+    """The same, fitted to so many pictures only, spread over all."""
+    observer, kinds = observed
+
+    def few(kind: Observed) -> Observed:
+        spread = np.linspace(0, len(kind.fitting) - 1, min(count, len(kind.fitting))).round().astype(int)
+        fitting, groups = ([all_[index] for index in spread] for all_ in (kind.fitting, kind.fitting_groups))
+        return replace(kind, fitting=fitting, fitting_groups=groups)
+
+    return observer, [few(kind) for kind in kinds]
 
 
 def _split(chosen: tuple[Picture, ...]) -> tuple[list[Picture], list[Picture]]:

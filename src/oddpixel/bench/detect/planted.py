@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import binary_dilation, gaussian_filter
 
-from oddpixel.bench.intervals import interval
+from oddpixel.bench.intervals import RESAMPLES, interval
 from oddpixel.datasets.planting import Planted, plant
 from oddpixel.datasets.source import open_source
 from oddpixel.forensics.density.store import load_pyramid
@@ -32,11 +32,13 @@ from oddpixel.forensics.detect.prepare import Preparation
 from oddpixel.forensics.runs.heat_map import on_image
 from oddpixel.image import Image
 
+from .baselines import Baselines
 from .kinds import BLOCK, GAP, grey_of
 from .maps import histograms, with_intervals
 from .pairs import ENCODER, patchcore_bank, patchcore_heat
 
 STRENGTHS = (0.1, 0.3, 0.5, 0.75, 1.0)
+COMPARED = (0.3, 0.5, 1.0)  # with all baselines, at the usual size
 SIZES = (0.5, 1.0, 2.0)  # factors on what each kind takes by itself
 METHODS = ("ours", "PatchCore")
 ALPHA = 0.05
@@ -70,6 +72,7 @@ SETS = (
     Set("human MR", "brains/test", "ch2bet", ("bright-blob", "dark-blob", "texture-swap", "streak"), True),
     Set("grass", "textures/test", "grass", ("scratch", "stain", "missing-part"), False),
     Set("gravel", "textures/test", "gravel", ("scratch", "stain", "missing-part"), False),
+    Set("fixed camera", "street-video/test", "vtest", ("splice", "missing-part", "blur", "scratch"), True),
 )
 
 
@@ -78,19 +81,24 @@ def planted(model: str, seed: int) -> dict[str, list[dict[str, Any]]]:
     observe = Observer(load_pyramid(model), encoder_named(ENCODER))
     headline: list[dict[str, Any]] = []
     maps: list[dict[str, Any]] = []
+    images: list[dict[str, Any]] = []
     for dataset in SETS:
-        rows, map_row = _measured(dataset, observe, seed)
+        rows, map_row, compared = _measured(dataset, observe, seed)
         headline += rows
+        images += compared
         maps.append(map_row)
     return {
         "planted: contrast that half are found at, 5 % false alarms": headline,
+        "planted: images, AUROC": images,
         "planted: maps": maps,
         "the real defect of the frontal bone": _bone(observe, seed),
     }
 
 
-def _measured(which: Set, observe: Observer, seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    learning, deciding, held = _pictures(which)
+def _measured(
+    which: Set, observe: Observer, seed: int
+) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]]]:
+    learning, deciding, held = pictures(which)
     detector = Detector(encoder=ENCODER, aligned=which.aligned, seed=seed)
     detector.observer_ = observe
     prepare = Preparation(unit="display", side=512)
@@ -99,6 +107,11 @@ def _measured(which: Set, observe: Observer, seed: int) -> tuple[list[dict[str, 
     bank = patchcore_bank(
         [observation.encoder_patches for observation in learnt if observation.encoder_patches is not None], seed
     )
+    baselines = Baselines(observe, [prepare(image) for image in learning], seed)
+    plain = [baselines(prepare(image)) for image in (*deciding, *held)]
+    found: list[dict[str, float]] = []
+    ours_found: list[float] = []
+    strong: list[bool] = []
     decided = [_both(detector, bank, observe(prepare(image))) for image in deciding]
     normal = [_both(detector, bank, observe(prepare(image))) for image in held]
     # Normals that nothing was fitted to, those that anomalies are planted in among them.
@@ -113,18 +126,52 @@ def _measured(which: Set, observe: Observer, seed: int) -> tuple[list[dict[str, 
             hits = {method: np.empty((len(held), len(STRENGTHS)), bool) for method in METHODS}
             for index, image in enumerate(held):
                 for column, strength in enumerate(STRENGTHS):
-                    odd = plant(kind, image, strength=strength, size=size, seed=1000 * seed + index)
+                    odd = plant(kind, image, strength=strength, size=size, seed=1000 * seed + index,
+                                donor=held[(index + 3) % len(held)])  # fmt: skip
                     both = _both(detector, bank, observe(prepare(odd.image)))
                     contrasts[index, column] = contrast(image, odd)
                     for method in METHODS:
                         hits[method][index, column] = both[method][0] > limits[method]
+                    if size == 1 and strength in COMPARED:
+                        found.append(baselines(prepare(odd.image)))
+                        ours_found.append(both["ours"][0])
+                        strong.append(strength == STRENGTHS[-1])
                     if strength == STRENGTHS[-1] and size == 1:
                         mapped.append((image.source, odd.mask, {method: both[method][1] for method in both}))
             row: dict[str, Any] = {"set": which.name, "kind": kind, "size": size, "pictures": len(held)}
             for method, hit in hits.items():
                 row |= _contrast_row(method, contrasts, hit, seed)
             rows.append(row)
-    return rows, _map_row(which.name, decided, normal, mapped, seed)
+    map_row = _map_row(which.name, decided, normal, mapped, seed)
+    normals = [{"ours": each["ours"][0]} | scores for each, scores in zip(decided + normal, plain, strict=True)]
+    odd_ones = [{"ours": ours} | scores for ours, scores in zip(ours_found, found, strict=True)]
+    return rows, map_row, _compared(which.name, normals, odd_ones, np.array(strong), seed)
+
+
+def _compared(
+    name: str, normals: list[dict[str, float]], odd: list[dict[str, float]], strong: np.ndarray, seed: int
+) -> list[dict[str, Any]]:
+    """Image AUROC of every method, by how much ours is above it, and the interval of that over pictures."""
+    rows = []
+    for method in normals[0]:
+        ours, theirs = (
+            (np.array([each[who] for each in normals]), np.array([each[who] for each in odd]))
+            for who in ("ours", method)
+        )
+        generator = np.random.default_rng(seed)
+        gains = []
+        for _ in range(RESAMPLES):
+            n, o = generator.integers(len(normals), size=len(normals)), generator.integers(len(odd), size=len(odd))
+            gains.append(auroc(ours[0][n], ours[1][o]) - auroc(theirs[0][n], theirs[1][o]))
+        low, high = np.quantile(gains, (0.025, 0.975))
+        rows.append(
+            {
+                "set": name, "method": method, "normals": len(normals), "odd": len(odd), "AUROC": auroc(*theirs),
+                "AUROC, strongest": auroc(theirs[0], theirs[1][strong]),
+                "ours above it": auroc(*ours) - auroc(*theirs), "low": float(low), "high": float(high),
+            }
+        )  # fmt: skip
+    return rows
 
 
 def _contrast_row(method: str, contrasts: np.ndarray, hits: np.ndarray, seed: int) -> dict[str, Any]:
@@ -210,10 +257,10 @@ def _half_found(contrasts: np.ndarray, hits: np.ndarray) -> float:
     return half if half <= contrasts.max() else np.inf
 
 
-def _pictures(which: Set) -> tuple[list[Image], list[Image], list[Image]]:
+def pictures(which: Set) -> tuple[list[Image], list[Image], list[Image]]:
     """To fit, to decide with, and to plant in."""
-    pictures = list(_textures(which) if which.corpus.startswith("textures") else _slices(which))
-    dealt = [[image for image, turn in pictures if turn == wanted] for wanted in (FIT, DECIDE, PLANT)]
+    cut = next((cut for start, cut in CUTS.items() if which.corpus.startswith(start)), _slices)
+    dealt = [[image for image, turn in cut(which) if turn == wanted] for wanted in (FIT, DECIDE, PLANT)]
     fitting, deciding, held = (
         images[:: max(-(-len(images) // at_most), 1)]
         for images, at_most in zip(dealt, (FITTED, DECIDING, HELD_OUT), strict=True)
@@ -243,6 +290,18 @@ def _textures(which: Set) -> Iterator[tuple[Image, int]]:
             for top in range(0, grey.shape[0] - STRIP + 1, STEP):
                 tile = grey[top : top + STRIP, left : left + STRIP]
                 yield _as_image(tile, f"{image.source}/{top}-{left}", f"{top}-{left}"), TURNS[strip % len(TURNS)]
+
+
+def _frames(which: Set) -> Iterator[tuple[Image, int]]:
+    """Frames at half size, in blocks of a second or so."""
+    for index, image in enumerate(open_source(f"corpus:{which.corpus}")):
+        if isinstance(image, Image) and index % (BLOCK + GAP) < BLOCK:
+            block = index // (BLOCK + GAP)
+            grey = cv2.resize(grey_of(image).astype(np.float32), (0, 0), fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+            yield _as_image(grey, image.source, f"block-{block}"), TURNS[block % len(TURNS)]
+
+
+CUTS: dict[str, Callable[[Set], Iterator[tuple[Image, int]]]] = {"textures": _textures, "street-video": _frames}
 
 
 def _as_image(grey: np.ndarray, name: str, group: str) -> Image:
