@@ -74,6 +74,24 @@ def guarantee(run: OpenRun, moved: bool) -> None:
         plain(f"• {warning}.")
 
 
+def power(run: OpenRun) -> None:
+    """What the detector finds of anomalies planted into normals, by kind and amount."""
+    found = (run.run.record.get("decision") or {}).get("power")
+    if not found:
+        return
+    st.subheader("What would be found")
+    plain(f"Of what was planted into normals for a try, {found['text']}.")
+    cells = pd.DataFrame(found["cells"]).assign(share=lambda table: table["found"] / table["tried"])
+    share = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), title="share flagged")
+    base = alt.Chart(cells).encode(x=alt.X("strength:Q", scale=alt.Scale(domain=[0, 1])))
+    band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", scale=alt.Scale(domain=[0, 1]), title=""), y2="high:Q")
+    line = base.mark_line(point=True).encode(y=share, tooltip=["kind:N", "measured:N", "found:Q", "tried:Q"])
+    st.altair_chart((band + line).properties(width=150, height=110).facet("kind:N", columns=5))
+    quiet(
+        "Bands are 95 % intervals; what strength means stands beside each point. Other anomalies may be found better or worse."
+    )
+
+
 def labelled(run: OpenRun) -> None:
     """ROC and precision-recall curves of the scores against people's decisions, with bands."""
     st.subheader("Against verdicts")
@@ -136,6 +154,7 @@ run = chosen_run("distribution")
 if run is not None:
     try:
         thresholds(run)
+        power(run)
         left, right = st.columns(2, gap="large")
         with left:
             drifting(run)

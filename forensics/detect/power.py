@@ -143,6 +143,8 @@ class Power:
             Trial(str(row["kind"]), float(row["strength"]), float(row["amount"]), str(row["group"]), float(row["raw"]))
             for row in rows
         ]
+        if not np.isfinite([[trial.strength, trial.amount, trial.raw] for trial in trials]).all():
+            raise ValueError("planted anomalies with amounts or scores that are not finite")
         if unknown := {trial.kind for trial in trials} - set(MEASURES):
             raise ValueError(f"planted anomalies of unknown kinds: {', '.join(sorted(unknown))}")
         return cls(tuple(trials))
