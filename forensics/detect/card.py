@@ -52,6 +52,7 @@ def write_card(path: Path, record: Mapping[str, Any]) -> None:
         "Promises hold for normal groups like those it was calibrated on (another scanner or camera is another population), and",
         "for groups, not for single images of one. It says how odd an image is among these normals, not what is wrong with it.",
     ]
+    lines += ["", *(f"**Void**: {doubt}." for doubt in record["doubts"])]
     if power := record["power"]:
         lines += [
             "",

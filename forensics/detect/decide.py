@@ -81,6 +81,7 @@ def decide(
     calibrated: Calibrated,
     rule: Rule,
     *,
+    doubts: Sequence[str] = (),
     seed: int = 0,
 ) -> Decided:
     """P-values, q-values and decisions of a batch by group, with the guarantee they have and any warnings.
@@ -88,6 +89,7 @@ def decide(
     Arguments:
         scores: one an image, in order of arrival.
         groups, facts: of each image.
+        doubts: of the detector, why nothing can be promised.
 
     Where a calibration is too small for the rule, groups are ranked and none is flagged; a warning says which rate is possible.
 
@@ -137,7 +139,9 @@ def decide(
             "about false alarms; calibrate on normals like these"
         )
         promise = ""
-    return Decided(names, p, q, flagged, strata, promise, alarm, warnings)
+    if doubts:
+        promise = ""
+    return Decided(names, p, q, flagged, strata, promise, alarm, [*warnings, *doubts])
 
 
 def _promised(count: int, rule: Rule) -> Guarantee | None:

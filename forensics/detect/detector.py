@@ -38,6 +38,7 @@ from .guarantee import Guarantee, guarantee
 from .levels import Levels
 from .normals import Normals, attempted, enough, images_of, take
 from .observation import Observation, Observer
+from .overlaps import in_words, overlapping
 from .power import Found, Power, rungs, trial
 from .prepare import Preparation
 from .score import Score
@@ -96,6 +97,8 @@ class Detector(OutlierMixin, BaseEstimator):
     depths_: tuple[int, ...] | None = None
     obeys_depth_: bool = True
     power_: Power | None = None
+    group_from_: str | None = None  # where the groups of the normals came from, for those that come in
+    doubts_: tuple[str, ...] = ()  # why nothing is promised about false alarms
     selection_: dict[str, dict[str, int]] = {"taken": {}, "left_out": {}}  # noqa: RUF012 -- never mutated
 
     def __init__(
@@ -146,6 +149,7 @@ class Detector(OutlierMixin, BaseEstimator):
         selected = TrainingImages.of(X, self.normal_labels)
         normals = self._taken(selected, X, groups, on_item, learns_levels=True)
         enough(normals)
+        self._doubt(normals)
         self.levels_, self.depths_, self.selection_ = normals.levels, normals.depths, selected.as_json()
         scaling, calibrating = normals.dealt(self.calibration_share, self.seed)
         observed, failed = attempted(scaling.thinned(self.max_fit, self.seed).images, self.observer_)
@@ -239,6 +243,7 @@ class Detector(OutlierMixin, BaseEstimator):
                 "normal to calibrate on; give images used for nothing else"
             )
         self.left_out_ = (*self.left_out_, *normals.left_out)
+        self._doubt(normals)
         self._take_calibration(normals)
         self._measure_power(normals)
         return self
@@ -294,6 +299,11 @@ class Detector(OutlierMixin, BaseEstimator):
         rows, failed = attempted(normals.images, row)
         self.left_out_ = (*self.left_out_, *failed)
         self.calibrated_ = Calibrated(tuple(each for _, each in rows))
+
+    def _doubt(self, normals: Normals) -> None:
+        """Look for normals of different groups that show the same thing: they void the promise."""
+        pairs = overlapping(normals.images)
+        self.doubts_ = (in_words(pairs),) if pairs else ()
 
     def _measure_power(self, normals: Normals, *, are_remembered: bool = False) -> None:
         """Plant anomalies into normals that calibrate, and keep their scores."""

@@ -56,7 +56,7 @@ DETECTOR: dict[str, Any] = {
     "required": [
         "schema", "model", "model_sha256", "encoder", "options", "channels", "reserves", "channels_sha256",
         "calibration_sha256", "power_sha256",
-        "num_calibration_groups", "num_calibration_images", "fitted_on", "left_out",
+        "num_calibration_groups", "num_calibration_images", "fitted_on", "left_out", "doubts",
     ],
     "properties": {
         "schema": {"type": "string", "maxLength": 100},
@@ -73,6 +73,8 @@ DETECTOR: dict[str, Any] = {
         "num_calibration_images": COUNT,
         "fitted_on": NAMES,
         "left_out": NAMES,
+        "doubts": NAMES,
+        "group_from": {"enum": ["folder", "csv", "dicom", "file", None]},
         "levels": LEVELS,
         "selection": {"type": "object"},
         "power": {"type": ["object", "null"], "required": ["alpha", "text", "cells"]},

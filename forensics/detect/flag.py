@@ -266,7 +266,9 @@ def decide_run(run: Run, detector: Detector, rule: Rule) -> Flagged:
     if readable:
         facts = [_facts(row.stratum, rule.strata) for row in readable]
         scores = np.array([row.raw for row in readable], np.float64)
-        decided = decide(scores, [str(row.group) for row in readable], facts, detector.calibrated_, rule)
+        decided = decide(
+            scores, [str(row.group) for row in readable], facts, detector.calibrated_, rule, doubts=detector.doubts_
+        )
         rows = _with_decisions(rows, decided)
         groups = _groups([row for row in rows if row.error is None], decided)
         decision |= _decision(decided, detector, rule)

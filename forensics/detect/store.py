@@ -63,7 +63,7 @@ TRIED = 64  # pixels a side of the image that a loaded detector is tried on
 SEAL = "settings"  # the key of their digests
 SETTINGS = (
     "model", "model_sha256", "encoder", "options", "channels", "reserves", "levels", "calibration_sha256", "power_sha256",
-    "num_calibration_groups", "num_calibration_images", "fitted_on",
+    "num_calibration_groups", "num_calibration_images", "fitted_on", "doubts",
 )  # fmt: skip
 # What became black and white in detectors of versions that learned no levels: the container's width, each image's percentiles.
 OLD_LEVELS = {"obeys_depth": False, "learned": None}
@@ -123,6 +123,8 @@ def _write(detector: Detector, folder: Path) -> None:
         "num_calibration_images": len(detector.calibrated_.rows),
         "fitted_on": list(detector.fitted_on_),
         "left_out": list(detector.left_out_),
+        "doubts": list(detector.doubts_),
+        "group_from": detector.group_from_,
         "selection": detector.selection_,
         "power": _power_in_words(detector),
         "levels": {
@@ -181,7 +183,8 @@ def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
     detector.fitted_on_, detector.left_out_ = tuple(record["fitted_on"]), tuple(record["left_out"])
     detector.calibrated_ = _read_calibration(folder / "calibration.parquet")
     _check_calibration(folder, record, detector.calibrated_)
-    detector.power_ = power
+    detector.power_, detector.doubts_ = power, tuple(record["doubts"])
+    detector.group_from_ = record.get("group_from")
     _try_out(detector, folder)
     return detector
 

@@ -92,7 +92,7 @@ def watch_folder(
                 for row in rows:
                     if row.raw is not None:
                         monitor(row.raw)
-                    yield Arrival(row, "" if monitor.alarm else str(promised), monitor.alarm)
+                    yield Arrival(row, "" if monitor.alarm or loaded.doubts_ else str(promised), monitor.alarm)
             time.sleep(seconds)
         decision = {"rule": asdict(rule), "drift_alarm": monitor.alarm}
         run.finish(decision=decision, left_out=[asdict(each) for each in arrivals.left_out])

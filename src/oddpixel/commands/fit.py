@@ -98,6 +98,7 @@ def fit(
     source.check_any()
     with progress("reading normals", len(source)) as advance:
         detector.fit(source, on_item=advance)
+    detector.group_from_ = group_from
     save(detector, out)
     print_result("fit", out, source.listing, left_out, json)
     return None
@@ -139,6 +140,10 @@ def _print_record(record: Mapping[str, Any], out: Path) -> None:
         print(f"black to white in unit {learned['unit']}: {Levels.of_json(learned)}")
     for entry in record["left_out"]:
         print(shown(f"left out: {entry}"))
+    for doubt in record["doubts"]:
+        print(shown(f"warning: {doubt}"))
+    if record["doubts"]:
+        return
     print_rows("what it can promise", promises(int(record["num_calibration_groups"])))
     if power := record["power"]:
         print(f"\nOf what was planted into normals for a try, with --alpha {power['alpha']:.2g}: {power['text']}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,6 +82,8 @@ def flag(
 
     check_choice("--fail-on", fail_on, ("flagged", "error"))
     rule = Rule(alpha=alpha, confidence=confidence, fdr=fdr, strata=tuple((strata or "").split(",")) if strata else ())
+    if group_from is None:
+        group_from = _groups_of(detector)
     given = Incoming(
         places=tuple(incoming), group_from=group_from, any_suffix=any_suffix, every=every, by_shot=by_shot,
         max_megapixels=max_megapixels, follow_links=follow_links,
@@ -108,6 +111,17 @@ def flag(
     if fail_on == "flagged" and any(row.flagged for row in found.rows):
         raise typer.Exit(1)
     return None
+
+
+def _groups_of(detector: Path) -> str | None:
+    """Where the detector's normals had their groups from, which is said; None where the source says it, as a manifest does."""
+    from oddpixel.forensics.detect.store import read_record
+
+    kept = read_record(detector).get("group_from")
+    if kept is None or kept == "csv":
+        return None
+    print(f"groups come from {kept}, as those of the detector's normals did (--group-from for others)", file=sys.stderr)
+    return str(kept)
 
 
 def _expected(flagged: Any, detector: Path, normals: list[str]) -> list[dict[str, Any]]:
