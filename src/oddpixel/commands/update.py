@@ -33,13 +33,14 @@ def update(
     save(loaded, out)
     rows = [{"decided odd": item, "p before": before, "p after": after} for item, before, after in lesson.odd]
     if json:
-        before_and_after = [{"item": item, "p_before": before, "p_after": after} for item, before, after in lesson.odd]
-        print(
-            envelope(
-                "update", detector=str(out), normals=lesson.normals, reserves=lesson.chosen, odd=before_and_after,
-                said=lesson.said, images_left_out=decided.left_out,
-            )
-        )  # fmt: skip
+        content = {
+            "normals": lesson.normals,
+            "reserves": lesson.chosen,
+            "odd": [{"item": item, "p_before": before, "p_after": after} for item, before, after in lesson.odd],
+            "said": lesson.said,
+            "images_left_out": decided.left_out,
+        }
+        print(envelope("update", detector=str(out), **content))
         return
     for sentence in lesson.said:
         print(f"{out}: {sentence}")

@@ -20,6 +20,7 @@ from oddpixel.forensics.detect.fusion import fused
 from oddpixel.forensics.detect.teaching import FEWEST_ODD, Lesson, choose_anew, decided_images, teach
 from oddpixel.forensics.runs.verdicts import Verdicts
 from tests.forensics.detect.test_detector import surface
+from tests.test_cli import check_schema
 
 
 def dented(seed: int) -> np.ndarray:
@@ -128,4 +129,8 @@ def test_the_command_writes_a_detector_that_loads(folder: Path, run: Flagged, tm
     assert ran.exit_code == 0, ran.output
     assert "4 normals more in memory" in ran.output
     assert "what was decided odd" in ran.output
+    printed = CliRunner().invoke(
+        app, ["update", str(folder), "--from-verdicts", str(run.run.path), "-o", str(tmp_path / "again"), "--json"]
+    )
+    check_schema(printed.stdout)
     assert store.load(tmp_path / "new").fitted_on_ != store.load(folder).fitted_on_
