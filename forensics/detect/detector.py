@@ -38,7 +38,7 @@ from .guarantee import Guarantee, guarantee
 from .levels import Levels
 from .normals import Normals, attempted, enough, images_of, take
 from .observation import Observation, Observer
-from .overlaps import in_words, overlapping
+from .overlaps import are_few, in_words, overlapping
 from .power import Found, Power, rungs, trial
 from .prepare import Preparation
 from .score import Score
@@ -148,8 +148,8 @@ class Detector(OutlierMixin, BaseEstimator):
         self.levels_, self.depths_, self.obeys_depth_ = None, None, True
         selected = TrainingImages.of(X, self.normal_labels)
         normals = self._taken(selected, X, groups, on_item, learns_levels=True)
+        normals = self._apart(normals)
         enough(normals)
-        self._doubt(normals)
         self.levels_, self.depths_, self.selection_ = normals.levels, normals.depths, selected.as_json()
         scaling, calibrating = normals.dealt(self.calibration_share, self.seed)
         observed, failed = attempted(scaling.thinned(self.max_fit, self.seed).images, self.observer_)
@@ -242,8 +242,8 @@ class Detector(OutlierMixin, BaseEstimator):
                 f"{known[0]}{f' and {len(known) - 1} more' if len(known) > 1 else ''} is remembered, so it looks too "
                 "normal to calibrate on; give images used for nothing else"
             )
+        normals = self._apart(normals)
         self.left_out_ = (*self.left_out_, *normals.left_out)
-        self._doubt(normals)
         self._take_calibration(normals)
         self._measure_power(normals)
         return self
@@ -300,10 +300,11 @@ class Detector(OutlierMixin, BaseEstimator):
         self.left_out_ = (*self.left_out_, *failed)
         self.calibrated_ = Calibrated(tuple(each for _, each in rows))
 
-    def _doubt(self, normals: Normals) -> None:
-        """Look for normals of different groups that show the same thing: they void the promise."""
+    def _apart(self, normals: Normals) -> Normals:
+        """Without the few that show what others of another group do; where that is not a few, the promise is void."""
         pairs = overlapping(normals.images)
-        self.doubts_ = (in_words(pairs),) if pairs else ()
+        self.doubts_ = (in_words(pairs),) if not are_few(pairs, normals.groups) else ()
+        return normals if self.doubts_ else normals.without({second: first for first, second in pairs})
 
     def _measure_power(self, normals: Normals, *, are_remembered: bool = False) -> None:
         """Plant anomalies into normals that calibrate, and keep their scores."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -54,6 +54,14 @@ class Normals:
     def groups(self) -> list[str]:
         """In order of first appearance."""
         return list(dict.fromkeys(image.group for image in self.images))
+
+    def without(self, shown_by: Mapping[str, str]) -> Normals:
+        """Without images that show what another does, named with it in `left_out`."""
+        if not shown_by:
+            return self
+        told = [f"{source}: shows the same as {other}, of another group" for source, other in shown_by.items()]
+        kept = tuple(image for image in self.images if image.source not in shown_by)
+        return replace(self, images=kept, left_out=(*self.left_out, *told))
 
     def of(self, groups: Sequence[str]) -> Normals:
         """The images of these groups alone, without `left_out`, levels and depths."""

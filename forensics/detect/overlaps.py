@@ -21,6 +21,7 @@ from oddpixel.counting import counted
 from oddpixel.image import Image
 
 MOST_IMAGES = 128
+FEW = 0.1  # of the groups
 SIDE = 512  # pixels; the largest normal is reduced to this, all others by the same factor
 CORNERS, CLOSE, VOTES = 150, 24, 5  # of an image; bits that may differ; matches under one shift
 BIN = 3  # pixels within which shifts are the same
@@ -51,6 +52,11 @@ def overlapping(images: Sequence[Image]) -> list[tuple[str, str]]:
     moved = [(a.source, b.source) for a, b, shift in found if max(map(abs, shift)) > BIN]
     still = [(a, b) for a, b, shift in found if max(map(abs, shift)) <= BIN]
     return moved + ([(a.source, b.source) for a, b in still] if still and _differ(pairs) else [])
+
+
+def are_few(pairs: Sequence[tuple[str, str]], groups: Sequence[str]) -> bool:
+    """Whether so few images are concerned that the second of each pair can be left out instead."""
+    return len({source for pair in pairs for source in pair}) <= FEW * len(groups)
 
 
 def in_words(pairs: Sequence[tuple[str, str]]) -> str:

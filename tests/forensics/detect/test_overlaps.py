@@ -75,5 +75,11 @@ def test_a_detector_of_overlapping_normals_ranks_and_promises_nothing(picture: n
     assert found is not None
     assert found.decision["promise"] == ""
     assert any("show the same thing" in warning for warning in found.decision["warnings"])
+    copied = surface(3)
+    copied[0, 0] ^= 1
+    few = Detector(chooses=False, channels=["encoder vector"]).fit([*(surface(k) for k in range(24)), copied])
+    assert few.doubts_ == ()
+    assert len(few.fitted_on_) == 24
+    assert "shows the same as" in few.left_out_[0]
     sound = Detector(chooses=False, channels=["encoder vector"]).fit([surface(k) for k in range(24)])
     assert sound.doubts_ == ()
