@@ -95,6 +95,7 @@ class Detector(OutlierMixin, BaseEstimator):
     # What a detector has that was put together without `fit`.
     levels_: Levels | None = None
     depths_: tuple[int, ...] | None = None
+    came_in_: Unit | None = None
     obeys_depth_: bool = True
     power_: Power | None = None
     group_from_: str | None = None  # where the groups of the normals came from, for those that come in
@@ -145,12 +146,13 @@ class Detector(OutlierMixin, BaseEstimator):
         Raises: CalibrationTooSmall (fewer than 2 groups), UsageError (mixed units, nothing normal), ModelError.
         """
         self.observer_ = self.new_observer()
-        self.levels_, self.depths_, self.obeys_depth_ = None, None, True
+        self.levels_, self.depths_, self.came_in_, self.obeys_depth_ = None, None, None, True
         selected = TrainingImages.of(X, self.normal_labels)
         normals = self._taken(selected, X, groups, on_item, learns_levels=True)
         normals = self._apart(normals)
         enough(normals)
-        self.levels_, self.depths_, self.selection_ = normals.levels, normals.depths, selected.as_json()
+        self.levels_, self.depths_, self.came_in_ = normals.levels, normals.depths, normals.came_in
+        self.selection_ = selected.as_json()
         scaling, calibrating = normals.dealt(self.calibration_share, self.seed)
         observed, failed = attempted(scaling.thinned(self.max_fit, self.seed).images, self.observer_)
         self.left_out_ = (*normals.left_out, *failed)
@@ -413,6 +415,7 @@ class Detector(OutlierMixin, BaseEstimator):
             side=self.side,
             levels=self.levels_,
             depths=self.depths_,
+            came_in=self.came_in_,
             obeys_depth=self.obeys_depth_,
         )
 

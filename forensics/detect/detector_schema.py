@@ -30,6 +30,7 @@ LEVELS: dict[str, Any] = {
     "required": ["obeys_depth", "learned"],
     "properties": {
         "obeys_depth": {"type": "boolean"},
+        "came_in": {"enum": ["display", "HU", "modality", None]},
         "depths": {
             "type": ["array", "null"],
             "items": {"type": "integer", "minimum": 1, "maximum": 64},

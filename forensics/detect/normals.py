@@ -19,7 +19,7 @@ from oddpixel.border import border
 from oddpixel.counting import counted
 from oddpixel.datasets.in_memory import in_memory
 from oddpixel.errors import CalibrationTooSmall, NoImages, OddPixelError, UsageError
-from oddpixel.image import Image, Unreadable
+from oddpixel.image import Image, Unit, Unreadable
 
 from .levels import Levels
 from .prepare import Preparation, Reduced
@@ -40,12 +40,14 @@ class Normals:
         left_out: why others were not taken, one sentence each.
         levels: what was learned to be black and white; None where the images say it.
         depths: that the images declare.
+        came_in: the unit that they came in.
     """
 
     images: tuple[Image, ...]
     left_out: tuple[str, ...] = ()
     levels: Levels | None = None
     depths: tuple[int, ...] | None = None
+    came_in: Unit | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -136,7 +138,7 @@ def take(
     if not kept:
         reason = f"; {left_out[0]}" if left_out else ""
         raise CalibrationTooSmall(f"there are no normal images to learn from{reason}")
-    return Normals(tuple(kept), tuple(left_out), prepare.levels, prepare.depths)
+    return Normals(tuple(kept), tuple(left_out), prepare.levels, prepare.depths, prepare.came_in)
 
 
 def _reduced(

@@ -23,7 +23,7 @@ from oddpixel.errors import InvalidImage
 from oddpixel.forensics.density.dequantised import UNITS
 from oddpixel.image import Image, Unit, Unreadable
 
-from .levels import Extent, Levels, Range, as_stored, grey, losses, needs_levels, range_of
+from .levels import WARNING, Extent, Levels, Range, as_stored, grey, losses, needs_levels, range_of
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 SMALLEST_SIDE = 16
@@ -32,6 +32,9 @@ NOT_HU = {
     "modality": "its values are not known to be Hounsfield units: those of an original CT image with RescaleSlope and "
     "RescaleIntercept are, those of derived, secondary and other images are not",
 }
+UNIT_NAMES: dict[Unit | None, str] = {
+    "display": "grey levels or colours", "HU": "Hounsfield units", "modality": "of a scanner's own unit",
+}  # fmt: skip
 HU_REMEDY = "give such CT images, or fit a detector with --model photo-grey"
 Pixels = Float32[np.ndarray, "_c _h _w"]
 
@@ -61,6 +64,7 @@ class Preparation:
         side: the longer side, at most.
         levels: learned from the normals; None where none was needed.
         depths: that the normals declare, in bits; None where no version of OddPixel kept them.
+        came_in: the unit that the normals came in; None where that was not kept.
         obeys_depth: False for detectors of versions that took 16 bits by the width of the container.
     """
 
@@ -68,6 +72,7 @@ class Preparation:
     side: int
     levels: Levels | None = None
     depths: tuple[int, ...] | None = None
+    came_in: Unit | None = None
     obeys_depth: bool = True
 
     def __call__(self, image: Image | Unreadable) -> Image:
@@ -78,7 +83,7 @@ class Preparation:
         reduced = self.reduced(image)
         assert isinstance(image, Image)
         prepared = self.levelled(reduced)
-        notes = [*image.notes, *self._losses(image, reduced.extent)]
+        notes = [*image.notes, *self._other_unit(image), *self._losses(image, reduced.extent)]
         return replace(prepared, meta=dict(prepared.meta) | {"notes": notes}) if notes else prepared
 
     def reduced(self, image: Image | Unreadable) -> Reduced:
@@ -110,10 +115,21 @@ class Preparation:
         """The same with the levels that these normals have in common, and the depths that they declare."""
         declared = {each.image.bits for each in normals if each.extent is None and each.original_unit == "display"}
         extents = [each.extent for each in normals if each.extent is not None]
-        return replace(self, levels=Levels.learned(extents), depths=tuple(sorted(declared)))
+        return replace(
+            self,
+            levels=Levels.learned(extents),
+            depths=tuple(sorted(declared)),
+            came_in=normals[0].original_unit if normals else None,
+        )
 
     def _range_of(self, extent: Extent) -> Range:
         return range_of(extent, self.levels, self.depths)
+
+    def _other_unit(self, image: Image) -> list[str]:
+        """A warning where the values mean something else than those of the normals."""
+        if self.came_in in (None, image.unit):
+            return []
+        return [f"{WARNING}its values are {UNIT_NAMES[image.unit]}, those of the normals {UNIT_NAMES[self.came_in]}"]
 
     def _losses(self, image: Image, extent: Extent | None) -> list[str]:
         """What the image loses on the way to the model's levels."""

@@ -131,6 +131,7 @@ def _write(detector: Detector, folder: Path) -> None:
             "obeys_depth": detector.obeys_depth_,
             "learned": None if detector.levels_ is None else detector.levels_.as_json(),
             "depths": detector.depths_,
+            "came_in": detector.came_in_,
         },
     }
     contiguous = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
@@ -323,6 +324,7 @@ def _restore_levels(detector: Detector, record: dict[str, Any]) -> None:
         detector.levels_ = None if levels["learned"] is None else Levels.of_json(levels["learned"])
         detector.obeys_depth_ = bool(levels["obeys_depth"])
         detector.depths_ = None if levels.get("depths") is None else tuple(levels["depths"])
+        detector.came_in_ = levels.get("came_in")
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptWeights(f"detector.json has levels that cannot be read: {error}") from error
     detector.selection_ = record.get("selection", {"taken": {}, "left_out": {}})

@@ -298,3 +298,17 @@ def test_nothing_of_a_screen_is_drawn_by_any_command(tmp_path: Path) -> None:
     page = next((tmp_path / "audited").rglob("report.html")).read_text()
     assert "data:image" not in page
     assert "No picture, map or visual aid is written" in page
+
+
+def test_values_of_another_unit_than_the_normals_are_warned_of(tmp_path: Path) -> None:
+    ct = [
+        Image(np.rint(surface(k)[None].astype(np.float32) * 4 - 500), 16, "HU", None, f"{k}.dcm", f"{k}" * 8, f"p{k}")
+        for k in range(24)
+    ]
+    detector = Detector(chooses=False, channels=["encoder vector"]).fit(ct)
+    loaded = store.load(store.save(detector, tmp_path / "d"))
+    for each in (detector, loaded):
+        assert each.judge(ct[0]).notes == detector.judge(ct[0]).notes
+        assert not any("Hounsfield" in note for note in each.judge(ct[0]).notes)
+        (grey,) = images_of([surface(50)])
+        assert any("those of the normals Hounsfield units" in note for note in each.judge(grey).notes)

@@ -277,7 +277,7 @@ def _slices(which: Set) -> Iterator[tuple[Image, int]]:
     for index, image in enumerate(volume):
         if 0.2 * len(volume) <= index <= 0.85 * len(volume) and index % (BLOCK + GAP) < BLOCK:
             block = index // (BLOCK + GAP)
-            yield _as_image(grey_of(image), f"{image.source}", f"block-{block}"), TURNS[block % len(TURNS)]
+            yield as_image(grey_of(image), f"{image.source}", f"block-{block}"), TURNS[block % len(TURNS)]
 
 
 def _textures(which: Set) -> Iterator[tuple[Image, int]]:
@@ -289,7 +289,7 @@ def _textures(which: Set) -> Iterator[tuple[Image, int]]:
         for strip, left in enumerate(range(0, grey.shape[1] - STRIP + 1, STRIP + GAP)):
             for top in range(0, grey.shape[0] - STRIP + 1, STEP):
                 tile = grey[top : top + STRIP, left : left + STRIP]
-                yield _as_image(tile, f"{image.source}/{top}-{left}", f"{top}-{left}"), TURNS[strip % len(TURNS)]
+                yield as_image(tile, f"{image.source}/{top}-{left}", f"{top}-{left}"), TURNS[strip % len(TURNS)]
 
 
 def _frames(which: Set) -> Iterator[tuple[Image, int]]:
@@ -298,13 +298,14 @@ def _frames(which: Set) -> Iterator[tuple[Image, int]]:
         if isinstance(image, Image) and index % (BLOCK + GAP) < BLOCK:
             block = index // (BLOCK + GAP)
             grey = cv2.resize(grey_of(image).astype(np.float32), (0, 0), fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-            yield _as_image(grey, image.source, f"block-{block}"), TURNS[block % len(TURNS)]
+            yield as_image(grey, image.source, f"block-{block}"), TURNS[block % len(TURNS)]
 
 
 CUTS: dict[str, Callable[[Set], Iterator[tuple[Image, int]]]] = {"textures": _textures, "street-video": _frames}
 
 
-def _as_image(grey: np.ndarray, name: str, group: str) -> Image:
+def as_image(grey: np.ndarray, name: str, group: str) -> Image:
+    """Grey levels 0..255 as an image of 8 bits."""
     pixels = (np.rint(grey).clip(0, 255) / 255).astype(np.float32)[None]
     return Image(pixels, 8, "display", None, name, hashlib.sha256(pixels.tobytes()).hexdigest(), group)
 
@@ -320,7 +321,7 @@ def _bone(observe: Observer, seed: int) -> list[dict[str, Any]]:
     prepare = Preparation(unit="display", side=512)
 
     def observed(index: int, side: int) -> Observation:
-        return observe(prepare(_as_image(halves[index][side], f"{index}-{side}", f"{index}")))
+        return observe(prepare(as_image(halves[index][side], f"{index}-{side}", f"{index}")))
 
     numbers = [index for index in range(first, last) if index % (BLOCK + GAP) < BLOCK]
     fitted = [index for index in numbers if index // (BLOCK + GAP) % 2 == 0]

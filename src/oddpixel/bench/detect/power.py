@@ -4,6 +4,7 @@ the same kinds, at sizes that the choice and the statement never saw, are plante
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,29 +12,32 @@ from scipy.stats import beta
 
 from oddpixel.bench.intervals import interval
 from oddpixel.datasets.planting import plant
+from oddpixel.datasets.source import open_source
 from oddpixel.errors import OddPixelError
 from oddpixel.forensics.detect.choice import KINDS
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.guarantee import guarantee
 from oddpixel.forensics.detect.power import STRENGTHS
+from oddpixel.image import Image
 
-from .planted import SETS, pictures
+from .kinds import grey_of
+from .planted import SETS, as_image, pictures
 
 SIZES = (0.85, 1.2)  # neither the choice's nor the statement's
 ALPHA = 0.1
+TILE, HELD_OUT = 64, 12
 
 
 def power(model: str, seed: int) -> dict[str, list[dict[str, Any]]]:
     """Predicted and observed shares by set, kind and strength, and how many of the predicted intervals hold."""
     cells: list[dict[str, Any]] = []
-    for dataset in SETS:
-        learning, deciding, held = pictures(dataset)
-        detector = Detector(model=model, alpha=ALPHA, seed=seed).fit([*learning, *deciding])
+    for name, normals, held in _sets(seed):
+        detector = Detector(model=model, alpha=ALPHA, seed=seed).fit(normals)
         promised = guarantee(detector.calibrated_.num_groups, ALPHA)
         predicted = {(each.kind, each.strength): each for each in detector.power(promised)}
         threshold = detector.calibrated_.threshold(promised)
         for kind in KINDS:
-            print(f"power: {dataset.name}, {kind}", file=sys.stderr, flush=True)
+            print(f"power: {name}, {kind}", file=sys.stderr, flush=True)
             for strength in STRENGTHS:
                 hits = []
                 for index, image in enumerate(held):
@@ -46,7 +50,7 @@ def power(model: str, seed: int) -> dict[str, list[dict[str, Any]]]:
                         continue
                     hits.append(detector.judge(odd.image).raw > threshold)
                 if hits and (kind, strength) in predicted:
-                    cells.append(_cell(dataset.name, hits, predicted[kind, strength]))
+                    cells.append(_cell(name, hits, predicted[kind, strength]))
     held_up = np.array([cell["overlap"] for cell in cells])
     inside = np.array([cell["inside"] for cell in cells])
     low, high = interval(lambda drawn: float(held_up[drawn].mean()), len(cells), seed)
@@ -57,6 +61,21 @@ def power(model: str, seed: int) -> dict[str, list[dict[str, Any]]]:
         "mean observed": float(np.mean([cell["observed"] for cell in cells])),
     }  # fmt: skip
     return {"power: predicted and observed": [summary], "power: cells": cells}
+
+
+def _sets(seed: int) -> Iterator[tuple[str, list[Image], list[Image]]]:
+    """Name, normals to fit to, and others to plant into: tiles side by side of textures, and the fixed camera by blocks of frames."""
+    for image in open_source("corpus:textures/test"):
+        grey = grey_of(image)
+        corners = [(row, column) for row in range(0, 512, TILE) for column in range(0, 512, TILE)]
+        if not isinstance(image, Image) or grey.shape != (512, 512):
+            continue
+        tiles = [as_image(grey[y : y + TILE, x : x + TILE], f"{image.source}/{y}-{x}", f"{y}-{x}") for y, x in corners]
+        drawn = [tiles[index] for index in np.random.default_rng(seed).permutation(len(tiles))]
+        yield image.source, drawn[HELD_OUT:], drawn[:HELD_OUT]
+    camera = next(each for each in SETS if each.name == "fixed camera")
+    learning, deciding, held = pictures(camera)
+    yield camera.name, [*learning, *deciding], held
 
 
 def _cell(name: str, hits: list[bool], predicted: Any) -> dict[str, Any]:
