@@ -80,7 +80,7 @@ def power(run: OpenRun) -> None:
     if not found:
         return
     st.subheader("What would be found")
-    plain(f"Of what was planted into normals for a try, {found['text']}.")
+    plain(f"{found['text'][:1].upper()}{found['text'][1:]}.")
     cells = pd.DataFrame(found["cells"]).assign(share=lambda table: table["found"] / table["tried"])
     share = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), title="share flagged")
     base = alt.Chart(cells).encode(x=alt.X("strength:Q", scale=alt.Scale(domain=[0, 1])))

@@ -56,7 +56,7 @@ def write_card(path: Path, record: Mapping[str, Any]) -> None:
     if power := record["power"]:
         lines += [
             "",
-            f"Of what was planted into normals for a try, with a rate of {power['alpha']:.2g}: {power['text']}.",
+            f"What it finds with a rate of {power['alpha']:.2g}: {power['text']}.",
             "",
         ]
         lines += ["| planted | how much | flagged | 95 % interval of the share |", "|---|---|---|---|"]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from scipy.stats import beta
 
+from oddpixel.counting import counted
 from oddpixel.errors import CalibrationTooSmall, UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Guarantee:
     def __str__(self) -> str:
         rate = f"at most {self.alpha:g} of normal groups are flagged"
         if self.confidence is None:
-            return f"{rate}, on average over calibration sets of {self.num_calibration} groups"
+            return f"{rate}, on average over calibration sets of {counted(self.num_calibration, 'group')}"
         return f"with confidence {self.confidence:g}, {rate} by this calibration of {self.num_calibration} groups"
 
 

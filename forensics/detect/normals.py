@@ -203,7 +203,8 @@ def enough(normals: Normals) -> None:
     if (found := len(normals.groups)) < FEWEST_GROUPS:
         raise CalibrationTooSmall(
             f"fitting needs at least {FEWEST_GROUPS} normal groups (patients, studies, files), got {found} with "
-            f"{counted(len(normals), 'image')}; add normals, or tell groups apart with --group-from"
+            f"{counted(len(normals), 'image')}{f' ({normals.left_out[0]})' if normals.left_out else ''}; add normals, or tell "
+            "groups apart with --group-from"
         )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import beta
 
+from oddpixel.counting import counted
 from oddpixel.datasets.planting import Planted, plant
 from oddpixel.errors import OddPixelError
 from oddpixel.image import Image
@@ -27,6 +28,7 @@ SIZES = (0.7, 1.0, 1.4)  # in turn over images
 MOST_GROUPS = 8
 OFTEN, SELDOM = 0.8, 0.2  # shares from which a kind counts as found, and up to which as missed
 CONFIDENCE = 0.95
+FEWEST_TRIED = 5  # of a kind and strength, below which nothing is said
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,9 @@ def in_words(found: Sequence[Found]) -> str:
 
     `found`: in order of kinds and strengths, as `Power.at` gives it.
     """
+    tried = max((each.tried for each in found), default=0)
+    if tried < FEWEST_TRIED:
+        return f"what it finds cannot be said: anomalies were planted into {counted(tried, 'calibrating group')} only"
     seen, partly, missed = [], [], []
     for kind in dict.fromkeys(each.kind for each in found):
         ladder = [each for each in found if each.kind == kind]
@@ -191,11 +196,12 @@ def in_words(found: Sequence[Found]) -> str:
         else:
             partly.append(f"{plural} ({most.found} of {most.tried} at {most.measured})")
     parts = [
-        ("8 in 10 or more found: ", seen),
-        ("fewer found: ", partly),
-        ("not found: ", missed),
+        ("flagged in 8 of 10 or more", seen),
+        ("in fewer", partly),
+        ("seldom or never", missed),
     ]
-    return "; ".join(f"{head}{', '.join(names)}" for head, names in parts if names)
+    said = "; ".join(f"{head}: {', '.join(names)}" for head, names in parts if names)
+    return f"of {tried} planted into normals for a try at each strength, {said} (contrasts: of the image's own range of greys)"
 
 
 def as_json(found: Sequence[Found]) -> dict[str, Any]:

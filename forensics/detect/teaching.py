@@ -66,12 +66,19 @@ class Lesson:
 
 def decided_images(run: Run, store: str | None = None) -> Decided:
     """The originals of what was decided normal or odd, as they were scored. Raises: RunError, UsageError."""
+    if run.record["kind"] != "flag":
+        raise UsageError(
+            f"{run.path} is a run of `{run.record['kind']}`; a detector learns from verdicts on a run of `flag`"
+        )
     with Verdicts(store or run.verdicts_path) as verdicts:
         latest = verdicts.latest(run.record["id"])
     files, found = OriginalFiles(run), Decided([], [], [])
     for row in RunTable(run).rows():
         verdict = latest.get(row.item)
-        if verdict is None or verdict.decision not in ("normal", "odd") or row.error is not None:
+        if verdict is None or verdict.decision not in ("normal", "odd"):
+            continue
+        if row.error is not None:
+            found.left_out.append(f"{row.item}: decided {verdict.decision}, but it could not be read")
             continue
         try:
             image = _image(files, row)
@@ -81,7 +88,7 @@ def decided_images(run: Run, store: str | None = None) -> Decided:
         (found.normal if verdict.decision == "normal" else found.odd).append(image)
     if not found.normal and not found.odd:
         reason = f"; {found.left_out[0]}" if found.left_out else ""
-        raise UsageError(f"nobody has decided that an image of {run.path} is normal or odd{reason}")
+        raise UsageError(f"nobody has decided that a readable image of {run.path} is normal or odd{reason}")
     return found
 
 
@@ -90,15 +97,20 @@ def teach(detector: Detector, decided: Decided, seed: int = 0) -> Lesson:
     prepare = detector.prepare_
     before = [(image.source, detector.judge(image)) for image in decided.odd]
     p_before = [_p(detector, judged.evidence) for _, judged in before]
-    lesson = Lesson(0)
+    lesson, had_power = Lesson(0), detector.power_ is not None
     if decided.normal:
         known = set(detector.fitted_on_)
         detector.update(decided.normal)
         lesson.normals = len(set(detector.fitted_on_) - known)
         lesson.said.append(f"{counted(lesson.normals, 'normal')} more in memory; the calibration stands")
+        if had_power:
+            lesson.said.append(
+                "what it finds is not known any more, since scores have fallen; `oddpixel calibrate` measures it again"
+            )
     judged = [detector.judge_observed(detector.observer_(prepare(image))) for image in decided.odd]
     groups = [image.group for image in decided.odd]
     choose_anew(detector, [each.evidence for each in judged], groups, lesson, seed)
+    lesson.said += detector.doubts_
     lesson.odd = [
         (source, p, _p(detector, after.evidence))
         for (source, _), p, after in zip(before, p_before, judged, strict=True)

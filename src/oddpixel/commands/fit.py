@@ -146,7 +146,7 @@ def _print_record(record: Mapping[str, Any], out: Path) -> None:
         return
     print_rows("what it can promise", promises(int(record["num_calibration_groups"])))
     if power := record["power"]:
-        print(f"\nOf what was planted into normals for a try, with --alpha {power['alpha']:.2g}: {power['text']}.")
+        print(f"\nwhat it finds with --alpha {power['alpha']:.2g}: {power['text']}.")
 
 
 COMMAND = fit

@@ -163,7 +163,7 @@ def print_flagged(found: Any) -> None:
     promised = f" {promise[0].upper()}{promise[1:]}." if promise else ""
     print(f"\n{flagged} of {counted(groups, 'group')} flagged.{promised}")
     if power := decision.get("power"):
-        print(f"Of what was planted into normals for a try, {power['text']}.")
+        print(f"What it finds: {power['text']}.")
     for warning in decision.get("warnings", []):
         print(f"warning: {warning}")
     print(f"run: {found.run.path}; report: {found.run.path / 'index.html'}; look: oddpixel dashboard {found.run.path}")

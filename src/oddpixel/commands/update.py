@@ -23,15 +23,21 @@ def update(
     """Learn from verdicts: what was decided normal joins the memory; with ten groups decided odd, channels are chosen anew where
     that finds more of them. The promise on false alarms stands."""
     from oddpixel.envelope import envelope
-    from oddpixel.forensics.detect.store import load, save
+    from oddpixel.forensics.detect.store import load, read_record, save
     from oddpixel.forensics.detect.teaching import decided_images, teach
     from oddpixel.forensics.runs.run import Run
 
     loaded = load(detector, encoder)
-    decided = decided_images(Run.open(from_verdicts), store)
+    run = Run.open(from_verdicts)
+    decided = decided_images(run, store)
     lesson = teach(loaded, decided)
+    if run.record["options"].get("detector") != read_record(detector)["channels_sha256"]:
+        lesson.said.append("the run was made by another detector, or by this one before it learned")
     save(loaded, out)
-    rows = [{"decided odd": item, "p before": before, "p after": after} for item, before, after in lesson.odd]
+    rows = [
+        {"decided odd": item, "p of the detector before": before, "p after": after}
+        for item, before, after in lesson.odd
+    ]
     if json:
         content = {
             "normals": lesson.normals,

@@ -48,12 +48,13 @@ def test_shares_intervals_and_words_follow_from_the_scores() -> None:
     third = next(each for each in found if each.kind == "scratch" and each.strength == 0.75)
     assert (third.low, third.high) == pytest.approx((0.4735, 0.9968), abs=1e-3)
     words = in_words(found)
-    assert "found: scratches from a contrast of 750%, missing parts from 8 pixels across;" in words, (
+    assert "or more: scratches from a contrast of 750%, missing parts from 8 pixels across;" in words, (
         "from where on all are"
     )
-    assert "fewer found: blurred regions (4 of 8 at a sigma of 10.0 pixels)" in words
-    assert words.endswith("not found: noisy regions up to a deviation of 1000.0%")
-    assert in_words(power.at(3.0)).startswith("not found: ")
+    assert "in fewer: blurred regions (4 of 8 at a sigma of 10.0 pixels)" in words
+    assert "seldom or never: noisy regions up to a deviation of 1000.0% (" in words
+    assert "each strength, seldom or never: " in in_words(power.at(3.0))
+    assert "cannot be said" in in_words(Power(tuple(ladder("scratch", (1, 1, 1, 1), tried=2))).at(1.0))
     again = Power.from_table(power.table())
     assert again == power
 
@@ -72,7 +73,7 @@ def test_power_is_measured_on_normals_that_calibrate_and_told_with_the_promise(d
 
 def test_it_is_kept_and_goes_when_scores_change(detector: Detector, tmp_path: Path) -> None:
     folder = store.save(detector, tmp_path / "d")
-    assert "planted into normals" in (folder / "README.md").read_text()
+    assert "What it finds" in (folder / "README.md").read_text()
     assert json.loads((folder / "detector.json").read_text())["power"]["alpha"] == 0.05
     loaded = store.load(folder)
     assert loaded.power_ == detector.power_
@@ -104,7 +105,7 @@ def test_a_run_says_what_would_be_found_where_it_promises_something(detector: De
     given = Incoming(places=(str(incoming),))
     found = flag_into(tmp_path / "run", given, folder, Rule(alpha=0.1))
     assert found is not None
-    assert found.decision["power"]["text"] in (found.run.path / "index.html").read_text()
+    assert "What it would find" in (found.run.path / "index.html").read_text()
     assert len(found.decision["power"]["cells"]) == 2 * len(STRENGTHS)
     too_few = flag_into(tmp_path / "run", given, folder, Rule(alpha=0.001))
     assert too_few is not None

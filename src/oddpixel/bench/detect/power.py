@@ -64,11 +64,12 @@ def power(model: str, seed: int) -> dict[str, list[dict[str, Any]]]:
 
 
 def _sets(seed: int) -> Iterator[tuple[str, list[Image], list[Image]]]:
-    """Name, normals to fit to, and others to plant into: tiles side by side of textures, and the fixed camera by blocks of frames."""
+    """Name, normals to fit to, and others to plant into: tiles of textures side by side, and the fixed camera by blocks."""
     for image in open_source("corpus:textures/test"):
+        assert isinstance(image, Image)
         grey = grey_of(image)
         corners = [(row, column) for row in range(0, 512, TILE) for column in range(0, 512, TILE)]
-        if not isinstance(image, Image) or grey.shape != (512, 512):
+        if grey.shape != (512, 512):
             continue
         tiles = [as_image(grey[y : y + TILE, x : x + TILE], f"{image.source}/{y}-{x}", f"{y}-{x}") for y, x in corners]
         drawn = [tiles[index] for index in np.random.default_rng(seed).permutation(len(tiles))]
