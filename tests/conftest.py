@@ -19,7 +19,8 @@ install_import_hook("oddpixel", "tests.typecheck.check")
 
 
 ROOT = Path(__file__).resolve().parent.parent
-torch.set_num_threads(1)  # several test processes share the cores
+torch.set_num_threads(1)  # several test processes share the cores, and so do the commands that they start
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
