@@ -27,7 +27,7 @@ $(NODE_READY): package.json package-lock.json .npmrc $(READY)
 	@touch $@
 
 demo: setup
-	@started=$$SECONDS; OMP_NUM_THREADS=1 $(BIN)/python -m oddpixel demo -o demo; echo "demo took $$((SECONDS - started)) s"
+	@started=$$SECONDS; $(BIN)/python -m oddpixel demo -o demo; echo "demo took $$((SECONDS - started)) s"
 
 test: setup
 	@started=$$SECONDS; $(BIN)/python -m pytest -n 2 --dist worksteal; echo "tests took $$((SECONDS - started)) s"

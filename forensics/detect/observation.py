@@ -22,8 +22,7 @@ The vector, for each of the finest `SCALES` scales (details of 2, 4, 8, ... pixe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Set
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -103,7 +102,6 @@ class Observer:
     """
 
     def __init__(self, model: Pyramid, encoder: nn.Module | None = None, needs: Set[str] = frozenset()) -> None:
-        torch.set_num_threads(1)  # as in `_one_thread`: this holds for all that channels do with what is observed
         self.model, self.encoder, self.needs = model, encoder, needs
         knots = model.coarsest.lambdas
         self.lambdas: Tensor = knots
@@ -195,26 +193,13 @@ class Observer:
 
     def _encoded(self, picture: Float32[np.ndarray, "3 h w"]) -> Patches:
         assert self.encoder is not None
-        with _one_thread():
-            found: Tensor = self.encoder(at_side(max(LEAST_SIDE, *picture.shape[1:]), picture))
+        found: Tensor = self.encoder(at_side(max(LEAST_SIDE, *picture.shape[1:]), picture))
         return np.ascontiguousarray(found[0].permute(1, 2, 0).numpy())
 
     def _whole(self, picture: Float32[np.ndarray, "3 h w"]) -> Vector:
         assert self.encoder is not None
-        with _one_thread():
-            vector: Vector = whole(self.encoder, at_side(WHOLE_SIDE, picture))[0].numpy()
+        vector: Vector = whole(self.encoder, at_side(WHOLE_SIDE, picture))[0].numpy()
         return vector
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """An encoder's layers are small: on two shared cores, threads that wait for each other took 12 to 80 times as long as one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def at_side(longer_side: int, picture: Float32[np.ndarray, "3 h w"]) -> Float[Tensor, "1 3 _h _w"]:

@@ -7,6 +7,7 @@ an image failed unexpectedly, 2 usage, 3 nothing was readable. Everything heavy 
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -15,6 +16,9 @@ import typer
 from oddpixel import __version__
 from oddpixel.discover import discover
 from oddpixel.errors import OddPixelError, UnreadableInput
+
+# Before torch is loaded. Where cores are shared, threads that wait for each other by spinning took 100 times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
 
