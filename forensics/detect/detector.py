@@ -313,11 +313,14 @@ class Detector(OutlierMixin, BaseEstimator):
         self.power_ = None
         if not self.chooses:
             return
-        trials = [
-            trial(planted, self._judge_prepared(planted.image, planted.image.group if are_remembered else None).raw)
-            for planted in rungs(normals.images, self.seed)
-        ]
-        self.power_ = Power(tuple(trials)) if trials else None
+        planted = {each.image.source: each for each in rungs(normals.images, self.seed)}
+        if not planted:
+            return
+        judged, _ = attempted(
+            [each.image for each in planted.values()],
+            lambda image: self._judge_prepared(image, image.group if are_remembered else None),
+        )
+        self.power_ = Power(tuple(trial(planted[image.source], each.raw) for image, each in judged))
 
     # Judging
 
@@ -398,7 +401,7 @@ class Detector(OutlierMixin, BaseEstimator):
         """
         self._check_fitted()
         promised = guarantee(self.calibrated_.num_groups, self.alpha, self.confidence)
-        return replace(promised, power=self.power(promised))
+        return replace(promised, power=self.power(promised), doubts=self.doubts_)
 
     def power(self, promised: Guarantee) -> tuple[Found, ...]:
         """How many of the anomalies planted by `fit` are flagged under a promise; nothing where none were planted."""

@@ -33,6 +33,7 @@ class Guarantee:
         num_calibration: groups that it rests on.
         threshold: flag where p is at most this.
         power: what is found at that threshold, by kind and strength (`power`); empty where it was not measured.
+        doubts: why nothing is promised after all, whatever comes in.
     """
 
     alpha: float
@@ -40,6 +41,7 @@ class Guarantee:
     num_calibration: int
     threshold: float
     power: tuple[Found, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -47,6 +49,8 @@ class Guarantee:
         return "marginal" if self.confidence is None else "training-conditional"
 
     def __str__(self) -> str:
+        if self.doubts:
+            return self.doubts[0]
         rate = f"at most {self.alpha:g} of normal groups are flagged"
         if self.confidence is None:
             return f"{rate}, on average over calibration sets of {counted(self.num_calibration, 'group')}"

@@ -8,7 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 Vectors = Float[np.ndarray, "_n _d"]
-BLOCK = 256  # queries at a time: what they are compared by stays in the cache (0.05 instead of 0.07 s for 1,600 and 8,192)
+BLOCK = (
+    256  # queries at a time: what they are compared by stays in the cache (0.05 instead of 0.07 s for 1,600 and 8,192)
+)
 
 
 def mean_distance(queries: Vectors, bank: Vectors, k: int) -> Float[np.ndarray, "n"]:

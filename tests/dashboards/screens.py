@@ -76,7 +76,7 @@ def _server(place: Path) -> Iterator[tuple[Server, dict[str, str]]]:
     # A copy: the dashboard shows originals from its data folder only.
     series = shutil.copytree(cached("ct-series").folder, place / "ct-series")
     slices = list(open_source(str(series)))
-    scans = Detector(model="ct").fit(slices, groups=[image.source for image in slices])
+    scans = Detector(model="ct", chooses=False).fit(slices, groups=[image.source for image in slices])
     store.save(scans, place / "scans-detector")
     scan = flag_into(place / "scans", Incoming(places=(str(series),)), place / "scans-detector", Rule(alpha=0.2))
     assert scan is not None

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from oddpixel import Image, open_source
 from oddpixel.datasets.corpora import card, cards, fetch
 from oddpixel.datasets.corpora import corpus as keeping
 from oddpixel.datasets.corpora.card import Split
+from oddpixel.datasets.corpora.expanding import expanders
 from oddpixel.datasets.corpora.packages import cached_archive
 from oddpixel.errors import CorruptFile, MissingFile, UsageError
 
@@ -133,3 +135,19 @@ def test_a_source_never_goes_to_the_network(empty_cache: Path) -> None:
     fetch("textures")
     with pytest.raises(UsageError, match="unknown role"):
         open_source("corpus:textures/practice")
+
+
+def test_idx_files_become_one_png_an_image_and_others_are_refused() -> None:
+    import gzip
+    import io
+
+    from PIL import Image as Pillow
+
+    values = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
+    header = b"\x00\x00\x08\x03" + np.array(values.shape, ">u4").tobytes()
+    files = dict(expanders()["idx_images"]("d/train-images-idx3-ubyte.gz", gzip.compress(header + values.tobytes())))
+    assert list(files) == [f"d/train-images-idx3-ubyte.gz/train-0000{k}.png" for k in range(3)]
+    read = [np.asarray(Pillow.open(io.BytesIO(content))) for content in files.values()]
+    assert (np.stack(read) == values).all()
+    with pytest.raises(CorruptFile, match="IDX"):
+        list(expanders()["idx_images"]("labels.gz", gzip.compress(b"\x00\x00\x08\x01" + bytes(8))))

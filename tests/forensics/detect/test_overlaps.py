@@ -66,6 +66,7 @@ def test_plain_and_thin_pictures_overlap_with_nothing(images: list[np.ndarray]) 
 def test_a_detector_of_overlapping_normals_ranks_and_promises_nothing(picture: np.ndarray, tmp_path: Path) -> None:
     detector = Detector(chooses=False, channels=["encoder vector"]).fit(crops(picture, 60))
     assert len(detector.doubts_) == 1
+    assert "nothing is promised" in str(detector.guarantee())
     folder, incoming = store.save(detector, tmp_path / "d"), tmp_path / "incoming"
     assert "**Void**" in (folder / "README.md").read_text()
     incoming.mkdir()

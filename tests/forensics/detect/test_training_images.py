@@ -72,7 +72,7 @@ def test_labels_that_nobody_called_normal_are_refused(tmp_path: Path) -> None:
     source = open_source(f"imagefolder:{tmp_path / 'classes'}", sandboxed=False)
     with pytest.raises(UsageError, match="--normal-label"):
         Detector(chooses=False).fit(source)
-    detector = Detector(normal_labels=["Cats"]).fit(source)
+    detector = Detector(normal_labels=["Cats"], chooses=False).fit(source)
     assert detector.selection_ == {"taken": {"cats": 12}, "left_out": {"dogs": 12}}
 
 
