@@ -25,7 +25,7 @@ from oddpixel.errors import CalibrationTooSmall, UsageError
 from .calibrated import Calibrated, stratum
 from .calibration import Calibration
 from .conformal import group_maxima, q_values
-from .drift import drift
+from .drift import differs, drift
 from .group_sizes import Sizes
 from .guarantee import Guarantee, groups_needed, guarantee, smallest_alpha
 
@@ -132,11 +132,12 @@ def decide(
     if sizes.warning is not None:
         warnings.append(sizes.warning)
         promise = sizes.promise(promise)
-    alarm = drift(maxima, calibration.pooled, level=DRIFT_LEVEL, seed=seed).alarm_at is not None
+    shifted = differs(maxima, calibration.pooled, level=DRIFT_LEVEL / 2)
+    alarm = shifted or drift(maxima, calibration.pooled, level=DRIFT_LEVEL / 2, seed=seed).alarm_at is not None
     if alarm:
         warnings.append(
-            "the incoming groups as a whole differ from the calibration (drift alarm, at most 1 % false): nothing is promised "
-            "about false alarms; calibrate on normals like these"
+            f"the incoming groups as a whole differ from the calibration{', even the less odd half' if shifted else ''} (drift "
+            "alarm, at most 1 % false): nothing is promised about false alarms; if they are normal, calibrate on such normals"
         )
         promise = ""
     if doubts:

@@ -20,7 +20,7 @@ from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from oddpixel.datasets.source import FileSource
-from oddpixel.encoder import EFFICIENTNET_LITE0
+from oddpixel.encoders import EFFICIENTNET_LITE0
 from oddpixel.errors import UsageError
 from oddpixel.forensics.density.pyramid import Pyramid
 from oddpixel.forensics.density.store import load_pyramid
@@ -79,7 +79,8 @@ class Detector(OutlierMixin, BaseEstimator):
 
     Arguments:
         model: a pyramid by name or folder; used by channels that need a density.
-        encoder: `efficientnet-lite0`, `package.module:function`, a torch module (`oddpixel.encoder`), or None.
+        encoder: by name (`oddpixel.encoders`: `efficientnet-lite0`, a folder, a file, a function), a torch module, or None.
+        device: where the encoder runs (`oddpixel.devices`).
         side: images are reduced to this longer side, in pixels; smaller ones stay as they are.
         aligned: the same place shows the same thing in every image (anatomy, a fixed camera); for expected normals.
         channels: names; None takes all that apply.
@@ -107,6 +108,7 @@ class Detector(OutlierMixin, BaseEstimator):
         *,
         model: str | Pyramid = "photo-grey",
         encoder: str | nn.Module | None = EFFICIENTNET_LITE0,
+        device: str = "cpu",
         side: int = 768,
         aligned: bool = False,
         channels: Sequence[str] | None = None,
@@ -120,6 +122,7 @@ class Detector(OutlierMixin, BaseEstimator):
     ) -> None:
         self.model = model
         self.encoder = encoder
+        self.device = device
         self.side = side
         self.aligned = aligned
         self.channels = channels
@@ -425,7 +428,9 @@ class Detector(OutlierMixin, BaseEstimator):
     def new_observer(self) -> Observer:
         """Load the networks, to be asked for what the channels need."""
         model = load_pyramid(self.model)
-        encoder = encoder_named(self.encoder) if isinstance(self.encoder, str) else self.encoder
+        encoder = self.encoder
+        if isinstance(encoder, str):
+            encoder = encoder_named(encoder, self.device)
         return Observer(model, encoder, {kinds()[name].needs for name in self._channel_names()})
 
     def _check_fitted(self) -> None:

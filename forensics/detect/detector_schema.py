@@ -64,6 +64,7 @@ DETECTOR: dict[str, Any] = {
         "model": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,100}$"},
         "model_sha256": DIGEST,
         "encoder": {"type": ["string", "null"], "maxLength": 4096},
+        "encoder_sha256": {"anyOf": [DIGEST, {"type": "null"}]},
         "options": OPTIONS,
         "channels": NAMES,
         "reserves": {"type": "object", "additionalProperties": {"type": "number"}},

@@ -86,6 +86,7 @@ class Shard:
     Arguments:
         entries: the shard's files, as they were listed once for the whole run.
         encoder: the caller's own, by name; None for what the detector names.
+        device: where the encoder runs.
         strata: facts that rows are compared within.
         maps_up_to: the p-value, of an image by itself, up to which it gets a map; 0 for none.
     """
@@ -96,6 +97,7 @@ class Shard:
     entries: tuple[Entry, ...]
     shard: int
     encoder: str | None = None
+    device: str = "cpu"
     strata: tuple[str, ...] = ()
     maps_up_to: float = MAPS_UP_TO
 
@@ -139,6 +141,7 @@ def flag_into(
     rule: Rule,
     *,
     encoder: str | None = None,
+    device: str = "cpu",
     executor: Executor | None = None,
     source: FileSource | None = None,
     maps: bool = True,
@@ -175,7 +178,7 @@ def flag_into(
     drop_outdated(run, source.entries, order)
     specs = [
         Shard(
-            run=run.path, detector=detector, incoming=incoming, shard=shard, encoder=encoder,
+            run=run.path, detector=detector, incoming=incoming, shard=shard, encoder=encoder, device=device,
             entries=tuple(order.part(shard, source.entries)), strata=rule.strata,
             maps_up_to=max(MAPS_UP_TO, rule.fdr or rule.alpha) if maps else 0.0,
         )
@@ -186,10 +189,10 @@ def flag_into(
         if run.missing_shards():
             return None
         with run.writing_alone():
-            return decide_run(run, load(detector, encoder), rule)
+            return decide_run(run, load(detector, encoder, device), rule)
     with run.writing_alone():
         _score(executor, specs, on_item)
-        return decide_run(run, load(detector, encoder), rule)
+        return decide_run(run, load(detector, encoder, device), rule)
 
 
 def _score(executor: Executor, shards: Sequence[Shard], on_item: Callable[[], None]) -> None:
@@ -203,7 +206,7 @@ def _score(executor: Executor, shards: Sequence[Shard], on_item: Callable[[], No
 
 def score_shard(spec: Shard) -> int:
     """Write the part of one shard; how many files that were. Raises: RunError."""
-    run, detector = Run.open(spec.run), _loaded(spec.detector, spec.encoder)
+    run, detector = Run.open(spec.run), _loaded(spec.detector, spec.encoder, spec.device)
     stamps = stamps_of(spec.entries)
     images = replace(spec.incoming.reader(), kept=FROM_SHARD_TO_SHARD).read(spec.entries)
     note_stamps(run, spec.shard, stamps)
@@ -212,8 +215,8 @@ def score_shard(spec: Shard) -> int:
 
 
 @cache
-def _loaded(folder: Path, encoder: str | None) -> Detector:
-    return load(folder, encoder)
+def _loaded(folder: Path, encoder: str | None, device: str) -> Detector:
+    return load(folder, encoder, device)
 
 
 def score_rows(

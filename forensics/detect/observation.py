@@ -6,9 +6,9 @@
                            .vector           # the density model's view of the whole image, `names` beside it
                            .density_patches  # the same by place, on a grid of 8 pixels
 
-The encoder sees the picture in colour where it has any: its places at its own size, pictures below `LEAST_SIDE` pixels enlarged
-(validation textures of 120 and slices of 230 pixels: AUROC 0.78 and 0.60 enlarged, 0.71 and 0.55 as they are), the whole at
-`WHOLE_SIDE` pixels, where deep stages see most of it at once.
+The encoder sees the picture in colour where it has any: its places at its own size, enlarged where these are fewer than
+`LEAST_CELLS` a side (validation textures of 120 and slices of 230 pixels: AUROC 0.78 and 0.60 enlarged, 0.71 and 0.55 as they
+are), the whole at `WHOLE_SIDE` pixels, where deep stages see most of it at once.
 
 The vector, for each of the finest `SCALES` scales (details of 2, 4, 8, ... pixels):
     nll        nats a dimension                                    rough or plain
@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from oddpixel.encoder import whole
+from oddpixel.encoders import stride_of, whole
 from oddpixel.forensics.density.dequantised import Dequantised
 from oddpixel.forensics.density.haar import EVERYTHING
 from oddpixel.forensics.density.probing import View, views
@@ -47,7 +47,7 @@ QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
 CELL = 8  # pixels a side of a patch
 PATCH_SCALES = 4
 PATCH_LEVELS = (4.0, 0.0, -3.0)  # log-SNR
-LEAST_SIDE = 320  # of what an encoder is shown
+LEAST_CELLS = 40  # along the longer side of what an encoder is shown
 WHOLE_SIDE = 256  # of the picture that it describes as a whole
 COARSE_SIDE = 96
 
@@ -103,6 +103,8 @@ class Observer:
 
     def __init__(self, model: Pyramid, encoder: nn.Module | None = None, needs: Set[str] = frozenset()) -> None:
         self.model, self.encoder, self.needs = model, encoder, needs
+        self.device = _device_of(encoder)
+        self.least_side = LEAST_CELLS * stride_of(encoder)
         knots = model.coarsest.lambdas
         self.lambdas: Tensor = knots
         self.levels = torch.arange(0, len(self.lambdas), LEVEL_STEP)
@@ -193,13 +195,19 @@ class Observer:
 
     def _encoded(self, picture: Float32[np.ndarray, "3 h w"]) -> Patches:
         assert self.encoder is not None
-        found: Tensor = self.encoder(at_side(max(LEAST_SIDE, *picture.shape[1:]), picture))
-        return np.ascontiguousarray(found[0].permute(1, 2, 0).numpy())
+        found: Tensor = self.encoder(at_side(max(self.least_side, *picture.shape[1:]), picture).to(self.device))
+        return np.ascontiguousarray(found[0].permute(1, 2, 0).cpu().numpy())
 
     def _whole(self, picture: Float32[np.ndarray, "3 h w"]) -> Vector:
         assert self.encoder is not None
-        vector: Vector = whole(self.encoder, at_side(WHOLE_SIDE, picture))[0].numpy()
+        vector: Vector = whole(self.encoder, at_side(WHOLE_SIDE, picture).to(self.device))[0].cpu().numpy()
         return vector
+
+
+def _device_of(encoder: nn.Module | None) -> torch.device:
+    """Where an encoder's tensors are."""
+    tensors = () if encoder is None else (*encoder.parameters(), *encoder.buffers())
+    return next((each.device for each in tensors), torch.device("cpu"))
 
 
 def at_side(longer_side: int, picture: Float32[np.ndarray, "3 h w"]) -> Float[Tensor, "1 3 _h _w"]:

@@ -5,6 +5,7 @@ channels.safetensors   what the channels learnt, and the scales of their scores;
 calibration.parquet    one row a calibration image
 power.parquet          one row an anomaly planted into them, where `fit` did that
 model/                 the density model, where it is none of the bundled ones
+encoder/               the encoder, where it is a file or folder of the user's own
 README.md              the card
 """
 
@@ -23,12 +24,13 @@ from safetensors.numpy import load_file, save_file
 from torch import nn
 
 from oddpixel import __version__, records
-from oddpixel.encoder import EFFICIENTNET_LITE0
+from oddpixel.encoders import EFFICIENTNET_LITE0, is_path
 from oddpixel.envelope import plain
 from oddpixel.errors import CorruptWeights, MissingWeights, OddPixelError, RunError, UsageError
 from oddpixel.forensics.density.store import find_model
 from oddpixel.image import Image
 
+from . import encoders
 from .calibrated import Calibrated
 from .card import write_card
 from .channels import Channel, kinds
@@ -62,7 +64,8 @@ TRIED = 64  # pixels a side of the image that a loaded detector is tried on
 # Fields of detector.json that scores or promises depend on: the calibration holds for these alone.
 SEAL = "settings"  # the key of their digests
 SETTINGS = (
-    "model", "model_sha256", "encoder", "options", "channels", "reserves", "levels", "calibration_sha256", "power_sha256",
+    "model", "model_sha256", "encoder", "encoder_sha256", "options", "channels", "reserves", "levels", "calibration_sha256",
+    "power_sha256",
     "num_calibration_groups", "num_calibration_images", "fitted_on", "doubts",
 )  # fmt: skip
 # What became black and white in detectors of versions that learned no levels: the container's width, each image's percentiles.
@@ -108,12 +111,14 @@ def _write(detector: Detector, folder: Path) -> None:
         for name in ("model.json", "model.safetensors", "README.md"):
             if (model / name).is_file():
                 shutil.copy(model / name, folder / "model" / name)
+    encoder, encoder_sha256 = _kept_encoder(detector, folder)
     record = {
         "schema": SCHEMA,
         "version": __version__,
         "model": detector.model if bundled else "model",
         "model_sha256": _digest(model / "model.safetensors"),
-        "encoder": detector.encoder if isinstance(detector.encoder, str) else (detector.encoder and "given by caller"),
+        "encoder": encoder,
+        "encoder_sha256": encoder_sha256,
         "options": {name: getattr(detector, name) for name in OPTIONS},
         "channels": list(detector.channels_),
         "reserves": detector.reserves_,
@@ -141,6 +146,13 @@ def _write(detector: Detector, folder: Path) -> None:
     write_card(folder / "README.md", record)
 
 
+def _kept_encoder(detector: Detector, folder: Path) -> tuple[str | None, str | None]:
+    """What the folder says of the encoder, whose files it keeps, and the digest of these."""
+    if isinstance(detector.encoder, str):
+        return encoders.keep(detector.encoder, folder)
+    return "given by caller" if detector.encoder else None, None
+
+
 def _power_in_words(detector: Detector) -> dict[str, Any] | None:
     """What is found at the detector's own rate of false alarms, or at the smallest that it can promise."""
     groups = detector.calibrated_.num_groups
@@ -149,11 +161,12 @@ def _power_in_words(detector: Detector) -> dict[str, Any] | None:
     return {"alpha": alpha, **as_json(found)} if found else None
 
 
-def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
+def load(folder: Path, encoder: str | nn.Module | None = None, device: str = "cpu") -> Detector:
     """A detector as it was saved.
 
     Arguments:
-        encoder: needed where it was fitted with an encoder of the caller's own: a folder may not name code to run.
+        encoder: needed where it was fitted with a function or module of the caller's own: a folder may not name code to run.
+        device: where the encoder runs.
 
     Raises: MissingWeights, CorruptWeights, UsageError, ModelError.
     """
@@ -163,11 +176,9 @@ def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
     if _digest(folder / "calibration.parquet") != record["calibration_sha256"]:
         raise CorruptWeights(f"{folder / 'calibration.parquet'} is not what the detector was saved with")
     power = _read_power(folder / "power.parquet", record["power_sha256"])
-    named = record["encoder"]
-    if encoder is None and named not in (None, EFFICIENTNET_LITE0):
-        raise UsageError(f"{folder} was fitted with the encoder {named!r}; name it again to load the detector")
+    encoder = _encoder(record, folder, encoder)
     model = folder / "model" if record["model"] == "model" else record["model"]
-    detector = Detector(model=str(model), encoder=encoder or named, **record["options"])
+    detector = Detector(model=str(model), encoder=encoder, device=device, **record["options"])
     if _digest(find_model(model) / "model.safetensors") != record["model_sha256"]:
         raise CorruptWeights(f"the model {record['model']} has changed since {folder} was fitted; fit it again")
     _check_channels(folder, record, arrays)
@@ -188,6 +199,19 @@ def load(folder: Path, encoder: str | nn.Module | None = None) -> Detector:
     detector.group_from_ = record.get("group_from")
     _try_out(detector, folder)
     return detector
+
+
+def _encoder(record: dict[str, Any], folder: Path, given: str | nn.Module | None) -> str | nn.Module | None:
+    """The encoder to load a detector with. Raises: UsageError, CorruptWeights."""
+    named, digest = record["encoder"], record.get("encoder_sha256")
+    own = None if named is None else encoders.kept(named, folder)
+    if given is None and own is None and named not in (None, EFFICIENTNET_LITE0):
+        raise UsageError(f"{folder} was fitted with the encoder {named!r}; name it again to load the detector")
+    encoder = given or own or named
+    is_files = isinstance(encoder, str) and (encoder == own or is_path(encoder))
+    if (digest is not None or own) and is_files and encoders.digest(Path(str(encoder))) != digest:
+        raise CorruptWeights(f"{encoder} is not the encoder that {folder} was fitted with")
+    return encoder
 
 
 def _try_out(detector: Detector, folder: Path) -> None:
@@ -260,7 +284,8 @@ def _check_seal(folder: Path, record: dict[str, Any]) -> None:
     if not sealed:
         logger.warning("%s was saved by a version that did not seal its settings: they cannot be checked", folder)
         return
-    if edited := [name for name in SETTINGS if sealed.get(name) != _digest_of(record.get(name))]:
+    known = [name for name in SETTINGS if name in sealed or record.get(name) is not None]  # earlier versions had fewer
+    if edited := [name for name in known if sealed.get(name) != _digest_of(record.get(name))]:
         raise CorruptWeights(
             f"{folder / 'detector.json'}: {', '.join(edited)} changed since the detector was fitted, and its calibration "
             "holds for the earlier settings alone; restore them, or fit again with the new ones"

@@ -54,6 +54,7 @@ def watch_folder(
     rule: Rule,
     *,
     encoder: str | None = None,
+    device: str = "cpu",
     seconds: float = 2.0,
     until_idle: float | None = None,
 ) -> Iterator[Arrival]:
@@ -62,7 +63,7 @@ def watch_folder(
         raise UsageError(f"{folder} is no folder to watch")
     if rule.fdr is not None or rule.strata:
         raise UsageError("images that arrive one by one are decided on one by one: --fdr and --strata need a batch")
-    loaded = load(detector, encoder)
+    loaded = load(detector, encoder, device)
     promised = guarantee(loaded.calibrated_.num_groups, rule.alpha, rule.confidence)
     run = _begin(out, detector, rule)
     arrivals = Arrivals(folder)

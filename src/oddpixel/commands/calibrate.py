@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .fit import print_result
-from .options import AsJson, Encoder, FollowLinks, GroupFrom, ListLeftOut, Places
+from .options import AsJson, Device, Encoder, FollowLinks, GroupFrom, ListLeftOut, Places
 
 
 def calibrate(
@@ -17,6 +17,7 @@ def calibrate(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the newly calibrated detector.")],
     group_from: GroupFrom = None,
     encoder: Encoder = None,
+    device: Device = "cpu",
     follow_links: FollowLinks = False,
     left_out: ListLeftOut = False,
     json: AsJson = False,
@@ -26,7 +27,7 @@ def calibrate(
     from oddpixel.forensics.detect.flag import Incoming
     from oddpixel.forensics.detect.store import load, save
 
-    loaded = load(detector, encoder)
+    loaded = load(detector, encoder, device)
     incoming = Incoming(places=tuple(normals), group_from=group_from, follow_links=follow_links)
     source = incoming.open(num_workers=2)
     source.check_any()

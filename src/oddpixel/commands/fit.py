@@ -19,6 +19,7 @@ from .options import (
     AnySuffix,
     AsJson,
     ByShot,
+    Device,
     DryRun,
     Encoder,
     Every,
@@ -35,6 +36,7 @@ def fit(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the detector.")],
     model: Annotated[str, typer.Option(help="A pyramid: photo-rgb, photo-grey, ct, or a folder.")] = "photo-grey",
     encoder: Encoder = "efficientnet-lite0",
+    device: Device = "cpu",
     group_from: GroupFrom = None,
     aligned: Annotated[
         bool, typer.Option("--aligned", help="The same place shows the same thing in all (anatomy, a fixed camera).")
@@ -77,6 +79,7 @@ def fit(
     options: dict[str, Any] = {
         "model": model,
         "encoder": None if encoder == "none" else encoder,
+        "device": device,
         "side": side,
         "aligned": aligned,
         "channels": named,

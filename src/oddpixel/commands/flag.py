@@ -19,6 +19,7 @@ from .options import (
     ByShot,
     Confidence,
     DetectorFolder,
+    Device,
     DryRun,
     Encoder,
     Every,
@@ -50,6 +51,7 @@ def flag(
     strata: Strata = None,
     group_from: GroupFrom = None,
     encoder: Encoder = None,
+    device: Device = "cpu",
     maps: Annotated[bool, typer.Option(help="Maps of what looks odd.")] = True,
     expected: Annotated[
         list[str] | None,
@@ -93,7 +95,7 @@ def flag(
     source = given.open()
     with progress("flagging", len(source)) as advance:
         found = flag_into(
-            out, given, detector, rule, encoder=encoder, executor=executor(workers, dask, rank, world), maps=maps,
+            out, given, detector, rule, encoder=encoder, device=device, executor=executor(workers, dask, rank, world), maps=maps,
             source=source, overwrite=overwrite, on_item=advance,
         )  # fmt: skip
     if found is None:

@@ -33,8 +33,13 @@ Overwrite = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved options and stop.")]
 DetectorFolder = Annotated[Path, typer.Option("--detector", help="A detector's folder, as `oddpixel fit` writes it.")]
 Encoder = Annotated[
-    str | None, typer.Option(help="efficientnet-lite0, none, or package.module:function of your own (it is run).")
+    str | None,
+    typer.Option(
+        help="efficientnet-lite0, none, a folder of transformers or timm, a file NAME.onnx, or package.module:function of your "
+        "own (it is run)."
+    ),
 ]
+Device = Annotated[str, typer.Option(help="Where the encoder runs: cpu, cuda, cuda:1, mps, or auto.")]
 GroupFrom = Annotated[
     str | None,
     typer.Option(help="What is exchangeable: folder, csv, dicom or file; where not given, as the source says."),

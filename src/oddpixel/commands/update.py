@@ -9,7 +9,7 @@ import typer
 
 from oddpixel.console import print_rows, shown
 
-from .options import AsJson, Encoder, Store
+from .options import AsJson, Device, Encoder, Store
 
 
 def update(
@@ -18,6 +18,7 @@ def update(
     from_verdicts: Annotated[Path, typer.Option(help="A run whose images people decided on.")],
     store: Store = None,
     encoder: Encoder = None,
+    device: Device = "cpu",
     json: AsJson = False,
 ) -> None:
     """Learn from verdicts: what was decided normal joins the memory; with ten groups decided odd, channels are chosen anew where
@@ -27,7 +28,7 @@ def update(
     from oddpixel.forensics.detect.teaching import decided_images, teach
     from oddpixel.forensics.runs.run import Run
 
-    loaded = load(detector, encoder)
+    loaded = load(detector, encoder, device)
     run = Run.open(from_verdicts)
     decided = decided_images(run, store)
     lesson = teach(loaded, decided)

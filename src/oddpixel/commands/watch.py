@@ -9,7 +9,7 @@ import typer
 
 from oddpixel.console import shown
 
-from .options import Alpha, Confidence, DetectorFolder, Encoder, ListLeftOut
+from .options import Alpha, Confidence, DetectorFolder, Device, Encoder, ListLeftOut
 
 
 def watch(
@@ -19,6 +19,7 @@ def watch(
     alpha: Alpha = 0.05,
     confidence: Confidence = None,
     encoder: Encoder = None,
+    device: Device = "cpu",
     seconds: Annotated[float, typer.Option(help="Between two looks.", min=0.1)] = 2.0,
     until_idle: Annotated[
         float | None, typer.Option(help="Stop once nothing has arrived for so many seconds; never where not given.")
@@ -36,7 +37,9 @@ def watch(
 
     rule = Rule(alpha=alpha, confidence=confidence)
     errors = []
-    for arrival in watch_folder(folder, detector, out, rule, encoder=encoder, seconds=seconds, until_idle=until_idle):
+    for arrival in watch_folder(
+        folder, detector, out, rule, encoder=encoder, device=device, seconds=seconds, until_idle=until_idle
+    ):
         print_arrival(arrival)
         errors.append(arrival.row.error)
     print_not_read(Listing(left_out=tuple(LeftOut(**entry) for entry in Run.open(out).record["left_out"])), left_out)

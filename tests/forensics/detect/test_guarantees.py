@@ -13,7 +13,7 @@ from scipy.stats import beta, binomtest, kstest
 from oddpixel.errors import CalibrationTooSmall, UsageError
 from oddpixel.forensics.detect.calibration import Calibration
 from oddpixel.forensics.detect.conformal import group_maxima, p_values, q_values, smoothed_ranks
-from oddpixel.forensics.detect.drift import drift
+from oddpixel.forensics.detect.drift import differs, drift
 from oddpixel.forensics.detect.fusion import Scale, fused
 from oddpixel.forensics.detect.guarantee import groups_needed, guarantee
 from oddpixel.forensics.detect.memory import Memory
@@ -181,3 +181,32 @@ def test_ranks_are_uniform_and_the_martingale_seldom_alarms_unless_something_dri
         alarm = drift(drifting, rng.normal(size=200)).alarm_at
         assert alarm is not None
         assert alarm >= 50
+
+
+@pytest.mark.parametrize("odd", [0.0, 0.2, 0.5])
+@pytest.mark.parametrize(("calibrating", "incoming"), [(20, 5), (60, 10), (60, 100)])
+def test_a_batch_of_which_half_is_normal_seldom_raises_the_alarm(calibrating: int, incoming: int, odd: float) -> None:
+    rng = np.random.default_rng(7)
+
+    def alarm() -> bool:
+        scores = rng.normal(size=incoming)
+        scores[: int(odd * incoming)] += 6
+        return differs(scores, rng.normal(size=calibrating), level=0.02)
+
+    assert rate_is_at_most(sum(alarm() for _ in range(500)), 500, 0.02)
+
+
+@pytest.mark.parametrize(
+    ("calibrating", "incoming", "shift", "found"),
+    [(60, 5, 3.0, 0.8), (60, 10, 2.0, 0.5), (60, 30, 2.0, 0.95), (20, 10, 3.0, 0.85)],
+)
+def test_a_batch_that_is_shifted_as_a_whole_raises_it(
+    calibrating: int, incoming: int, shift: float, found: float
+) -> None:
+    rng = np.random.default_rng(8)
+    alarms = [differs(rng.normal(shift, size=incoming), rng.normal(size=calibrating), level=0.005) for _ in range(200)]
+    assert np.mean(alarms) >= found
+
+
+def test_few_images_are_no_batch() -> None:
+    assert not differs(np.full(4, 9.0), np.zeros(1000) + np.arange(1000) / 1000)

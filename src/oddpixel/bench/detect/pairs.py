@@ -135,7 +135,8 @@ def _means(cells: list[dict[str, Any]], again: dict[str, list[np.ndarray]]) -> l
             low, high = np.quantile(np.array(resamples)[which].mean(0), (0.025, 0.975))
             row |= {name: float(aurocs[which].mean()), f"{name}, low": float(low), f"{name}, high": float(high)}
         row |= {"far, least": float(aurocs[far].min()), "far, below 0.8": int((aurocs[far] < 0.8).sum())}
-        row |= {"far, at least 12 fitted": float(aurocs[far & enough].mean())}
+        if (far & enough).any():
+            row |= {"far, at least 12 fitted": float(aurocs[far & enough].mean())}
         row |= {"pairs far": int(far.sum()), "pairs near": int((~far).sum())}
         rows.append(row)
     return rows

@@ -1,7 +1,9 @@
 """Planted lesions and defects, and one real defect: what can be seen of them, from which contrast on, and where.
 
-Slices come in blocks a gap apart (few patients: nothing is claimed for patients), textures in strips a gap apart; blocks
-and strips are dealt in turn to fitting, deciding and planting, so that what decides and what is judged lie alike. Contrast
+Slices come in blocks a gap apart (few patients: nothing is claimed for patients), textures in strips a gap apart. Every other
+block or strip is fitted to; of the pictures of the rest every third is planted in and the others decide, so that what decides
+and what is judged differ in nothing but what is planted (dealt by blocks, as they once were, the distance of one block from
+those fitted to counted as much as the lesion). Contrast
 is the mean change inside the mask in units of local noise (standard deviation of what a Gaussian of one pixel removes,
 around the mask), swept at three sizes. PatchCore sees with the same encoder, fitted to the same pictures. Intervals are over
 pictures.
@@ -45,8 +47,7 @@ ALPHA = 0.05
 HELD_OUT = 10  # pictures that anomalies are planted in
 DECIDING = 20
 FITTED = 40
-FIT, DECIDE, PLANT = range(3)
-TURNS = (FIT, DECIDE, FIT, PLANT)  # of blocks and of strips
+PLANTED = 3  # every so many-th picture that is not fitted to
 STRIP, STEP = 120, 28  # pixels
 BONE_SLICES = (60, 108)
 
@@ -260,12 +261,15 @@ def _half_found(contrasts: np.ndarray, hits: np.ndarray) -> float:
 def pictures(which: Set) -> tuple[list[Image], list[Image], list[Image]]:
     """To fit, to decide with, and to plant in."""
     cut = next((cut for start, cut in CUTS.items() if which.corpus.startswith(start)), _slices)
-    dealt = [[image for image, turn in cut(which) if turn == wanted] for wanted in (FIT, DECIDE, PLANT)]
-    fitting, deciding, held = (
-        images[:: max(-(-len(images) // at_most), 1)]
-        for images, at_most in zip(dealt, (FITTED, DECIDING, HELD_OUT), strict=True)
-    )
-    return fitting, deciding, held
+    blocks = list(cut(which))
+    fitting = [image for image, block in blocks if block % 2 == 0]
+    judged = [image for image, block in blocks if block % 2 == 1]
+    deciding = [image for index, image in enumerate(judged) if index % PLANTED]
+    return _thinned(fitting, FITTED), _thinned(deciding, DECIDING), _thinned(judged[::PLANTED], HELD_OUT)
+
+
+def _thinned(images: list[Image], at_most: int) -> list[Image]:
+    return images[:: max(-(-len(images) // at_most), 1)]
 
 
 def _slices(which: Set) -> Iterator[tuple[Image, int]]:
@@ -277,7 +281,7 @@ def _slices(which: Set) -> Iterator[tuple[Image, int]]:
     for index, image in enumerate(volume):
         if 0.2 * len(volume) <= index <= 0.85 * len(volume) and index % (BLOCK + GAP) < BLOCK:
             block = index // (BLOCK + GAP)
-            yield as_image(grey_of(image), f"{image.source}", f"block-{block}"), TURNS[block % len(TURNS)]
+            yield as_image(grey_of(image), f"{image.source}", f"block-{block}"), block
 
 
 def _textures(which: Set) -> Iterator[tuple[Image, int]]:
@@ -289,7 +293,7 @@ def _textures(which: Set) -> Iterator[tuple[Image, int]]:
         for strip, left in enumerate(range(0, grey.shape[1] - STRIP + 1, STRIP + GAP)):
             for top in range(0, grey.shape[0] - STRIP + 1, STEP):
                 tile = grey[top : top + STRIP, left : left + STRIP]
-                yield as_image(tile, f"{image.source}/{top}-{left}", f"{top}-{left}"), TURNS[strip % len(TURNS)]
+                yield as_image(tile, f"{image.source}/{top}-{left}", f"{top}-{left}"), strip
 
 
 def _frames(which: Set) -> Iterator[tuple[Image, int]]:
@@ -298,7 +302,7 @@ def _frames(which: Set) -> Iterator[tuple[Image, int]]:
         if isinstance(image, Image) and index % (BLOCK + GAP) < BLOCK:
             block = index // (BLOCK + GAP)
             grey = cv2.resize(grey_of(image).astype(np.float32), (0, 0), fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-            yield as_image(grey, image.source, f"block-{block}"), TURNS[block % len(TURNS)]
+            yield as_image(grey, image.source, f"block-{block}"), block
 
 
 CUTS: dict[str, Callable[[Set], Iterator[tuple[Image, int]]]] = {"textures": _textures, "street-video": _frames}

@@ -215,7 +215,7 @@ def _distance_of(given: np.ndarray, wanted: np.ndarray, drawn: np.ndarray) -> fl
 
 def _encoder() -> Any:
     from oddpixel.datasets.corpora import fetch
-    from oddpixel.encoder import EFFICIENTNET_LITE0, load_encoder
+    from oddpixel.encoders import EFFICIENTNET_LITE0, load_encoder
 
     return load_encoder(EFFICIENTNET_LITE0, fetch(EFFICIENTNET_LITE0).files()[0].path)
 

@@ -1,19 +1,13 @@
-"""Frozen image encoders: what a picture shows, place by place, in the features of a network trained on other pictures.
+"""EfficientNet-Lite0, the encoder in the package (Tan and Le 2019, without squeeze-and-excitation, with ReLU6).
 
-    encoder(x [b, 3, h, w] in 0..1) -> patches [b, d, h / 8, w / 8]
-    whole(encoder, x)               -> the picture as one vector [b, e]
-
-Built in: EfficientNet-Lite0 (Tan and Le 2019, without squeeze-and-excitation, with ReLU6). Patches are what its stages at
-strides 8 and 16 say, averaged over 3 x 3 neighbours and put side by side (PatchCore, Roth et al. 2022, section 3.1). The whole is
-the mean and deviation over places of four stages down to stride 32, each at length 1, so that none drowns the others.
-Any other module of the same call shape does as well: `load_encoder("package.module:build")`; its whole is the mean and deviation
-of its patches, or what its own method `whole` says.
+Patches are what its stages at strides 8 and 16 say, averaged over 3 x 3 neighbours and put side by side (PatchCore, Roth et al.
+2022, section 3.1). The whole is the mean and deviation over places of four stages down to stride 32, each at length 1, so that
+none drowns the others.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -21,10 +15,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from oddpixel.errors import UsageError, WrongArchitecture
 from oddpixel.weights import load_weights, read_weights
 
-EFFICIENTNET_LITE0 = "efficientnet-lite0"
+from .embedding import moments
+
 # Of each stage: blocks, widening, kernel, stride, channels (EfficientNet, table 1); the head is not used.
 STAGES = (
     (1, 1, 3, 1, 16), (2, 6, 3, 2, 24), (2, 6, 5, 2, 40), (3, 6, 3, 2, 80), (3, 6, 5, 1, 112), (4, 6, 5, 2, 192),
@@ -33,7 +27,6 @@ STAGES = (
 STEM = 32
 READ_AFTER = (2, 4)  # stages at stride 8 and 16
 WHOLE_AFTER = (2, 4, 5, 6)
-STRIDE = 8
 
 
 class EfficientNetLite0(nn.Module):
@@ -66,7 +59,7 @@ class EfficientNetLite0(nn.Module):
 
     def whole(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b e"]:
         """The picture as one vector, from `x` in 0..1."""
-        return torch.cat([F.normalize(_moments(h)) for h in self._after(WHOLE_AFTER, x)], 1)
+        return torch.cat([F.normalize(moments(h)) for h in self._after(WHOLE_AFTER, x)], 1)
 
     def _after(self, stages: Sequence[int], x: Tensor) -> Iterator[Tensor]:
         """What some stages put out; blocks after the last of them are not run."""
@@ -99,54 +92,16 @@ class _Block(nn.Module):
         return result
 
 
-def whole(encoder: nn.Module, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b e"]:
-    """The picture as one vector, in the encoder's own way, or as the mean and deviation of its patches."""
-    own: Callable[[Tensor], Tensor] | None = getattr(encoder, "whole", None)
-    return own(x) if callable(own) else _moments(encoder(x))
+def load_efficientnet(weights: Path) -> EfficientNetLite0:
+    """From safetensors of this network, or from the published state dict.
 
-
-def _moments(h: Tensor) -> Tensor:
-    """`[b, c, p, q]` -> `[b, 2 c]`: mean and deviation over places."""
-    return torch.cat([h.mean((2, 3)), h.flatten(2).std(2, correction=0)], 1)
-
-
-def load_encoder(name: str, weights: Path) -> nn.Module:
-    """An encoder in evaluation mode, without gradients.
-
-    Arguments:
-        name: `efficientnet-lite0`, or `package.module:function` for a function without arguments that returns a module.
-        weights: safetensors of `EfficientNetLite0`, or the published state dict; not read for other encoders.
-
-    Naming a function runs it: never take such a name from a file of somebody else's.
-
-    Raises: UsageError, MissingWeights, CorruptWeights, WrongArchitecture.
+    Raises: MissingWeights, CorruptWeights, WrongArchitecture.
     """
-    encoder = _efficientnet(weights) if name == EFFICIENTNET_LITE0 else _built_by(name)
-    encoder = encoder.eval().requires_grad_(False)
-    with torch.no_grad():
-        patches = encoder(torch.zeros(1, 3, 64, 64))
-    if not isinstance(patches, Tensor) or patches.ndim != 4 or len(patches) != 1:
-        raise WrongArchitecture(f"the encoder {name} must turn [b, 3, h, w] into [b, d, p, q]")
-    return encoder
-
-
-def _efficientnet(weights: Path) -> nn.Module:
     encoder = EfficientNetLite0()
     state, wanted = read_weights(weights), encoder.state_dict()
     counters = {key: value for key, value in wanted.items() if key.endswith("num_batches_tracked")}
     load_weights(encoder, {key: value.float() for key, value in state.items() if key in wanted} | counters)
     return encoder
-
-
-def _built_by(name: str) -> nn.Module:
-    module, _, function = name.partition(":")
-    try:
-        build: Callable[[], nn.Module] = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"no encoder {name!r}; give {EFFICIENTNET_LITE0} or package.module:function ({error})"
-        ) from error
-    return build()
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from oddpixel import encoder as encoders
+from oddpixel import encoders
 from oddpixel.datasets.corpora import fetch
-from oddpixel.encoder import EFFICIENTNET_LITE0, EfficientNetLite0, load_encoder
+from oddpixel.encoders import EFFICIENTNET_LITE0, load_encoder
+from oddpixel.encoders.efficientnet import EfficientNetLite0, _same
 from oddpixel.errors import CorruptWeights, MissingFile, MissingWeights, UsageError, WrongArchitecture
 from oddpixel.forensics.detect.encoders import BUNDLED, encoder_named
 
@@ -42,7 +43,7 @@ def test_the_whole_network_names_what_it_sees(picture: str, weights: Path) -> No
     bn = {f"1.{name.removeprefix('_bn1.')}": value for name, value in state.items() if name.startswith("_bn1.")}
     head.load_state_dict({"0.weight": state["_conv_head.weight"], **bn})
     with torch.no_grad():
-        h = F.relu6(network._bn0(encoders._same(network._conv_stem, (x - 0.498) / 0.502)))
+        h = F.relu6(network._bn0(_same(network._conv_stem, (x - 0.498) / 0.502)))
         for block in network._blocks:
             h = block(h)
         logits = F.linear(head(h).mean((2, 3)), state["_fc.weight"], state["_fc.bias"])
