@@ -184,6 +184,15 @@ def test_fit_flag_and_calibrate(tmp_path: Path) -> None:
     calibrated = oddpixel("calibrate", tmp_path / "d", tmp_path / "others", "-o", tmp_path / "e")
     assert calibrated.returncode == 0, calibrated.stderr
     assert "calibrated on 12 images" in calibrated.stdout
+    both = oddpixel(*arguments, "--fdr", "0.1")
+    assert both.returncode == 2
+    assert "give one of them" in both.stderr
+    other = oddpixel("fit", tmp_path / "normals", "-o", tmp_path / "g", "--quick", "--group-from", "file")
+    assert other.returncode == 0, other.stderr
+    again = oddpixel(
+        "flag", tmp_path / "incoming", "--detector", tmp_path / "g", "-o", tmp_path / "run2", "--group-from", "folder"
+    )
+    assert "come from folder, those of the detector's normals came from file" in again.stderr
     empty = oddpixel("fit", tmp_path / "others", "-o", tmp_path / "f", "--group-from", "folder")
     assert "at least 2 normal groups" in empty.stderr
 

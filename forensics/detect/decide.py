@@ -118,10 +118,10 @@ def decide(
             )
     else:
         sizes_of = {each: len(calibration.reference(each)) for each in set(strata)}
-        promised = {each: _promised(count, rule) for each, count in sizes_of.items()}
+        promised = {each: promised_by(count, rule) for each, count in sizes_of.items()}
         flagged = np.array([value <= _threshold(promised[each]) for value, each in zip(p, strata, strict=True)], bool)
         for count in sorted({sizes_of[each] for each, kept in promised.items() if kept is None}):
-            warnings.append(_ranked_only(count, rule))
+            warnings.append(ranked_only(count, rule))
         if None in promised.values():
             promise = ""
         elif rule.strata:
@@ -135,9 +135,10 @@ def decide(
     shifted = differs(maxima, calibration.pooled, level=DRIFT_LEVEL / 2)
     alarm = shifted or drift(maxima, calibration.pooled, level=DRIFT_LEVEL / 2, seed=seed).alarm_at is not None
     if alarm:
+        half = ", even the less odd half" if shifted else ""
         warnings.append(
-            f"the incoming groups as a whole differ from the calibration{', even the less odd half' if shifted else ''} (drift "
-            "alarm, at most 1 % false): nothing is promised about false alarms; if they are normal, calibrate on such normals"
+            f"the incoming groups as a whole differ from the calibration{half} (drift alarm, at most 1 % false): nothing is "
+            "promised about false alarms or about what is found; if they are normal, calibrate on such normals"
         )
         promise = ""
     if doubts:
@@ -145,7 +146,7 @@ def decide(
     return Decided(names, p, q, flagged, strata, promise, alarm, [*warnings, *doubts])
 
 
-def _promised(count: int, rule: Rule) -> Guarantee | None:
+def promised_by(count: int, rule: Rule) -> Guarantee | None:
     """What so many calibration groups promise at the rule's rate; None where they are too few."""
     try:
         return guarantee(count, rule.alpha, rule.confidence)
@@ -157,7 +158,8 @@ def _threshold(promised: Guarantee | None) -> float:
     return 0.0 if promised is None else promised.threshold
 
 
-def _ranked_only(count: int, rule: Rule) -> str:
+def ranked_only(count: int, rule: Rule) -> str:
+    """Why nothing is flagged, and the smallest rate that could be promised."""
     least = smallest_alpha(count, rule.confidence)
     sure = "" if rule.confidence is None else f" at {rule.confidence:g} confidence"
     return (

@@ -176,8 +176,11 @@ def _of_one_unit(reduced: Sequence[Reduced]) -> None:
     """
     units = Counter(each.original_unit for each in reduced)
     if len(units) > 1:
-        counts = ", ".join(f"{count} in {unit}" for unit, count in units.items())
-        raise UsageError(f"the normals are of several kinds ({counts}); fit one detector for each")
+        examples = {each.original_unit: each.image.source for each in reversed(reduced)}
+        counts = ", ".join(f"{count} in {unit}, such as {examples[unit]}" for unit, count in units.items())
+        raise UsageError(
+            f"the normals are of several kinds ({counts}): bring them to one format, or fit a detector for each kind"
+        )
 
 
 def attempted(images: Iterable[Image], step: Callable[[Image], Answer]) -> tuple[list[tuple[Image, Answer]], list[str]]:

@@ -27,10 +27,10 @@ from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.table import RunTable
 from oddpixel.image import file_and_frame
 
-from .decide import DRIFT_LEVEL, Rule
+from .decide import DRIFT_LEVEL, Rule, promised_by, ranked_only
 from .drift import Monitor
 from .flag import MAPS_UP_TO, score_rows
-from .guarantee import Guarantee, guarantee
+from .guarantee import Guarantee
 from .store import load, read_record
 
 
@@ -39,12 +39,14 @@ class Arrival:
     """One decided row.
 
     Arguments:
-        promise: in words; empty once the drift alarm went off.
+        promise: in words; empty once the drift alarm went off, and where nothing can be promised.
+        warnings: why nothing is promised from the start.
     """
 
     row: Row
     promise: str
     drift_alarm: bool
+    warnings: tuple[str, ...] = ()
 
 
 def watch_folder(
@@ -58,13 +60,15 @@ def watch_folder(
     seconds: float = 2.0,
     until_idle: float | None = None,
 ) -> Iterator[Arrival]:
-    """Rows as they are written. Raises: UsageError, RunError, CalibrationTooSmall, and what loading a detector raises."""
+    """Rows as they are written. Raises: UsageError, RunError, and what loading a detector raises."""
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder to watch")
     if rule.fdr is not None or rule.strata:
         raise UsageError("images that arrive one by one are decided on one by one: --fdr and --strata need a batch")
     loaded = load(detector, encoder, device)
-    promised = guarantee(loaded.calibrated_.num_groups, rule.alpha, rule.confidence)
+    calibrating = loaded.calibrated_.num_groups
+    promised = promised_by(calibrating, rule)
+    warnings = (*loaded.doubts_, *(() if promised else (ranked_only(calibrating, rule),)))
     run = _begin(out, detector, rule)
     arrivals = Arrivals(folder)
     reader = reader_of(num_workers=1)
@@ -93,9 +97,9 @@ def watch_folder(
                 for row in rows:
                     if row.raw is not None:
                         monitor(row.raw)
-                    yield Arrival(row, "" if monitor.alarm or loaded.doubts_ else str(promised), monitor.alarm)
+                    yield Arrival(row, "" if monitor.alarm or warnings else str(promised), monitor.alarm, warnings)
             time.sleep(seconds)
-        decision = {"rule": asdict(rule), "drift_alarm": monitor.alarm}
+        decision = {"rule": asdict(rule), "drift_alarm": monitor.alarm, "warnings": list(warnings)}
         run.finish(decision=decision, left_out=[asdict(each) for each in arrivals.left_out])
 
 
@@ -133,5 +137,6 @@ def _digest(entry: Entry, reader: Reader) -> str | None:
         return None
 
 
-def _decided(row: Row, promised: Guarantee) -> Row:
-    return row if row.p_value is None else replace(row, flagged=row.p_value <= promised.threshold)
+def _decided(row: Row, promised: Guarantee | None) -> Row:
+    is_flagged = promised is not None and row.p_value is not None and row.p_value <= promised.threshold
+    return row if row.p_value is None else replace(row, flagged=is_flagged)

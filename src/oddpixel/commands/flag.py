@@ -11,9 +11,9 @@ import typer
 
 from oddpixel.console import MAX_ROWS, Cell, Coloured, error_cell, print_table, shown
 from oddpixel.counting import counted
+from oddpixel.errors import UsageError
 
 from .options import (
-    Alpha,
     AnySuffix,
     AsJson,
     ByShot,
@@ -43,7 +43,10 @@ def flag(
     incoming: Places,
     detector: DetectorFolder,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the run: table, maps, report.")],
-    alpha: Alpha = 0.05,
+    alpha: Annotated[
+        float | None,
+        typer.Option(help="At most this share of normal groups is flagged; 0.05 if not given.", min=0.0, max=1.0),
+    ] = None,
     confidence: Confidence = None,
     fdr: Annotated[
         float | None, typer.Option(help="Instead of --alpha: false alarms among all that is flagged.")
@@ -83,9 +86,15 @@ def flag(
     from .ending import check_choice, exit_by, not_read, print_not_read
 
     check_choice("--fail-on", fail_on, ("flagged", "error"))
-    rule = Rule(alpha=alpha, confidence=confidence, fdr=fdr, strata=tuple((strata or "").split(",")) if strata else ())
-    if group_from is None:
-        group_from = _groups_of(detector)
+    if alpha is not None and fdr is not None:
+        raise UsageError("--alpha bounds false alarms among normals, --fdr among what is flagged; give one of them")
+    rule = Rule(
+        alpha=0.05 if alpha is None else alpha,
+        confidence=confidence,
+        fdr=fdr,
+        strata=tuple((strata or "").split(",")) if strata else (),
+    )
+    group_from = _groups_of(detector, group_from)
     given = Incoming(
         places=tuple(incoming), group_from=group_from, any_suffix=any_suffix, every=every, by_shot=by_shot,
         max_megapixels=max_megapixels, follow_links=follow_links,
@@ -115,11 +124,22 @@ def flag(
     return None
 
 
-def _groups_of(detector: Path) -> str | None:
-    """Where the detector's normals had their groups from, which is said; None where the source says it, as a manifest does."""
+def _groups_of(detector: Path, given: str | None) -> str | None:
+    """Where groups come from: as given, or as those of the detector's normals, which is said.
+
+    None where the source says it, as a manifest does.
+    """
     from oddpixel.forensics.detect.store import read_record
 
     kept = read_record(detector).get("group_from")
+    if given is not None:
+        if kept not in (None, given):
+            print(
+                f"warning: groups come from {given}, those of the detector's normals came from {kept}: the promise is about "
+                f"groups of that kind (--group-from {kept})",
+                file=sys.stderr,
+            )
+        return given
     if kept is None or kept == "csv":
         return None
     print(f"groups come from {kept}, as those of the detector's normals did (--group-from for others)", file=sys.stderr)

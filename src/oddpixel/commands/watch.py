@@ -36,10 +36,13 @@ def watch(
     from .ending import exit_by, print_not_read
 
     rule = Rule(alpha=alpha, confidence=confidence)
-    errors = []
+    errors: list[Any] = []
     for arrival in watch_folder(
         folder, detector, out, rule, encoder=encoder, device=device, seconds=seconds, until_idle=until_idle
     ):
+        if not errors:
+            for warning in arrival.warnings:
+                print(shown(f"warning: {warning}"), flush=True)
         print_arrival(arrival)
         errors.append(arrival.row.error)
     print_not_read(Listing(left_out=tuple(LeftOut(**entry) for entry in Run.open(out).record["left_out"])), left_out)

@@ -204,7 +204,7 @@ def test_bad_normals_are_named(save: Callable[..., Path]) -> None:
     (one,) = images_of([surface(0)])
     assert isinstance(one, Image)
     slices = [replace(one, unit="HU", source=f"slice-{k}", pixels=one.pixels + k) for k in range(3)]
-    with pytest.raises(UsageError, match="several kinds"):
+    with pytest.raises(UsageError, match=r"several kinds \(3 in HU, such as slice-0, 1 in display"):
         Detector(chooses=False).fit([*slices, one])
     with pytest.raises(UsageError, match="floating-point values must lie in 0..1"):
         Detector(chooses=False).fit([np.full((40, 40), 7.0)])

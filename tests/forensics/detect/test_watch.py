@@ -92,3 +92,16 @@ def test_a_verdict_is_about_the_content_that_was_seen(watched: Path, detector: P
     from oddpixel.forensics.runs.export.exported import Exported
 
     assert [row.decision for row in Exported.of(run, None, None).rows] == ["odd", None]
+
+
+def test_a_rate_that_cannot_be_promised_still_ranks(watched: Path, detector: Path) -> None:
+    put(watched / "y.png", 2)
+    arrivals = list(
+        watch_folder(watched, detector, watched.parent / "run", Rule(alpha=0.001), seconds=0.05, until_idle=0.5)
+    )
+    (arrival,) = arrivals
+    assert arrival.row.p_value is not None
+    assert not arrival.row.flagged
+    assert arrival.promise == ""
+    assert "ranked only" in arrival.warnings[0]
+    assert Run.open(watched.parent / "run").record["decision"]["warnings"] == list(arrival.warnings)
