@@ -10,12 +10,13 @@ from pathlib import Path
 import streamlit as st
 
 from oddpixel.errors import UsageError
+from oddpixel.forensics.runs.table import Filter
 
 from .jobs import Job
 from .library import OpenRun
 from .site import the_site
 from .uploads import allowed, keep
-from .visit import author, quiet
+from .visit import author, plain, quiet
 
 SIGNS = {
     "running": ":material/progress_activity:",
@@ -23,6 +24,7 @@ SIGNS = {
     "failed": ":material/error:",
     "stopped": ":material/stop_circle:",
 }
+REASON_SHOWN = 160  # characters of why a job failed, in its title
 PROGRESS = re.compile(r"(.*) \d+/\d+")
 
 
@@ -73,11 +75,14 @@ def literal(text: str) -> str:
 def show_job(job: Job) -> None:
     """A job with its progress, command and log, a button to stop it, and a link to its run."""
     record, state = job.record, job.state
+    why = why_failed(job) if state == "failed" else ""
     with st.expander(
-        f"{literal(record['title'])} · {state}",
+        f"{literal(record['title'])} · {state}" + (f": {literal(why[:REASON_SHOWN])}" if why else ""),
         expanded=job.path.name == st.session_state.get("job"),
         icon=SIGNS[state],
     ):
+        if why:
+            plain(why)
         if state == "running" and (progress := job.progress()) is not None:
             done, whole = progress
             st.progress(min(done / max(whole, 1), 1.0), text=f"{done} of {whole}")
@@ -96,6 +101,19 @@ def show_job(job: Job) -> None:
                 icon=":material/policy:" if reports else ":material/grid_view:",
                 query_params={"run": run.key},
             )
+
+
+def why_failed(job: Job) -> str:
+    """The file that could not be read and the reason, where the job wrote a run; else the last that it printed."""
+    run = run_of(job)
+    failures = [] if run is None else run.table.page([Filter("error", "is not null")], limit=1)
+    for row in failures:
+        assert run is not None
+        assert row.error is not None
+        more = run.table.count([Filter("error", "is not null")]) - 1
+        return f"{row.item}: {row.error.type}: {row.error.message}" + (f" ({more} more)" if more else "")
+    lines = [line.strip() for line in job.log.splitlines() if line.strip() and not PROGRESS.fullmatch(line.strip())]
+    return lines[-1] if lines else "it ended without a word"
 
 
 def doing(job: Job) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from oddpixel.errors import MissingFile, RunError, UnreadableInput
 from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.table import Filter, RunTable
-from oddpixel.forensics.runs.verdicts import UNDECIDED, Verdict, Verdicts
+from oddpixel.forensics.runs.verdicts import UNDECIDED, Sent, Verdict, Verdicts, standing
 
 from .originals import Originals
 
@@ -39,6 +39,7 @@ class OpenRun:
     store: str | None = None
     thumbnails: dict[int, Any] = field(default_factory=dict)
     _seen: int = 0
+    _histories: dict[str, list[Verdict]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
@@ -73,8 +74,25 @@ class OpenRun:
             if newer:
                 decisions = {verdict.item: _said(verdict) for verdict in newer}
                 self._table.note_decisions(decisions, {verdict.item: verdict.sha256 for verdict in newer})
+                for verdict in newer:
+                    self._histories.setdefault(verdict.item, []).append(verdict)
                 self._seen = newer[-1].seq
             return self._table
+
+    def opinions(self, item: str) -> dict[str, str]:
+        """Who thinks what of an item, as far as `table` has read: the newest decision of each that was not taken back."""
+        return {verdict.author: verdict.decision for verdict in standing(self._histories.get(item, ()))}
+
+    def decision(self, item: str) -> str | None:
+        """The decision that counts, as far as `table` has read."""
+        history = self._histories.get(item)
+        return _said(history[-1]) if history else None
+
+    def changes(self, since: int) -> tuple[int, list[str]]:
+        """The number of the newest decision, and the items that were decided on after number `since`."""
+        _ = self.table  # reads what is new
+        changed = [item for item, history in self._histories.items() if history[-1].seq > since]
+        return self._seen, changed
 
     def row(self, item: str) -> Row:
         """The row of an item. Raises: RunError where the run has no such item."""
@@ -98,6 +116,19 @@ class OpenRun:
         """
         scored = [(item, self.row(item).sha256) for item in items]
         return self.verdicts.record_all(self.key, scored, decision, author=author, note=note)
+
+    def receive(self, sent: Sequence[Sent], *, author: str) -> list[str | None]:
+        """Do what a browser has sent (`Verdicts.receive`), each with the SHA-256 that its items were scored with."""
+        digests = self.table.digests([item for each in sent for item, _ in each.items])
+        known = [each for each in sent if all(item in digests for item, _ in each.items)]
+        done = iter(
+            self.verdicts.receive(
+                self.key,
+                [replace(each, items=tuple((item, digests[item]) for item, _ in each.items)) for each in known],
+                author=author,
+            )
+        )
+        return [next(done) if each in known else f"the run {self.name} has no such item" for each in sent]
 
     def close(self) -> None:
         """Close the table, the store and the decoder as far as they were opened."""

@@ -11,7 +11,7 @@ import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,11 @@ from oddpixel.image import Image, Unreadable, file_and_frame
 
 TILE = 512
 BAND = 512  # rows
+AT_ONCE = 3  # pictures that are decoded side by side
 CACHED_BYTES = 1_500_000_000  # of decoded pictures, in all
+
+
+Key = tuple[str, str | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +73,8 @@ class Picture:
 class Originals:
     """The original images of one run.
 
-    Several threads may ask; one picture is decoded at a time, always by the same thread: the decoder's process dies
-    with the thread that started it, and the server's threads come and go.
+    Several threads may ask. Pictures are decoded by threads of their own, each with its decoder, whose process dies with the
+    thread that started it (the server's threads come and go): a huge picture holds up nobody who asks for another one.
 
     Arguments:
         roots: the folders that may be read.
@@ -79,9 +83,10 @@ class Originals:
     def __init__(self, run: Run, roots: Sequence[Path] = ()) -> None:
         self.files = OriginalFiles(run, roots)
         self._lock = threading.Lock()
-        self._thread = ThreadPoolExecutor(1, "oddpixel-originals")
-        self._pictures: OrderedDict[tuple[str, str | None], Picture] = OrderedDict()
-        self._decoder: Decoder | None = None
+        self._threads = ThreadPoolExecutor(AT_ONCE, "oddpixel-originals")
+        self._pictures: OrderedDict[Key, Future[Picture]] = OrderedDict()
+        self._of_thread = threading.local()
+        self._decoders: list[Decoder] = []
 
     def picture(self, row: Row) -> Picture:
         """The original image of a row as a picture, cached.
@@ -103,34 +108,59 @@ class Originals:
         """
         return self._cached((str(path), record["picture_sha256"]), lambda: self._synthetic(path, record))
 
-    def _cached(self, key: tuple[str, str | None], load: Callable[[], Image]) -> Picture:
+    def _cached(self, key: Key, load: Callable[[], Image]) -> Picture:
         with self._lock:
-            if key in self._pictures:
-                self._pictures.move_to_end(key)
-            else:
-                self._pictures[key] = self._thread.submit(lambda: picture_of(load())).result()
-                while (
-                    len(self._pictures) > 1
-                    and sum(picture.nbytes for picture in self._pictures.values()) > CACHED_BYTES
-                ):
-                    self._pictures.popitem(last=False)
-            return self._pictures[key]
+            future = self._pictures.get(key)
+            if future is None:
+                future = self._pictures[key] = self._threads.submit(lambda: picture_of(load()))
+            self._pictures.move_to_end(key)
+        try:
+            picture = future.result()
+        except BaseException:
+            with self._lock:  # whoever asks next tries again
+                if self._pictures.get(key) is future:
+                    del self._pictures[key]
+            raise
+        self._make_room()
+        return picture
+
+    def _make_room(self) -> None:
+        """Forget pictures that nobody has asked for since, as far as all take too much."""
+        with self._lock:
+            ready = {
+                key: each.result().nbytes
+                for key, each in self._pictures.items()
+                if each.done() and not each.exception()
+            }
+            total = sum(ready.values())
+            for key in list(ready)[:-1]:
+                if total <= CACHED_BYTES:
+                    return
+                total -= ready[key]
+                del self._pictures[key]
 
     def close(self) -> None:
-        """Stop the decoder and drop all cached pictures."""
-        self._thread.shutdown()
-        if self._decoder is not None:
-            self._decoder.close()
-        self._decoder = None
+        """Stop the decoders and drop all cached pictures."""
+        self._threads.shutdown(cancel_futures=True)
+        for decoder in self._decoders:
+            decoder.close()
+        self._decoders.clear()
         self._pictures.clear()
 
+    def _decoder(self) -> Decoder:
+        """The decoder of this thread."""
+        if not hasattr(self._of_thread, "decoder"):
+            self._of_thread.decoder = self.files.reader.decoder()
+            with self._lock:
+                self._decoders.append(self._of_thread.decoder)
+        decoder: Decoder = self._of_thread.decoder
+        return decoder
+
     def image(self, row: Row) -> Image:
-        """The original image as it was scored. Always to be called from the same thread. Raises: UnreadableInput."""
+        """The original image as it was scored. Raises: UnreadableInput."""
         digest, entry, reader = recorded_digest(row), self.files.entry(row), self.files.reader
         frame = None if row.item == entry.name else file_and_frame(row.item)[1]
-        if self._decoder is None:
-            self._decoder = reader.decoder()
-        image = read_frame(entry, self._decoder, reader.limits, frame)
+        image = read_frame(entry, self._decoder(), reader.limits, frame)
         if isinstance(image, Unreadable):
             raise image.error
         if image.sha256 != digest:
@@ -138,9 +168,7 @@ class Originals:
         return image
 
     def _synthetic(self, path: Path, record: dict[str, Any]) -> Image:
-        if self._decoder is None:
-            self._decoder = self.files.reader.decoder()
-        image = read_frame(Entry(name=path.name, path=path), self._decoder, self.files.reader.limits, None)
+        image = read_frame(Entry(name=path.name, path=path), self._decoder(), self.files.reader.limits, None)
         if isinstance(image, Unreadable):
             raise image.error
         if image.sha256 != record["picture_sha256"]:

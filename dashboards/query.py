@@ -13,6 +13,7 @@ from oddpixel.forensics.runs.table import DECISION, Filter
 
 SORTS = ("raw", "p_value", "q_value", "item", "group", "stratum", DECISION, "width")
 SHOWN = ("all", "flagged", "unflagged", "errors")
+QUEUE = ("sort", "up", "decision", "show", "p", "find", "stratum")  # parameters of a view
 LONGEST = 300
 
 

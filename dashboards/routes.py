@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from oddpixel.errors import MissingFile, OddPixelError, RunError, UnreadableInpu
 from oddpixel.forensics.runs.originals import recorded_digest
 from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.table import DECISION, Filter
+from oddpixel.forensics.runs.verdicts import Sent
 
+from .access import COOKIE
 from .library import DECISIONS, OpenRun
 from .originals import Picture
 from .query import Query
@@ -31,11 +33,14 @@ from .site import the_site
 from .synthetic import bytes_of, read
 
 PAGE = 500  # rows at most in one answer
-AT_ONCE = 1000  # items at most in one decision
-BODY = 1_000_000  # bytes at most of what is sent here
+AT_ONCE = 1000  # items at most in one decision, and decisions in one request
+NAMED = 200_000  # names at most in one answer
+LONGEST_NAME = 80
+BODY = 4_000_000  # bytes at most of what is sent here
 FOREVER = "private, max-age=31536000, immutable"
 NEVER = "no-store"
 TICKET = "x-oddpixel-ticket"
+KEY = re.compile(r"[A-Za-z0-9-]{8,64}")
 THUMBNAIL = re.compile(r"[0-9a-f]{64}(-\d{1,9})?")
 
 Handler = Callable[[Request], Any]
@@ -93,6 +98,14 @@ def _sent(request: Request) -> dict[str, Any]:
     return content
 
 
+def _numbers(given: Mapping[str, str], **defaults: int) -> list[int]:
+    """Numbers of a query, by name. Raises: UsageError."""
+    try:
+        return [int(given.get(name, default)) for name, default in defaults.items()]
+    except ValueError as error:
+        raise UsageError(f"{' and '.join(defaults)} must be numbers") from error
+
+
 def health(request: Request) -> dict[str, str]:
     """The answer to a health check: the server is up."""
     return {"status": "ok"}
@@ -102,27 +115,77 @@ def rows(request: Request) -> dict[str, Any]:
     """A page of the run's rows: small enough for a grid."""
     run, given = _run(request), request.query_params
     query = Query.of(given)
-    try:
-        offset, limit = int(given.get("offset", 0)), min(int(given.get("limit", 100)), PAGE)
-    except ValueError as error:
-        raise UsageError("offset and limit must be numbers") from error
+    offset, limit = _numbers(given, offset=0, limit=100)
     table = run.table
     page = table.page(
-        query.filters, order_by=query.order_by, descending=not query.up, limit=max(limit, 0), offset=max(offset, 0)
+        query.filters,
+        order_by=query.order_by,
+        descending=not query.up,
+        limit=min(max(limit, 0), PAGE),
+        offset=max(offset, 0),
     )
-    answer: dict[str, Any] = {"rows": [_short(row) for row in page]}
+    answer: dict[str, Any] = {"rows": [_short(run, row) for row in page]}
     if given.get("count") == "1":
         answer |= {"count": table.count(query.filters), "all": table.count()}
         answer["undecided"] = table.count([*query.filters, Filter(DECISION, "is null")])
     return answer
 
 
+def items(request: Request) -> dict[str, Any]:
+    """The names alone of many of the run's rows, in the order of a view: for a verdict on all of them."""
+    run, given = _run(request), request.query_params
+    query = Query.of(given)
+    offset, limit = _numbers(given, offset=0, limit=NAMED)
+    names = run.table.items(
+        query.filters,
+        order_by=query.order_by,
+        descending=not query.up,
+        limit=min(max(limit, 0), NAMED),
+        offset=max(offset, 0),
+    )
+    return {"items": names}
+
+
+def changes(request: Request) -> dict[str, Any]:
+    """What has been decided since the answer before: every page in sight asks every few seconds.
+
+    Where more has changed than a page can show, `items` is null: then the page asks for its rows anew.
+    """
+    run = _run(request)
+    (since,) = _numbers(request.query_params, since=0)
+    seq, changed = run.changes(since)
+    if len(changed) > PAGE:
+        return {"seq": seq, "items": None}
+    return {"seq": seq, "items": {item: _opinions(run, item) for item in changed}}
+
+
+def _opinions(run: OpenRun, item: str) -> dict[str, Any]:
+    """The decision that counts, and what each of several people think."""
+    return {"decision": run.decision(item), "opinions": run.opinions(item)}
+
+
+def ticket(request: Request) -> dict[str, str]:
+    """A new ticket for a visitor whose old one has expired, or who has said who they are.
+
+    No other site can ask for one: it would have to send JSON, which browsers let no other site do.
+    """
+    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        raise UsageError("a ticket is asked for in JSON")
+    site = the_site()
+    author = site.visitor(request.cookies.get(COOKIE, "")) if site.sign_on is not None else _sent(request).get("author")
+    if not isinstance(author, str) or not author.strip():
+        raise UsageError("say who you are: verdicts are logged under a name")
+    author = author.strip()[:LONGEST_NAME]
+    return {"author": author, "ticket": site.ticket(author)}
+
+
 SHORT = ("item", "group", "raw", "p_value", "q_value", "flagged", "width", "height", "decision")
 
 
-def _short(row: Row) -> dict[str, Any]:
+def _short(run: OpenRun, row: Row) -> dict[str, Any]:
     return {
         **{name: getattr(row, name) for name in SHORT},
+        "opinions": run.opinions(row.item),
         "thumbnail": _stem(row.thumbnail),
         "map": row.map is not None,
         "error": None if row.error is None else row.error.message,
@@ -139,10 +202,7 @@ def place(request: Request) -> dict[str, Any]:
     run, given = _run(request), request.query_params
     query = Query.of(given)
     which = Filter(DECISION, "is null") if given.get("next") else Filter("item", "=", given.get("of", ""))
-    try:
-        after = int(given.get("after", -1))
-    except ValueError as error:
-        raise UsageError("after must be a number") from error
+    (after,) = _numbers(given, after=-1)
     arguments: dict[str, Any] = {"order_by": query.order_by, "descending": not query.up}
     position = run.table.place_of(which, query.filters, after=after, **arguments)
     if position is None and given.get("next"):
@@ -278,6 +338,34 @@ def decide(request: Request) -> dict[str, Any]:
     return {"decided": [verdict.item for verdict in verdicts]}
 
 
+def verdicts(request: Request) -> dict[str, Any]:
+    """Decisions as a browser kept them, in order, each done once however often it is sent.
+
+    Answers for each with `null`, or with why it could not be done.
+    """
+    run, author, sent = _run(request), _author(request), _sent(request)
+    entries = sent.get("entries")
+    if not isinstance(entries, list) or not entries or len(entries) > AT_ONCE:
+        raise UsageError(f"the request must hold 1 to {AT_ONCE} entries")
+    problems = run.receive([_entry(each) for each in entries], author=author)
+    names = {item for each in entries for item in each["items"]}
+    _ = run.table  # reads what was just written
+    return {"problems": problems, "items": {item: _opinions(run, item) for item in names}}
+
+
+def _entry(given: Any) -> Sent:
+    """Raises: UsageError."""
+    entry = given if isinstance(given, dict) else {}
+    key, decision, note = entry.get("key"), entry.get("decision"), entry.get("note", "")
+    if not isinstance(key, str) or not KEY.fullmatch(key):
+        raise UsageError("every entry needs a key")
+    if decision is not None and decision not in DECISIONS:
+        raise UsageError(f"the decision must be one of {', '.join(DECISIONS)}")
+    if not isinstance(note, str) or len(note) > 5000:
+        raise UsageError("a note has at most 5,000 characters")
+    return Sent(key=key, items=tuple((item, None) for item in _items(entry)), decision=decision, note=note)
+
+
 def undo(request: Request) -> dict[str, Any]:
     """Take back the latest decision about several items; answers with the decision that holds now."""
     run, author, sent = _run(request), _author(request), _sent(request)
@@ -334,10 +422,13 @@ ROUTES = [
     Route(START, _answered(sign_on)),
     Route(BACK, _answered(signed_on)),
     Route("/oddpixel/views", _answered(save_view), methods=["POST"]),
+    Route("/oddpixel/ticket", _answered(ticket), methods=["POST"]),
     *(
         Route(f"/oddpixel/runs/{{run}}/{handler.__name__}", _answered(handler))
         for handler in (
             rows,
+            items,
+            changes,
             place,
             thumbnails,
             thumbnail,
@@ -352,4 +443,5 @@ ROUTES = [
     ),
     Route("/oddpixel/runs/{run}/decide", _answered(decide), methods=["POST"]),
     Route("/oddpixel/runs/{run}/undo", _answered(undo), methods=["POST"]),
+    Route("/oddpixel/runs/{run}/verdicts", _answered(verdicts), methods=["POST"]),
 ]

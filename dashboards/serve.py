@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import hmac
+import os
 import secrets
 import socket
 import sys
@@ -12,6 +16,7 @@ from pathlib import Path
 from oddpixel.errors import UsageError
 
 SHORTEST_TOKEN = 16
+KEY_BYTES = 32
 
 
 def serve(
@@ -44,7 +49,7 @@ def serve(
 
     token = secrets.token_urlsafe(24) if token == "new" else token
     check(host, token, bool(oidc))
-    signer = Signer()
+    signer = Signer(kept_key(folder, token))
     sign_on = SignOn(signer=signer, **oidc) if oidc else None
     places = tuple(path.resolve() for path in data)
     site = Site(Library(runs, folder, store, places), folder.resolve(), places, signer, sign_on)
@@ -61,6 +66,26 @@ def serve(
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         site.library.close()
+
+
+def kept_key(folder: Path, token: str | None) -> bytes:
+    """The key that cookies and tickets are signed with: they hold across restarts, as long as the token is the same.
+
+    The secret behind it lies in the dashboard's folder, for its owner alone; where that cannot be, it lasts for this process.
+    """
+    path = folder / "secret"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(made, "wb") as file:
+                file.write(secrets.token_bytes(KEY_BYTES))
+        secret = path.read_bytes()
+    except OSError:
+        secret = b""
+    if len(secret) != KEY_BYTES:
+        secret = secrets.token_bytes(KEY_BYTES)
+    return hmac.digest(secret, (token or "").encode(), hashlib.sha256)
 
 
 def check(host: str, token: str | None, signs_on: bool = False) -> None:

@@ -93,7 +93,8 @@ def chosen_run(page: str) -> OpenRun | None:
     if key != st.session_state.get("run") and st.session_state.get("run") is not None and key != requested:
         st.query_params.clear()
     st.session_state["run"] = key
-    st.query_params["run"] = key
+    if st.query_params.get("run") != key:  # what is set again stands in the history twice
+        st.query_params["run"] = key
     return by_key[key]
 
 

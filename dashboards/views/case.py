@@ -11,6 +11,7 @@ import streamlit as st
 from oddpixel.dashboards.components import component
 from oddpixel.dashboards.identifiers import identifiers
 from oddpixel.dashboards.library import OpenRun
+from oddpixel.dashboards.query import QUEUE
 from oddpixel.dashboards.similar import most_alike
 from oddpixel.dashboards.synthetic_form import for_viewer
 from oddpixel.dashboards.synthetic_form import show as show_synthetic
@@ -30,15 +31,11 @@ def slices(run: OpenRun, row: Row) -> list[dict[str, Any]]:
     return [{"item": member.item, "map": member.map is not None} for member in rows]
 
 
-def go(run: OpenRun) -> None:
-    """Open the item that the viewer's keyboard or buttons led to."""
-    request = st.session_state["viewer"].get("go") or {}
-    st.query_params["item"] = str(request.get("item", ""))
-
-
 def show(run: OpenRun, row: Row) -> None:
     """One case: viewer, synthetic pictures, reasons, normal neighbours, history and file."""
     decision = run.run.record.get("decision") or {}
+    queue = {name: st.query_params[name] for name in QUEUE if name in st.query_params}
+    st.session_state.setdefault("queue", {})[run.key] = queue | {"item": row.item}
     plain(row.item)
     component("viewer")(
         data={
@@ -47,13 +44,16 @@ def show(run: OpenRun, row: Row) -> None:
             "group": row.group,
             "slices": slices(run, row),
             "decision": row.decision,
+            "opinions": run.opinions(row.item),
+            "author": author(),
             "threshold": decision.get("map_threshold"),
-            "queue": st.session_state.get("queue-query", {}),
+            "places": decision.get("map_places"),
+            "queue": queue,
             "synthetic": for_viewer(run, row),
             "ticket": ticket(),
         },
         key="viewer",
-        on_go_change=lambda: go(run),
+        on_go_change=lambda: None,  # the address has the item already
         on_decided_change=lambda: None,
     )
     synthetic = st.container()
@@ -163,7 +163,8 @@ if run is not None:
         if item is None:
             st.info("This run holds no items yet.")
         else:
-            st.query_params["item"] = item
+            if st.query_params.get("item") != item:
+                st.query_params["item"] = item
             show(run, run.row(item))
     except OddPixelError as error:
         failed(error)

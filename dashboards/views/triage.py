@@ -8,10 +8,11 @@ import streamlit as st
 
 from oddpixel.dashboards.components import component
 from oddpixel.dashboards.library import OpenRun
+from oddpixel.dashboards.query import QUEUE
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.visit import chosen_run, ticket
+from oddpixel.dashboards.visit import author, chosen_run, ticket
 
-KNOWN = ("sort", "up", "decision", "show", "p", "find", "stratum", "item")
+KNOWN = (*QUEUE, "item")
 
 
 def strata(run: OpenRun) -> list[str]:
@@ -21,20 +22,24 @@ def strata(run: OpenRun) -> list[str]:
 
 
 def opened(run: OpenRun) -> None:
-    """Open the case that the grid asked for, and remember the queue that it came from."""
+    """Open the case that the grid asked for; its address carries the queue that it came from."""
     request = st.session_state["grid"].get("open") or {}
-    st.session_state["queue"] = str(request.get("query", ""))
-    st.session_state["open-case"] = {"run": run.key, "item": str(request.get("item", ""))}
+    queue = dict(parse_qsl(str(request.get("query", ""))))
+    st.session_state["open-case"] = queue | {"run": run.key, "item": str(request.get("item", ""))}
 
 
 run = chosen_run("triage")
 if run is not None:
-    query = urlencode({name: st.query_params[name] for name in KNOWN if name in st.query_params})
+    given = {name: st.query_params[name] for name in KNOWN if name in st.query_params}
+    # Who comes back by the side bar finds the queue as it was left.
+    given = given or st.session_state.get("queue", {}).get(run.key, {})
+    query = urlencode(given)
     component("grid")(
         data={
             "run": run.key,
             "query": query,
             "ticket": ticket(),
+            "author": author(),
             "strata": strata(run),
             "views": the_site().views.all(),
         },
@@ -42,5 +47,4 @@ if run is not None:
         on_open_change=lambda: opened(run),
     )
     if (case := st.session_state.pop("open-case", None)) is not None:
-        st.session_state["queue-query"] = dict(parse_qsl(st.session_state.get("queue", "")))
         st.switch_page("views/case.py", query_params=case)

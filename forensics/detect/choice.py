@@ -11,7 +11,7 @@ altogether cannot be planted. For its sake channels of places get as much reserv
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from scipy.stats import rankdata
@@ -29,7 +29,7 @@ STRENGTHS, SIZES = (0.4, 0.7, 1.0), (0.5, 1.0, 2.0)
 MOST_IMAGES = 8
 FALSE_ALARMS = 0.2  # up to which rate what is found counts
 LEAST_GAIN = 0.02  # in the share found, for which a channel is left out: below, it may be luck
-RAISED = (1.0, 0.5, 0.0)  # what may be added to the reserves of channels of places
+SHARES = (1.0, 0.5, 0.0)  # of the way from the least reserve of channels of places to the most
 ALWAYS = "encoder vector"
 
 
@@ -51,29 +51,33 @@ def planted(images: Sequence[Image], seed: int) -> Iterator[Image]:
 
 
 def best_reserves(
-    reserves: Mapping[str, float], normal: Sequence[Mapping[str, float]], odd: Sequence[Mapping[str, float]]
+    ranges: Mapping[str, tuple[float, float]],
+    normal: Sequence[Mapping[str, float]],
+    odd: Sequence[Mapping[str, float]],
 ) -> dict[str, float]:
     """The channels to fuse, each with its reserve.
 
     Arguments:
-        reserves: of all that may count, as they come.
-        normal, odd: deviations by channel, of untouched normals and of planted ones.
+        ranges: least and most reserve of all that may count (`fusion.reserve_range`).
+        normal, odd: deviations by channel, of untouched normals and of planted ones, at least one of each.
     """
-    if not odd:
-        return dict(reserves)
 
     def found(kept: Mapping[str, float]) -> float:
         return found_at_few_alarms(*([fused(deviations, kept) for deviations in images] for images in (normal, odd)))
 
+    def between(names: Iterable[str], share: float) -> dict[str, float]:
+        return {name: ranges[name][0] + share * (ranges[name][1] - ranges[name][0]) for name in names}
+
     subsets = [
-        {name: reserves[name] for name in names}
-        for count in range(1, len(reserves))
-        for names in itertools.combinations(reserves, count)
-        if ALWAYS not in reserves or ALWAYS in names
+        between(names, 0.0)
+        for count in range(1, len(ranges))
+        for names in itertools.combinations(ranges, count)
+        if ALWAYS not in ranges or ALWAYS in names
     ]
-    best = max(subsets, key=found, default=reserves)
-    kept = best if found(best) > found(reserves) + LEAST_GAIN else reserves
-    raised = [{name: reserve + (more if reserve else 0.0) for name, reserve in kept.items()} for more in RAISED]
+    everything = between(ranges, 0.0)
+    best = max(subsets, key=found, default=everything)
+    kept = best if found(best) > found(everything) + LEAST_GAIN else everything
+    raised = [between(kept, share) for share in SHARES]
     return next(each for each in raised if found(each) >= found(kept))
 
 

@@ -33,7 +33,7 @@ from .channels import Channel, Context, chosen, kinds
 from .choice import best_reserves, planted
 from .encoders import encoder_named
 from .evidence import Evidence
-from .fusion import Scale, fused, fused_heat, reference_heat, reserve_among
+from .fusion import Scale, fused, fused_heat, reference_heat, reserve_among, reserve_range
 from .guarantee import Guarantee, guarantee
 from .levels import Levels
 from .normals import Normals, attempted, enough, images_of, take
@@ -171,7 +171,7 @@ class Detector(OutlierMixin, BaseEstimator):
             len(observed) + len(taken),
         )
         if self.chooses and len(self.reserves_) > 1:
-            self._choose(observed)
+            self.choose(observed)
         self.fitted_on_ = tuple(sorted({image.sha256 for image, _ in (*observed, *taken)}))
         self._take_calibration(calibrating, are_remembered=True)
         self._measure_power(calibrating, are_remembered=True)
@@ -206,6 +206,7 @@ class Detector(OutlierMixin, BaseEstimator):
     def _settle(self, observations: Sequence[Observation], groups: Sequence[str], count: int) -> None:
         """What scores and heats of normals are usual, each looked at without its own group."""
         counting = [name for name, channel in self.channels_.items() if channel.counts] or list(self.channels_)
+        self.count_ = count  # normals that are remembered
         self.reserves_ = {name: reserve_among(self.channels_[name].reserve, count) for name in counting}
         self.scales_: dict[str, Scale] = {}
         self.heat_evidence_: dict[str, Evidence] = {}
@@ -216,12 +217,15 @@ class Detector(OutlierMixin, BaseEstimator):
             if heats := [look.heat for look in looks if look.heat is not None]:
                 self.heat_evidence_[name] = Evidence(reference_heat(heats))
 
-    def _choose(self, observed: Sequence[tuple[Image, Observation]]) -> None:
-        """Count the channels that find most of what is planted into these normals."""
+    def choose(self, observed: Sequence[tuple[Image, Observation]]) -> None:
+        """Count the channels that find most of what is planted into these normals, which it was fitted to."""
         images = [image for image, _ in observed]
         normal = [self.judge_observed(observation, image.group).evidence for image, observation in observed]
         odd, _ = attempted(tuple(planted(images, self.seed)), lambda image: self._judge_prepared(image, image.group))
-        self.reserves_ = best_reserves(self.reserves_, normal, [judged.evidence for _, judged in odd])
+        if odd:
+            count = self.count_
+            ranges = {name: reserve_range(self.channels_[name].reserve, count) for name in self.reserves_}
+            self.reserves_ = best_reserves(ranges, normal, [judged.evidence for _, judged in odd])
 
     def _channel_names(self) -> list[str]:
         has_encoder = self.encoder is not None

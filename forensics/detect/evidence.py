@@ -23,9 +23,11 @@ class Evidence:
 
     Arguments:
         reference: scores of normals that their channel was not fitted to.
+        count: how many there were, where `reference` are quantiles of them.
     """
 
-    def __init__(self, reference: Float[np.ndarray, "n"]) -> None:
+    def __init__(self, reference: Float[np.ndarray, "n"], count: int | None = None) -> None:
+        self.count = len(reference) if count is None else count
         ordered = np.sort(np.asarray(reference, np.float64))
         if len(ordered) > KEPT:
             ordered = np.quantile(ordered, np.linspace(0, 1, KEPT))

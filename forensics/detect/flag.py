@@ -336,6 +336,7 @@ def _decision(decided: Decided, detector: Detector, rule: Rule) -> dict[str, Any
         "flagged_up_to": float(decided.p_value[decided.flagged].max()) if decided.flagged.any() else None,
         "num_calibration_groups": calibrated.num_groups,
         "map_threshold": marks if np.isfinite(marks) else None,
+        "map_places": min((each.count for each in detector.heat_evidence_.values()), default=None),
     }
 
 

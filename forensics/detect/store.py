@@ -101,6 +101,7 @@ def _write(detector: Detector, folder: Path) -> None:
         arrays |= {f"channel:{name}:{key}": value for key, value in channel.state().items()}
     arrays |= {f"scale:{name}": np.array([scale.mean, scale.deviation]) for name, scale in detector.scales_.items()}
     arrays |= {f"heat:{name}": evidence.reference for name, evidence in detector.heat_evidence_.items()}
+    arrays |= {f"places:{name}": np.array([evidence.count]) for name, evidence in detector.heat_evidence_.items()}
     detector.calibrated_.table().to_parquet(folder / "calibration.parquet", index=False)
     if detector.power_ is not None:
         detector.power_.table().to_parquet(folder / "power.parquet", index=False)
@@ -371,7 +372,13 @@ def _evidence(arrays: dict[str, np.ndarray], prefix: str, folder: Path) -> dict[
     for name, value in arrays.items():
         if name.startswith(prefix) and (value.ndim != 1 or not len(value) or not np.isfinite(value).all()):
             raise CorruptWeights(f"{folder}: {name!r} of shape {value.shape} is no list of finite values")
-    return {name.removeprefix(prefix): Evidence(value) for name, value in arrays.items() if name.startswith(prefix)}
+    learnt = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+    return {name: Evidence(value, _places(arrays.get(f"places:{name}"), value)) for name, value in learnt.items()}
+
+
+def _places(stored: np.ndarray | None, reference: np.ndarray) -> int:
+    """How many places of normals a heat map is compared with: of earlier versions' detectors, those that they kept."""
+    return len(reference) if stored is None or stored.size != 1 else max(int(stored.flat[0]), 1)
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

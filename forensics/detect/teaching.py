@@ -25,7 +25,7 @@ from oddpixel.image import Image
 from .calibrated import Calibrated, CalibrationImage
 from .choice import LEAST_GAIN, best_reserves, found_at_few_alarms
 from .detector import Detector
-from .fusion import fused
+from .fusion import fused, reserve_range
 from .guarantee import groups_needed
 
 FEWEST_ODD = 10  # groups with an image decided odd, below which nothing is chosen anew
@@ -137,9 +137,12 @@ def choose_anew(
         lesson.said.append("channels stay as they are: half of the calibration would be too small for the promise")
         return
     normal = [row.evidence for row in rows if row.group in choosing]
-    all_ = {name: detector.channels_[name].reserve for name, channel in detector.channels_.items() if channel.counts}
-    now, then = detector.reserves_, best_reserves(all_, normal, odd)
-    gain = _cross_validated(all_, now, normal, odd, groups, seed)
+    count = len(detector.fitted_on_)
+    ranges = {
+        name: reserve_range(channel.reserve, count) for name, channel in detector.channels_.items() if channel.counts
+    }
+    now, then = detector.reserves_, best_reserves(ranges, normal, odd)
+    gain = _cross_validated(ranges, now, normal, odd, groups, seed)
     if gain <= LEAST_GAIN or then == now:
         lesson.said.append("channels stay as they are: no others find more of what was decided odd")
         return
@@ -153,7 +156,7 @@ def choose_anew(
 
 
 def _cross_validated(
-    all_: Mapping[str, float],
+    ranges: Mapping[str, tuple[float, float]],
     now: Mapping[str, float],
     normal: Sequence[Deviations],
     odd: Sequence[Deviations],
@@ -167,7 +170,7 @@ def _cross_validated(
     for fold in range(FOLDS):
         held = [each for each, group in zip(odd, groups, strict=True) if fold_of[group] == fold]
         others = [each for each, group in zip(odd, groups, strict=True) if fold_of[group] != fold]
-        chosen = best_reserves(all_, normal, others)
+        chosen = best_reserves(ranges, normal, others)
         found = [
             found_at_few_alarms([fused(each, way) for each in normal], [fused(each, way) for each in held])
             for way in (now, chosen)

@@ -33,6 +33,7 @@ DECISION: dict[str, Any] = {
         "num_flagged_groups": COUNT,
         "flagged_up_to": PROBABILITY,
         "map_threshold": {"type": ["number", "null"]},
+        "map_places": {"type": ["integer", "null"]},
         "power": {
             "type": ["object", "null"],
             "required": ["text", "cells"],

@@ -98,6 +98,19 @@ class RunTable:
         order = f"{_order(order_by, descending)} LIMIT {int(limit)} OFFSET {int(offset)}"
         return self._decoded(self._rows(f"SELECT {NAMES}, {DECISION}", filters, order))
 
+    def items(
+        self,
+        filters: Sequence[Filter] = (),
+        *,
+        order_by: str | None = None,
+        descending: bool = False,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[str]:
+        """The names of the rows that `page` would give."""
+        order = f"{_order(order_by, descending)} LIMIT {int(limit)} OFFSET {int(offset)}"
+        return [str(item) for (item,) in self._rows('SELECT "item"', filters, order)]
+
     def rows(self, filters: Sequence[Filter] = ()) -> list[Row]:
         """All matching rows in the order of the inputs."""
         return self._decoded(self._rows(f"SELECT {NAMES}, {DECISION}", filters, _order()))
@@ -126,6 +139,20 @@ class RunTable:
         query = f"SELECT min(position) FROM ({numbered} {where}) WHERE position > {int(after)} AND {clause}"
         ((place,),) = self._execute(query, more + values).fetchall()
         return None if place is None else int(place)
+
+    def digests(self, items: Sequence[str]) -> dict[str, str | None]:
+        """The SHA-256 of each of these items that is in the table, as it was judged last."""
+        import pandas as pd
+
+        self._load_new_parts()
+        with self.lock:
+            cursor = self.database.cursor()
+            cursor.register("asked", pd.DataFrame({"asked": list(dict.fromkeys(items))}, dtype="string"))
+            found = cursor.execute(
+                "SELECT item, last(sha256 ORDER BY shard) FROM rows JOIN asked ON item = asked GROUP BY item"
+            ).fetchall()
+            cursor.unregister("asked")
+        return {str(item): digest for item, digest in found}
 
     def note_decisions(
         self, decisions: Mapping[str, str | None], sha256s: Mapping[str, str | None] | None = None

@@ -58,6 +58,8 @@ verdict_table = sql.Table(
     sql.Column("at", sql.Text, nullable=False),
     sql.Index("verdicts_by_item", "run", "item", "seq"),
 )
+# What browsers have sent: one whose answer was lost sends it again.
+sent_table = sql.Table("sent", tables, sql.Column("key", sql.String(64), primary_key=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,22 @@ class Verdict:
     author: str
     note: str
     at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """One decision as a browser sends it, or the taking back of one.
+
+    Arguments:
+        key: by which it is known again when it is sent twice.
+        items: names, each with the SHA-256 of its file or None.
+        decision: None takes back the author's newest decision about each item.
+    """
+
+    key: str
+    items: tuple[tuple[str, str | None], ...]
+    decision: str | None
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,32 +160,71 @@ class Verdicts:
 
         Raises: UsageError, RunError.
         """
+        with self._explained(), self._writing() as connection:
+            return self._decided(connection, run, items, decision, author, note)
+
+    def undo(self, run: str, items: Sequence[str], *, author: str) -> list[Verdict]:
+        """Take back the author's newest decision about each item: what stands without it counts, as a new entry.
+
+        Raises: UsageError where the author has decided nothing about an item; then nothing is taken back.
+        """
+        with self._explained(), self._writing() as connection:
+            return self._taken_back(connection, run, items, author)
+
+    def receive(self, run: str, sent: Sequence[Sent], *, author: str) -> list[str | None]:
+        """Do in one transaction what a browser has sent, in order; what was done before under its key is passed over.
+
+        Returns: of each, why it could not be done; None where it is done.
+
+        Raises: RunError; then none of it is done.
+        """
+        with self._explained(), self._writing() as connection:
+            return [self._received(connection, run, each, author) for each in sent]
+
+    def _received(self, connection: sql.Connection, run: str, sent: Sent, author: str) -> str | None:
+        known = sql.select(sent_table.c.key).where(sent_table.c.key == sent.key)
+        if connection.execute(known).first() is not None:
+            return None
+        try:
+            if sent.decision is None:
+                self._taken_back(connection, run, [item for item, _ in sent.items], author)
+            else:
+                self._decided(connection, run, sent.items, sent.decision, author, sent.note)
+        except UsageError as error:  # raised before anything of it was written
+            return str(error)
+        connection.execute(sent_table.insert().values(key=sent.key))
+        return None
+
+    def _decided(
+        self,
+        connection: sql.Connection,
+        run: str,
+        items: Sequence[tuple[str, str | None]],
+        decision: str,
+        author: str,
+        note: str,
+    ) -> list[Verdict]:
         if not decision.strip() or not author.strip():
             raise UsageError("a verdict needs a decision and an author")
         if note.startswith(UNDO):
             raise UsageError(f"a note may not begin with {UNDO!r}: that is how taking back is written")
-        with self._explained(), self._writing() as connection:
-            return [
-                self._append_verdict(connection, run, item, sha256, decision, author, note) for item, sha256 in items
-            ]
+        return [self._append_verdict(connection, run, item, sha256, decision, author, note) for item, sha256 in items]
 
-    def undo(self, run: str, items: Sequence[str], *, author: str) -> list[Verdict]:
-        """Take back the newest decision about each item: the one before it counts again, as a new entry.
-
-        Raises: UsageError where an item has none; then nothing is taken back.
-        """
-        with self._explained(), self._writing() as connection:
-            back = []
-            for item in items:
-                of_item = (verdict_table.c.run == run) & (verdict_table.c.item == item)
-                query = sql.select(verdict_table).where(of_item).order_by(verdict_table.c.seq)
-                standing = _standing([Verdict(**row._mapping) for row in self._rows(connection, query)])
-                if not standing:
-                    raise UsageError(f"there is no decision about {item} to take back")
-                before = standing[-2].decision if len(standing) > 1 else UNDECIDED
-                note = f"{UNDO}{standing[-1].seq}"
-                back.append(self._append_verdict(connection, run, item, standing[-1].sha256, before, author, note))
-            return back
+    def _taken_back(self, connection: sql.Connection, run: str, items: Sequence[str], author: str) -> list[Verdict]:
+        found: list[tuple[Verdict, str]] = []
+        for item in items:
+            of_item = (verdict_table.c.run == run) & (verdict_table.c.item == item)
+            query = sql.select(verdict_table).where(of_item).order_by(verdict_table.c.seq)
+            stands = standing([Verdict(**row._mapping) for row in self._rows(connection, query)])
+            own = next((each for each in reversed(stands) if each.author == author), None)
+            if own is None:
+                raise UsageError(f"{author} has decided nothing about {item} that could be taken back")
+            left = [each.decision for each in stands if each is not own]
+            found.append((own, left[-1] if left else UNDECIDED))
+        return [
+            self._append_verdict(connection, run, own.item, own.sha256, left, author, f"{UNDO}{own.seq}")
+            for own, left in found
+        ]
 
     def note_action(self, run: str, item: str, action: str, *, author: str) -> None:
         """Log an action that is no decision, such as a download. Raises: RunError."""
@@ -291,16 +348,10 @@ def _engine(url: sql.URL) -> sql.Engine:
     return engine
 
 
-def _standing(history: Sequence[Verdict]) -> list[Verdict]:
-    """The decisions that were not taken back, oldest first. Entries by which others were taken back are no decisions."""
-    standing: list[Verdict] = []
-    for verdict in history:
-        if verdict.note.startswith(UNDO):
-            if standing:  # a store may have been cut
-                standing.pop()
-        else:
-            standing.append(verdict)
-    return standing
+def standing(history: Sequence[Verdict]) -> list[Verdict]:
+    """The decisions of a history that were not taken back, oldest first. Entries by which others were taken back are none."""
+    taken_back = {verdict.note.removeprefix(UNDO) for verdict in history if verdict.note.startswith(UNDO)}
+    return [verdict for verdict in history if not verdict.note.startswith(UNDO) and str(verdict.seq) not in taken_back]
 
 
 def _end(connection: sql.Connection) -> tuple[int, str]:

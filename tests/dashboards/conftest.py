@@ -100,8 +100,10 @@ def guarded(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 class serving:
     """A dashboard process for a `with` block."""
 
-    def __init__(self, run: Run, made: Path, folder: Path, token: str | None, more: Sequence[Path] = ()) -> None:
-        command = [sys.executable, "-m", "oddpixel", "dashboard", *map(str, (run.path, *more)), "--port", "0"]
+    def __init__(
+        self, run: Run, made: Path, folder: Path, token: str | None, more: Sequence[Path] = (), port: int = 0
+    ) -> None:
+        command = [sys.executable, "-m", "oddpixel", "dashboard", *map(str, (run.path, *more)), "--port", str(port)]
         command += ["--folder", str(folder / "dashboard"), "--data", str(made), "--max-upload", "1"]
         environment = os.environ | ({"ODDPIXEL_TOKEN": token} if token else {})
         self.process = subprocess.Popen(

@@ -1,10 +1,16 @@
 import { make } from "../shared/dom.js";
 import { formatNumber } from "../shared/numbers.js";
+import { otherOpinions } from "../shared/opinions.js";
 
 /** What a screen reader says of a row. */
 export function cellLabel(row) {
   const score = row.error ? "not readable" : `p ${formatNumber(row.p_value, 2)}`;
-  return [row.item, score, row.flagged ? "flagged" : "", row.decision ?? "no verdict"].filter(Boolean).join(", ");
+  const verdict = [row.decision ?? "no verdict", ...conflicts(row)];
+  return [row.item, score, row.flagged ? "flagged" : "", ...verdict].filter(Boolean).join(", ");
+}
+
+function conflicts(row) {
+  return row.decision ? otherOpinions(row.decision, row.opinions) : [];
 }
 
 /** What stands under the picture. */
@@ -29,7 +35,9 @@ export function makeCell(index, row, { box, thumbnails, showsText }) {
 
 function makePicture(row, thumbnails) {
   const picture = row.thumbnail ? thumbnails.image(row.thumbnail) : (row.error ?? "no picture is kept of it");
-  const chips = row.decision ? [make("span", { class: `chip verdict-${row.decision}`, text: row.decision })] : [];
+  const others = conflicts(row);
+  const text = others.length ? `${row.decision} \u2260 ${others.join(", ")}` : row.decision;
+  const chips = row.decision ? [make("span", { class: `chip verdict-${row.decision}`, text })] : [];
   return make("div", { class: "picture" }, picture, ...chips);
 }
 

@@ -9,7 +9,7 @@ export function gridShortcuts(grid) {
     { key: ".", action: () => grid.goToUndecided(), meaning: "next item without a verdict" },
     { key: "Enter", action: () => grid.openCase(), meaning: "open the case" },
     { key: "X", action: () => grid.toggleSelected(), meaning: "select, for a verdict on several" },
-    { key: "A", action: () => grid.selectVisible(), meaning: "select everything in sight" },
+    { key: "A", action: () => grid.selectAll(), meaning: "select all that this view shows" },
     { key: "Escape", action: () => grid.clearSelection(), meaning: "clear the selection" },
     { key: "ArrowRight", action: () => grid.goTo(grid.current + 1), meaning: "next" },
     { key: "ArrowLeft", action: () => grid.goTo(grid.current - 1), meaning: "before" },

@@ -1,3 +1,4 @@
+import { Changes } from "../shared/changes.js";
 import { make } from "../shared/dom.js";
 import { clamp } from "../shared/numbers.js";
 import { postJson, requestJson, routeUrl } from "../shared/requests.js";
@@ -14,6 +15,7 @@ import { Verdicts } from "./verdicts.js";
 import { addressQuery, changedQuery, openedQuery } from "./view-query.js";
 import { VirtualGrid } from "./virtual-grid.js";
 
+const MANY = 200; // items, for a verdict on which one is asked again
 const TILE_SIZE = 150;
 const TILE_SIZE_KEY = "oddpixel-tile"; // in the browser's storage
 
@@ -36,9 +38,9 @@ export class Grid {
   }
 
   /** What Python says: at the start, and again after each of its reruns. */
-  update({ ticket }, trigger) {
+  update({ ticket, author }, trigger) {
     this.ticket = ticket;
-    this.verdicts.ticket = ticket;
+    this.verdicts.update({ ticket, author });
     this.trigger = trigger;
   }
 
@@ -98,8 +100,11 @@ export class Grid {
     const presses = new TaskQueue();
     const run = (action) => presses.add(action);
     const stopListening = listenForShortcuts(this.shortcuts, { isBlocked: (event) => this.isBlocked(event), run });
+    this.presses = presses;
+    const changes = new Changes(this.run, (items) => (items ? this.verdicts.learn(items) : this.load()));
     this.unmount = () => {
       stopListening();
+      changes.stop();
       this.list.unmount();
     };
   }
@@ -209,7 +214,8 @@ export class Grid {
   // Selection and verdicts
 
   click(index, event) {
-    if (event.shiftKey) this.selection.addRange(index, this.current, (each) => this.rows.row(each));
+    const anchor = this.current;
+    if (event.shiftKey) this.presses.add(() => this.selectRange(index, anchor));
     else if (event.ctrlKey || event.metaKey) this.selection.toggle(index, this.rows.row(index));
     else this.selection.clear();
     this.list.focus();
@@ -222,9 +228,20 @@ export class Grid {
     this.showSelection();
   }
 
-  selectVisible() {
-    for (const index of this.list.cells.keys()) this.selection.add(index, this.rows.row(index));
+  /** All between two places, whether they have been in sight or not. */
+  async selectRange(from, to) {
+    const [first, last] = [Math.min(from, to), Math.max(from, to)];
+    try {
+      this.selection.addNames(first, await this.rows.names(first, last - first + 1));
+    } catch (error) {
+      this.status.showError(`Nothing was selected: ${error.message}`);
+      return;
+    }
     this.showSelection();
+  }
+
+  selectAll() {
+    return this.selectRange(0, this.rows.count - 1);
   }
 
   clearSelection() {
@@ -240,6 +257,7 @@ export class Grid {
   decide(decision) {
     const items = this.selection.itemsOr(this.rows.row(this.current));
     if (!items.length) return;
+    if (items.length > MANY && !confirm(`${decision}: ${items.length} items?`)) return;
     this.verdicts.decide(items, decision);
     if (this.selection.size) this.selection.clear();
     else if (this.current + 1 < this.rows.count) this.goTo(this.current + 1);
@@ -247,7 +265,8 @@ export class Grid {
   }
 
   undo() {
-    this.verdicts.undo((item) => this.goToItem(item));
+    const item = this.verdicts.undo();
+    if (item !== undefined) this.goToItem(item);
   }
 
   goToItem(item) {

@@ -47,6 +47,12 @@ export class RowPages {
     return this.pages === pages;
   }
 
+  /** The names of rows, whether they are here or not, in the order of the query. */
+  async names(first, count) {
+    const query = { ...this.query, offset: first, limit: count };
+    return (await requestJson(routeUrl(this.run, "items", query))).items;
+  }
+
   url(more) {
     return routeUrl(this.run, "rows", { ...this.query, ...more });
   }
@@ -72,6 +78,19 @@ export class RowPages {
     return new Map(
       [...this.entries()].filter(([, row]) => wanted.has(row.item)).map(([, row]) => [row.item, row.decision]),
     );
+  }
+
+  /** Takes what the server says of items: item -> {decision, opinions}; returns the indices of the rows that it changes. */
+  learn(items) {
+    const changed = [];
+    for (const [index, row] of this.entries()) {
+      const said = items[row.item];
+      if (!said) continue;
+      row.opinions = said.opinions;
+      changed.push(index);
+      if (row.decision !== said.decision) this.setDecision([row.item], said.decision);
+    }
+    return changed;
   }
 
   /** Notes a verdict, null for none; returns the indices of the rows that have it. */

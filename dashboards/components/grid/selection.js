@@ -16,7 +16,7 @@ export class Selection {
     this.items.clear();
   }
 
-  /** A row that is not here yet cannot be selected. */
+  /** A row that is not here yet cannot be selected by itself. */
   add(index, row) {
     if (row) this.items.set(index, row.item);
   }
@@ -25,9 +25,9 @@ export class Selection {
     if (!this.items.delete(index)) this.add(index, row);
   }
 
-  /** @param rowAt - gives the row of an index. */
-  addRange(from, to, rowAt) {
-    for (let index = Math.min(from, to); index <= Math.max(from, to); index++) this.add(index, rowAt(index));
+  /** @param items - names of what lies at `first` and behind. */
+  addNames(first, items) {
+    for (const [k, item] of items.entries()) this.items.set(first + k, item);
   }
 
   /** What a verdict is about: the selected items, or without any the one of `row`. */

@@ -1,68 +1,73 @@
-import { postJson, routeUrl } from "../shared/requests.js";
-import { TaskQueue } from "../shared/task-queue.js";
+import { Outbox } from "../shared/outbox.js";
 
-/** Verdicts show at once and are sent in order: whoever types fast decides on what was under the cursor. */
+/** Verdicts show at once and are on their way until the server has confirmed them (`Outbox`). */
 export class Verdicts {
   /**
    * @param rows - RowPages.
    * @param onChange - called with the indices of rows whose verdict changed.
    */
-  constructor(run, { rows, status, onChange }) {
+  constructor(run, { rows, status, onChange, storage }) {
     Object.assign(this, { run, rows, status, onChange });
     this.decided = []; // lists of items, to take back
-    this.queue = new TaskQueue();
+    this.outbox = new Outbox(run, {
+      author: () => this.author,
+      onConfirmed: (items) => this.confirm(items),
+      onProblem: (entry, because) => this.showProblem(entry, because),
+      storage,
+    });
+    if (this.outbox.count) status.show(`${this.outbox.count} verdicts of yours were not saved yet; they are sent now.`);
+  }
+
+  update({ ticket, author }) {
+    this.author = author;
+    this.outbox.setTicket(ticket);
   }
 
   decide(items, decision) {
-    const before = this.rows.decisionsOf(items);
-    this.note(items, decision);
+    this.before = new Map([...(this.before ?? []), ...this.rows.decisionsOf(items)]);
+    this.onChange(this.rows.setDecision(items, decision));
     this.decided.push(items);
-    return this.queue.add(() => this.sendDecision(items, decision, before));
+    this.said = `${describe(items)}: ${decision}`;
+    this.outbox.add(items, decision);
   }
 
-  async sendDecision(items, decision, before) {
-    try {
-      await this.post("decide", { items, decision });
-      this.status.show(`${describe(items)}: ${decision}`);
-    } catch (error) {
-      for (const [item, previous] of before) this.note([item], previous);
-      this.decided = this.decided.filter((each) => each !== items);
-      this.status.showError(`Not saved: ${error.message}`);
-    }
-  }
-
-  /** @param goTo - called with an item whose verdict was taken back. */
-  undo(goTo) {
+  /** @returns the item whose verdict is taken back; undefined without any. */
+  undo() {
     const items = this.decided.pop();
-    if (!items) return this.status.show("There is nothing of yours here to take back.");
-    return this.queue.add(() => this.sendUndo(items, goTo));
+    if (!items) {
+      this.status.show("There is nothing of yours here to take back.");
+      return undefined;
+    }
+    this.said = `${describe(items)}: taken back`;
+    this.outbox.add(items, null);
+    return items[0];
   }
 
-  async sendUndo(items, goTo) {
-    try {
-      const { undone } = await this.post("undo", { items });
-      for (const [item, decision] of Object.entries(undone)) {
-        this.note([item], decision === "undecided" ? null : decision);
+  /** What the server says of items; what is still on its way is newer. */
+  learn(items) {
+    const settled = Object.entries(items).filter(([item]) => !this.outbox.isWaiting(item));
+    this.onChange(this.rows.learn(Object.fromEntries(settled)));
+  }
+
+  confirm(items) {
+    this.learn(items);
+    if (!this.outbox.count && this.said) this.status.show(this.said);
+  }
+
+  showProblem(entry, because) {
+    for (const item of entry?.items ?? []) {
+      if (this.before?.has(item) && !this.outbox.isWaiting(item)) {
+        this.onChange(this.rows.setDecision([item], this.before.get(item)));
       }
-      this.status.show(`${describe(items)}: taken back`);
-      goTo(items[0]);
-    } catch (error) {
-      this.decided.push(items);
-      this.status.showError(`Not taken back: ${error.message}`);
     }
+    const what = entry ? `${entry.decision === null ? "Not taken back" : "Not saved"}: ` : "";
+    this.said = null;
+    this.status.showError(what + because);
   }
 
   /** Once everything that was decided has been sent. */
   settled() {
-    return this.queue.last;
-  }
-
-  note(items, decision) {
-    this.onChange(this.rows.setDecision(items, decision));
-  }
-
-  post(route, content) {
-    return postJson(routeUrl(this.run, route), this.ticket, content);
+    return this.outbox.settled();
   }
 }
 

@@ -42,7 +42,7 @@ export class VirtualGrid {
     const { first, end } = visibleCells(this.layout, this.element, this.rows.count);
     this.remove([...this.cells.keys()].filter((index) => index < first || index >= end));
     for (let page = Math.floor(first / PAGE); page * PAGE < end; page++) this.fetch(page);
-    for (let index = first; index < end; index++) this.drawCell(index);
+    for (let index = end - 1; index >= first; index--) this.drawCell(index);
     this.drawEmpty();
     this.onDraw();
   }
@@ -55,7 +55,7 @@ export class VirtualGrid {
     cell.addEventListener("click", (event) => this.onClick(index, event));
     cell.addEventListener("dblclick", () => this.onOpen(index));
     this.cells.set(index, cell);
-    this.space.append(cell);
+    this.space.insertBefore(cell, this.cells.get(index + 1) ?? null); // in order, for who hears the page
   }
 
   drawEmpty() {

@@ -27,9 +27,9 @@ export async function requestBytes(url) {
 }
 
 /** The ticket names the author; the server signed it, and no other site can know it. */
-export function postJson(url, ticket, content) {
+export function postJson(url, ticket, content, options = {}) {
   const headers = { "content-type": "application/json", "x-oddpixel-ticket": ticket };
-  return requestJson(url, { method: "POST", headers, body: JSON.stringify(content) });
+  return requestJson(url, { ...options, method: "POST", headers, body: JSON.stringify(content) });
 }
 
 async function errorMessage(response) {

@@ -5,8 +5,7 @@ import { Viewer } from "./viewer.js";
 /** Called by Streamlit at first and after every rerun; returns what it calls when the component goes. */
 export default function mount({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".odd");
-  const isSame = root.viewer?.run === data.run && root.viewer.group === data.group;
-  if (!isSame) {
+  if (root.viewer?.run !== data.run) {
     root.viewer?.unmount();
     root.viewer = new Viewer(root, data);
   }

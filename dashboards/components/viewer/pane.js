@@ -7,10 +7,11 @@ export class Pane {
     this.title = make("span", { class: "title", text: title });
     this.message = make("div", { class: "message", text: "opening …" });
     this.mark = make("div", { class: "mark", role: "note" });
+    this.preview = make("div", { class: "preview" });
     const sides = ["top", "bottom", "left", "right"];
     this.letters = Object.fromEntries(sides.map((side) => [side, make("span", { class: `letter ${side}` })]));
     const overlays = [this.title, ...Object.values(this.letters), this.message, this.mark];
-    this.element = make("div", { class: "pane" }, this.canvas, ...overlays);
+    this.element = make("div", { class: "pane" }, this.canvas, this.preview, ...overlays);
   }
 
   setTitle(text) {
@@ -20,6 +21,19 @@ export class Pane {
 
   setLetters(letters) {
     for (const [side, letter] of Object.entries(letters)) this.letters[side].textContent = letter;
+  }
+
+  /** Covers what was drawn of another item, with a thumbnail where there is one (else null). */
+  showPreview(url) {
+    this.preview.replaceChildren(...(url ? [make("img", { src: url, alt: "" })] : []));
+    setVisible(this.preview, true);
+    this.message.classList.remove("error");
+    this.message.textContent = "opening \u2026";
+    setVisible(this.message, true);
+  }
+
+  hidePreview() {
+    setVisible(this.preview, false);
   }
 
   hideMessage() {

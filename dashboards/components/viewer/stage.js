@@ -1,4 +1,5 @@
 import { make, setVisible } from "../shared/dom.js";
+import { routeUrl } from "../shared/requests.js";
 import { Curtain } from "./curtain.js";
 import { layersOf, paneTitles, syntheticPanes } from "./display-mode.js";
 import { drawLayers, drawRuler } from "./layers.js";
@@ -40,6 +41,16 @@ export class Stage {
 
   setLetters(letters) {
     for (const pane of this.panes) pane.setLetters(letters);
+  }
+
+  /** What is known of an item until its picture is drawn: its thumbnail, or that it is being opened. */
+  showPreview(run, thumbnail) {
+    const url = thumbnail ? routeUrl(run, "thumbnail", { name: thumbnail }) : null;
+    for (const pane of this.panes) pane.showPreview(url);
+  }
+
+  hidePreview() {
+    for (const pane of this.panes) pane.hidePreview();
   }
 
   hideMessages() {

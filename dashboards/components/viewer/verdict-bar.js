@@ -1,12 +1,22 @@
 import { make } from "../shared/dom.js";
-import { postJson, requestJson, routeUrl } from "../shared/requests.js";
+import { otherOpinions } from "../shared/opinions.js";
+import { Outbox } from "../shared/outbox.js";
 import { input, shortcutButton, toolbar } from "../shared/toolbar.js";
 
-/** The verdict on an item, and the steps to its neighbours in the queue. */
+/** The verdict on the item that is shown. It shows at once, and is on its way until the server has confirmed it. */
 export class VerdictBar {
-  /** @param currentItem - tells which item is shown. */
-  constructor(run, status, currentItem) {
-    Object.assign(this, { run, status, currentItem });
+  /**
+   * @param currentItem - tells which item is shown.
+   * @param step - opens the neighbour so many places behind in the queue.
+   */
+  constructor(run, status, { currentItem, step, press }) {
+    Object.assign(this, { status, currentItem });
+    this.known = new Map(); // item -> {decision, opinions}
+    this.outbox = new Outbox(run, {
+      author: () => this.author,
+      onConfirmed: (items) => this.confirm(items),
+      onProblem: (entry, because) => this.showProblem(entry, because),
+    });
     this.standing = make("span", { class: "standing" });
     this.note = input("text", "Note to the verdict", {
       class: "note",
@@ -16,56 +26,67 @@ export class VerdictBar {
     this.element = toolbar(
       "Verdict",
       this.standing,
-      shortcutButton("O", "Odd", "Verdict: odd", () => this.decide("odd")),
-      shortcutButton("N", "Normal", "Verdict: normal", () => this.decide("normal")),
-      shortcutButton("U", "Unsure", "Verdict: unsure", () => this.decide("unsure")),
-      shortcutButton("Z", "Undo", "Take back the last verdict", () => this.undo()),
+      shortcutButton("O", "Odd", "Verdict: odd", () => press(() => this.decide("odd"))),
+      shortcutButton("N", "Normal", "Verdict: normal", () => press(() => this.decide("normal"))),
+      shortcutButton("U", "Unsure", "Verdict: unsure", () => press(() => this.decide("unsure"))),
+      shortcutButton("Z", "Undo", "Take back your last verdict on it", () => press(() => this.undo())),
       this.note,
-      shortcutButton("K", "Previous", "Previous in the queue", () => this.step(-1)),
-      shortcutButton("J", "Next", "Next in the queue", () => this.step(1)),
+      shortcutButton("K", "Previous", "Previous in the queue", () => press(() => step(-1))),
+      shortcutButton("J", "Next", "Next in the queue", () => press(() => step(1))),
     );
   }
 
-  /** @param trigger - tells Python: "decided" with an item whose verdict changed, "go" with one to open. */
-  update({ decision, ticket, queue }, trigger) {
-    Object.assign(this, { ticket, queue, trigger });
-    this.standing.textContent = decision ?? "no verdict";
+  /** @param trigger - tells Python: "decided" with an item whose verdict was confirmed. */
+  update({ item, decision, opinions, ticket, author }, trigger) {
+    Object.assign(this, { author, trigger });
+    this.learn({ [item]: { decision, opinions } });
+    this.outbox.setTicket(ticket);
   }
 
-  async decide(decision) {
+  /** What the server says of items; what is still on its way is newer. */
+  learn(items) {
+    for (const [item, said] of Object.entries(items)) if (!this.outbox.isWaiting(item)) this.known.set(item, said);
+    this.show();
+  }
+
+  /** What a row said when the queue was read: only where nothing newer is known. */
+  learnFirst(item, said) {
+    if (!this.known.has(item)) this.known.set(item, said);
+    this.show();
+  }
+
+  show() {
+    const { decision, opinions } = this.known.get(this.currentItem()) ?? {};
+    const others = otherOpinions(decision, opinions);
+    this.standing.textContent = [decision ?? "no verdict", ...others].join(" \u00b7 ");
+    this.standing.classList.toggle("conflict", Boolean(decision) && others.length > 0);
+  }
+
+  decide(decision) {
     const item = this.currentItem();
-    try {
-      const content = { items: [item], decision, note: this.note.value };
-      await postJson(routeUrl(this.run, "decide"), this.ticket, content);
-      this.note.value = "";
-      this.status.show(`${item}: ${decision}`);
-      this.trigger("decided", { item });
-    } catch (error) {
-      this.status.showError(`Not saved: ${error.message}`);
+    const { opinions } = this.known.get(item) ?? {};
+    this.known.set(item, { decision, opinions: { ...opinions, [this.author]: decision } });
+    this.outbox.add([item], decision, this.note.value);
+    this.note.value = "";
+    this.status.show(`${item}: ${decision}`);
+    this.show();
+  }
+
+  undo() {
+    this.outbox.add([this.currentItem()], null);
+  }
+
+  confirm(items) {
+    const before = new Map(this.known);
+    this.learn(items);
+    for (const [item, { decision }] of Object.entries(items)) {
+      if (before.get(item)?.decision !== decision) this.status.show(`${item}: ${decision ?? "taken back"}`);
+      if (item === this.currentItem()) this.trigger("decided", { item });
     }
   }
 
-  async undo() {
-    const item = this.currentItem();
-    try {
-      await postJson(routeUrl(this.run, "undo"), this.ticket, { items: [item] });
-      this.status.show(`${item}: taken back`);
-      this.trigger("decided", { item });
-    } catch (error) {
-      this.status.showError(`Not taken back: ${error.message}`);
-    }
-  }
-
-  async step(by) {
-    try {
-      const { place } = await requestJson(routeUrl(this.run, "place", { ...this.queue, of: this.currentItem() }));
-      const offset = (place ?? -1) + by;
-      if (offset < 0) return this.status.show("This is the first of the queue.");
-      const { rows } = await requestJson(routeUrl(this.run, "rows", { ...this.queue, offset, limit: 1 }));
-      if (!rows.length) return this.status.show("This was the last of the queue.");
-      return this.trigger("go", { item: rows[0].item });
-    } catch (error) {
-      return this.status.showError(error.message);
-    }
+  showProblem(entry, because) {
+    const what = entry ? `${entry.decision === null ? "Not taken back" : "Not saved"}: ` : "";
+    this.status.showError(what + because);
   }
 }

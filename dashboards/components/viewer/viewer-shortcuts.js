@@ -8,9 +8,9 @@ export function viewerShortcuts(viewer) {
     { key: "O", action: () => verdictBar.decide("odd"), meaning: "verdict: odd" },
     { key: "N", action: () => verdictBar.decide("normal"), meaning: "verdict: normal" },
     { key: "U", action: () => verdictBar.decide("unsure"), meaning: "verdict: unsure" },
-    { key: "Z", action: () => verdictBar.undo(), meaning: "take back the last verdict" },
-    { key: "J", action: () => verdictBar.step(1), meaning: "next in the queue" },
-    { key: "K", action: () => verdictBar.step(-1), meaning: "previous in the queue" },
+    { key: "Z", action: () => verdictBar.undo(), meaning: "take back your last verdict on it" },
+    { key: "J", action: () => viewer.step(1), meaning: "next in the queue" },
+    { key: "K", action: () => viewer.step(-1), meaning: "previous in the queue" },
     { key: "P", action: () => viewer.takeTool("pan"), meaning: "drag moves the image" },
     {
       key: "W",

@@ -1,6 +1,9 @@
+import { Changes } from "../shared/changes.js";
 import { make } from "../shared/dom.js";
 import { helpDialog, listenForShortcuts } from "../shared/shortcuts.js";
 import { StatusLine } from "../shared/status-line.js";
+import { TaskQueue } from "../shared/task-queue.js";
+import { CaseQueue } from "./case-queue.js";
 import { Comparison } from "./comparison.js";
 import { availableModes, shownMode } from "./display-mode.js";
 import { listenForGestures } from "./gestures.js";
@@ -18,12 +21,15 @@ import { fit, pan, zoomAround, zoomTo } from "./viewport.js";
 import { WindowBar } from "./window-bar.js";
 
 const OPACITY = 0.6;
-const SETTLED_AFTER = 500; // milliseconds without another slice, before Python opens the page of this one
+const SETTLED_AFTER = 500; // milliseconds without another item, before Python opens the page of this one
 
 /** One case on the screen: its parts, and the state that they share. */
 export class Viewer {
-  constructor(root, { run, group }) {
-    Object.assign(this, { root, run, group });
+  constructor(root, { run, queue }) {
+    Object.assign(this, { root, run });
+    this.queue = new CaseQueue(run, queue);
+    this.opened = new Set(); // items that were opened here: Python says them once more, later
+    this.presses = new TaskQueue(); // one after the other: a verdict is about the item that the key before led to
     this.tileCache = new Map();
     this.viewport = null; // fitted at the next drawing
     this.chosenMode = "over";
@@ -39,22 +45,29 @@ export class Viewer {
 
   /** What Python says: at the start, and again after each of its reruns. */
   update(data, trigger) {
-    this.threshold = data.threshold;
-    this.synthetic = { item: data.item, pictures: data.synthetic };
+    Object.assign(this, { threshold: data.threshold, places: data.places });
     this.trigger = trigger;
+    if (data.item !== this.item && !this.opened.has(data.item)) this.open(data.item, data.group);
     this.verdictBar.update(data, trigger);
+    if (data.item !== this.item) return; // it is behind: it will say more
+    this.group = data.group;
+    this.synthetic = { item: data.item, pictures: data.synthetic };
     this.slices.setSlices(data.slices);
-    if (data.item !== this.item) this.load(data.item);
-    else if (this.loadedItem === this.item) this.offerSynthetic();
+    this.slices.showItem(data.item);
+    if (this.loadedItem === this.item) this.offerSynthetic();
   }
 
   // Parts
 
   build() {
     this.status = new StatusLine();
-    this.verdictBar = new VerdictBar(this.run, this.status, () => this.item);
+    this.verdictBar = new VerdictBar(this.run, this.status, {
+      currentItem: () => this.item,
+      step: (by) => this.step(by),
+      press: (action) => this.presses.add(action),
+    });
     this.windowBar = new WindowBar(() => this.draw());
-    this.slices = new SliceBar((item) => this.openSlice(item));
+    this.slices = new SliceBar((item) => this.open(item, this.group));
     this.comparison = new Comparison(this.run, {
       openPyramid: (query, facts) => this.openPyramid(query, facts),
       onChange: (mode) => this.showMode(mode),
@@ -89,9 +102,12 @@ export class Viewer {
   }
 
   listen() {
-    const stopListening = listenForShortcuts(this.shortcuts, { isBlocked: () => this.help.open });
+    const run = (action) => this.presses.add(action);
+    const stopListening = listenForShortcuts(this.shortcuts, { isBlocked: () => this.help.open, run });
+    const changes = new Changes(this.run, (items) => this.verdictBar.learn(items ?? {}));
     this.unmount = () => {
       stopListening();
+      changes.stop();
       this.stage.unmount();
       this.slices.stop();
       clearTimeout(this.settling);
@@ -104,16 +120,64 @@ export class Viewer {
 
   // Loading
 
-  async load(item) {
-    this.item = item;
+  async step(by) {
+    try {
+      const row = this.queue.known(this.item, by) ?? (await this.queue.neighbour(this.item, by));
+      if (row) this.open(row.item, row.group, row);
+      else this.status.show(by < 0 ? "This is the first of the queue." : "This was the last of the queue.");
+    } catch (error) {
+      this.status.showError(error.message);
+    }
+  }
+
+  /** Shows an item at once, by its thumbnail until its picture is here. Keys are about it from now on. */
+  open(item, group, row = null) {
+    if (group !== this.group) {
+      this.slices.setSlices([]);
+      this.viewport = null;
+    }
+    const isFirst = this.item === undefined;
+    Object.assign(this, { item, group, original: null });
+    this.opened.add(item);
+    if (row) this.verdictBar.learnFirst(item, row);
+    this.verdictBar.show();
+    this.stage.showPreview(this.run, row?.thumbnail);
+    this.load(item, row);
+    if (!isFirst) this.tellPython();
+  }
+
+  /** Once nobody steps on, the address says what is shown, without an entry in the history, and Python makes its page. */
+  tellPython() {
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => {
+      const address = new URLSearchParams(location.search);
+      address.set("item", this.item);
+      history.replaceState(history.state, "", `${location.pathname}?${address}`);
+      this.trigger("go", { item: this.item });
+    }, SETTLED_AFTER);
+  }
+
+  async load(item, row) {
     this.slices.showItem(item);
     this.ruler = null;
     this.comparison.clear();
     await this.loadOriginal(item);
-    if (item === this.item) await this.loadHeatMap(item);
+    if (item === this.item) await this.loadHeatMap(item, row);
     if (item !== this.item) return;
     this.loadedItem = item;
     this.offerSynthetic();
+    this.prefetch(item);
+  }
+
+  /** Has the server open the next picture before it is asked for, and reads the queue around. */
+  async prefetch(item) {
+    try {
+      await this.queue.readAround(item);
+      const next = this.queue.known(item, 1);
+      if (next && !next.error && item === this.item) await fetchFacts(this.run, next.item);
+    } catch {
+      // Whoever goes there learns why it cannot be shown.
+    }
   }
 
   async loadOriginal(item) {
@@ -140,13 +204,15 @@ export class Viewer {
 
   showNoOriginal(error) {
     this.facts = null;
+    this.stage.hidePreview();
     this.heatMap = null;
     this.stage.showError(`The original cannot be shown: ${error.message}`);
   }
 
-  async loadHeatMap(item) {
+  async loadHeatMap(item, row) {
     try {
-      const heatMap = await fetchHeatMap(this.run, item, this.slices.current?.map);
+      const isKept = this.slices.current?.map ?? (row ?? this.queue.row(item))?.map;
+      const heatMap = await fetchHeatMap(this.run, item, isKept);
       if (item === this.item) this.showHeatMap(heatMap);
     } catch (error) {
       if (item === this.item) this.status.showError(`The map cannot be shown: ${error.message}`);
@@ -156,7 +222,7 @@ export class Viewer {
   showHeatMap(heatMap) {
     this.heatMap = heatMap;
     this.heatMapCanvas = heatMap && heatMapCanvas(heatMap, this.facts, this.threshold);
-    if (!heatMap && this.facts) this.status.show("No map was kept: it did not look odd by itself.");
+    if (!heatMap && this.facts) this.status.show("No map was kept of this image.");
   }
 
   openPyramid(query, facts) {
@@ -216,9 +282,10 @@ export class Viewer {
 
   paint() {
     const size = this.stage.size();
-    if (!this.facts || !size.width) return;
+    if (!this.facts || !this.original || !size.width) return;
     if (!this.viewport) this.fitTo(size);
     this.isComplete = this.stage.paint(this.view);
+    if (this.isComplete) this.stage.hidePreview();
     if (!this.isComplete || this.loadedItem !== this.item) return;
     const shown = [this.mode, this.comparison.picture?.name].filter(Boolean).join(" ");
     this.stage.announce(this.item, shown);
@@ -271,12 +338,6 @@ export class Viewer {
     this.draw();
   }
 
-  openSlice(item) {
-    this.load(item);
-    clearTimeout(this.settling);
-    this.settling = setTimeout(() => this.trigger("go", { item: this.item }), SETTLED_AFTER);
-  }
-
   /** Shows what is known of an image pixel [column, row]. */
   showProbe(pixel) {
     const [x, y] = pixel;
@@ -292,6 +353,7 @@ export class Viewer {
       original: original.pixel(...pixel),
       synthetic: synthetic?.pixel(...correspondingPixel(pixel, facts, synthetic.facts)),
       heatMap,
+      places: this.places,
       scale: this.viewport.scale,
     });
   }

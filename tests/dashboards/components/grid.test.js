@@ -58,7 +58,9 @@ test("a label says score, flag and verdict, and names what cannot be read", () =
 test("a selection grows by clicks and ranges, and never holds a row that is not here", () => {
   const rows = ["a", "b", null, "d"].map((item) => item && { item });
   const selection = new Selection();
-  selection.addRange(3, 0, (index) => rows[index]);
+  selection.addNames(0, ["a", "b"]);
+  selection.add(2, rows[2]);
+  selection.add(3, rows[3]);
   assert.deepEqual(selection.itemsOr(null).sort(), ["a", "b", "d"]);
   selection.toggle(1, rows[1]);
   assert.deepEqual(selection.itemsOr(null).sort(), ["a", "d"]);

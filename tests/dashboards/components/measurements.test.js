@@ -45,6 +45,11 @@ test("the probe says what original, synthetic picture and heat map have at a pix
     probeText([1, 1], { image, original, synthetic, heatMap, scale: 1.5 }),
     "row 1, column 1  ·  value = 9  ·  synthetic ≈ 8  ·  map: one place in 10,000 of normal images is as odd  ·  150 %",
   );
+  assert.match(
+    probeText([1, 1], { image, heatMap, places: 5000, scale: 1 }),
+    /map: none of 5,000 places of normal images is as odd/,
+  );
+  assert.match(probeText([0, 1], { image, heatMap, places: 5000, scale: 1 }), /map: one place in 100 of normal/);
   assert.equal(probeText([0, 1], { image, heatMap: null, scale: 1 }), "row 1, column 0  ·  100 %");
 });
 

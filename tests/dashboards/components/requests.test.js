@@ -4,6 +4,7 @@ import { afterEach, test } from "node:test";
 import { RowPages } from "../../../dashboards/components/grid/row-pages.js";
 import { Verdicts } from "../../../dashboards/components/grid/verdicts.js";
 import { postJson, RequestError, requestJson, routeUrl } from "../../../dashboards/components/shared/requests.js";
+import { CaseQueue } from "../../../dashboards/components/viewer/case-queue.js";
 import { fetchHeatMap } from "../../../dashboards/components/viewer/item-requests.js";
 
 const { fetch } = globalThis;
@@ -110,49 +111,165 @@ test("the answer to an earlier query does not count, whether it is rows or an er
   }
 });
 
-async function decidedGrid(answer) {
+/** What a browser keeps: names and values are its own properties. */
+function memory() {
+  const kept = {};
+  const hidden = (value) => ({ value, enumerable: false });
+  return Object.defineProperties(kept, {
+    getItem: hidden((name) => kept[name] ?? null),
+    setItem: hidden((name, value) => {
+      kept[name] = value;
+    }),
+    removeItem: hidden((name) => delete kept[name]),
+  });
+}
+
+/** Confirms whatever is sent, as the server does: the newest decision counts. */
+function confirming(_, { body }) {
+  const { entries } = JSON.parse(body);
+  const items = {};
+  for (const entry of entries) {
+    for (const item of entry.items) items[item] = { decision: entry.decision, opinions: {} };
+  }
+  return [200, { problems: entries.map(() => null), items }];
+}
+
+async function decidedGrid(answer, storage = memory()) {
   serve(() => [200, { rows: [row("a"), row("b")], count: 2, all: 2, undecided: 2 }]);
   const rows = new RowPages("r");
   await rows.open({});
   const requests = serve(answer);
   const status = new RecordedStatus();
-  const verdicts = new Verdicts("r", { rows, status, onChange: () => {} });
-  return { rows, status, verdicts, requests };
+  const verdicts = new Verdicts("r", { rows, status, onChange: () => {}, storage });
+  verdicts.update({ ticket: "t", author: "ann" });
+  return { rows, status, verdicts, requests, storage };
 }
 
-test("verdicts show at once and are sent in the order of the keys", async () => {
-  const { rows, verdicts, requests } = await decidedGrid(() => [200, {}]);
-  verdicts.decide(["a"], "odd");
+const sentItems = (requests) =>
+  requests.flatMap(({ options }) => JSON.parse(options.body).entries.map((entry) => entry.items[0]));
+
+test("verdicts show at once and are sent in the order of the keys, those that wait in one request", async () => {
+  const { rows, status, verdicts, requests, storage } = await decidedGrid(confirming);
+  for (let k = 0; k < 50; k++) verdicts.decide(["a"], "odd");
   verdicts.decide(["b"], "normal");
   assert.deepEqual([rows.row(0).decision, rows.row(1).decision, rows.undecided], ["odd", "normal", 0]);
+  assert.equal(Object.keys(storage).length, 51);
   await verdicts.settled();
-  assert.deepEqual(
-    requests.map(({ options }) => JSON.parse(options.body).items[0]),
-    ["a", "b"],
-  );
+  assert.equal(sentItems(requests).at(-1), "b");
+  assert.equal(requests.length, 2);
+  assert.equal(Object.keys(storage).length, 0);
+  assert.equal(status.lines.at(-1), "b: normal");
 });
 
-test("a verdict that was refused is taken back on the screen, and does not hold up the next", async () => {
-  const { rows, status, verdicts } = await decidedGrid((_, { body }) =>
-    body.includes('"a"') ? [403, { error: { message: "too old" } }] : [200, {}],
+test("what a page left behind is sent by the next one, in order", async () => {
+  const storage = memory();
+  const first = await decidedGrid(() => [500, {}], storage);
+  first.verdicts.outbox.send = () => {}; // that page is gone
+  for (const decision of ["odd", "normal", "unsure"]) first.verdicts.decide(["a"], decision);
+  const { requests, verdicts, rows, status } = await decidedGrid(confirming, storage);
+  assert.match(status.lines[0], /3 verdicts of yours were not saved yet/);
+  await verdicts.settled();
+  const decisions = JSON.parse(requests[0].options.body).entries.map((entry) => entry.decision);
+  assert.deepEqual(decisions, ["odd", "normal", "unsure"]);
+  assert.equal(rows.row(0).decision, "unsure");
+  assert.equal(Object.keys(storage).length, 0);
+});
+
+test("a server that is away, or knows the ticket no more, loses nothing", async () => {
+  const answers = [
+    [502, {}],
+    [403, { error: { message: "expired" } }],
+  ];
+  const { verdicts, requests, rows } = await decidedGrid((url, options) => {
+    if (url.includes("/ticket")) return [200, { ticket: "new", author: "ann" }];
+    return answers.shift() ?? confirming(url, options);
+  });
+  verdicts.decide(["a"], "odd");
+  await verdicts.settled();
+  const verdictRequests = requests.filter(({ url }) => url.includes("/verdicts"));
+  assert.equal(verdictRequests.length, 3);
+  assert.equal(verdictRequests.at(-1).options.headers["x-oddpixel-ticket"], "new");
+  const keys = verdictRequests.map(({ options }) => JSON.parse(options.body).entries[0].key);
+  assert.equal(new Set(keys).size, 1, "the server knows it again by its key");
+  assert.equal(rows.row(0).decision, "odd");
+});
+
+test("a verdict that was refused is taken back on the screen, and sinks no other", async () => {
+  const { rows, status, verdicts } = await decidedGrid((url, options) =>
+    options.body.includes('"a"') ? [400, { error: { message: "no such item" } }] : confirming(url, options),
   );
   verdicts.decide(["a"], "odd");
   verdicts.decide(["b"], "normal");
   await verdicts.settled();
   assert.deepEqual([rows.row(0).decision, rows.row(1).decision, rows.undecided], [null, "normal", 1]);
-  assert.deepEqual(status.lines, ["error: Not saved: too old", "b: normal"]);
+  assert.ok(status.lines.includes("error: Not saved: no such item"));
 });
 
-test("undo takes back the last verdict, and goes to its item", async () => {
-  const { rows, verdicts } = await decidedGrid((url) => [
+test("what the server could not do is said, and its own decision shown", async () => {
+  const { rows, status, verdicts } = await decidedGrid(() => [
     200,
-    url.includes("undo") ? { undone: { b: "undecided" } } : {},
+    { problems: ["ann has decided nothing"], items: { a: { decision: "normal", opinions: { ben: "normal" } } } },
   ]);
-  const visited = [];
+  verdicts.decide(["a"], "odd");
+  await verdicts.settled();
+  assert.equal(rows.row(0).decision, "normal");
+  assert.ok(status.lines.includes("error: Not saved: ann has decided nothing"));
+});
+
+test("undo takes back the last verdict, and names its item", async () => {
+  const { rows, verdicts } = await decidedGrid(confirming);
   verdicts.decide(["a"], "odd");
   verdicts.decide(["b"], "normal");
-  verdicts.undo((item) => visited.push(item));
+  assert.equal(verdicts.undo(), "b");
   await verdicts.settled();
   assert.deepEqual([rows.row(0).decision, rows.row(1).decision], ["odd", null]);
-  assert.deepEqual(visited, ["b"]);
+});
+
+test("what others decide is taken, but for what is still on its way", async () => {
+  const { rows, verdicts } = await decidedGrid(confirming);
+  verdicts.decide(["a"], "odd");
+  const others = { decision: "normal", opinions: { ben: "normal" } };
+  verdicts.learn({ a: others, b: others });
+  assert.deepEqual([rows.row(0).decision, rows.row(1).decision], ["odd", "normal"]);
+  await verdicts.settled();
+});
+
+// The queue of the case view
+
+function queueServer(names) {
+  return serve((url) => {
+    const query = new URL(url, "http://x").searchParams;
+    if (url.includes("/place?")) {
+      const place = names.indexOf(query.get("of"));
+      return [200, { place: place < 0 ? null : place }];
+    }
+    const offset = Number(query.get("offset"));
+    return [200, { rows: names.slice(offset, offset + Number(query.get("limit"))).map((name) => row(name)) }];
+  });
+}
+
+test("the queue goes on behind an item that left it by being decided", async () => {
+  const names = Array.from({ length: 500 }, (_, k) => `i${k}`);
+  queueServer(names);
+  const queue = new CaseQueue("r", { decision: "undecided" });
+  let item = "i0";
+  for (let k = 1; k < 500; k++) {
+    names.splice(names.indexOf(item), 1); // decided
+    item = (await queue.neighbour(item, 1)).item;
+    assert.equal(item, `i${k}`);
+  }
+  assert.equal(await queue.neighbour(item, 1), null);
+});
+
+test("the queue goes back to its first, and is asked seldom", async () => {
+  const names = Array.from({ length: 500 }, (_, k) => `i${k}`);
+  const requests = queueServer(names);
+  const queue = new CaseQueue("r", {});
+  let item = "i400";
+  for (let k = 399; k >= 0; k--) {
+    item = (await queue.neighbour(item, -1)).item;
+    assert.equal(item, `i${k}`);
+  }
+  assert.equal(await queue.neighbour(item, -1), null);
+  assert.ok(requests.length < 12, String(requests.length));
 });

@@ -18,6 +18,7 @@ from oddpixel.forensics.detect.choice import ALWAYS, best_reserves, found_at_few
 from oddpixel.forensics.detect.decide import Rule
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.flag import Incoming, flag_into
+from oddpixel.forensics.detect.fusion import reserve_among, reserve_range
 from oddpixel.forensics.detect.power import STRENGTHS, Power, Trial, in_words
 from oddpixel.forensics.runs.table import RunTable
 from tests.forensics.detect.test_detector import surface
@@ -122,8 +123,15 @@ def test_the_choice_goes_by_what_is_found_at_few_false_alarms() -> None:
         for k, (a, b, c) in enumerate(rng.normal(size=(40, 3)))
     ]
     assert found_at_few_alarms([each["sharp"] for each in normal], [each["sharp"] for each in odd]) >= 0.5
-    chosen = best_reserves({ALWAYS: 0.0, "sharp": 1.0, "blunt": 1.0}, normal, odd)
+    chosen = best_reserves({ALWAYS: (0.0, 0.0), "sharp": (1.0, 2.0), "blunt": (1.0, 2.0)}, normal, odd)
     assert {ALWAYS, "sharp"} <= set(chosen)
     assert chosen["sharp"] >= 1.0
     assert chosen[ALWAYS] == 0.0
-    assert best_reserves({ALWAYS: 0.0, "sharp": 1.0}, normal, []) == {ALWAYS: 0.0, "sharp": 1.0}
+
+
+def test_few_normals_leave_more_to_what_sees_the_whole() -> None:
+    assert reserve_among(1.0, 8) == 10.0
+    assert reserve_among(1.0, 200) == 1.0
+    for count in (4, 8, 24, 68, 500):
+        least, most = reserve_range(1.0, count)
+        assert least <= reserve_among(1.0, count) <= most

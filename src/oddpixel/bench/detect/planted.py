@@ -103,8 +103,10 @@ def _measured(
     detector = Detector(encoder=ENCODER, aligned=which.aligned, seed=seed)
     detector.observer_ = observe
     prepare = Preparation(unit="display", side=512)
-    learnt = [observe(prepare(image)) for image in learning]
+    prepared = [prepare(image) for image in learning]
+    learnt = [observe(image) for image in prepared]
     detector.learn(learnt, [image.group for image in learning])
+    detector.choose(list(zip(prepared, learnt, strict=True)))
     bank = patchcore_bank(
         [observation.encoder_patches for observation in learnt if observation.encoder_patches is not None], seed
     )
