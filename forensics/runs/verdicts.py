@@ -218,7 +218,7 @@ class Verdicts:
             stands = standing([Verdict(**row._mapping) for row in self._rows(connection, query)])
             own = next((each for each in reversed(stands) if each.author == author), None)
             if own is None:
-                raise UsageError(f"{author} has decided nothing about {item} that could be taken back")
+                raise UsageError(f"there is no decision of {author} about {item} to take back")
             left = [each.decision for each in stands if each is not own]
             found.append((own, left[-1] if left else UNDECIDED))
         return [

@@ -146,15 +146,19 @@ export class Viewer {
     if (!isFirst) this.tellPython();
   }
 
-  /** Once nobody steps on, the address says what is shown, without an entry in the history, and Python makes its page. */
+  /** The address says what is shown, without an entry in the history for every step. Python makes its page of it: at once, and
+   * of what is shown last where several steps follow each other. */
   tellPython() {
+    const address = new URLSearchParams(location.search);
+    address.set("item", this.item);
+    history.replaceState(history.state, "", `${location.pathname}?${address}`);
     clearTimeout(this.settling);
-    this.settling = setTimeout(() => {
-      const address = new URLSearchParams(location.search);
-      address.set("item", this.item);
-      history.replaceState(history.state, "", `${location.pathname}?${address}`);
+    const tell = () => {
+      this.toldAt = performance.now();
       this.trigger("go", { item: this.item });
-    }, SETTLED_AFTER);
+    };
+    if (performance.now() - (this.toldAt ?? -SETTLED_AFTER) >= SETTLED_AFTER) tell();
+    else this.settling = setTimeout(tell, SETTLED_AFTER);
   }
 
   async load(item, row) {

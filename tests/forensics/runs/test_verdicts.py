@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sql
 
 from oddpixel.errors import RunError, UsageError
-from oddpixel.forensics.runs.verdicts import Verdicts, log, verdict_table
+from oddpixel.forensics.runs.verdicts import Sent, Verdicts, log, verdict_table
 from tests.forensics.runs import postgresql
 
 WRITE = """
@@ -132,10 +132,13 @@ def test_stores_that_cannot_be_used(tmp_path: Path) -> None:
 def test_taking_back_leaves_what_was_before_and_a_trace(verdicts: Verdicts) -> None:
     verdicts.record_all("r", [("a", None), ("b", "0" * 64)], "odd", author="ann")
     verdicts.record("r", "a", "normal", author="ben")
-    assert [each.decision for each in verdicts.undo("r", ["a"], author="ann")] == ["odd"]
-    verdicts.undo("r", ["a", "b"], author="ann")
+    assert [each.decision for each in verdicts.undo("r", ["a"], author="ann")] == ["normal"], (
+        "one's own, and ben's stays"
+    )
+    assert [each.decision for each in verdicts.undo("r", ["a"], author="ben")] == ["undecided"]
+    verdicts.undo("r", ["b"], author="ann")
     assert {name: each.decision for name, each in verdicts.latest("r").items()} == {"a": "undecided", "b": "undecided"}
-    with pytest.raises(UsageError, match="no decision about a"):
+    with pytest.raises(UsageError, match="no decision of ann about a"):
         verdicts.undo("r", ["a"], author="ann")
     verdicts.record("r", "a", "unsure", author="ann")
     verdicts.undo("r", ["a"], author="ann")
@@ -155,3 +158,20 @@ def test_actions_are_in_the_chain(verdicts: Verdicts) -> None:
     with verdicts.engine.begin() as connection:
         connection.execute(log.update().where(log.c.seq == 1).values(content='{"action": "nothing"}'))
     assert verdicts.verify().broken_at == 1
+
+
+def test_what_a_browser_sends_twice_is_done_once(verdicts: Verdicts) -> None:
+    sent = [
+        Sent(key="key-0001", items=(("a", None), ("b", None)), decision="odd"),
+        Sent(key="key-0002", items=(("a", None),), decision=None),
+        Sent(key="key-0003", items=(("nothing", None),), decision=None),
+        Sent(key="key-0004", items=(("c", None),), decision="normal", note="sound"),
+    ]
+    done = verdicts.receive("r", sent, author="ann")
+    assert [each is None for each in done] == [True, True, False, True]
+    assert "no decision of ann about nothing" in str(done[2])
+    assert [each is None for each in verdicts.receive("r", sent[:2] + sent[3:], author="ann")] == [True, True, True]
+    assert len(verdicts.since("r", 0)) == 4
+    found = {item: each.decision for item, each in verdicts.latest("r").items()}
+    assert found == {"a": "undecided", "b": "odd", "c": "normal"}
+    assert verdicts.verify().ok
