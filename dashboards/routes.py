@@ -124,7 +124,7 @@ def rows(request: Request) -> dict[str, Any]:
         limit=min(max(limit, 0), PAGE),
         offset=max(offset, 0),
     )
-    answer: dict[str, Any] = {"rows": [_short(run, row) for row in page]}
+    answer: dict[str, Any] = {"rows": [_short(row) | {"opinions": run.opinions(row.item)} for row in page]}
     if given.get("count") == "1":
         answer |= {"count": table.count(query.filters), "all": table.count()}
         answer["undecided"] = table.count([*query.filters, Filter(DECISION, "is null")])
@@ -182,10 +182,9 @@ def ticket(request: Request) -> dict[str, str]:
 SHORT = ("item", "group", "raw", "p_value", "q_value", "flagged", "width", "height", "decision")
 
 
-def _short(run: OpenRun, row: Row) -> dict[str, Any]:
+def _short(row: Row) -> dict[str, Any]:
     return {
         **{name: getattr(row, name) for name in SHORT},
-        "opinions": run.opinions(row.item),
         "thumbnail": _stem(row.thumbnail),
         "map": row.map is not None,
         "error": None if row.error is None else row.error.message,
