@@ -27,7 +27,11 @@ export class Outbox {
   /** Those that an earlier page left, in order. */
   kept() {
     const names = Object.keys(this.storage).filter((name) => name.startsWith(this.prefix));
-    return names.sort().map((name) => JSON.parse(this.storage.getItem(name)));
+    return names.sort().flatMap((name) => {
+      const entry = parsed(this.storage.getItem(name));
+      if (!entry) this.storage.removeItem(name); // nothing that this page could have written
+      return entry ?? [];
+    });
   }
 
   /** The ticket that the page was given; what has waited for one is sent. */
@@ -147,6 +151,21 @@ export class Outbox {
     } catch {
       // The next attempt says what is wrong.
     }
+  }
+}
+
+/** The entry that a text in the storage holds; null where it holds none. */
+function parsed(text) {
+  try {
+    const { key, items, decision, note = "" } = JSON.parse(text);
+    const isEntry =
+      typeof key === "string" &&
+      Array.isArray(items) &&
+      items.every((item) => typeof item === "string") &&
+      (decision === null || typeof decision === "string");
+    return isEntry ? { key, items, decision, note: String(note) } : null;
+  } catch {
+    return null;
   }
 }
 

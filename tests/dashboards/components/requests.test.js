@@ -175,6 +175,15 @@ test("what a page left behind is sent by the next one, in order", async () => {
   assert.equal(Object.keys(storage).length, 0);
 });
 
+test("what is no verdict in the browser's storage is dropped", async () => {
+  const storage = memory();
+  const texts = ["{", "null", "7", '{"key":1}', '{"key":"k","items":"a","decision":"odd"}', '{"key":"k","items":[1]}'];
+  for (const [k, text] of texts.entries()) storage.setItem(`oddpixel-outbox/r/${k}`, text);
+  const { verdicts } = await decidedGrid(confirming, storage);
+  assert.equal(verdicts.outbox.count, 0);
+  assert.equal(Object.keys(storage).length, 0);
+});
+
 test("a server that is away, or knows the ticket no more, loses nothing", async () => {
   const answers = [
     [502, {}],
