@@ -35,6 +35,7 @@ from .synthetic import bytes_of, read
 PAGE = 500  # rows at most in one answer
 AT_ONCE = 1000  # items at most in one decision, and decisions in one request
 NAMED = 200_000  # names at most in one answer
+MOST_CHANGES = 10_000  # decisions that a page is told of one by one
 LONGEST_NAME = 80
 BODY = 4_000_000  # bytes at most of what is sent here
 FOREVER = "private, max-age=31536000, immutable"
@@ -91,8 +92,9 @@ def _author(request: Request) -> str:
 def _sent(request: Request) -> dict[str, Any]:
     try:
         content = json.loads(request.state.body)
-    except ValueError as error:
-        raise UsageError("the request body is not JSON") from error
+        json.dumps(content, ensure_ascii=False).encode()  # half a character is JSON, and no text that could be kept
+    except (ValueError, RecursionError) as error:
+        raise UsageError("the request body is not JSON, or nested too deeply, or holds half a character") from error
     if not isinstance(content, dict):
         raise UsageError("the request body must be a JSON object")
     return content
@@ -154,7 +156,7 @@ def changes(request: Request) -> dict[str, Any]:
     run = _run(request)
     (since,) = _numbers(request.query_params, since=0)
     seq, changed = run.changes(since)
-    if len(changed) > PAGE:
+    if len(changed) > MOST_CHANGES:
         return {"seq": seq, "items": None}
     return {"seq": seq, "items": {item: _opinions(run, item) for item in changed}}
 

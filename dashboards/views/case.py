@@ -36,7 +36,6 @@ def show(run: OpenRun, row: Row) -> None:
     decision = run.run.record.get("decision") or {}
     queue = {name: st.query_params[name] for name in QUEUE if name in st.query_params}
     st.session_state.setdefault("queue", {})[run.key] = queue | {"item": row.item}
-    plain(row.item)
     component("viewer")(
         data={
             "run": run.key,

@@ -142,6 +142,8 @@ def _write(detector: Detector, folder: Path) -> None:
     }
     contiguous = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
     save_file(contiguous, folder / "channels.safetensors", metadata=_seal(record))
+    # safetensors writes for the owner alone; a detector is handed on, so it is as readable as the files beside it.
+    (folder / "channels.safetensors").chmod((folder / "calibration.parquet").stat().st_mode & 0o777)
     record["channels_sha256"] = _digest(folder / "channels.safetensors")
     (folder / "detector.json").write_text(json.dumps(plain(record), indent=2, allow_nan=False) + "\n")
     write_card(folder / "README.md", record)

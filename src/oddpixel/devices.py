@@ -22,7 +22,7 @@ def device_named(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UsageError(f"no device {name!r}; here are {', '.join(there)}") from error
+        raise UsageError(f"no device {name!r} here; there is {', '.join(there)}") from error
     if str(device) not in there and not (str(device) == "cuda" and "cuda:0" in there):
-        raise UsageError(f"no device {name!r} here; there {'is' if len(there) == 1 else 'are'} {', '.join(there)}")
+        raise UsageError(f"no device {name!r} here; there is {', '.join(there)}")
     return device

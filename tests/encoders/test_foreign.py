@@ -132,7 +132,7 @@ def test_what_looks_at_no_pictures_is_refused(tmp_path: Path) -> None:
 def test_names_of_nothing_and_devices_that_are_not_here_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no encoder"):
         load_encoder(str(tmp_path / "nothing"), NOWHERE)
-    with pytest.raises(UsageError, match="there (is|are) cpu"):
+    with pytest.raises(UsageError, match="there is cpu"):
         load_encoder(str(tmp_path), NOWHERE, "cuda:99")
     with pytest.raises(UsageError, match="no device"):
         load_encoder(str(tmp_path), NOWHERE, "quantum")

@@ -2,10 +2,10 @@
 
 export function gridShortcuts(grid) {
   return [
-    { key: "O", action: () => grid.decide("odd"), meaning: "verdict: odd" },
-    { key: "N", action: () => grid.decide("normal"), meaning: "verdict: normal" },
-    { key: "U", action: () => grid.decide("unsure"), meaning: "verdict: unsure" },
-    { key: "Z", action: () => grid.undo(), meaning: "take back your last verdict" },
+    { key: "O", isOnce: true, action: () => grid.decide("odd"), meaning: "verdict: odd" },
+    { key: "N", isOnce: true, action: () => grid.decide("normal"), meaning: "verdict: normal" },
+    { key: "U", isOnce: true, action: () => grid.decide("unsure"), meaning: "verdict: unsure" },
+    { key: "Z", isOnce: true, action: () => grid.undo(), meaning: "take back your last verdict" },
     { key: ".", action: () => grid.goToUndecided(), meaning: "next item without a verdict" },
     { key: "Enter", action: () => grid.openCase(), meaning: "open the case" },
     { key: "X", action: () => grid.toggleSelected(), meaning: "select, for a verdict on several" },

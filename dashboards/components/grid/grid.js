@@ -101,7 +101,7 @@ export class Grid {
     const run = (action) => presses.add(action);
     const stopListening = listenForShortcuts(this.shortcuts, { isBlocked: (event) => this.isBlocked(event), run });
     this.presses = presses;
-    const changes = new Changes(this.run, (items) => (items ? this.verdicts.learn(items) : this.load()));
+    const changes = new Changes(this.run, (items) => (items ? this.verdicts.learn(items) : this.refresh()));
     this.unmount = () => {
       stopListening();
       changes.stop();
@@ -151,6 +151,15 @@ export class Grid {
     this.list.showFirst();
     this.updateAddress();
     this.list.announce();
+  }
+
+  /** Reads the rows anew; cursor and selection stay where they are. */
+  async refresh() {
+    try {
+      if (await this.rows.open(Object.fromEntries(this.query))) this.list.redraw([...this.list.cells.keys()]);
+    } catch (error) {
+      this.status.showError(error.message);
+    }
   }
 
   change(name, value) {
@@ -256,12 +265,13 @@ export class Grid {
 
   decide(decision) {
     const items = this.selection.itemsOr(this.rows.row(this.current));
-    if (!items.length) return;
-    if (items.length > MANY && !confirm(`${decision}: ${items.length} items?`)) return;
+    if (!items.length) return this.status.show("Nothing was decided: the view is still loading, or empty.");
+    if (items.length > MANY && !confirm(`${decision}: ${items.length} items?`)) return undefined;
     this.verdicts.decide(items, decision);
     if (this.selection.size) this.selection.clear();
     else if (this.current + 1 < this.rows.count) this.goTo(this.current + 1);
     this.mark();
+    return undefined;
   }
 
   undo() {

@@ -60,6 +60,7 @@ export class Verdicts {
         this.onChange(this.rows.setDecision([item], this.before.get(item)));
       }
     }
+    if (entry?.decision === null) this.decided.push(entry.items); // it can be tried again
     const what = entry ? `${entry.decision === null ? "Not taken back" : "Not saved"}: ` : "";
     this.said = null;
     this.status.showError(what + because);

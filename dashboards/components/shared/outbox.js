@@ -29,8 +29,9 @@ export class Outbox {
     const names = Object.keys(this.storage).filter((name) => name.startsWith(this.prefix));
     return names.sort().flatMap((name) => {
       const entry = parsed(this.storage.getItem(name));
-      if (!entry) this.storage.removeItem(name); // nothing that this page could have written
-      return entry ?? [];
+      if (entry && this.prefix + entry.key === name) return entry;
+      this.storage.removeItem(name); // nothing that this page could have written
+      return [];
     });
   }
 
@@ -44,7 +45,7 @@ export class Outbox {
   add(items, decision, note = "") {
     for (let start = 0; start < items.length; start += ITEMS_AT_ONCE) {
       const part = items.slice(start, start + ITEMS_AT_ONCE);
-      const entry = { key: newKey(), items: part, decision, note };
+      const entry = { key: newKey(), author: this.author(), items: part, decision, note };
       this.entries.push(entry);
       this.keep(entry);
     }
@@ -110,15 +111,22 @@ export class Outbox {
     let items = 0;
     for (const entry of this.entries.slice(0, this.singly ? 1 : ENTRIES_AT_ONCE)) {
       items += entry.items.length;
-      if (batch.length && items > ITEMS_AT_ONCE) break;
+      if (batch.length && (items > ITEMS_AT_ONCE || entry.author !== batch[0].author)) break;
       batch.push(entry);
     }
     return batch;
   }
 
-  post(batch) {
+  async post(batch) {
     const keepalive = JSON.stringify(batch).length < LARGEST_KEPT_ALIVE;
-    return postJson(routeUrl(this.run, "verdicts"), this.ticket, { entries: batch }, { keepalive });
+    const ticket = await this.ticketOf(batch[0].author);
+    return postJson(routeUrl(this.run, "verdicts"), ticket, { entries: batch }, { keepalive });
+  }
+
+  /** What somebody decided on an earlier page stays theirs, whoever this page belongs to. */
+  async ticketOf(author) {
+    if (!author || author === this.author()) return this.ticket;
+    return (await postJson("/oddpixel/ticket", "", { author })).ticket;
   }
 
   confirm(batch, { problems, items }) {
@@ -157,13 +165,13 @@ export class Outbox {
 /** The entry that a text in the storage holds; null where it holds none. */
 function parsed(text) {
   try {
-    const { key, items, decision, note = "" } = JSON.parse(text);
+    const { key, author, items, decision, note = "" } = JSON.parse(text);
     const isEntry =
       typeof key === "string" &&
       Array.isArray(items) &&
       items.every((item) => typeof item === "string") &&
       (decision === null || typeof decision === "string");
-    return isEntry ? { key, items, decision, note: String(note) } : null;
+    return isEntry ? { key, author: author && String(author), items, decision, note: String(note) } : null;
   } catch {
     return null;
   }

@@ -25,6 +25,7 @@ export function listenForShortcuts(shortcuts, { isBlocked, run = (action) => act
     const shortcut = isBlocked(event) ? undefined : shortcutOf(event, shortcuts);
     if (!shortcut) return;
     event.preventDefault();
+    if (event.repeat && shortcut.isOnce) return; // a key that is held down decides once
     run(shortcut.action);
   };
   document.addEventListener("keydown", onKeyDown);

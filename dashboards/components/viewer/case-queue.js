@@ -32,12 +32,16 @@ export class CaseQueue {
   /** The same without asking the server; null where it is not known. */
   known(item, by) {
     const index = this.indexOf(item);
-    return (index < 0 ? this.rows[0] : this.rows[index + by]) ?? null;
+    if (index >= 0) this.at = item;
+    // A slice beside the queue: on from where the queue was left.
+    const from = index >= 0 ? index : this.indexOf(this.at);
+    return (from < 0 ? this.rows[0] : this.rows[from + by]) ?? null;
   }
 
   /** Reads rows in advance, as far as they are not here. */
   async readAround(item, by = 1) {
-    const index = this.indexOf(item);
+    const own = this.indexOf(item);
+    const index = own < 0 ? this.indexOf(this.at) : own;
     if (index < 0) return this.readFrom(item);
     const left = this.rows.length - 1 - index;
     if (by > 0 && !this.isWhole.last && left < NEAR_THE_END) {

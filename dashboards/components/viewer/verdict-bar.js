@@ -12,18 +12,21 @@ export class VerdictBar {
   constructor(run, status, { currentItem, step, press }) {
     Object.assign(this, { status, currentItem });
     this.known = new Map(); // item -> {decision, opinions}
+    this.drafts = new Map(); // item -> a note that was begun
+    this.refused = new Set(); // items about which something could not be done just now
     this.outbox = new Outbox(run, {
       author: () => this.author,
       onConfirmed: (items) => this.confirm(items),
       onProblem: (entry, because) => this.showProblem(entry, because),
     });
+    this.name = make("bdi", { class: "item-name", dir: "ltr" });
     this.standing = make("span", { class: "standing" });
     this.note = input("text", "Note to the verdict", {
       class: "note",
       placeholder: "Note (optional)",
       maxlength: 5000,
     });
-    this.element = toolbar(
+    const bar = toolbar(
       "Verdict",
       this.standing,
       shortcutButton("O", "Odd", "Verdict: odd", () => press(() => this.decide("odd"))),
@@ -34,6 +37,7 @@ export class VerdictBar {
       shortcutButton("K", "Previous", "Previous in the queue", () => press(() => step(-1))),
       shortcutButton("J", "Next", "Next in the queue", () => press(() => step(1))),
     );
+    this.element = make("div", {}, this.name, bar);
   }
 
   /** @param trigger - tells Python: "decided" with an item whose verdict was confirmed. */
@@ -55,8 +59,21 @@ export class VerdictBar {
     this.show();
   }
 
+  /** The note that was begun stays with its item. */
+  leave(item) {
+    if (this.note.value) this.drafts.set(item, this.note.value);
+    this.note.value = "";
+  }
+
+  arrive(item) {
+    this.note.value = this.drafts.get(item) ?? "";
+    this.drafts.delete(item);
+    this.show();
+  }
+
   show() {
     const { decision, opinions } = this.known.get(this.currentItem()) ?? {};
+    this.name.textContent = this.currentItem();
     const others = otherOpinions(decision, opinions);
     this.standing.textContent = [decision ?? "no verdict", ...others].join(" \u00b7 ");
     this.standing.classList.toggle("conflict", Boolean(decision) && others.length > 0);
@@ -80,12 +97,17 @@ export class VerdictBar {
     const before = new Map(this.known);
     this.learn(items);
     for (const [item, { decision }] of Object.entries(items)) {
-      if (before.get(item)?.decision !== decision) this.status.show(`${item}: ${decision ?? "taken back"}`);
+      const isNews = before.get(item)?.decision !== decision && !this.refused.delete(item);
+      if (isNews) this.status.show(`${item}: ${decision ?? "taken back"}`);
       if (item === this.currentItem()) this.trigger("decided", { item });
     }
   }
 
   showProblem(entry, because) {
+    for (const item of entry?.items ?? []) {
+      this.refused.add(item);
+      if (entry.note && item === this.currentItem() && !this.note.value) this.note.value = entry.note;
+    }
     const what = entry ? `${entry.decision === null ? "Not taken back" : "Not saved"}: ` : "";
     this.status.showError(what + because);
   }

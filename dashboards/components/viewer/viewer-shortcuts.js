@@ -5,10 +5,10 @@ const CLOSER = 1.5;
 export function viewerShortcuts(viewer) {
   const { verdictBar, windowBar, slices } = viewer;
   return [
-    { key: "O", action: () => verdictBar.decide("odd"), meaning: "verdict: odd" },
-    { key: "N", action: () => verdictBar.decide("normal"), meaning: "verdict: normal" },
-    { key: "U", action: () => verdictBar.decide("unsure"), meaning: "verdict: unsure" },
-    { key: "Z", action: () => verdictBar.undo(), meaning: "take back your last verdict on it" },
+    { key: "O", isOnce: true, action: () => verdictBar.decide("odd"), meaning: "verdict: odd" },
+    { key: "N", isOnce: true, action: () => verdictBar.decide("normal"), meaning: "verdict: normal" },
+    { key: "U", isOnce: true, action: () => verdictBar.decide("unsure"), meaning: "verdict: unsure" },
+    { key: "Z", isOnce: true, action: () => verdictBar.undo(), meaning: "take back your last verdict on it" },
     { key: "J", action: () => viewer.step(1), meaning: "next in the queue" },
     { key: "K", action: () => viewer.step(-1), meaning: "previous in the queue" },
     { key: "P", action: () => viewer.takeTool("pan"), meaning: "drag moves the image" },

@@ -137,10 +137,11 @@ export class Viewer {
       this.viewport = null;
     }
     const isFirst = this.item === undefined;
+    if (!isFirst) this.verdictBar.leave(this.item);
     Object.assign(this, { item, group, original: null });
     this.opened.add(item);
     if (row) this.verdictBar.learnFirst(item, row);
-    this.verdictBar.show();
+    this.verdictBar.arrive(item);
     this.stage.showPreview(this.run, row?.thumbnail);
     this.load(item, row);
     if (!isFirst) this.tellPython();
