@@ -41,11 +41,13 @@ class Arrivals:
         folder: what is watched.
         limits: caps on archives.
         left_out: what the last look did not give.
+        is_settling: whether the last look found files that were new or had changed: the next one may give them.
     """
 
     folder: Path
     limits: Limits = field(default_factory=Limits)
     left_out: tuple[LeftOut, ...] = ()
+    is_settling: bool = False
     _seen: dict[str, FileStates] = field(default_factory=dict, repr=False)
     _taken: dict[str, FileStates] = field(default_factory=dict, repr=False)
 
@@ -59,12 +61,15 @@ class Arrivals:
         listing = merged([walk(self.folder, file=_file)])
         waiting = [entry for entry in listing.entries if entry.error is None and _waits(entry)]
         self.left_out = (*listing.left_out, *(LeftOut(entry.name, HALF) for entry in waiting))
+        self.is_settling = False
         for entry in listing.entries:
             states = None if entry in waiting else _states(entry)
             if states is None or self._taken.get(entry.name) == states:
                 continue
             if self._seen.get(entry.name) == states:
                 yield entry, states
+            else:
+                self.is_settling = True
             self._seen[entry.name] = states
 
     def take(self, entry: Entry, states: FileStates) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from oddpixel.counting import counted
 from oddpixel.errors import CalibrationTooSmall
 
-from .guarantee import groups_needed, guarantee
+from .guarantee import groups_needed, guarantee, rate_text
 from .levels import Levels
 from .training_images import in_words
 
@@ -56,7 +56,7 @@ def write_card(path: Path, record: Mapping[str, Any]) -> None:
     if power := record["power"]:
         lines += [
             "",
-            f"What it finds with a rate of {power['alpha']:.2g}: {power['text']}.",
+            f"What it finds with a rate of {rate_text(power['alpha'])}: {power['text']}.",
             "",
         ]
         lines += ["| planted | how much | flagged | 95 % interval of the share |", "|---|---|---|---|"]

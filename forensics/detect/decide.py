@@ -12,7 +12,6 @@ calibrated for.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,7 +26,7 @@ from .calibration import Calibration
 from .conformal import group_maxima, q_values
 from .drift import differs, drift
 from .group_sizes import Sizes
-from .guarantee import Guarantee, groups_needed, guarantee, smallest_alpha
+from .guarantee import Guarantee, groups_needed, guarantee, rate_text, smallest_alpha
 
 DRIFT_LEVEL = 0.01
 
@@ -165,7 +164,7 @@ def ranked_only(count: int, rule: Rule) -> str:
     return (
         f"ranked only, nothing is flagged: {counted(count, 'calibration group')} cannot promise a false-alarm rate of "
         f"{rule.alpha:g}{sure}, which takes {groups_needed(rule.alpha, rule.confidence)}; the smallest rate that they can is "
-        f"{least:.2g} (--alpha {math.ceil(1000 * least - 1e-9) / 1000:g})"
+        f"{rate_text(least)} (--alpha {rate_text(least)})"
     )
 
 

@@ -92,6 +92,11 @@ def smallest_alpha(num_calibration: int, confidence: float | None = None) -> flo
     return -math.expm1(math.log1p(-confidence) / max(num_calibration, 1))
 
 
+def rate_text(alpha: float) -> str:
+    """A rate as `--alpha` takes it, never smaller than it is: in thousandths, rounded up."""
+    return f"{math.ceil(1000 * alpha - 1e-9) / 1000:g}"
+
+
 def _largest_count(n: int, alpha: float, confidence: float) -> int:
     """Largest k with P(Beta(k, n + 1 - k) <= alpha) >= confidence: that probability falls with k."""
     low, high = 1, n

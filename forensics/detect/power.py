@@ -183,7 +183,8 @@ def in_words(found: Sequence[Found]) -> str:
     """
     tried = max((each.tried for each in found), default=0)
     if tried < FEWEST_TRIED:
-        return f"what it finds cannot be said: anomalies were planted into {counted(tried, 'calibrating group')} only"
+        groups = counted(tried, "calibrating group")
+        return f"this cannot be said: anomalies were planted into {groups} only, fewer than {FEWEST_TRIED}"
     seen, partly, missed = [], [], []
     for kind in dict.fromkeys(each.kind for each in found):
         ladder = [each for each in found if each.kind == kind]

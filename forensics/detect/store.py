@@ -307,7 +307,9 @@ def _check_channels(folder: Path, record: dict[str, Any], arrays: dict[str, np.n
             f"{', '.join(sorted(learnt)) or 'none'} were fitted"
         )
     if not record["reserves"] or len({*record["reserves"]} & learnt) != len(record["reserves"]):
-        raise CorruptWeights(f"{folder / 'detector.json'} counts channels that were not fitted: {record['counted']}")
+        raise CorruptWeights(
+            f"{folder / 'detector.json'} counts channels that were not fitted: {list(record['reserves'])}"
+        )
 
 
 def _check_calibration(folder: Path, record: dict[str, Any], calibrated: Calibrated) -> None:

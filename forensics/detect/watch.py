@@ -80,7 +80,7 @@ def watch_folder(
             if row.raw is not None:
                 monitor(row.raw)
         idle_since = time.monotonic()
-        while until_idle is None or time.monotonic() - idle_since < until_idle:
+        while until_idle is None or arrivals.is_settling or time.monotonic() - idle_since < until_idle:
             for entry, looks in arrivals.look():
                 new = [each for each in arrivals.content(entry) if (each.name, _digest(each, reader)) not in judged]
                 rows = [

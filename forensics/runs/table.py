@@ -95,21 +95,12 @@ class RunTable:
         offset: int = 0,
     ) -> list[Row]:
         """Rows by a column, nulls last, equal ones in the order of the inputs; by the inputs alone without a column."""
-        order = f"{_order(order_by, descending)} LIMIT {int(limit)} OFFSET {int(offset)}"
-        return self._decoded(self._rows(f"SELECT {NAMES}, {DECISION}", filters, order))
+        part = _part(order_by, descending, limit, offset)
+        return self._decoded(self._rows(f"SELECT {NAMES}, {DECISION}", filters, part))
 
-    def items(
-        self,
-        filters: Sequence[Filter] = (),
-        *,
-        order_by: str | None = None,
-        descending: bool = False,
-        limit: int = 100,
-        offset: int = 0,
-    ) -> list[str]:
-        """The names of the rows that `page` would give."""
-        order = f"{_order(order_by, descending)} LIMIT {int(limit)} OFFSET {int(offset)}"
-        return [str(item) for (item,) in self._rows('SELECT "item"', filters, order)]
+    def items(self, filters: Sequence[Filter] = (), **part: Any) -> list[str]:
+        """The names alone of the rows that `page` would give."""
+        return [str(item) for (item,) in self._rows('SELECT "item"', filters, _part(**part))]
 
     def rows(self, filters: Sequence[Filter] = ()) -> list[Row]:
         """All matching rows in the order of the inputs."""
@@ -223,6 +214,10 @@ class RunTable:
                 query = f"INSERT INTO rows BY NAME {there_are}"
                 self.database.execute(query, [new])
                 self.loaded = there
+
+
+def _part(order_by: str | None = None, descending: bool = False, limit: int = 100, offset: int = 0) -> str:
+    return f"{_order(order_by, descending)} LIMIT {int(limit)} OFFSET {int(offset)}"
 
 
 def _order(order_by: str | None = None, descending: bool = False) -> str:

@@ -129,6 +129,7 @@ def print_result(command: str, out: Path, listing: Listing, left_out: bool, json
 def _print_record(record: Mapping[str, Any], out: Path) -> None:
     """What a detector rests on, and how many normals each promise needs."""
     from oddpixel.forensics.detect.card import promises
+    from oddpixel.forensics.detect.guarantee import rate_text
     from oddpixel.forensics.detect.levels import Levels
     from oddpixel.forensics.detect.training_images import in_words
 
@@ -149,7 +150,7 @@ def _print_record(record: Mapping[str, Any], out: Path) -> None:
         return
     print_rows("what it can promise", promises(int(record["num_calibration_groups"])))
     if power := record["power"]:
-        print(f"\nwhat it finds with --alpha {power['alpha']:.2g}: {power['text']}.")
+        print(f"\nwhat it finds with --alpha {rate_text(power['alpha'])}: {power['text']}.")
 
 
 COMMAND = fit

@@ -15,7 +15,7 @@ from oddpixel.forensics.detect.calibration import Calibration
 from oddpixel.forensics.detect.conformal import group_maxima, p_values, q_values, smoothed_ranks
 from oddpixel.forensics.detect.drift import differs, drift
 from oddpixel.forensics.detect.fusion import Scale, fused
-from oddpixel.forensics.detect.guarantee import groups_needed, guarantee
+from oddpixel.forensics.detect.guarantee import groups_needed, guarantee, rate_text, smallest_alpha
 from oddpixel.forensics.detect.memory import Memory
 
 RUNS = 4000
@@ -210,3 +210,8 @@ def test_a_batch_that_is_shifted_as_a_whole_raises_it(
 
 def test_few_images_are_no_batch() -> None:
     assert not differs(np.full(4, 9.0), np.zeros(1000) + np.arange(1000) / 1000)
+
+
+@pytest.mark.parametrize("groups", range(1, 60))
+def test_the_smallest_rate_that_is_named_can_be_promised(groups: int) -> None:
+    assert guarantee(groups, float(rate_text(smallest_alpha(groups)))).threshold > 0

@@ -105,3 +105,10 @@ def test_a_rate_that_cannot_be_promised_still_ranks(watched: Path, detector: Pat
     assert arrival.promise == ""
     assert "ranked only" in arrival.warnings[0]
     assert Run.open(watched.parent / "run").record["decision"]["warnings"] == list(arrival.warnings)
+
+
+def test_what_lies_there_is_looked_at_twice_however_short_the_patience(watched: Path, detector: Path) -> None:
+    put(watched / "y.png", 2)
+    options = {"seconds": 0.3, "until_idle": 0.1}
+    arrivals = watch_folder(watched, detector, watched.parent / "run", Rule(alpha=0.1), **options)  # type: ignore[arg-type]
+    assert [arrival.row.item for arrival in arrivals] == ["y.png"]
