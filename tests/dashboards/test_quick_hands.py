@@ -100,6 +100,23 @@ def test_a_queue_of_undecided_items_goes_on_behind_each(chromium: Any, server: S
         assert "decision=undecided" in page.url
 
 
+def test_steps_taken_on_the_way_out_do_not_bring_anyone_back(chromium: Any, server: Server) -> None:  # noqa: F811
+    with visit(chromium, server.entrance) as page:
+        ready(page)
+        order = names(page, 3)
+        page.locator(".cell").first.dblclick()
+        shown(page, order[0])
+        page.wait_for_timeout(1500)
+        page.evaluate("""() => {
+            [...document.querySelectorAll("a")].find((link) => link.innerText.includes("Triage")).click();
+            for (const key of ["n", "j"]) document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+        }""")
+        ready(page)
+        page.wait_for_timeout(2000)
+        ready(page)
+        assert decided(server.run, 1) == {order[0]: "normal"}
+
+
 def test_quick_verdicts_survive_a_reload(chromium: Any, server: Server) -> None:  # noqa: F811
     with visit(chromium, server.entrance) as page:
         ready(page)
