@@ -6,16 +6,18 @@ There are few photographs whose licence lets weights ship, and a network learns 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 TONE_DRAWS = 6
 
 
-def turned(x: Float[Tensor, "c h w"], turn: float, mirror: float) -> Float[Tensor, "c _p _q"]:
-    """Turn by quarter turns, and mirror in one of two cases; `turn` and `mirror` are draws in 0..1."""
-    x = torch.rot90(x, int(4 * turn), (1, 2))
-    return x.flip(2) if mirror < 0.5 else x
+def turned(x: Float[Tensor, "b c s s"], turn: Float[Tensor, "b"], mirror: Float[Tensor, "b"]) -> Float[Tensor, "b c s s"]:
+    """Turn squares by quarter turns, and mirror them in one of two cases; `turn` and `mirror` are draws in 0..1."""
+    quarters = (4 * turn).long()
+    x = torch.where(_spread(quarters % 2 == 1), x.transpose(2, 3).flip(2), x)
+    x = torch.where(_spread(quarters >= 2), x.flip((2, 3)), x)
+    return torch.where(_spread(mirror < 0.5), x.flip(3), x)
 
 
 def toned(x: Float[Tensor, "b c h w"], highest: float, draws: Float[Tensor, "b 6"]) -> Float[Tensor, "b c h w"]:
@@ -31,5 +33,5 @@ def toned(x: Float[Tensor, "b c h w"], highest: float, draws: Float[Tensor, "b 6
     return x * torch.exp(0.3 * (draws[:, 3 : 3 + x.shape[1]] - 0.5))[:, :, None, None]
 
 
-def _spread(values: Float[Tensor, "b"]) -> Float[Tensor, "b 1 1 1"]:
+def _spread(values: Shaped[Tensor, "b"]) -> Shaped[Tensor, "b 1 1 1"]:
     return values[:, None, None, None]

@@ -17,11 +17,10 @@ import math
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from .base import Base
+from .base import Base, Details
 
 
 class Conditional(nn.Module):
@@ -57,18 +56,19 @@ class Conditional(nn.Module):
         output: Tensor = self.network(z, c)
         return output
 
-    def to_normal(
-        self, d: Tensor, c: Tensor, present: Tensor
-    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
-        """z, and log base(d | c) by position in nats."""
-        return self.base.to_normal(d, c, present)
+    def clean_ratio_map(self, z: Tensor, c: Tensor) -> Float[Tensor, "b h w"]:
+        """g at the clean image alone."""
+        output: Tensor = self.network.clean(z, c)  # type: ignore[operator] # a method of every such network
+        return output
 
-    def log_likelihood_map(
-        self, d: Float[Tensor, "b c h w"], c: Tensor, present: Float[Tensor, "*b c h w"]
-    ) -> Float[Tensor, "b h w"]:
-        """log p(d | c) by position, nats; one forward pass."""
-        z, log_base = self.to_normal(d, c, present)
-        return log_base + self.log_ratio_map(z, c)[:, 0]
+    def to_normal(self, d: Details, c: Tensor) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
+        """z, and log base(d | c) by position in nats."""
+        return self.base.to_normal(d, c)
+
+    def log_likelihood_map(self, d: Details, c: Tensor) -> Float[Tensor, "b h w"]:
+        """log p(d | c) by position, nats by quanta; one forward pass."""
+        z, log_base = self.to_normal(d, c)
+        return log_base + self.clean_ratio_map(z, c)
 
     @property
     def reach(self) -> int:
@@ -84,9 +84,10 @@ class Conditional(nn.Module):
         place = (self.top - lambda_).div(self.top - self.bottom).mul(self.num_levels - 1)
         place = place.clamp(0, self.num_levels - 1).nan_to_num()
         below = place.floor().clamp(max=self.num_levels - 2).long()
+        numbers = torch.arange(self.num_levels, device=place.device)
         knots = sum(
             (
-                F.one_hot((below + offset).clamp(0, self.num_levels - 1), self.num_levels) * weight[..., None]
+                ((below + offset).clamp(0, self.num_levels - 1)[..., None] == numbers) * weight[..., None]
                 for offset, weight in zip((-1, 0, 1, 2), _catmull_rom(place - below), strict=True)
             ),
             torch.zeros(()),
@@ -173,7 +174,7 @@ BUSY_TOP, BUSY_BOTTOM, BUSY_SHARE = 6.0, -6.0, 0.75
 
 
 def draw_candidates(
-    count: int, conditional: Conditional, batch: int, generator: torch.Generator
+    count: int, conditional: Conditional, batch: int, generator: torch.Generator | None
 ) -> tuple[Float[Tensor, "b n"], Int64[Tensor, "b"]]:
     """Levels among which the classifier is to tell the true one, and which one that is (its index).
 
@@ -185,16 +186,18 @@ def draw_candidates(
     top, bottom = conditional.top, conditional.bottom
     busy_top, busy_bottom = min(top, BUSY_TOP), max(bottom, BUSY_BOTTOM)
 
+    on = generator.device if generator else None
+
     def anywhere(number: int) -> Tensor:
-        busy = torch.rand(batch, number, generator=generator) < BUSY_SHARE
-        u = torch.rand(batch, number, generator=generator)
+        busy = torch.rand(batch, number, generator=generator, device=on) < BUSY_SHARE
+        u = torch.rand(batch, number, generator=generator, device=on)
         return torch.where(busy, busy_bottom + u * (busy_top - busy_bottom), bottom + u * (top - bottom))
 
-    distance = 10 ** (-2.5 * torch.rand(batch, 1, generator=generator))
-    close = anywhere(1) + distance * torch.randn(batch, inner - inner // 2, generator=generator)
-    ends = torch.tensor([[math.inf, -math.inf]]).expand(batch, 2)
+    distance = 10 ** (-2.5 * torch.rand(batch, 1, generator=generator, device=on))
+    close = anywhere(1) + distance * torch.randn(batch, inner - inner // 2, generator=generator, device=on)
+    ends = torch.tensor([[math.inf, -math.inf]], device=on).expand(batch, 2)
     levels = torch.cat([ends, anywhere(inner // 2), close.clamp(bottom, top)], 1)
-    return levels, torch.randint(count, (batch,), generator=generator)
+    return levels, torch.randint(count, (batch,), generator=generator, device=on)
 
 
 def level_weight(lambda_: Float[Tensor, "b"], conditional: Conditional) -> Float[Tensor, "b"]:

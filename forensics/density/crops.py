@@ -1,7 +1,8 @@
 """Photographs in memory, and crops of them for training a pyramid.
 
 There are few photographs whose licence lets weights ship, and a network learns their grain by heart: what a crop shows is
-varied as cameras and their owners vary it (`Variation`). For measuring, crops lie on a grid and nothing is varied.
+varied as cameras and their owners vary it (`Variation`; `crop_source` draws them). For measuring, crops lie on a grid and nothing
+is varied.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, UInt8, UInt16
+from jaxtyping import Bool, Float, UInt8, UInt16
 from torch import Tensor
 
 from oddpixel.datasets.variation import toned, turned
@@ -22,6 +22,7 @@ from oddpixel.errors import InvalidImage
 from oddpixel.image import Image, Unreadable
 
 CELL = 64  # pixels
+TONED, NOISY = 0.7, 0.25  # of the crops
 Stored = UInt8[np.ndarray, "c h w"] | UInt16[np.ndarray, "c h w"]
 HIGHEST_HU = 4095  # stored as HU + 1024
 
@@ -42,16 +43,21 @@ class Variation:
     tone: bool = True
     noise: float = 3.0
 
-    def of(self, window: Stored, factor: int, highest: int, generator: torch.Generator) -> np.ndarray:
-        """Sides divided by `factor`; turned, mirrored, of another tone, with noise, in whole grey levels."""
-        x = F.avg_pool2d(torch.from_numpy(window.astype(np.float32)), factor)
-        draw = torch.rand(12, generator=generator).tolist()
-        x = turned(x, draw[0], draw[1])
-        if self.tone and factor > 1 and draw[2] < 0.7:
-            x = toned(x[None], highest, torch.tensor([draw[3:9]]))[0]
-        if draw[9] < 0.25:
-            x = x + self.noise * draw[10] * torch.randn(x.shape, generator=generator)
-        return x.round().clamp(0, highest).numpy().astype(window.dtype)
+    def of(
+        self,
+        x: Float[Tensor, "b c s s"],
+        is_reduced: Bool[Tensor, "b"],
+        highest: int,
+        generator: torch.Generator | None,
+    ) -> Float[Tensor, "b c s s"]:
+        """Squares turned, mirrored, of another tone, with noise, in whole stored values."""
+        draws = torch.rand(len(x), 12, generator=generator, device=x.device)
+        x = turned(x, draws[:, 0], draws[:, 1])
+        is_toned = is_reduced & (draws[:, 2] < TONED) & self.tone
+        x = torch.where(is_toned[:, None, None, None], toned(x, highest, draws[:, 3:9]), x)
+        strength = self.noise * draws[:, 10] * (draws[:, 9] < NOISY)
+        noise = torch.randn(x.shape, generator=generator, device=x.device)
+        return (x + strength[:, None, None, None] * noise).round().clamp(0, highest)
 
 
 PLAIN = Variation(area_power=1.0, reductions=(1.0,), tone=False, noise=0.0)
@@ -82,26 +88,6 @@ class Photographs:
             for left in range(0, max(picture.shape[2] - CELL // 2, 1), CELL)
         ]
 
-    def draw(self, side: int, variation: Variation, generator: torch.Generator) -> np.ndarray:
-        """A random square, varied. Raises: InvalidImage where no photograph is that large."""
-        areas = torch.tensor([float(min(p.shape[1:]) >= side) * p[0].size for p in self.pixels], dtype=torch.float64)
-        if not areas.any():
-            raise InvalidImage(f"no photograph has {side} pixels a side; train with fewer groups")
-        picture = self.pixels[int(torch.multinomial(areas**variation.area_power, 1, generator=generator))]
-        factor = 1 + int(torch.multinomial(torch.tensor(variation.reductions), 1, generator=generator))
-        factor = min(factor, min(picture.shape[1:]) // side)
-        top, left = (
-            int(torch.randint(length - side * factor + 1, (), generator=generator)) for length in picture.shape[1:]
-        )
-        return variation.of(
-            picture[:, top : top + side * factor, left : left + side * factor], factor, self.highest, generator
-        )
-
-    def grey(self, values: Sequence[Stored], generator: torch.Generator) -> Float[Tensor, "b c h w"]:
-        """Grey levels with uniform noise of one quantum."""
-        x = torch.from_numpy(np.stack(values).astype(np.float32))
-        return (x + torch.rand(x.shape, generator=generator)) * self.quantum
-
     @property
     def megapixels(self) -> float:
         """Total area in millions of pixels, channels not counted."""
@@ -116,15 +102,19 @@ class Photographs:
             digest.update(picture.tobytes())
         return digest.hexdigest()
 
-    def crop(self, cell: tuple[int, int, int], side: int, shift: tuple[float, float]) -> np.ndarray:
-        """A square around the cell, moved by up to a cell, mirrored where the photograph ends."""
+    def crop(self, cell: tuple[int, int, int], side: int) -> np.ndarray:
+        """A square around the cell, mirrored where the photograph ends."""
         index, top, left = cell
         picture = self.pixels[index]
         rows, columns = (
-            _window(start + int(part * CELL) + (CELL - side) // 2, side, length)
-            for start, part, length in zip((top, left), shift, picture.shape[1:], strict=True)
+            _window(start + (CELL - side) // 2, side, length)
+            for start, length in zip((top, left), picture.shape[1:], strict=True)
         )
         return picture[:, rows[:, None], columns[None, :]]
+
+    def grey(self, values: Float[Tensor, "b c h w"], generator: torch.Generator | None) -> Float[Tensor, "b c h w"]:
+        """Stored values as grey levels, with uniform noise of one quantum."""
+        return (values + torch.rand(values.shape, generator=generator, device=values.device)) * self.quantum
 
 
 def photographs(

@@ -1,4 +1,5 @@
-"""A pyramid's networks as ONNX, for runtimes without PyTorch: one graph a scale, (judged, known, present) -> nats by position.
+"""A pyramid's networks as ONNX, for runtimes without PyTorch: one graph a scale, from the details in quanta and what is
+known to nats by position (`base.Details`).
 
 The Haar steps, colours and standardising around them are a few lines in any language (`haar`, `colour`, `pyramid`).
 """
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from oddpixel.errors import UsageError
 
+from .base import Details
 from .conditional import Conditional
 from .pyramid import Pyramid
 
@@ -103,18 +105,22 @@ class _Graph(nn.Module):
         super().__init__()
         self.conditional = conditional
 
-    def forward(self, judged: Tensor, known: Tensor, present: Tensor) -> Tensor:
-        return self.conditional.log_likelihood_map(judged, known, present)
+    def forward(self, values: Tensor, expected: Tensor, std: Tensor, present: Tensor, known: Tensor) -> Tensor:
+        return self.conditional.log_likelihood_map(Details(values, expected, std, present), known)
 
 
 def _export(conditional: Conditional, path: Path) -> Path:
     options: Any = conditional.network.options
     height, width = torch.export.Dim("height", min=2), torch.export.Dim("width", min=2)
+    details = torch.zeros(1, options.judged, 24, 20)
     inputs = (
-        torch.zeros(1, options.judged, 24, 20),
-        torch.zeros(1, options.known, 24, 20),
+        details,
+        details.clone(),
+        torch.ones(options.judged),
         torch.ones(options.judged, 24, 20),
+        torch.zeros(1, options.known, 24, 20),
     )
+    batched = {2: height, 3: width}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         torch.onnx.export(
@@ -125,9 +131,9 @@ def _export(conditional: Conditional, path: Path) -> Path:
             external_data=False,
             verbose=False,
             opset_version=OPSET,
-            input_names=["judged", "known", "present"],
+            input_names=["values", "expected", "std", "present", "known"],
             output_names=["nats"],
-            dynamic_shapes=({2: height, 3: width}, {2: height, 3: width}, {1: height, 2: width}),
+            dynamic_shapes=(batched, batched, None, {1: height, 2: width}, batched),
             custom_translation_table={torch.ops.aten.special_ndtri.default: _ndtri()},
         )
     return path

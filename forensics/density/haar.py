@@ -1,17 +1,19 @@
-"""One orthonormal Haar step: an image into a coarse one of half the size and what was lost, and back.
+"""One Haar step in whole numbers (the S transform): an image into its means at half the size and what was lost, and back.
 
-Along a row, a pair (a, b) becomes (a + b) / sqrt 2 and (a - b) / sqrt 2; an unpaired last sample passes through
-unchanged and stands in the coarse image alone. Rows first, then columns. The step is a rotation: it preserves volume,
-so log-densities add up without a determinant, and white noise stays white.
+    pair (a, b) -> mean floor((a + b) / 2), difference a - b;    the inverse a = mean + floor((difference + 1) / 2), b = a - difference
 
-Details of an image of odd size lack a column or a row here and there; they are kept in one tensor, zero where there
-is none, and `present` says where there is one.
+(Said and Pearlman 1996, "An image multiresolution representation for lossless and progressive compression", section II.) Rows
+first, then columns; an unpaired last sample is its own mean. Whole numbers go to whole numbers, one to one, so a probability of
+the parts is one of the image, and a flat image has parts that are exactly zero.
+
+Samples are whole numbers of quanta plus a place within one (the dequantising noise, 0..1). The step acts on the whole numbers;
+the places go along, each with one of the parts, so that the step preserves volume on real numbers too.
+
+Details of an image of odd size lack a column or a row here and there; they are kept in one tensor, zero where there is none,
+and `present` says where there is one.
 """
 
 from __future__ import annotations
-
-import math
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -22,80 +24,75 @@ ORIENTATIONS = 3  # differences along rows, along columns, and along both
 
 
 def split(x: Float[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b c p q"], Float[Tensor, "b d p q"]]:
-    """Coarse image and details, `d = 3 c` channels ordered by orientation, `p, q` half of `h, w`, rounded up."""
-    low, high = _split_last(x)
-    coarse, vertical = _split_rows(low)
+    """Means and details, `d = 3 c` channels ordered by orientation, `p, q` half of `h, w`, rounded up."""
+    whole = x.floor()
+    low, high = _split_last(whole)
+    mean, vertical = _split_rows(low)
     horizontal, diagonal = _split_rows(high)
-    size = coarse.shape[2:]
-    return coarse, torch.cat([_padded(part, size) for part in (horizontal, vertical, diagonal)], 1)
+    size, places = mean.shape[2:], _places(x - whole)
+    parts = [_padded(part, size) for part in (horizontal, vertical, diagonal)]
+    return mean + places[0], torch.cat([part + place for part, place in zip(parts, places[1:], strict=True)], 1)
 
 
 def join(
-    coarse: Float[Tensor, "b c p q"], details: Float[Tensor, "b d p q"], size: tuple[int, int]
+    means: Float[Tensor, "b c p q"], details: Float[Tensor, "b d p q"], size: tuple[int, int]
 ) -> Float[Tensor, "b c h w"]:
     """The image of `size` that `split` took apart."""
     height, width = size
-    horizontal, vertical, diagonal = details.chunk(ORIENTATIONS, 1)
-    low = _join_rows(coarse, vertical[:, :, : height // 2], height)
-    high = _join_rows(horizontal[..., : width // 2], diagonal[:, :, : height // 2, : width // 2], height)
-    return _join_last(low, high, width)
+    rows, columns = height // 2, width // 2
+    whole = torch.cat([means, details], 1).floor()
+    places = (torch.cat([means, details], 1) - whole).chunk(1 + ORIENTATIONS, 1)
+    mean, horizontal, vertical, diagonal = whole.chunk(1 + ORIENTATIONS, 1)
+    low = _join_rows(mean, vertical[:, :, :rows], height)
+    high = _join_rows(horizontal[..., :columns], diagonal[:, :, :rows, :columns], height)
+    x = _join_last(low, high, width)
+    for (top, left), place in zip(_CORNERS, places, strict=True):
+        corner = x[:, :, top::2, left::2]
+        corner += place[:, :, : corner.shape[2], : corner.shape[3]]
+    return x
 
 
 Window = tuple[slice, slice]  # rows and columns of the positions that a step leaves
 EVERYTHING: Window = (slice(None), slice(None))
 
 
-def present(size: tuple[int, int], window: Window = EVERYTHING) -> Float[Tensor, "3 p q"]:
-    """1 where an image of `size` has a detail of that orientation, 0 where it has none."""
+def present(size: tuple[int, int], like: Tensor, window: Window = EVERYTHING) -> Float[Tensor, "3 p q"]:
+    """1 where an image of `size` has a detail of that orientation, 0 where it has none; of the type of `like`."""
     rows, columns = (
-        (torch.arange(-(-side // 2)) < side // 2).float()[part] for side, part in zip(size, window, strict=True)
+        (torch.arange(-(-side // 2), device=like.device) < side // 2).to(like)[part]
+        for side, part in zip(size, window, strict=True)
     )
     both = rows[:, None] * columns
     return torch.stack([columns.expand_as(both), rows[:, None].expand_as(both), both])
 
 
-def brightness(size: tuple[int, int], steps: int, window: Window = EVERYTHING) -> Float[Tensor, "p q"]:
-    """What a constant image of ones becomes after so many steps: 2 a step, less where a sample passed unpaired."""
-    rows, columns = (_ones(side, steps)[0][part] for side, part in zip(size, window, strict=True))
-    return rows[:, None] * columns
-
-
-def unevenness(size: tuple[int, int], steps: int, window: Window = EVERYTHING) -> Float[Tensor, "3 p q"]:
-    """The details of a constant image of ones at the last of so many steps: zero, but where an unpaired sample meets a pair."""
-    (low_rows, high_rows), (low_columns, high_columns) = (
-        [each[part] for each in _ones(side, steps)] for side, part in zip(size, window, strict=True)
-    )
-    return torch.stack(
-        [low_rows[:, None] * high_columns, high_rows[:, None] * low_columns, high_rows[:, None] * high_columns]
-    )
-
-
-def smooth_details(shown: Float[Tensor, "b c p q"], steps: int) -> Float[Tensor, "b d p q"]:
-    """The last step's details of an image that rises evenly from each mean to the next; `shown` are the means after it.
+def smooth_details(means: Float[Tensor, "b c p q"]) -> Float[Tensor, "b d p q"]:
+    """The details of an image that rises evenly from each mean to the next.
 
     What a 3 x 3 neighbourhood tells of slopes (the S + P transform's predictor, Said and Pearlman 1996, in two dimensions).
     """
-    s = F.pad(shown, (1, 1, 1, 1), mode="replicate")
+    s = F.pad(means, (1, 1, 1, 1), mode="replicate")
     horizontal = (s[:, :, 1:-1, :-2] - s[:, :, 1:-1, 2:]) / 4
     vertical = (s[:, :, :-2, 1:-1] - s[:, :, 2:, 1:-1]) / 4
-    diagonal = (s[:, :, :-2, :-2] - s[:, :, :-2, 2:] - s[:, :, 2:, :-2] + s[:, :, 2:, 2:]) / 32
-    return torch.cat([horizontal, vertical, diagonal], 1) * 2.0 ** (steps - 1)
+    diagonal = (s[:, :, :-2, :-2] - s[:, :, :-2, 2:] - s[:, :, 2:, :-2] + s[:, :, 2:, 2:]) / 16
+    return torch.cat([horizontal, vertical, diagonal], 1)
 
 
-@lru_cache(maxsize=256)
-def _ones(length: int, steps: int) -> tuple[Tensor, Tensor]:
-    """A row of ones after so many steps, and the last step's details, zero where there is none."""
-    low, high = torch.ones(length), torch.zeros(length)
-    for _ in range(steps):
-        low, high = _split_last(low)
-    return low, F.pad(high, (0, len(low) - len(high)))
+# Rows and columns from which a mean and its details take their places in the quantum.
+_CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
+
+
+def _places(inside: Float[Tensor, "b c h w"]) -> list[Tensor]:
+    """The places of the mean, horizontal, vertical and diagonal details, zero where there is none."""
+    corners = [inside[:, :, top::2, left::2] for top, left in _CORNERS]
+    return [_padded(corner, corners[0].shape[2:]) for corner in corners]
 
 
 def _split_last(x: Tensor) -> tuple[Tensor, Tensor]:
     pairs = x.shape[-1] // 2
     even, odd = x[..., 0 : 2 * pairs : 2], x[..., 1 : 2 * pairs : 2]
-    low = (even + odd) / math.sqrt(2)
-    return torch.cat([low, x[..., 2 * pairs :]], -1), (even - odd) / math.sqrt(2)
+    mean = torch.floor((even + odd) / 2)
+    return torch.cat([mean, x[..., 2 * pairs :]], -1), even - odd
 
 
 def _split_rows(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,15 +100,15 @@ def _split_rows(x: Tensor) -> tuple[Tensor, Tensor]:
     return low.transpose(2, 3), high.transpose(2, 3)
 
 
-def _join_last(low: Tensor, high: Tensor, length: int) -> Tensor:
+def _join_last(mean: Tensor, difference: Tensor, length: int) -> Tensor:
     pairs = length // 2
-    paired, rest = low[..., :pairs], low[..., pairs:]
-    both = torch.stack([paired + high, paired - high], -1) / math.sqrt(2)
-    return torch.cat([both.flatten(-2), rest], -1)
+    even = mean[..., :pairs] + torch.floor((difference + 1) / 2)
+    both = torch.stack([even, even - difference], -1)
+    return torch.cat([both.flatten(-2), mean[..., pairs:]], -1)
 
 
-def _join_rows(low: Tensor, high: Tensor, length: int) -> Tensor:
-    return _join_last(low.transpose(2, 3), high.transpose(2, 3), length).transpose(2, 3)
+def _join_rows(mean: Tensor, difference: Tensor, length: int) -> Tensor:
+    return _join_last(mean.transpose(2, 3), difference.transpose(2, 3), length).transpose(2, 3)
 
 
 def _padded(part: Tensor, size: torch.Size) -> Tensor:

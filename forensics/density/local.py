@@ -54,14 +54,26 @@ class LocalClassifier(nn.Module):
         self, d: Float[Tensor, "b judged h w"], c: Float[Tensor, "b known h w"]
     ) -> Float[Tensor, "b knots h w"]:
         """g_k by position, one channel a level from clean to the noisiest, in nats."""
-        h = self.first(torch.cat([d, c], 1))  # in full: bf16 resolves 1/256 and would not see a quantum
-        with torch.autocast(d.device.type, torch.bfloat16, enabled=self.in_bf16):
-            for block in self.blocks:
-                h = block(h)
-            h = F.silu(h)
-            steps: Tensor = self.last(h).to(d.dtype)
+        steps = self.last(self._features(d, c))
         # As in the published model the outputs are steps between levels; here they add up from the noisy end, where G = 0.
         return steps.flip(1).cumsum(1).flip(1)
+
+    def clean(
+        self, d: Float[Tensor, "b judged h w"], c: Float[Tensor, "b known h w"]
+    ) -> Float[Tensor, "b h w"]:
+        """g of the clean image alone: the sum of all steps, for which one output is computed instead of one a knot."""
+        weight, bias = self.last.weight.sum(0, keepdim=True), self.last.bias
+        assert bias is not None
+        result: Float[Tensor, "b h w"] = F.conv2d(self._features(d, c), weight, bias.sum(0, keepdim=True))[:, 0]
+        return result
+
+    def _features(self, d: Tensor, c: Tensor) -> Float[Tensor, "b n h w"]:
+        h = self.first(torch.cat([d, c], 1))  # in full: bf16 resolves 1/256 and would not see a quantum
+        with torch.autocast(d.device.type, torch.bfloat16, enabled=self.in_bf16):
+            h = h.bfloat16() if self.in_bf16 else h
+            for block in self.blocks:
+                h = block(h)
+            return F.silu(h).to(d.dtype)
 
 
 class Block(nn.Module):
@@ -77,7 +89,7 @@ class Block(nn.Module):
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Normalise each position over its channels, convolve, and add the input."""
         scale = torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-5)
-        h = self.spread(F.silu(x * scale * self.gain[:, None, None]))
+        h = self.spread(F.silu(x * scale * self.gain[:, None, None].to(x.dtype)))
         mixed: Tensor = self.mix(F.silu(h))
         return x + mixed
 

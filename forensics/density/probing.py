@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from . import colour, haar
+from . import haar
 from .base import log_normal_map
 from .conditional import alpha_sigma_at
 from .identity import from_gains
@@ -43,9 +43,9 @@ def views(pyramid: Pyramid, x: Float[Tensor, "b c h w"], generator: torch.Genera
     found = []
     for scale in pyramid.split(x):
         network = scale.conditional
-        z, log_base, of_a_draw = network.base.compared(scale.judged, scale.known, scale.present, generator)
+        z, log_base, of_a_draw = network.base.compared(scale.details, scale.known, generator)
         ratios = network.log_ratio_map(z, scale.known)
-        likelihood = log_base + ratios[:, 0] - scale.log_std
+        likelihood = log_base + ratios[:, 0] - scale.log_quantum
         found.append(View(likelihood, of_a_draw - log_base, ratios, scale.present.sum(0)))
     return found
 
@@ -122,7 +122,7 @@ def denoise(
     coarse = estimates.pop()
     for scale, details in zip(reversed(scales[:-1]), reversed(estimates), strict=True):
         coarse = haar.join(coarse, details, scale.size)
-    return colour.from_opponent(coarse)
+    return pyramid.in_grey(coarse)
 
 
 def identity_log_likelihoods(
@@ -141,7 +141,7 @@ def identity_log_likelihoods(
 def _identity(scale: Scale, num_knots: int, draws: int, generator: torch.Generator | None) -> Tensor:
     """log p(d | c) of one scale in nats: the base's, and what its own denoiser can justify of the rest (`identity`)."""
     conditional = scale.conditional
-    z, log_base = conditional.to_normal(scale.judged, scale.known, scale.present)
+    z, log_base = conditional.to_normal(scale.details, scale.known)
     lambdas = torch.linspace(conditional.bottom, conditional.top, num_knots)
     gains = []
     for lambda_ in lambdas:
@@ -153,5 +153,5 @@ def _identity(scale: Scale, num_knots: int, draws: int, generator: torch.Generat
             e_hat = conditional.predict_noise(noisy, scale.known, levels, scale.present)
             error += (noise - e_hat).square().flatten(1).sum(1) / draws
         gains.append(scale.num_dims * torch.sigmoid(lambda_) - error)
-    white = (log_base - log_normal_map(z, scale.present) - scale.log_std).flatten(1).sum(1)
+    white = (log_base - log_normal_map(z, scale.present) - scale.log_quantum).flatten(1).sum(1)
     return from_gains(lambdas, torch.stack(gains), scale.num_dims) + white

@@ -9,6 +9,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from oddpixel.errors import UsageError
 from oddpixel.training import MOST_STEPS, Trainer, TrainingOptions
 from oddpixel.weights import load_weights, read_weights
@@ -24,7 +26,7 @@ from .task import DensityTask, Examples
 
 LOSS_OPTIONS = (
     *("ce_weight", "mse_weight", "null_probability", "flip"),
-    *("groups", "coarse_share", "compiled", "bf16", "num_validated"),
+    *("groups", "coarse_share", "ratio_share", "compiled", "bf16", "num_validated"),
 )
 
 
@@ -47,7 +49,9 @@ def prepare(
 
     Raises: UsageError, UnreadableInput, ModelError.
     """
-    options = dict(recipe["training"])
+    on = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    options = {**recipe["training"], **recipe["training"].get(on.type, {})}
+    options.pop("cuda", None)
     unknown = options.keys() - {f.name for f in fields(TrainingOptions)} - set(LOSS_OPTIONS)
     if unknown:
         raise UsageError(f"the recipe's [training] has unknown options: {', '.join(sorted(unknown))}")
@@ -57,20 +61,24 @@ def prepare(
         path = start_from if start_from.is_file() else find_model(start_from) / "model.safetensors"
         load_weights(model.weights, read_weights(path))
     about = {"title": recipe.get("title", ""), "machine": f"{os.cpu_count()} cores, {platform.machine()}", **loss}
-    task = TASKS[model.kind](model, recipe, places, about)
+    task = TASKS[model.kind](model, recipe, places, about, on)
     if minutes is not None:
         options |= {"minutes": minutes, "decay": "cosine", "steps": MOST_STEPS}
     return Trainer(task, TrainingOptions(**options), folder, device)
 
 
-def _flat_task(model: Any, recipe: dict[str, Any], places: Sequence[str], about: dict[str, Any]) -> DensityTask:
+def _flat_task(
+    model: Any, recipe: dict[str, Any], places: Sequence[str], about: dict[str, Any], _device: torch.device
+) -> DensityTask:
     return DensityTask(model, *_examples(recipe, places), **about)
 
 
-def _pyramid_task(model: Any, recipe: dict[str, Any], places: Sequence[str], about: dict[str, Any]) -> PyramidTask:
+def _pyramid_task(
+    model: Any, recipe: dict[str, Any], places: Sequence[str], about: dict[str, Any], device: torch.device
+) -> PyramidTask:
     variation = Variation(**recipe.get("variation", {}))
     train, validation = training_images(recipe, places), validation_images(recipe, places)
-    return PyramidTask(model, train, validation, variation=variation, **about)
+    return PyramidTask(model, train, validation, variation=variation, device=device, **about)
 
 
 TASKS: dict[str, Callable[..., DensityTask | PyramidTask]] = {Flat.kind: _flat_task, Pyramid.kind: _pyramid_task}

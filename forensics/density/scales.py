@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from oddpixel.errors import InvalidImage
 
+from .base import Details
 from .conditional import Conditional
 
 
@@ -20,47 +22,42 @@ class Scale:
     """One term of the sum: what is judged, what is known, and where it stands.
 
     Arguments:
-        judged: standardised, zero where nothing is present.
-        std: by which it was, for each channel.
-        expected: the details that a smooth image with this coarse image has, taken off before.
+        details: what is judged, in quanta.
         size: of the image that was split (of the coarsest itself).
+        num_dims: of one image's term, whole.
+        quantum: grey levels.
     """
 
     index: int
-    judged: Float[Tensor, "b d p q"]
+    details: Details
     known: Float[Tensor, "b k p q"]
-    present: Float[Tensor, "d p q"]
-    std: Float[Tensor, "d"]
-    expected: Float[Tensor, "*b d p q"]
     size: tuple[int, int]
+    num_dims: int
+    quantum: float
     conditional: Conditional
 
     @property
-    def num_dims(self) -> int:
-        """Of one image."""
-        return int(self.present.sum())
+    def present(self) -> Float[Tensor, "d p q"]:
+        """1 where there is something to judge."""
+        return self.details.present
 
     @property
-    def log_std(self) -> Float[Tensor, "p q"]:
-        """Nats that standardising took off each position."""
-        return (self.present * self.std.log()[:, None, None]).sum(0)
+    def log_quantum(self) -> Float[Tensor, "p q"]:
+        """Nats that counting in quanta took off each position."""
+        return self.present.sum(0) * math.log(self.quantum)
 
     def log_likelihood_map(self) -> Float[Tensor, "b p q"]:
         """Nats of grey levels by position."""
-        return self.conditional.log_likelihood_map(self.judged, self.known, self.present) - self.log_std
-
-    def restored(self, judged: Float[Tensor, "b d p q"]) -> Float[Tensor, "b d p q"]:
-        """Details (or the coarsest image) in grey levels."""
-        return judged * self.std[:, None, None] + self.expected
+        return self.conditional.log_likelihood_map(self.details, self.known) - self.log_quantum
 
     @torch.no_grad()
     def to_normal(self) -> Float[Tensor, "b d p q"]:
         """What is judged as the base sees it: white noise, if the base knew all."""
-        return self.conditional.to_normal(self.judged, self.known, self.present)[0]
+        return self.conditional.to_normal(self.details, self.known)[0]
 
     def from_normal(self, z: Float[Tensor, "b d p q"]) -> Float[Tensor, "b d p q"]:
-        """The inverse, in grey levels."""
-        return self.restored(self.conditional.base.from_normal(z, self.known, self.present))
+        """The inverse, in quanta."""
+        return self.conditional.base.from_normal(z, self.details, self.known)
 
 
 def check(x: Tensor, channels: int) -> None:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from . import colour, haar
+from . import haar
 from .conditional import Conditional
 from .local import tiles
 from .scales import check, halvings, sizes
@@ -30,7 +30,7 @@ def stream(
     held: Tensor | None = None  # the image of this scale, once it is no longer the one that is read
 
     def pixels_of(window: haar.Window) -> Tensor:
-        return colour.to_opponent(read(window)) if held is None else held[:, :, *window]
+        return pyramid.in_quanta(read(window)) if held is None else held[:, :, *window]
 
     maps: list[Tensor] = []
     for index, (height, width) in enumerate(halvings(size, pyramid.options.coarsest)):
@@ -48,7 +48,7 @@ def stream(
             coarse[:, :, *target], part[:, *target] = low[:, :, *inside], found[:, *inside]
         maps.append(part)
         held = coarse
-    maps.append(pyramid.coarsest_scale(pixels_of(haar.EVERYTHING), len(maps), size).log_likelihood_map())
+    maps.append(pyramid.coarsest_scale(pixels_of(haar.EVERYTHING), len(maps)).log_likelihood_map())
     return maps
 
 

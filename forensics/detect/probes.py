@@ -53,7 +53,7 @@ def probed(model: Pyramid, x: Float[Tensor, "1 c h w"], grid: tuple[int, int], g
     """
     surprise, patches = [], []
     for scale in model.split(x)[:-1][:SCALES]:
-        z = scale.conditional.to_normal(scale.judged, scale.known, scale.present)[0].detach()
+        z = scale.to_normal()
         dims = scale.present.sum(0).clamp(min=1)
         for level in LEVELS:
             pairs = [

@@ -19,7 +19,7 @@ def test_graphs_equal_networks_at_any_size(tmp_path: Path) -> None:
     import onnxruntime
 
     torch.manual_seed(0)
-    options = PyramidOptions(channels=1, width=8, num_blocks=1, base_width=8, num_networks=1, num_levels=6)
+    options = PyramidOptions(channels=1, width=8, num_blocks=1, base_width=8, num_networks=1, num_levels=6, trunk_width=8)
     model = Pyramid(options).eval()
     for name, parameter in model.named_parameters():
         if "mix" in name or "last" in name:
@@ -29,7 +29,8 @@ def test_graphs_equal_networks_at_any_size(tmp_path: Path) -> None:
     sessions = {name: onnxruntime.InferenceSession(path) for name, path in paths.items()}
     for scale in model.split(torch.rand(1, 1, 61, 46) * 255):
         session = sessions["coarsest" if scale.conditional is model.coarsest else "scale-0"]
-        inputs = {name: getattr(scale, name).numpy() for name in ("judged", "known", "present")}
-        (found,) = session.run(None, inputs)
-        wanted = scale.conditional.log_likelihood_map(scale.judged, scale.known, scale.present).numpy()
+        d = scale.details
+        inputs = {name: getattr(d, name).numpy() for name in ("values", "expected", "std", "present")}
+        (found,) = session.run(None, inputs | {"known": scale.known.numpy()})
+        wanted = scale.conditional.log_likelihood_map(d, scale.known).numpy()
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from oddpixel import Image
 from oddpixel.errors import InvalidImage, UsageError, WrongArchitecture
+from oddpixel.forensics.density.crop_source import CropSource
 from oddpixel.forensics.density.crops import PLAIN, Photographs, Variation, photographs, reduced
 from oddpixel.forensics.density.dequantised import Dequantised
 from oddpixel.forensics.density.measure import measure_source
@@ -32,7 +33,8 @@ SMALL = PyramidOptions(
     top=12.0,
     num_networks=2,
     base_width=8,
-    detail_std=((6.0,), (12.0,)),
+    trunk_width=8,
+    detail_std=((6.0,), (6.0,)),
 )
 
 
@@ -54,7 +56,7 @@ def task() -> PyramidTask:
 def test_crops_stay_inside_the_photograph(start: int, side: int, length: int) -> None:
     picture = np.arange(length, dtype=np.uint8)[None, :, None].repeat(40, 2)
     held = Photographs([picture])
-    crop = held.crop((0, start, 0), min(side, 2 * length), (0.0, 0.0))
+    crop = held.crop((0, start, 0), min(side, 2 * length))
     assert crop.shape == (1, min(side, 2 * length), min(side, 2 * length))
     if side <= length:
         assert len({int(value) for value in crop[0, :, 0]}) == min(side, 256)
@@ -67,21 +69,47 @@ def test_every_cell_is_seen_once_an_epoch() -> None:
 
 
 def test_crops_are_varied_within_stored_levels() -> None:
-    held, generator = Photographs([field(0, 400, 500)]), torch.Generator().manual_seed(0)
-    crops = [held.draw(64, Variation(), generator) for _ in range(20)]
-    assert all(crop.shape == (1, 64, 64) and crop.dtype == np.uint8 for crop in crops)
-    assert np.std([crop.mean() for crop in crops]) > 5, "tone"
-    plain = held.draw(64, PLAIN, torch.Generator().manual_seed(1))
-    whole = np.lib.stride_tricks.sliding_window_view(held.pixels[0][0], (64, 64))
-    turned = [np.rot90(plain[0], k)[:, ::mirror] for k in range(4) for mirror in (1, -1)]
-    assert any((whole[:, :, 0, 0] == t[0, 0]).any() and _found(whole, t) for t in turned), "else untouched"
+    held, generator = Photographs([field(0, 400, 500), field(1, 70, 90)]), torch.Generator().manual_seed(0)
+    source = CropSource(held, torch.device("cpu"))
+    crops = source.crops(40, 64, Variation(), generator, generator)
+    assert crops.shape == (40, 1, 64, 64)
+    assert torch.equal(crops, crops.round())
+    assert crops.min() >= 0
+    assert crops.max() <= 255
+    assert crops.mean((1, 2, 3)).std() > 5, "tone"
+    again = [source.crops(40, 64, Variation(), *(torch.Generator().manual_seed(2) for _ in range(2))) for _ in range(2)]
+    assert torch.equal(*again)
     with pytest.raises(InvalidImage, match="fewer groups"):
-        held.draw(512, PLAIN, generator)
+        source.crops(1, 512, PLAIN, generator, generator)
 
 
-def _found(windows: np.ndarray, crop: np.ndarray) -> bool:
+@pytest.mark.parametrize("channels", [1, 3])
+def test_plain_crops_are_squares_of_the_photographs(channels: int) -> None:
+    pixels = [np.concatenate([field(10 * n + k, 90, 120) for k in range(channels)]) for n in range(3)]
+    crops = CropSource(Photographs(pixels), torch.device("cpu")).crops(
+        6, 64, PLAIN, torch.Generator().manual_seed(1), torch.Generator().manual_seed(1)
+    )
+    for crop in crops.numpy().astype(np.uint8):
+        turns = [np.rot90(crop, k, (1, 2))[:, :, ::mirror] for k in range(4) for mirror in (1, -1)]
+        windows = [np.lib.stride_tricks.sliding_window_view(p[0], (64, 64)) for p in pixels]
+        places = [(n, t, *at) for n, w in enumerate(windows) for t, turn in enumerate(turns) for at in _found(w, turn[0])]
+        assert places, "untouched, but for turning"
+        n, t, row, column = places[0]
+        assert np.array_equal(pixels[n][:, row : row + 64, column : column + 64], turns[t]), "all channels alike"
+
+
+def test_reduced_crops_are_means() -> None:
+    held = Photographs([np.arange(64 * 64, dtype=np.uint16).reshape(1, 64, 64) % 4096], {}, 4095, 1 / 16)
+    variation = Variation(reductions=(0.0, 1.0), tone=False, noise=0.0)
+    generator = torch.Generator().manual_seed(0)
+    crop = CropSource(held, torch.device("cpu")).crops(1, 32, variation, generator, generator)[0, 0].numpy()
+    means = held.pixels[0][0].reshape(32, 2, 32, 2).mean((1, 3)).round()
+    assert any(np.array_equal(np.rot90(crop, k)[:, ::mirror], means) for k in range(4) for mirror in (1, -1))
+
+
+def _found(windows: np.ndarray, crop: np.ndarray) -> list[tuple[int, int]]:
     places = np.argwhere((windows[:, :, 0, 0] == crop[0, 0]) & (windows[:, :, 0, 1] == crop[0, 1]))
-    return any(np.array_equal(windows[row, column], crop) for row, column in places)
+    return [(row, column) for row, column in places.tolist() if np.array_equal(windows[row, column], crop)]
 
 
 def test_reducing_averages_and_rounds_to_stored_levels() -> None:
@@ -191,9 +219,9 @@ def test_a_recipe_for_ones_own_photographs(tmp_path: Path) -> None:
     for k in range(30):
         Pillow.fromarray(field(k, 80, 90)[0]).save(tmp_path / f"{k}.png")
     recipe = read_recipe("photo-rgb")
-    assert recipe["data"]["corpora"] == ["photographs", "objects"]
+    assert recipe["data"]["corpora"] == ["photographs", "web-photographs", "objects"]
     recipe["data"] = {"reduce": 1}
-    recipe["model"]["network"] |= {"width": 8, "num_blocks": 1, "base_width": 8}
+    recipe["model"]["network"] |= {"width": 8, "num_blocks": 1, "base_width": 8, "trunk_width": 8}
     recipe["training"] |= {"steps": 1, "batch_size": 2, "groups": 1, "num_validated": 1, "compiled": False}
     trainer = prepare(recipe, [str(tmp_path)], tmp_path / "model")
     trainer.run()

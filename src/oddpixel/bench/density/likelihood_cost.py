@@ -125,9 +125,9 @@ def _flow_log_likelihood(scale: Scale, evaluations: int, generator: torch.Genera
     one Hutchinson probe.
     """
     conditional = scale.conditional
-    z, log_base = conditional.to_normal(scale.judged, scale.known, scale.present)
+    z, log_base = conditional.to_normal(scale.details, scale.known)
     z, log_base = z.detach(), log_base.detach()
-    white = log_base - log_normal_map(z, scale.present) - scale.log_std
+    white = log_base - log_normal_map(z, scale.present) - scale.log_quantum
     lambdas = torch.linspace(conditional.top, conditional.bottom, evaluations + 1)
     log_p = torch.zeros(())
     for now, then in pairwise(lambdas):
