@@ -12,7 +12,9 @@ from torch import Tensor
 TONE_DRAWS = 6
 
 
-def turned(x: Float[Tensor, "b c s s"], turn: Float[Tensor, "b"], mirror: Float[Tensor, "b"]) -> Float[Tensor, "b c s s"]:
+def turned(
+    x: Float[Tensor, "b c s s"], turn: Float[Tensor, "b"], mirror: Float[Tensor, "b"]
+) -> Float[Tensor, "b c s s"]:
     """Turn squares by quarter turns, and mirror them in one of two cases; `turn` and `mirror` are draws in 0..1."""
     quarters = (4 * turn).long()
     x = torch.where(_spread(quarters % 2 == 1), x.transpose(2, 3).flip(2), x)

@@ -11,14 +11,15 @@ noise levels then has to find is only what they miss, and log p(d | c) = log P(k
 Details of brightness come first, one orientation after the other, then those of each colour difference. Each is judged in two
 halves, as the colours of a chessboard lie: the second half sees the first, its four neighbours among them (a hierarchy of
 known neighbours instead of a raster, so that it can be drawn in parallel). One network reads c for all of them; a small one
-for each group reads its features and, through masks, the details before. Within a group each channel leans linearly on those before it at the same
-position (PixelCNN++, Salimans et al. 2017, sections 2.1 and 2.2: the probabilities, too).
+for each group reads its features and, through masks, the details before. Within a group each channel leans linearly on those
+before it at the same position (PixelCNN++, Salimans et al. 2017, sections 2.1 and 2.2: the probabilities, too).
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -30,6 +31,7 @@ COMPONENTS = 3
 # Beyond this tail probability z stands still; float32 ends soon after.
 SMALLEST_TAIL = 1e-35
 NARROWEST = -9.0  # log-scale
+STRIP = 32  # rows that are judged at once
 
 
 class Details(NamedTuple):
@@ -151,25 +153,30 @@ class Logistics(Base):
 
     def to_normal(self, d: Details, c: Tensor) -> tuple[Tensor, Tensor]:
         """z = Phi^-1(C(k) + u P(k)) and log P(k | c) in one pass: every group's network reads the true details before it."""
-        z, nats = self._cells(d, c).normal()
+        features = self.trunk(c)
+        parts = [
+            [part[:, :, inside] for part in self._cells(strip, features[:, :, rows]).normal()]
+            for strip, rows, inside in self._strips(d)
+        ]
+        z, nats = (torch.cat(part, 2) for part in zip(*parts, strict=True))
         return z * d.present, (nats * d.present).sum(1)
 
     def log_density(self, d: Details, c: Tensor) -> Tensor:
         """log P(k | c)."""
-        return (self._cells(d, c).log_probability() * d.present).sum(1)
+        return (self._cells(d, self.trunk(c)).log_probability() * d.present).sum(1)
 
     def compared(
         self, d: Details, c: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As `to_normal`, with the log-probability of a draw from each mixture beside that of the image's own details."""
-        cells = self._cells(d, c)
+        cells = self._cells(d, self.trunk(c))
         z, nats = cells.normal()
         of_a_draw = cells.drawn(generator).log_probability()
         return z * d.present, (nats * d.present).sum(1), (of_a_draw * d.present).sum(1)
 
     def from_normal(self, z: Tensor, d: Details, c: Tensor) -> Tensor:
         """Half by half and channel by channel, because each mixture depends on the details already inverted."""
-        values, told, first = torch.zeros_like(z), self._told(c), chessboard(d)
+        values, told, first = torch.zeros_like(z), self._told(self.trunk(c)), chessboard(d)
         for group in self.groups:
             for is_mine in (first, 1 - first):
                 for channel in range(z.shape[1])[group]:  # each leans on those before it
@@ -179,14 +186,30 @@ class Logistics(Base):
                     values[:, channel] += found * is_mine * d.present[channel]
         return values
 
-    def _cells(self, d: Details, c: Tensor) -> _Cells:
-        """What is expected of every detail after all before it."""
-        return _Cells.of(d, self._mixture(self._told(c), d))
+    @staticmethod
+    def _strips(d: Details) -> Iterator[tuple[Details, slice, slice]]:
+        """Strips of rows with one more on either side, which the processor's cache holds; what each covers, and where in it its
+        own rows lie."""
+        height = d.values.shape[2]
+        if torch.compiler.is_compiling() or height <= STRIP:
+            yield d, slice(None), slice(None)
+            return
+        for top in range(0, height, STRIP):
+            rows = slice(max(top - 1, 0), min(top + STRIP + 1, height))
+            values, expected, present = (part[..., rows, :] for part in (d.values, d.expected, d.present))
+            yield (
+                Details(values, expected, d.std, present, d.parity + rows.start),
+                rows,
+                slice(top - rows.start, min(top + STRIP, height) - rows.start),
+            )
 
-    def _told(self, c: Tensor) -> Float[Tensor, "b wide h w"]:
-        """What c tells each group."""
-        features = self.trunk(c)
-        with torch.autocast(c.device.type, torch.bfloat16, enabled=self.in_bf16):
+    def _cells(self, d: Details, features: Tensor) -> _Cells:
+        """What is expected of every detail after all before it."""
+        return _Cells.of(d, self._mixture(self._told(features), d))
+
+    def _told(self, features: Tensor) -> Float[Tensor, "b wide h w"]:
+        """What the trunk's features tell each group."""
+        with torch.autocast(features.device.type, torch.bfloat16, enabled=self.in_bf16):
             turned: Tensor = self.turn(features)
             return turned
 
@@ -277,7 +300,6 @@ class _Mixture(NamedTuple):
     def below_and_above(self, x: Float[Tensor, "b n h w"]) -> tuple[Tensor, Tensor]:
         """The probabilities on either side of x."""
         u, weight = (x[:, :, None] - self.mean) * torch.exp(-self.log_scale), self.log_weight.exp()
-        # exp(-softplus(-u)) is the logistic function; ONNX Runtime's own goes wrong below e^-18.
         below, above = ((weight * torch.exp(-F.softplus(side))).sum(2) for side in (-u, u))
         return below, above
 
@@ -308,24 +330,33 @@ class _Cells(NamedTuple):
         return _Cells(mixture, self.low[:, here], self.width[here], self.inside[:, here])
 
     def log_probability(self) -> Float[Tensor, "b n h w"]:
-        """log P(k) = log (F(b) - F(a)), each component as log F(b) + log F(-a) + log(1 - e^(a - b)), where nothing cancels."""
+        """log P(k)."""
+        return self._parts()[0].logsumexp(2)
+
+    def normal(self) -> tuple[Float[Tensor, "b n h w"], Float[Tensor, "b n h w"]]:
+        """Phi^-1(C(k) + u P(k)), by the tail on its own side, where nothing cancels; and log P(k)."""
+        within, below, above = self._parts()
+        nats = within.logsumexp(2)
+        probability = nats.exp()
+        low = below.exp().sum(2) + self.inside * probability
+        high = above.exp().sum(2) + (1 - self.inside) * probability
+        far = -torch.special.ndtri(torch.minimum(low, high).clamp(min=SMALLEST_TAIL, max=0.5))
+        return torch.where(low > high, far, -far), nats
+
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What each component adds to the probability of the quantum, of all below and of all above it; logarithms.
+
+        log (F(b) - F(a)) = log F(b) + log F(-a) + log(1 - e^(a - b)), where nothing cancels.
+        """
         mean, log_scale, log_weight = self.mixture
         narrow = torch.exp(-log_scale)
         wide = self.width[:, None] * narrow
         a = (self.low[:, :, None] - mean) * narrow
+        b = a + wide
+        under, over = F.softplus(a), F.softplus(-b)  # -log F(-a), -log F(b)
         half = torch.tanh(wide / 2)  # 1 - e^-w = 2 half / (1 + half)
         share = torch.log(2 * half / (1 + half))
-        return (log_weight + share - F.softplus(a) - F.softplus(-a - wide)).logsumexp(2)
-
-    def normal(self) -> tuple[Float[Tensor, "b n h w"], Float[Tensor, "b n h w"]]:
-        """Phi^-1(C(k) + u P(k)), by the tail on its own side, where nothing cancels; and log P(k)."""
-        nats = self.log_probability()
-        probability = nats.exp()
-        below, _ = self.mixture.below_and_above(self.low)
-        _, above = self.mixture.below_and_above(self.low + self.width)
-        below, above = below + self.inside * probability, above + (1 - self.inside) * probability
-        far = -torch.special.ndtri(torch.minimum(below, above).clamp(min=SMALLEST_TAIL, max=0.5))
-        return torch.where(below > above, far, -far), nats
+        return log_weight + share - under - over, log_weight + a - under, log_weight - b - over
 
     def drawn(self, generator: torch.Generator | None) -> _Cells:
         """Other quanta in place of these, drawn from the mixtures."""

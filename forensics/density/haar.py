@@ -1,6 +1,6 @@
 """One Haar step in whole numbers (the S transform): an image into its means at half the size and what was lost, and back.
 
-    pair (a, b) -> mean floor((a + b) / 2), difference a - b;    the inverse a = mean + floor((difference + 1) / 2), b = a - difference
+    (a, b) -> mean m = floor((a + b) / 2), difference d = a - b;      back: a = m + floor((d + 1) / 2), b = a - d
 
 (Said and Pearlman 1996, "An image multiresolution representation for lossless and progressive compression", section II.) Rows
 first, then columns; an unpaired last sample is its own mean. Whole numbers go to whole numbers, one to one, so a probability of

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from .haar import Window
+
 
 @dataclass(frozen=True, kw_only=True)
 class LocalOptions:
@@ -54,13 +56,11 @@ class LocalClassifier(nn.Module):
         self, d: Float[Tensor, "b judged h w"], c: Float[Tensor, "b known h w"]
     ) -> Float[Tensor, "b knots h w"]:
         """g_k by position, one channel a level from clean to the noisiest, in nats."""
-        steps = self.last(self._features(d, c))
+        steps: Tensor = self.last(self._features(d, c))
         # As in the published model the outputs are steps between levels; here they add up from the noisy end, where G = 0.
         return steps.flip(1).cumsum(1).flip(1)
 
-    def clean(
-        self, d: Float[Tensor, "b judged h w"], c: Float[Tensor, "b known h w"]
-    ) -> Float[Tensor, "b h w"]:
+    def clean(self, d: Float[Tensor, "b judged h w"], c: Float[Tensor, "b known h w"]) -> Float[Tensor, "b h w"]:
         """g of the clean image alone: the sum of all steps, for which one output is computed instead of one a knot."""
         weight, bias = self.last.weight.sum(0, keepdim=True), self.last.bias
         assert bias is not None
@@ -73,7 +73,8 @@ class LocalClassifier(nn.Module):
             h = h.bfloat16() if self.in_bf16 else h
             for block in self.blocks:
                 h = block(h)
-            return F.silu(h).to(d.dtype)
+            features: Tensor = F.silu(h).to(d.dtype)
+            return features
 
 
 class Block(nn.Module):
@@ -94,7 +95,7 @@ class Block(nn.Module):
         return x + mixed
 
 
-def tiles(height: int, width: int, side: int, margin: int) -> Iterator[tuple[tuple[slice, slice], ...]]:
+def tiles(height: int, width: int, side: int, margin: int) -> Iterator[tuple[Window, Window, Window]]:
     """Squares that cover the image: where each reads (with its margin), where it writes, and where that lies in the read."""
     for top in range(0, height, side):
         for left in range(0, width, side):

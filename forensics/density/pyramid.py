@@ -2,11 +2,10 @@
 
     log p(x) = log p(c_J) + sum over j of log p(d_j | c_j),      (c_{j+1}, d_{j+1}) = one Haar step of c_j,  c_0 = x
 
-Exact, because a Haar step in whole numbers is one to one (`haar`), and so is the change of colours before it (`colour`). Each term is
-a density ratio without any global operation (`base`, `local`, `conditional`), so it is a sum over positions: the map of all
-terms sums to the log-likelihood, and tiles equal the whole. Steps go on
-until the image is at most `coarsest` pixels wide and high; what is left then is judged by a network of the same kind that is
-given nothing, and whose reach covers all of it.
+Exact, because a Haar step in whole numbers is one to one (`haar`), and so is the change of colours before it (`colour`). Each
+term is a density ratio without any global operation (`base`, `local`, `conditional`), so it is a sum over positions: the map of
+all terms sums to the log-likelihood, and tiles equal the whole. Steps go on until the image is at most `coarsest` pixels wide and
+high; what is left then is judged by a network of the same kind that is given nothing, and whose reach covers all of it.
 
 Values are grey levels of 0..255, dequantised with uniform noise of one quantum (`dequantised`).
 """
@@ -224,7 +223,9 @@ class Pyramid(nn.Module):
         planes = torch.cat([part.to(coarse) for part in parts]).expand(len(coarse), -1, -1, -1)
         known = torch.cat([(shown * quantum - grey) / spread, slopes / std[:, None, None], planes], 1)
         network: Conditional = self.scales[min(index, len(self.scales) - 1)]  # type: ignore[assignment]
-        return Scale(index, judged, known, size, channels * (size[0] * size[1] - halved[0] * halved[1]), quantum, network)
+        return Scale(
+            index, judged, known, size, channels * (size[0] * size[1] - halved[0] * halved[1]), quantum, network
+        )
 
     def coarsest_scale(self, coarse: Float[Tensor, "b c p q"], index: int) -> Scale:
         """The last term: what is left after all steps, given nothing."""

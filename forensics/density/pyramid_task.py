@@ -67,7 +67,7 @@ class PyramidLoss(nn.Module):
         self.log_density = torch.compile(log_density) if compiled else log_density
 
     def forward(self, **batch: Tensor) -> PyramidLosses | BaseLoss:
-        """`batch` as `PyramidTask.batch` makes it: crops by group, and levels and noise by term where the ratio is trained too."""
+        """`batch` as `PyramidTask.batch` makes it: crops by group, levels and noise by term where the ratio is trained too."""
         scales = terms_of(self.model, batch)
         if "levels0" not in batch:
             return BaseLoss(torch.stack([self._base(scale) for scale in scales]).mean())

@@ -12,6 +12,7 @@ from torch import Tensor
 from . import haar
 from .conditional import Conditional
 from .local import tiles
+from .parallel import in_parallel
 from .scales import check, halvings, sizes
 
 if TYPE_CHECKING:
@@ -36,16 +37,24 @@ def stream(
     for index, (height, width) in enumerate(halvings(size, pyramid.options.coarsest)):
         rows, columns = -(-height // 2), -(-width // 2)
         coarse, part = torch.empty(0), torch.empty(0)
-        for source, target, inside in tiles(rows, columns, tile or max(rows, columns), _reach(pyramid, index)):
+
+        def judged(
+            tile: tuple[haar.Window, haar.Window, haar.Window],
+            index: int = index,
+            height: int = height,
+            width: int = width,
+        ) -> tuple[haar.Window, Tensor, Tensor]:
+            source, target, inside = tile
             low, details = haar.split(pixels_of((_doubled(source[0], height), _doubled(source[1], width))))
-            scale = pyramid.scale(index, low, details, size, source)
-            found = scale.log_likelihood_map()
+            found = pyramid.scale(index, low, details, size, source).log_likelihood_map()
+            return target, low[:, :, *inside], found[:, *inside]
+
+        squares = tiles(rows, columns, tile or max(rows, columns), _reach(pyramid, index))
+        for target, low, found in in_parallel(judged, squares):
             if not len(part):
-                coarse, part = (
-                    low.new_empty(*low.shape[:2], rows, columns),
-                    found.new_empty(len(low), rows, columns),
-                )
-            coarse[:, :, *target], part[:, *target] = low[:, :, *inside], found[:, *inside]
+                coarse = low.new_empty(*low.shape[:2], rows, columns)
+                part = found.new_empty(len(low), rows, columns)
+            coarse[:, :, *target], part[:, *target] = low, found
         maps.append(part)
         held = coarse
     maps.append(pyramid.coarsest_scale(pixels_of(haar.EVERYTHING), len(maps)).log_likelihood_map())

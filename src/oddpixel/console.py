@@ -80,16 +80,24 @@ def _progress_lines(what: str, total: int) -> Callable[[], None]:
 
 
 @contextmanager
-def training_progress(steps: int, done: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
-    """Show loss and time left: a live bar on a terminal, else a line on stderr now and then."""
+def training_progress(
+    steps: int, done: int, minutes: float | None = None
+) -> Iterator[Callable[[int, dict[str, float]], None]]:
+    """Show loss and time left: a live bar on a terminal, else a line on stderr now and then.
+
+    Arguments:
+        minutes: that are left of a training by the clock, which the number of steps says nothing of.
+    """
     started = time.monotonic()
     if not sys.stderr.isatty():
 
         def say(step: int, losses: dict[str, float]) -> None:
             if step % 500 == 0:
-                left = (time.monotonic() - started) / max(step - done, 1) * (steps - step)
+                spent = time.monotonic() - started
+                left = spent / max(step - done, 1) * (steps - step) if minutes is None else 60 * minutes - spent
                 shown = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
-                print(f"step {step} of {steps}: {shown}; {left / 60:.0f} min left", file=sys.stderr)
+                of = f" of {steps}" if minutes is None else ""
+                print(f"step {step}{of}: {shown}; {max(left, 0) / 60:.0f} min left", file=sys.stderr)
 
         yield say
         return
@@ -103,9 +111,12 @@ def training_progress(steps: int, done: int) -> Iterator[Callable[[int, dict[str
         TextColumn("{task.fields[losses]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("training", total=steps, completed=done, losses="")
+        total = steps if minutes is None else 60 * minutes
+        task = bar.add_task("training", total=total, completed=0 if minutes else done, losses="")
         yield lambda step, losses: bar.update(
-            task, completed=step, losses=", ".join(f"{name} {value:.4f}" for name, value in losses.items())
+            task,
+            completed=time.monotonic() - started if minutes else step,
+            losses=", ".join(f"{name} {value:.4f}" for name, value in losses.items()),
         )
 
 

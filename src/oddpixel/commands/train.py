@@ -68,9 +68,10 @@ def train(
     else:
         from oddpixel.forensics.density.recipe import prepare
     trainer = prepare(resolved, source or [], out, start_from, minutes=minutes, device=device)
-    with training_progress(trainer.options.steps, trainer.step) as on_step:
+    left = None if minutes is None else minutes - trainer.seconds / 60
+    with training_progress(trainer.options.steps, trainer.step, left) as on_step:
         trainer.run(on_step)
-    print(f"{out}: step {trainer.step} of {trainer.options.steps}")
+    print(f"{out}: step {trainer.step}" + ("" if minutes is not None else f" of {trainer.options.steps}"))
     return None
 
 

@@ -93,7 +93,7 @@ def test_no_detail_sees_itself_or_what_comes_later() -> None:
 
     def expected(values: Tensor) -> Tensor:
         d = details(values)
-        return base._mixture(base._told(c), d).mean[0, :, 1]
+        return base._mixture(base._told(base.trunk(c)), d).mean[0, :, 1]
 
     before = expected(values)
     for channel in range(9):
@@ -108,6 +108,18 @@ def test_no_detail_sees_itself_or_what_comes_later() -> None:
                 is_second_half = rank[other] == rank[channel] and bool(first[at]) and not bool(first[row, column])
                 leans = rank[other] == rank[channel] and other > channel and (row, column) == at
                 assert is_later or is_second_half or leans, (channel, other, row, column)
+
+
+@torch.no_grad()
+def test_strips_equal_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = random_base(9, 3)
+    d = details(torch.randint(-6, 7, (2, 9, 11, 6)) + torch.rand(2, 9, 11, 6).double(), parity=1)
+    c = torch.randn(2, KNOWN, 11, 6).double()
+    whole = base.to_normal(d, c)
+    for rows in (1, 3, 4):
+        monkeypatch.setattr("oddpixel.forensics.density.base.STRIP", rows)
+        for part, wanted in zip(base.to_normal(d, c), whole, strict=True):
+            torch.testing.assert_close(part, wanted)
 
 
 def test_far_tails_stay_finite() -> None:

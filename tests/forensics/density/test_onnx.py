@@ -19,7 +19,9 @@ def test_graphs_equal_networks_at_any_size(tmp_path: Path) -> None:
     import onnxruntime
 
     torch.manual_seed(0)
-    options = PyramidOptions(channels=1, width=8, num_blocks=1, base_width=8, num_networks=1, num_levels=6, trunk_width=8)
+    options = PyramidOptions(
+        channels=1, width=8, num_blocks=1, base_width=8, num_networks=1, num_levels=6, trunk_width=8
+    )
     model = Pyramid(options).eval()
     for name, parameter in model.named_parameters():
         if "mix" in name or "last" in name:

@@ -23,7 +23,7 @@ from oddpixel.forensics.density.probing import (
     surprise,
 )
 from oddpixel.forensics.density.pyramid import Pyramid, PyramidOptions
-from oddpixel.forensics.density.streaming import likelihood_map, scale_log_likelihoods, scale_maps
+from oddpixel.forensics.density.streaming import likelihood_map, scale_log_likelihoods, scale_maps, stream
 
 SIDES = st.integers(1, 23)
 
@@ -168,7 +168,9 @@ def test_the_identity_agrees_with_one_pass(oracle: Pyramid) -> None:
 
 def test_errors_are_as_large_as_the_exact_model_expects(oracle: Pyramid) -> None:
     lambdas = torch.tensor([3.0, 0.0, -3.0], dtype=torch.float64)
-    spectrum = surprise(oracle, drawn(oracle, (32, 32), 8), lambdas, draws=4, generator=torch.Generator().manual_seed(2))
+    spectrum = surprise(
+        oracle, drawn(oracle, (32, 32), 8), lambdas, draws=4, generator=torch.Generator().manual_seed(2)
+    )
     assert spectrum.actual.shape == (8, 3, 3)
     ratio = spectrum.actual.mean(0) / spectrum.predicted.mean(0)
     assert ((ratio[:2] - 1).abs() < 0.05).all()
@@ -220,6 +222,35 @@ def test_tiles_equal_the_whole(tile: int) -> None:
     pyramid, x = random_pyramid(), white((75, 61)).float()
     for whole, tiled in zip(scale_maps(pyramid, x), scale_maps(pyramid, x, tile), strict=True):
         torch.testing.assert_close(tiled, whole, rtol=1e-4, atol=1e-4)
+
+
+def test_threads_change_nothing_and_are_as_many_as_before() -> None:
+    pyramid, x = random_pyramid(), white((75, 61)).float()
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = scale_maps(pyramid, x, 16)
+        torch.set_num_threads(3)
+        for one, many in zip(alone, scale_maps(pyramid, x, 16), strict=True):
+            torch.testing.assert_close(many, one)
+            assert not many.requires_grad
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_tile_that_fails_ends_with_its_own_error() -> None:
+    def read(window: haar.Window) -> Tensor:
+        raise InvalidImage("this window cannot be read")
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(InvalidImage, match="this window"):
+            stream(random_pyramid(), read, (64, 64), 16)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_margin_too_small_would_show() -> None:

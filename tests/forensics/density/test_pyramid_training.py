@@ -92,7 +92,9 @@ def test_plain_crops_are_squares_of_the_photographs(channels: int) -> None:
     for crop in crops.numpy().astype(np.uint8):
         turns = [np.rot90(crop, k, (1, 2))[:, :, ::mirror] for k in range(4) for mirror in (1, -1)]
         windows = [np.lib.stride_tricks.sliding_window_view(p[0], (64, 64)) for p in pixels]
-        places = [(n, t, *at) for n, w in enumerate(windows) for t, turn in enumerate(turns) for at in _found(w, turn[0])]
+        places = [
+            (n, t, *at) for n, w in enumerate(windows) for t, turn in enumerate(turns) for at in _found(w, turn[0])
+        ]
         assert places, "untouched, but for turning"
         n, t, row, column = places[0]
         assert np.array_equal(pixels[n][:, row : row + 64, column : column + 64], turns[t]), "all channels alike"

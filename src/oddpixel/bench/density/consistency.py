@@ -70,5 +70,5 @@ def _crops(name: str, model: Pyramid, seed: int) -> Iterator[Tensor]:
     pictures = validation_images(read_recipe(name))
     cells = pictures.cells
     for index in np.linspace(0, len(cells) - 1, CROPS):
-        values = pictures.crop(cells[int(index)], SIDE, (0.0, 0.0))
-        yield pictures.grey([values], torch.Generator().manual_seed(seed + int(index)))
+        values = torch.from_numpy(pictures.crop(cells[int(index)], SIDE).astype(np.float32))
+        yield pictures.grey(values[None], torch.Generator().manual_seed(seed + int(index)))
