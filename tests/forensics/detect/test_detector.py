@@ -154,14 +154,14 @@ def test_a_changed_folder_is_refused(plain: Detector, tmp_path: Path, name: str)
 def test_another_version_of_a_bundled_model_matters_where_a_channel_asks_it(
     plain: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    coarse = Detector(channels=["coarse picture"], chooses=False).fit([surface(k) for k in range(44)])
-    store.save(coarse, tmp_path / "coarse")
+    asking = Detector(channels=["density vector"], chooses=False).fit([surface(k) for k in range(44)])
     store.save(plain, tmp_path / "plain")
+    store.save(asking, tmp_path / "asking")
     later = store.find_model("photo-rgb")
     monkeypatch.setattr(store, "find_model", lambda model: later)
-    assert np.array_equal(store.load(tmp_path / "coarse").score([ODD["noise"]]), coarse.score([ODD["noise"]]))
+    assert np.array_equal(store.load(tmp_path / "plain").score([ODD["noise"]]), plain.score([ODD["noise"]]))
     with pytest.raises(CorruptWeights, match="photo-grey has changed"):
-        store.load(tmp_path / "plain")
+        store.load(tmp_path / "asking")
 
 
 def test_saving_never_touches_strangers(plain: Detector, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import imagecodecs
@@ -53,16 +53,24 @@ def photographs(role: str, channels: int = 3, at_most: int = 3, reduce: int = 2)
                 yield Photograph(package, image.source, values)
 
 
+def _interleaved(values: UInt8[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "..."]:
+    pixels = np.ascontiguousarray(values.transpose(1, 2, 0))
+    return pixels if pixels.shape[2] == 3 else pixels[..., 0]
+
+
+def _webp(values: UInt8[np.ndarray, "c h w"]) -> bytes:
+    pixels = np.ascontiguousarray(values.transpose(1, 2, 0))
+    # WebP knows no grey; equal channels cost it nothing.
+    return bytes(imagecodecs.webp_encode(pixels if len(values) == 3 else pixels.repeat(3, 2), lossless=True, level=6))
+
+
+CODECS: dict[str, Callable[[UInt8[np.ndarray, "c h w"]], bytes]] = {
+    "png": lambda values: bytes(imagecodecs.png_encode(_interleaved(values), level=9)),
+    "webp": _webp,
+    "jpeg_xl": lambda values: bytes(imagecodecs.jpegxl_encode(_interleaved(values), lossless=True, effort=7)),
+}
+
+
 def codec_bits(values: UInt8[np.ndarray, "c h w"]) -> dict[str, float]:
     """The bits per sample that lossless codecs need, headers included."""
-    pixels = np.ascontiguousarray(values.transpose(1, 2, 0))
-    colour = (
-        pixels if pixels.shape[2] == 3 else pixels.repeat(3, 2)
-    )  # WebP knows no grey; equal channels cost it nothing
-    flat = pixels if pixels.shape[2] == 3 else pixels[..., 0]
-    sizes = {
-        "png": len(imagecodecs.png_encode(flat, level=9)),
-        "webp": len(imagecodecs.webp_encode(colour, lossless=True, level=6)),
-        "jpeg_xl": len(imagecodecs.jpegxl_encode(flat, lossless=True, effort=7)),
-    }
-    return {name: 8 * size / values.size for name, size in sizes.items()}
+    return {name: 8 * len(encode(values)) / values.size for name, encode in CODECS.items()}
