@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
+from oddpixel.errors import CorruptWeights
 from oddpixel.image import Image, Unreadable
 
 Amount = TypeVar("Amount", float, Tensor)
@@ -49,6 +50,8 @@ class Samples:
 class Measured:
     """The likelihood of one image.
 
+    Raises: CorruptWeights where it is no finite number: a training that diverged leaves such weights.
+
     Arguments:
         identity_bits_per_dim: the cross-check by the model's own denoiser, where it was asked for.
         dims: samples of the image.
@@ -59,6 +62,13 @@ class Measured:
     identity_bits_per_dim: float | None
     dims: int
     scales: list[dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.bits_per_dim):
+            raise CorruptWeights(
+                f"the model gives {self.bits_per_dim} bits/dim, no likelihood: its training diverged; train it again at a "
+                "lower learning rate, or use a bundled model"
+            )
 
     def as_json(self) -> dict[str, Any]:
         """As `oddpixel density --json` prints it."""

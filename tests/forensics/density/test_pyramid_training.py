@@ -175,6 +175,16 @@ def test_bits_of_a_file_at_any_size_and_depth() -> None:
     assert model.measure(deep)["bits_per_dim"] == pytest.approx(found["bits_per_dim"] + 8, abs=0.1)
 
 
+def test_weights_that_diverged_are_an_error_and_no_likelihood() -> None:
+    model = Pyramid(SMALL).eval()
+    with torch.no_grad():
+        model.coarsest.network.first.weight.fill_(math.nan)  # type: ignore[union-attr, operator]
+    image = Image((field(4, 61, 127) / 255).astype(np.float32), 8, "display", None, "a", "f" * 64, "a")
+    (item,) = measure_source([image], model)
+    assert item["error"]["type"] == "CorruptWeights"
+    assert "diverged" in item["error"]["message"]
+
+
 def test_windows_see_the_same_dequantised_image() -> None:
     values = (field(4, 61, 127) / 255).astype(np.float32)
     grey = Dequantised(Image(values, 8, "display", None, "a", "f" * 64, "a"), "display", 1)
