@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from oddpixel.envelope import plain
 from oddpixel.errors import UsageError
-from oddpixel.files import write_whole
+from oddpixel.files import writable_folder, write_whole
 from oddpixel.provenance import MEDIA_TYPES, Signature, check_sides, save_synthetic
 from oddpixel.records import read_record
 from oddpixel.weights import sha256_of
@@ -56,12 +56,7 @@ class Outputs:
         Raises: UsageError where a picture cannot or must not be written.
         """
         check_sides(f".{self.format}", max(size))
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"the folder {self.folder} cannot be created: {error.strerror}") from error
-        if not os.access(self.folder, os.W_OK | os.X_OK):
-            raise UsageError(f"the folder {self.folder} is not writable; use another folder")
+        writable_folder(self.folder)
         for seed in range(request.seed, request.seed + request.count):
             for path in self._of(seed):
                 self._check(path, inputs)

@@ -38,6 +38,35 @@ def check_schema(printed: str) -> None:
     jsonschema.validate(content, json.loads(files("oddpixel").joinpath(f"schemas/{kind}.json").read_text()))
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("density", "tile.png", "--model", "photo-grey", "--map"),
+        ("sample", "--model", "digits", "-o"),
+        ("onnx", "--model", "photo-grey", "-o"),
+        ("train", "--recipe", "digits", "-o"),
+        ("demo", "-o"),
+        ("bench", "store", "-o"),
+        ("generate", "photograph", "-o"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_where_no_folder_can_be_it_says_so_before_any_work(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "thesis").write_text("years of work")
+    result = oddpixel(*arguments, tmp_path / "thesis")
+    assert result.returncode == 2, result.stderr
+    assert "cannot be created" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert (tmp_path / "thesis").read_text() == "years of work"
+
+
+def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    result = oddpixel("train", "--recipe", "digits", "-o", tmp_path / "out", "--device", "nonsense")
+    assert result.returncode == 2
+    assert "there is cpu" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_help_answers_at_once() -> None:
     """Under half a second of processor time: no torch, no numpy."""
     import resource

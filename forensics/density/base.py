@@ -51,10 +51,9 @@ class Details(NamedTuple):
     present: Float[Tensor, "d h w"]
     parity: int = 0
 
-    def standardised(self, values: Float[Tensor, "b n h w"], channels: slice = slice(None)) -> Tensor:
-        """Quanta less what is expected, in standard deviations, of these channels; zero where nothing is present."""
-        left = (values - self.expected[:, channels]) / self.std[channels, None, None]
-        return left * self.present[channels]
+    def standardised(self, values: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h w"]:
+        """Quanta less what is expected, in standard deviations; zero where nothing is present."""
+        return (values - self.expected) / self.std[:, None, None] * self.present
 
 
 class Base(nn.Module, ABC):

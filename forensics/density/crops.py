@@ -23,7 +23,7 @@ from oddpixel.image import Image, Unreadable
 
 CELL = 64  # pixels
 TONED, NOISY = 0.7, 0.25  # of the crops
-Stored = UInt8[np.ndarray, "c h w"] | UInt16[np.ndarray, "c h w"]
+Stored = UInt8[np.ndarray, "c _h _w"] | UInt16[np.ndarray, "c _h _w"]  # photographs differ in size
 HIGHEST_HU = 4095  # stored as HU + 1024
 
 

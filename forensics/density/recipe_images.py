@@ -8,6 +8,7 @@ unit = "HU"           what CT is in; NIfTI does not say so, a recipe may
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from oddpixel.datasets.corpora import credits_of, fetch
 from oddpixel.datasets.source import open_source, readable
-from oddpixel.errors import UsageError
+from oddpixel.errors import InvalidImage, UsageError
 from oddpixel.image import Image
 
 from .crops import Photographs, photographs
@@ -38,8 +39,24 @@ def _images(recipe: dict[str, Any], places: Sequence[str], held_out: bool) -> Ph
     reduce = data.get("reduce", 1) if held_out else 1
     if places:
         title = {"title": ", ".join(Path(place).name for place in places)}
-        kept = (image for image in _readable(places, unit) if is_held_out(image.group) == held_out)
-        return photographs(kept, channels, reduce, title, unit)
+        seen: Counter[bool] = Counter()
+
+        def part() -> Iterator[Image]:
+            for image in _readable(places, unit):
+                is_of_part = is_held_out(image.group) == held_out
+                seen[is_of_part] += 1
+                if is_of_part:
+                    yield image
+
+        try:
+            return photographs(part(), channels, reduce, title, unit)
+        except InvalidImage as error:
+            if seen[True] or not seen[False]:
+                raise
+            what = "held out for validation" if held_out else "left to train on"
+            raise UsageError(
+                f"of {seen[False]} images none is {what}: a tenth is held out, by the names of their groups; add images"
+            ) from error
     if not (names := data.get("corpora")):
         raise UsageError("this recipe trains on your own images: name where they are")
     for name in names:

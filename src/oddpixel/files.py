@@ -10,6 +10,8 @@ import re
 import tempfile
 from pathlib import Path
 
+from oddpixel.errors import UsageError
+
 LONGEST_TEXT = 1000  # characters
 UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, section 2.2
 
@@ -22,6 +24,17 @@ def _umask() -> int:
 
 
 NEW_FILE_MODE = 0o666 & ~_umask()
+
+
+def writable_folder(folder: Path) -> Path:
+    """The folder, made where it is missing, so that nothing is computed that cannot be kept. Raises: UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"the folder {folder} cannot be created: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"the folder {folder} is not writable; use another folder")
+    return folder
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -64,6 +64,11 @@ class TrainingOptions:
     mixed_precision: str = "no"
     max_gradient_norm: float | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "validate_every", "checkpoint_every", "log_every"):
+            if not isinstance(value := getattr(self, name), int) or value < 1:
+                raise UsageError(f"[training] {name} = {value!r}: give a whole number of at least 1")
+
     def progress(self, step: int, seconds: float) -> float:
         """The part of the training that is done, 0..1."""
         by_clock = 0.0 if self.minutes is None else seconds / (60 * self.minutes)
@@ -311,6 +316,12 @@ class Trainer:
             raise WrongArchitecture(
                 f"{self.state_path} belongs to another model: it lacks {sorted(expected - tensors.keys())[:3]}"
             )
+        for name, parameter in self.parameters.items():
+            if (there := tensors[f"model.{name}"].shape) != parameter.shape:
+                raise WrongArchitecture(
+                    f"{self.state_path} belongs to another model: {name} is {tuple(there)} there, {tuple(parameter.shape)} "
+                    "here; name another folder, or resume with the same recipe"
+                )
         self._put({name: tensors[f"model.{name}"] for name in self.parameters})
         optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
         for name, parameter in self.parameters.items():

@@ -24,6 +24,7 @@ from oddpixel.console import cell, print_rows
 from oddpixel.discover import modules_with
 from oddpixel.envelope import plain
 from oddpixel.errors import MissingWeights, UsageError
+from oddpixel.files import writable_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,8 @@ def run(name: str, out: Path | None, options: dict[str, Any], *, quiet: bool = F
     """Run one benchmark, or `all` for which everything is here; write `OUT/NAME.json`. Raises: UsageError."""
     if name != "all" and name not in benchmarks():
         raise UsageError(f"no benchmark {name!r}; there are {', '.join(benchmarks())}, all")
+    if out is not None:
+        writable_folder(out)
     if name != "all":
         return [_run_one(name, out, options, quiet)]
     results = []

@@ -62,10 +62,11 @@ def write_images(out: Path) -> None:
 
     from oddpixel.datasets.planting import plant
     from oddpixel.datasets.source import open_source
+    from oddpixel.files import writable_folder
     from oddpixel.image import Image
 
-    (out / "normals").mkdir(parents=True, exist_ok=True)
-    (out / "incoming").mkdir(exist_ok=True)
+    for name in ("normals", "incoming"):
+        writable_folder(out / name)
     generator = np.random.default_rng(SEED)
     paths = _members("skimage", (f"data/{SURFACE}.png",))
     if not paths:

@@ -37,12 +37,15 @@ def density(
     from oddpixel.console import progress
     from oddpixel.datasets.source import open_source
     from oddpixel.envelope import envelope
+    from oddpixel.files import writable_folder
     from oddpixel.forensics.density.measure import measure_source
     from oddpixel.forensics.density.store import load_model
 
     from .ending import check_choice, exit_by, failures, not_read, print_not_read
 
     check_choice("--fail-on", fail_on, ("error",))
+    if maps is not None:
+        writable_folder(maps)
     loaded = load_model(model)
     loaded.use_bf16(bf16)
     source = open_source(*files, num_workers=workers, any_suffix=any_suffix, follow_links=follow_links)

@@ -13,10 +13,11 @@ def onnx(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the graphs.")],
 ) -> None:
     """Write a pyramid's networks as ONNX, one graph a scale, for runtimes without PyTorch."""
+    from oddpixel.files import writable_folder
     from oddpixel.forensics.density.export import export_onnx
     from oddpixel.forensics.density.store import load_pyramid
 
-    for path in export_onnx(load_pyramid(model), out):
+    for path in export_onnx(load_pyramid(model), writable_folder(out)):
         print(path)
 
 

@@ -20,6 +20,7 @@ def sample(
     size: Annotated[int, typer.Option(help="Pixels a side, for pyramids; flat models have their own.", min=1)] = 128,
 ) -> None:
     """Draw images from a density model. Every one is marked as synthetic in its metadata."""
+    from oddpixel.files import writable_folder
     from oddpixel.forensics.density.model import SampleRequest
     from oddpixel.forensics.density.sampling import write_samples
     from oddpixel.forensics.density.store import load_model
@@ -27,6 +28,7 @@ def sample(
     request = SampleRequest(
         count=number, steps=steps, seed=seed, size=size, sampler=sampler, label=label, guidance=guidance
     )  # fmt: skip
+    writable_folder(out)
     samples = load_model(model).sample(request)
     made_by = f"model {Path(model).name}, sampler {samples.sampler}, {steps} steps, seed {seed}"
     print(write_samples(out, samples.values, samples.bits, made_by))

@@ -25,7 +25,7 @@ def train(
     ] = None,
     stage: Annotated[str | None, typer.Option(help="Of a cascade: only this one (a, b, c, guidance).")] = None,
     device: Annotated[
-        str | None, typer.Option(help="cpu; the accelerator, where there is one, if nothing is named.")
+        str | None, typer.Option(help="cpu; the accelerator, where there is one, if nothing or cuda is named.")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1)] = None,
     dry_run: DryRun = False,
@@ -35,7 +35,9 @@ def train(
     Several GPUs: accelerate launch.
     """
     from oddpixel.console import print_options, training_progress
+    from oddpixel.devices import device_named
     from oddpixel.errors import UsageError
+    from oddpixel.files import writable_folder
     from oddpixel.recipe import read_recipe
 
     resolved = read_recipe(recipe)
@@ -47,6 +49,9 @@ def train(
         resolved["training"]["steps"] = steps
     if dry_run:
         return print_options("train", {"source": source or [], "out": out, "recipe": resolved})
+    if device is not None:
+        device_named(device)
+    writable_folder(out)
     if threads is not None:
         import torch
 

@@ -238,6 +238,11 @@ def test_a_recipe_for_ones_own_photographs(tmp_path: Path) -> None:
     trainer = prepare(recipe, [str(tmp_path)], tmp_path / "model")
     trainer.run()
     assert json.loads((tmp_path / "model/model.json").read_text())["record"]["data"]["num_examples"] > 15
+    few = tmp_path / "few"
+    few.mkdir()
+    (tmp_path / "0.png").rename(few / "0.png")
+    with pytest.raises(UsageError, match="of 1 images none is"):
+        prepare(recipe, [str(few)], tmp_path / "third")
     with pytest.raises(UsageError, match="your own images"):
         prepare({**recipe, "data": {}}, [], tmp_path / "other")
 

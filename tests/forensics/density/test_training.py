@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from oddpixel.errors import CorruptWeights, UsageError
+from oddpixel.errors import CorruptWeights, UsageError, WrongArchitecture
 from oddpixel.forensics.density.flat import Flat
 from oddpixel.forensics.density.loss import drop_labels
 from oddpixel.forensics.density.recipe import prepare
@@ -124,10 +124,20 @@ def test_other_options_are_not_mixed_into_a_training(tmp_path: Path) -> None:
     trainer(tmp_path, steps=6).run()
     with pytest.raises(UsageError, match="other options"):
         trainer(tmp_path, learning_rate=1.0)
+    wider = TINY | {"network": TINY["network"] | {"channels": 64}}  # type: ignore[operator] # a dict
+    task = DensityTask(Flat.from_options(wider), examples(), examples(), num_validated=2)
+    with pytest.raises(WrongArchitecture, match="resume with the same recipe"):
+        Trainer(task, TrainingOptions(**(OPTIONS | {"steps": 6})), tmp_path)  # type: ignore[arg-type]
     state = tmp_path / "training/state.safetensors"
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(CorruptWeights, match="delete it to start again"):
         trainer(tmp_path)
+
+
+@pytest.mark.parametrize("option", [{"batch_size": 0}, {"steps": -1}, {"log_every": 0}])
+def test_options_that_no_training_can_have_are_named(option: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=next(iter(option))):
+        trainer(tmp_path, **option)
 
 
 GRADIENTS = """
