@@ -49,7 +49,8 @@ def read_manifest(file: BinaryIO, container: str, anchors: str | None) -> dict[s
         actions, agents: what was done, and with which software (to its parents too), as the manifest says.
         source_types: digital source types, of the file and of what it was derived from.
         component_source_types: of pictures that were placed into it.
-        failures, notes: C2PA's status codes, or what stopped the reading.
+        time_stamp: C2PA's status codes about the time stamp.
+        failures, notes: its other status codes, or what stopped the reading.
     """
     kind = CONTAINERS.get(container)
     if kind is None or kind.media_type is None:
@@ -84,7 +85,7 @@ def _trust(anchors: str | None) -> dict[str, Any]:
 
 def _answer(state: str, **fields: Any) -> dict[str, Any]:
     texts = dict.fromkeys(("issuer", "title", "generator", "signed_at"))
-    lists = ("actions", "agents", "source_types", "component_source_types", "failures", "notes")
+    lists = ("actions", "agents", "source_types", "component_source_types", "time_stamp", "failures", "notes")
     return {"state": state} | texts | {name: [] for name in lists} | fields
 
 
@@ -105,6 +106,7 @@ def _described(store: dict[str, Any]) -> dict[str, Any]:
         agents=_texts(_agent(action) for label in line for action in _actions(_dict(manifests[label]))),
         source_types=_texts(own),
         component_source_types=_texts(placed),
+        time_stamp=_texts(_time_stamp(store)),
         failures=_texts(_codes(store, "failure")),
         notes=_texts(_codes(store, "informational")),
     )
@@ -156,6 +158,15 @@ def _codes(store: dict[str, Any], kind: str) -> Iterator[Any]:
     for part in (_dict(results.get("activeManifest")), *deltas):
         for status in _dicts(part.get(kind)):
             yield status.get("code")
+
+
+def _time_stamp(store: dict[str, Any]) -> Iterator[str]:
+    """What was found of the active manifest's time stamp, good and bad (C2PA 2.2, table of `timeStamp` codes)."""
+    own = _dict(_dict(store.get("validation_results")).get("activeManifest"))
+    for kind in ("success", "informational", "failure"):
+        for status in _dicts(own.get(kind)):
+            if str(status.get("code")).startswith("timeStamp."):
+                yield str(status["code"])
 
 
 def _dict(value: Any) -> dict[str, Any]:

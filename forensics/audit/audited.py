@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from oddpixel.datasets.entry import Entry
@@ -19,6 +19,8 @@ from .facts.c2pa import facts_from
 from .facts.fact import Fact
 from .finding import Finding
 from .judge import examine
+from .sensitivity import Altered, sensitivity_of
+from .trust import TrustList, joined
 from .verdict import ALPHA, Verdict, decide
 
 
@@ -29,19 +31,23 @@ class Options:
     Arguments:
         checks: names with commas, or None for all.
         alpha: rate of false alarms of the verdict.
-        anchors: PEM text of the certificates that C2PA manifests may be signed under; None trusts nobody.
+        anchors: the certificates that C2PA manifests may be signed under; without any, nobody is trusted.
         aids: whether pictures without an error rate are drawn too.
+        sensitivity: whether altered copies are judged too, which costs the tests eight times more.
     """
 
     checks: str | None = None
     alpha: float = ALPHA
-    anchors: str | None = None
+    anchors: tuple[TrustList, ...] = ()
     aids: bool = True
+    sensitivity: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The options as they stand in run.json; of the trust anchors their SHA-256."""
-        digest = None if self.anchors is None else hashlib.sha256(self.anchors.encode()).hexdigest()
-        return {"checks": self.checks, "alpha": self.alpha, "anchors_sha256": digest, "aids": self.aids}
+        pem = joined(self.anchors)
+        digest = None if pem is None else hashlib.sha256(pem.encode()).hexdigest()
+        more = {"sensitivity": True} if self.sensitivity else {}
+        return {"checks": self.checks, "alpha": self.alpha, "anchors_sha256": digest, "aids": self.aids, **more}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +58,7 @@ class Audited:
     facts: list[Fact]
     findings: list[Finding]
     verdict: Verdict
+    sensitivity: list[Altered] = field(default_factory=list)
 
 
 def audit_entry(
@@ -81,14 +88,20 @@ def audited(
     on_check: Callable[[str], None] = lambda name: None,
 ) -> Audited:
     """Run the checks on an exhibit whose facts were read, and draw the verdict from them."""
-    findings = examine(exhibit, named(options.checks) if chosen is None else chosen, on_check)
-    return Audited(exhibit, facts, findings, decide(exhibit.gate, facts, findings, options.alpha))
+    chosen = named(options.checks) if chosen is None else chosen
+    findings = examine(exhibit, chosen, on_check)
+    verdict = decide(exhibit.gate, facts, findings, options.alpha)
+    altered: list[Altered] = []
+    if options.sensitivity and exhibit.gate.too_small is None:
+        on_check("sensitivity")
+        altered = sensitivity_of(exhibit, chosen, options.alpha)
+    return Audited(exhibit, facts, findings, verdict, altered)
 
 
 def _manifest(exhibit: Exhibit, decoder: Decoder, options: Options) -> list[Fact]:
     """Asked last: the native reader may take the decoder down with it."""
     try:
-        manifest = decoder.manifest(exhibit.container or "", options.anchors)
+        manifest = decoder.manifest(exhibit.container or "", joined(options.anchors))
     except UnreadableInput as error:
         manifest = {"state": "unreadable", "failures": [str(error)]}
-    return list(facts_from(manifest))
+    return list(facts_from(manifest, [each.described for each in options.anchors]))

@@ -4,6 +4,13 @@ training and validation parts of the corpora; test parts are never in it.
 
     p = max over histories of (1 + #{authentic scores >= s}) / (n + 1)          (conformal, one score a source)
 
+An image larger than one tile is compared with whole photographs. Its score must not grow with its size alone, so it is
+the expected number of authentic tiles, among as many as it has, that reach its largest statistic t:
+
+    s = -log10( m S(t) )        S: survival of authentic tiles, every photograph counted once; beyond them exponential
+
+p is still a rank, now of whole photographs among each other: it holds whatever S is, which only makes sizes alike.
+
 A stratum holds authentic images of several histories (once saved, saved twice, resized, ...). The largest p of them makes
 the bound hold for each of these histories and not only for their mixture; nothing below 1 / (n + 1) can be said.
 """
@@ -31,6 +38,15 @@ class Calibration:
     """
 
     record: dict[str, Any]
+
+    def oddness(self, finding: str, stratum: str, statistic: float, num_tiles: int) -> float:
+        """A statistic as its rank is taken: of a whole image the largest of `num_tiles`, made comparable across sizes."""
+        tail = self.record.get("tails", {}).get(finding, {}).get(stratum)
+        if tail is None:
+            return statistic
+        values, survival = np.asarray(tail["statistic"]), np.asarray(tail["log10_survival"])
+        beyond = max(0.0, statistic - float(values[-1])) * tail["decades"]
+        return float(beyond - np.interp(statistic, values, survival) - np.log10(max(num_tiles, 1)))
 
     def p_value(self, finding: str, stratum: str, statistic: float) -> tuple[float, int] | None:
         """The p-value and the number of sources it rests on, or None where this kind of image was not calibrated."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Stratum = Literal["lossless", "once-jpeg", "jpeg-high", "jpeg-middle", "jpeg-low", "lossy-other"]
 SMALLEST = 64  # pixels of the shorter side under which nothing is tested
+LARGEST_TILE = 512  # pixels of the longer side up to which an image is compared with tiles, not with whole photographs
+FULL_SIZE = ", full size"  # as a stratum's name goes on where whole photographs are meant
 HIGH, MIDDLE = 90, 70  # JPEG qualities where strata begin
 # Both from a public detector's own measurements of when its answers stop meaning anything (degraded-input gate).
 BLOCKY, SMOOTH = 1.8, 0.528
@@ -80,6 +82,16 @@ class Gate:
         return "lossless" if self.grid is None else "once-jpeg"
 
     @property
+    def is_full_size(self) -> bool:
+        """Whether the image is larger than one tile, and so compared with whole photographs."""
+        return max(self.width, self.height) > LARGEST_TILE
+
+    @property
+    def reference(self) -> str:
+        """The authentic images that statistics are compared with: those of the stratum, as tiles or at full size."""
+        return f"{self.stratum}{FULL_SIZE}" if self.is_full_size else self.stratum
+
+    @property
     def too_small(self) -> str | None:
         """Why no test can run on so small an image, or None."""
         if min(self.width, self.height) >= SMALLEST:
@@ -111,7 +123,7 @@ class Gate:
         """The measurements as they stand in a report, with the stratum and the reason for degradation."""
         record = asdict(self) | {"grid": None if self.grid is None else list(self.grid)}
         record |= {name: round(record[name], 4) for name in ("blockiness", "step_ratio")}
-        return record | {"stratum": self.stratum, "degraded": self.degraded}
+        return record | {"stratum": self.stratum, "reference": self.reference, "degraded": self.degraded}
 
 
 def few_colours(pixels: Float32[np.ndarray, "h w c"]) -> int | None:

@@ -4,14 +4,15 @@
     calibrated      p by rank among authentic images of the same kind, evidence where p <= 0.01
     history         evidence by its NFA; never counted
 
-Calibrated statistics were measured on tiles of 384 pixels, so questions with the scope `tiles` are asked of a few tiles of a
-larger image (drawn from the file's hash), and p is the smallest of theirs times their number (Bonferroni).
+An image of up to 512 pixels is one tile and compared with authentic tiles. Of a larger one, questions with the scope `tiles`
+are asked of all its tiles of 384 pixels, and their largest statistic is compared with that of whole authentic photographs
+(`full_size`), so that p says how often a whole image, not a tile, looks like this.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,7 @@ from .nfa import REPORTED
 
 Place = tuple[int, int]  # of a tile's first row and column
 TILE = 384
-LARGEST = 512  # pixels of the longer side up to which an image is one tile
-MOST_TILES = 4
+MOST_TILES = 256  # 38 megapixels; of a larger image these are spread evenly, and the finding says which share they are
 LEVEL = 0.01  # p from which a calibrated check by itself calls it evidence; the verdict has a level of its own
 
 
@@ -40,10 +40,10 @@ def examine(
     for check in chosen:
         on_check(check.name)
         try:
-            findings += _examined(exhibit, check, table())
+            findings += [_judged(check, asked, exhibit, table()) for asked in asked_of(check, exhibit)]
         except Exception as error:
             findings.append(Finding(check.name, "error", because=f"{type(error).__name__}: {error}"[:300]))
-    return [_with_audit(finding, exhibit.gate.stratum) for finding in findings]
+    return [_with_audit(finding, exhibit.gate.reference) for finding in findings]
 
 
 def answers_of(check: Check, exhibit: Exhibit) -> list[Answer]:
@@ -52,52 +52,61 @@ def answers_of(check: Check, exhibit: Exhibit) -> list[Answer]:
     return list(check.measure(exhibit)) if because is None else [NotApplicable(check.name, because)]
 
 
-def _examined(exhibit: Exhibit, check: Check, calibration: Calibration) -> Iterator[Finding]:
-    is_one_tile = max(exhibit.size) <= LARGEST
-    whole = {question.name: question for question in check.questions if is_one_tile or question.scope == "image"}
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One question put to an exhibit: to all of it, or to its tiles.
+
+    Arguments:
+        question: None where the check does not apply to any place.
+        answers: one a place.
+        places: corners of the tiles; the first corner of the image where it was asked of the whole.
+    """
+
+    question: Question | None
+    answers: list[Answer]
+    places: list[Place]
+
+    @property
+    def measured(self) -> list[tuple[Measurement, Place]]:
+        """The measurements among the answers, with their places."""
+        pairs = zip(self.answers, self.places, strict=False)
+        return [(answer, place) for answer, place in pairs if isinstance(answer, Measurement)]
+
+
+def asked_of(check: Check, exhibit: Exhibit) -> Iterator[Asked]:
+    """All questions of a check put to an exhibit, those with the scope `tiles` to each tile of a large one."""
+    is_large = exhibit.gate.is_full_size and exhibit.part_of is None
+    whole = {question.name: question for question in check.questions if not is_large or question.scope == "image"}
     by_tile = {question.name: question for question in check.questions if question.name not in whole}
     if whole:
         for answer in answers_of(check, exhibit):
             if answer.question in whole or (isinstance(answer, NotApplicable) and not by_tile):
-                yield _judged(check, whole.get(answer.question), [answer], exhibit, calibration, [(0, 0)])
+                yield Asked(whole.get(answer.question), [answer], [(0, 0)])
     if by_tile:
         places = tiles(exhibit)
         answers = [_of(answers_of(check, crop(exhibit, place)), by_tile) for place in places]
         for column in zip(*answers, strict=False):
             # A tile that the check does not apply to answers for all questions at once: the others say which it is.
-            asked = next((answer.question for answer in column if isinstance(answer, Measurement)), "")
-            yield _judged(check, by_tile.get(asked), list(column), exhibit, calibration, places)
+            name = next((answer.question for answer in column if isinstance(answer, Measurement)), "")
+            yield Asked(by_tile.get(name), list(column), places)
 
 
 def _of(answers: Sequence[Answer], questions: Mapping[str, Question]) -> list[Answer]:
     return [answer for answer in answers if answer.question in questions or isinstance(answer, NotApplicable)]
 
 
-def _judged(
-    check: Check,
-    question: Question | None,
-    answers: Sequence[Answer],
-    exhibit: Exhibit,
-    calibration: Calibration,
-    places: Sequence[Place],
-) -> Finding:
+def _judged(check: Check, asked: Asked, exhibit: Exhibit, calibration: Calibration) -> Finding:
     """One finding of the answers from one or several places."""
-    measured = [
-        (answer, place) for answer, place in zip(answers, places, strict=False) if isinstance(answer, Measurement)
-    ]
-    if question is None or not measured:
-        first = answers[0]
+    question = asked.question
+    if question is None or not asked.measured:
+        first = asked.answers[0]
         return Finding(first.question, "not-applicable", because=first.because)
-    strongest, place = max(measured, key=lambda pair: pair[0].statistic)
+    strongest, place = max(asked.measured, key=lambda pair: pair[0].statistic)
     if question.about == "history":
         return _by_nfa(strongest, question)
     if check.kind == "a-contrario":
         return _bounded(strongest, question, exhibit, calibration)
-    details = _placed(strongest.details, place) | (
-        {"tiles": [list(place) for place in places]} if len(places) > 1 else {}
-    )
-    num_tests = max(len(measured), len(details.get("tiles", ())))
-    return _by_rank(strongest, question, exhibit, calibration, place, details, num_tests)
+    return _by_rank(strongest, question, exhibit, calibration, place, asked)
 
 
 def _by_nfa(measured: Measurement, question: Question) -> Finding:
@@ -112,9 +121,10 @@ def _by_nfa(measured: Measurement, question: Question) -> Finding:
 def _bounded(measured: Measurement, question: Question, exhibit: Exhibit, calibration: Calibration) -> Finding:
     """By its NFA; where authentic images were seen to exceed it, p is not below the rank among them."""
     finding = _by_nfa(measured, question)
-    if measured.log10_nfa is None or not calibration.audit(question.name, exhibit.gate.stratum).get("by_rank"):
+    if measured.log10_nfa is None or not calibration.audit(question.name, exhibit.gate.reference).get("by_rank"):
         return finding
-    p, n = calibration.p_value(question.name, exhibit.gate.stratum, measured.statistic) or (1.0, 0)
+    ranked = _rank(calibration, question, exhibit, measured.statistic, 1)
+    p, n = ranked or (1.0, 0)
     p = max(p, float(finding.probability or 0.0))
     return replace(
         finding, p_value=p, log10_nfa=None, status="evidence" if p <= LEVEL else "no-evidence",
@@ -130,33 +140,60 @@ def _by_rank(
     exhibit: Exhibit,
     calibration: Calibration,
     place: Place,
-    details: Mapping[str, Any],
-    num_tests: int,
+    asked: Asked,
 ) -> Finding:
     """By its rank among authentic images of the same kind, where any were measured."""
+    num_tiles = len(asked.places)
+    details = _placed(measured.details, place)
+    if num_tiles > 1:
+        share = min(1.0, num_tiles * TILE**2 / (exhibit.size[0] * exhibit.size[1]))
+        details |= {"num_tiles": num_tiles, "share": round(share, 3)}
     finding = Finding(
         question.name, "no-evidence", measured.statistic, because=measured.because, limits=measured.limits,
         about=question.about, details=details,
     )  # fmt: skip
-    ranked = calibration.p_value(question.name, exhibit.gate.stratum, measured.statistic)
+    ranked = _rank(calibration, question, exhibit, measured.statistic, len(asked.measured))
     if ranked is None:
-        because = f"{measured.because}; no authentic images of this kind were measured ({exhibit.gate.stratum})"
+        because = f"{measured.because}; no authentic images of this kind were measured ({exhibit.gate.reference})"
         return replace(finding, status="not-applicable", because=because)
-    p, n = min(1.0, ranked[0] * num_tests), ranked[1]
+    p, n = ranked
+    among = "whole authentic photographs" if exhibit.gate.is_full_size else "authentic sources"
     return replace(
         finding, status="evidence" if p <= LEVEL else "no-evidence", p_value=p,
-        map=_map_at(measured, place, exhibit.size) if p <= LEVEL else None,
-        reliability=f"p by rank among {n} authentic sources of this kind",
+        map=_joined(
+            [pair for pair in asked.measured if _reaches(pair[0], question, exhibit, calibration, len(asked.measured))],
+            exhibit.size,
+        ),
+        reliability=f"p by rank among {n} {among} of this kind",
     )  # fmt: skip
 
 
-def _map_at(measured: Measurement, place: Place, size: tuple[int, int]) -> np.ndarray | None:
-    """A tile's map in that of the whole image."""
-    if measured.map is None:
-        return None
-    (top, left), (height, width) = place, measured.map.shape
-    whole = np.zeros(size, np.float32)
-    whole[top : top + height, left : left + width] = measured.map
+def _rank(
+    calibration: Calibration, question: Question, exhibit: Exhibit, statistic: float, num_tiles: int
+) -> tuple[float, int] | None:
+    """p, and the number of sources it rests on; None where no authentic images of this kind were measured."""
+    reference = exhibit.gate.reference
+    return calibration.p_value(
+        question.name, reference, calibration.oddness(question.name, reference, statistic, num_tiles)
+    )
+
+
+def _reaches(
+    measured: Measurement, question: Question, exhibit: Exhibit, calibration: Calibration, num_tiles: int
+) -> bool:
+    ranked = _rank(calibration, question, exhibit, measured.statistic, num_tiles)
+    return ranked is not None and ranked[0] <= LEVEL
+
+
+def _joined(measured: Sequence[tuple[Measurement, Place]], size: tuple[int, int]) -> np.ndarray | None:
+    """The tiles' maps in that of the whole image; None without any."""
+    whole: np.ndarray | None = None
+    for answer, (top, left) in measured:
+        if answer.map is not None:
+            whole = np.zeros(size, np.float32) if whole is None else whole
+            height, width = answer.map.shape
+            here = whole[top : top + height, left : left + width]
+            np.maximum(here, answer.map, out=here)
     return whole
 
 
@@ -168,11 +205,11 @@ def _placed(details: Mapping[str, Any], place: Place) -> dict[str, Any]:
     return dict(details) | {"regions": [[a + top, b + left, c + top, d + left] for a, b, c, d in details["regions"]]}
 
 
-def _with_audit(finding: Finding, stratum: str) -> Finding:
+def _with_audit(finding: Finding, reference: str) -> Finding:
     """With what was measured of its error rate on images like this one."""
     if finding.status in ("not-applicable", "error") or finding.about == "history":
         return finding
-    audit = table().audit(finding.check, stratum)
+    audit = table().audit(finding.check, reference)
     fused = (
         "counts in the verdict"
         if audit["fused"]
@@ -185,16 +222,14 @@ def _with_audit(finding: Finding, stratum: str) -> Finding:
 
 
 def tiles(exhibit: Exhibit) -> list[Place]:
-    """The corners of at most four tiles, on the 8 x 8 grid of the file."""
+    """The corners of all tiles, on the 8 x 8 grid of the file; of a huge image a part of them, spread evenly."""
     corners: list[list[int]] = []
     for length in exhibit.size:
         last = max(0, (length - TILE) // 8 * 8)
         corners.append(sorted({min(step, last) for step in range(0, last + TILE, TILE)}))
     every = [(top, left) for top in corners[0] for left in corners[1]]
-    if len(every) <= MOST_TILES:
-        return every
-    order = np.random.default_rng(exhibit.seed).permutation(len(every))[:MOST_TILES]
-    return [every[k] for k in sorted(order)]
+    chosen = np.linspace(0, len(every) - 1, min(MOST_TILES, len(every))).round().astype(int)
+    return [every[k] for k in chosen]
 
 
 def crop(exhibit: Exhibit, place: Place) -> Exhibit:

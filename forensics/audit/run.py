@@ -5,6 +5,7 @@ reports/SHA256/report.json   the truth: byte for byte the same for the same file
                report.pdf    where asked for
                custody.json  who, when, where; hashes before and after
                maps/ aids/   pictures
+verdicts.html, .csv, .parquet  one line a file, what calls for a look first
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from oddpixel.datasets.limits import Limits
 from oddpixel.datasets.listing import Listing
 from oddpixel.datasets.reading import Reader
 from oddpixel.datasets.source import FileSource, open_source, reader_of
-from oddpixel.errors import OddPixelError, RunError, UnreadableInput, UsageError, describe
+from oddpixel.errors import OddPixelError, RunError, UnreadableInput, describe
 from oddpixel.forensics.runs.executors import Executor, InProcess
 from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
 from oddpixel.forensics.runs.heat_map import EVIDENCE_SHOWN, write_evidence
@@ -45,6 +46,7 @@ from .report.page import page, shown_pictures
 from .report.pdf import pdf
 from .report.record import as_bytes, files_of, record_of
 from .report.schema import DETAILS
+from .report.verdict_table import tables
 
 SHARD_SIZE = 1  # an audit takes seconds; a kill costs at most one
 LONGER_SIDE = 1024  # of the map that the run's table points to
@@ -147,6 +149,8 @@ def audit_into(
             FROM_SHARD_TO_SHARD.close()
         items = [dict(_kept(run, k)) for k in range(len(order.items))]
         if run.record["finished"] is None:
+            for name, content in tables(items, handling.case).items():
+                _write(run, name, content)
             run.finish(decision=_decision(items, options.alpha))
     return AuditRun(run, items, source.listing)
 
@@ -319,19 +323,6 @@ def _decision(items: list[dict[str, Any]], alpha: float) -> dict[str, Any]:
         "promise": f"at most {alpha:g} of authentic images, of the kinds that were measured, are called manipulated or anomalous",
         "warnings": ["No result here says that an image is authentic"],
     }
-
-
-def read_anchors(path: Path | None) -> str | None:
-    """The PEM text of a file of trust anchors. Raises: UsageError."""
-    if path is None:
-        return None
-    try:
-        text = path.read_text("ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as PEM certificates: {error}") from error
-    if "BEGIN CERTIFICATE" not in text:
-        raise UsageError(f"{path} holds no PEM certificate")
-    return text
 
 
 def sign_reports(run: Run, certificates: Path, key: Path) -> None:

@@ -101,7 +101,7 @@ def decide(
     p_value = holm(fused)
     hits = rejected(fused, alpha)
     ran = {check_of(finding.check) for finding in findings}
-    missing = sorted(question for question in calibration.counting(gate.stratum) if check_of(question) not in ran)
+    missing = sorted(question for question in calibration.counting(gate.reference) if check_of(question) not in ran)
     # Both were measured with all tests that count: with fewer, neither holds.
     ratio = None if missing else _likelihood_ratio(p_value, gate, calibration)
     power = _power(gate, calibration) + (f"; not run here, so it is less: {', '.join(missing)}" if missing else "")
@@ -127,7 +127,7 @@ def decide(
         return verdict(Label.INCONCLUSIVE, gate.degraded)
     if not fused:
         return verdict(
-            Label.INCONCLUSIVE, f"no test with a known rate of false alarms applies to this image ({gate.stratum})"
+            Label.INCONCLUSIVE, f"no test with a known rate of false alarms applies to this image ({gate.reference})"
         )
     if loud := [finding for finding in findings if _is_loud(finding, gate, calibration)]:
         return verdict(Label.INCONCLUSIVE, *(f"{_said(finding)}; {UNAUDITED}" for finding in loud))
@@ -153,7 +153,7 @@ def counts(finding: Finding, gate: Gate, calibration: Calibration) -> bool:
         finding.status in ("evidence", "no-evidence")
         and finding.about != "history"
         and finding.probability is not None
-        and bool(calibration.audit(finding.check, gate.stratum)["fused"])
+        and bool(calibration.audit(finding.check, gate.reference)["fused"])
     )
 
 
@@ -206,7 +206,7 @@ def _said(finding: Finding) -> str:
 
 
 def _likelihood_ratio(p_value: float | None, gate: Gate, calibration: Calibration) -> LikelihoodRatio | None:
-    fitted = calibration.likelihood_ratio(gate.stratum)
+    fitted = calibration.likelihood_ratio(gate.reference)
     if fitted is None or p_value is None:
         return None
     low, high = fitted["bound"]
@@ -223,9 +223,9 @@ def evidence_score(p_value: float) -> float:
 
 
 def _power(gate: Gate, calibration: Calibration) -> str:
-    rows = calibration.power(gate.stratum)
+    rows = calibration.power(gate.reference)
     if not rows:
-        return f"not measured on images of this kind ({gate.stratum}): finding nothing means nothing"
+        return f"not measured on images of this kind ({gate.reference}): finding nothing means nothing"
     hits, n = (sum(row[name] for row in rows) for name in ("found", "n"))
     rates = ", ".join(f"{row['manipulation']} {row['found']} of {row['n']}" for row in rows)
     return f"of benchmark manipulations in images of this kind these tests find {hits} of {n} ({rates}); others were not tried"

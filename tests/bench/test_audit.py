@@ -32,8 +32,8 @@ def test_a_manipulation_changes_what_its_mask_says_and_repeats(kind: str) -> Non
         outside = (
             cv2.dilate(one.mask.astype(np.uint8), np.ones((31, 31), np.uint8)) == 0
         )  # soft edges reach a little out
-        assert np.array_equal(pixels[outside], HOST.tile[outside])
-        assert (pixels[one.mask] != HOST.tile[one.mask]).any(1).mean() > 0.3
+        assert np.array_equal(pixels[outside], HOST.picture[outside])
+        assert (pixels[one.mask] != HOST.picture[one.mask]).any(1).mean() > 0.3
 
 
 def test_histories_land_in_their_strata() -> None:

@@ -6,7 +6,7 @@ data like any other, bounded and made printable once more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,20 +30,35 @@ MEANINGS = {
 ELSEWHERE = "the file names an address for its manifest; it was not fetched, so nothing follows from it"
 DECLARED = "declared by whoever wrote it, of the file or of what it was derived from"
 EXCLUSIONS = "; parts of the file are left out of the signature"
+RESTS_ON = (
+    "the certificates that the signer was looked for under, as they were when this file was examined (custody has the time); "
+    "neither revocation nor any other list was asked"
+)
+TIME = {
+    "mismatch": "the time stamp is of something else than this signature",
+    "outsideValidity": "stamped when the authority's certificate did not hold",
+    "malformed": "the time stamp cannot be read",
+    "untrusted": "stamped by an authority whose root is not among the given anchors: anybody can make such a stamp",
+    "trusted": "stamped by an authority whose root is among the given anchors",
+    "validated": "the stamp is whole; whether its authority can be trusted was not asked",
+    "": "no authority vouches for when it was signed",
+}
 LISTS = {"actions": "done, as the manifest says", "agents": "the software that did it, as the manifest says"}
 
 
-def facts_from(manifest: dict[str, Any]) -> Iterator[Fact]:
-    """The facts in the dictionary that `read_manifest` returns."""
+def facts_from(manifest: dict[str, Any], lists: Sequence[str] = ()) -> Iterator[Fact]:
+    """The facts in the dictionary that `read_manifest` returns; `lists` names the trust lists it was verified against."""
     state, failures = printable(str(manifest.get("state"))), _texts(manifest, "failures")
     yield Fact("C2PA", state, _meaning(state, failures, _texts(manifest, "notes")))
     if issuer := _text(manifest, "issuer"):
         because = "the name in the certificate" + ("" if state == "trusted" else "; nobody vouches for it")
         yield Fact("C2PA: signer", issuer, because)
+    if state in ("trusted", "valid", "invalid"):
+        yield Fact("C2PA: trust lists", list(lists) or "none given", RESTS_ON)
+        codes = [code.removeprefix("timeStamp.") for code in _texts(manifest, "time_stamp")]
+        yield Fact("C2PA: time stamp", codes or "none", next((TIME[c] for c in codes if c in TIME), TIME[""]))
     if time := _text(manifest, "signed_at"):
-        yield Fact(
-            "C2PA: signed at", time, "as its time stamp says; whether the time authority can be trusted was not asked"
-        )
+        yield Fact("C2PA: signed at", time, "as its time stamp says")
     if generator := _text(manifest, "generator"):
         because = "the software that made the manifest, as it says of itself"
         yield text_fact("C2PA: generator", "generator", generator, because)

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from ..exhibit import Exhibit
+from .groups import grouped
 
 WIDEST = 900  # pixels of a picture on the page; the files beside it are whole
 
@@ -27,7 +28,10 @@ def page(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mappin
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(files(__package__ or "").joinpath("page.html").read_text())
     return template.render(
-        report=record, custody=custody, pictures={name: url(picture) for name, picture in pictures.items()}
+        report=record,
+        groups=grouped(record["findings"]),
+        custody=custody,
+        pictures={name: url(picture) for name, picture in pictures.items()},
     )
 
 

@@ -9,6 +9,8 @@ from xml.sax.saxutils import escape
 
 from oddpixel.errors import UsageError
 
+from .groups import grouped
+
 WIDE, AID = 400, 230  # points of a picture, of a visual aid
 
 
@@ -51,14 +53,21 @@ def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping
         say(f"{record['pictures']}.")
     else:
         picture("image")
-    say("Tests", "Heading2")
-    for finding in record["findings"]:
-        about = " (processing history)" if finding["about"] == "history" else ""
-        say(f"{finding['check']}: {finding['status']}{about}", "Heading4")
-        numbers = [f"{name} {finding[name]:.4g}" for name in ("p_value", "log10_nfa") if finding[name] is not None]
-        say("; ".join(filter(None, [finding["because"], *numbers, finding["reliability"], finding["limits"]])))
-        if finding["map"]:
-            picture(finding["map"])
+    for group in grouped(record["findings"]):
+        say(group.title, "Heading2")
+        say(group.explanation if group.findings else "None has a known rate of false alarms on images of this kind.")
+        for finding in group.findings:
+            status = "seen" if finding["status"] == "evidence" and not group.is_evidence else finding["status"]
+            say(f"{finding['check']}: {status}", "Heading4")
+            numbers = [f"{name} {finding[name]:.4g}" for name in ("p_value", "log10_nfa") if finding[name] is not None]
+            say("; ".join(filter(None, [finding["because"], *numbers, finding["reliability"], finding["limits"]])))
+            if finding["map"]:
+                picture(finding["map"])
+    if record["sensitivity"]:
+        say("Sensitivity: the verdict of the tests on altered copies of this picture", "Heading2")
+        for each in record["sensitivity"]:
+            p = "" if each["p_value"] is None else f" (p {each['p_value']:.2g})"
+            say(f"{each['alteration']}: {each['label']}{p} {', '.join(each['checks'])}")
     say("What the file declares, and how it is built (facts, not evidence)", "Heading2")
     for fact in record["facts"]:
         say(f"{fact['name']}: {fact['value']}" + (f" ({fact['because']})" if fact["because"] else ""))

@@ -19,10 +19,11 @@ from oddpixel.envelope import SCHEMA_VERSION, plain
 
 from ..aids import LABEL, aids
 from ..audited import Audited, Options
-from ..calibration import PATH
+from ..calibration import PATH, table
 from ..checks import checks, named
 from ..facts.fact import printable
 from ..finding import Finding
+from ..verdict import counts
 
 DIGITS = 6  # significant ones of every number
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "opencv-python-headless", "pillow", "jpeglib", "torch", "c2pa-python")
@@ -60,7 +61,8 @@ def record_of(audited: Audited, options: Options, name: str, case: str | None = 
         "gate": exhibit.gate.as_json(),
         "verdict": audited.verdict.as_json(),
         "facts": [plain(fact) for fact in audited.facts],
-        "findings": [_finding(finding, exhibit.may_show_text) for finding in audited.findings],
+        "findings": [_finding(finding, audited) for finding in audited.findings],
+        "sensitivity": [plain(altered) for altered in audited.sensitivity],
         "checks": [_check(name) for name in chosen],
         "aids": [_aid(aid) for aid in aids()] if options.aids and not exhibit.may_show_text else [],
         "pictures": PICTURES_LEFT_OUT if exhibit.may_show_text else None,
@@ -91,9 +93,13 @@ def files_of(audited: Audited, options: Options) -> dict[str, bytes]:
     return files
 
 
-def _finding(finding: Finding, may_show_text: bool) -> dict[str, Any]:
+def _finding(finding: Finding, audited: Audited) -> dict[str, Any]:
     record = {name: value for name, value in vars(finding).items() if name != "map"}
-    return record | {"map": None if finding.map is None or may_show_text else _map_path(finding)}
+    is_shown = finding.map is not None and not audited.exhibit.may_show_text
+    return record | {
+        "map": _map_path(finding) if is_shown else None,
+        "counts": counts(finding, audited.exhibit.gate, table()),
+    }
 
 
 def _map_path(finding: Finding) -> str:
@@ -151,6 +157,7 @@ def _command(options: Options, name: str) -> str:
     words += ["--checks", options.checks] if options.checks else []
     words += ["--anchors", "PEM"] if options.anchors else []
     words += [] if options.aids else ["--no-aids"]
+    words += ["--sensitivity"] if options.sensitivity else []
     return " ".join(words) + f"   # FILE with the SHA-256 above; it was called {printable(name)}"
 
 

@@ -26,6 +26,7 @@ FINDING: dict[str, Any] = {
     "p_value": NUMBER_OR_NULL,
     "log10_nfa": NUMBER_OR_NULL,
     "map": {"anyOf": [{"type": "null"}, PICTURE]},
+    "counts": {"type": "boolean"},
 }
 RATIO: dict[str, Any] = {
     "type": "object",
@@ -89,6 +90,7 @@ REPORT: dict[str, Any] = {
         },
         "facts": _records({"name": TEXT, "value": {}, "because": TEXT_OR_NULL}),
         "findings": _records(FINDING),
+        "sensitivity": _records({"alteration": TEXT, "label": TEXT, "p_value": NUMBER_OR_NULL, "checks": TEXTS}),
         "aids": _records({"name": TEXT, "title": TEXT, "label": TEXT, "explanation": TEXT, "picture": PICTURE}),
         "innocent_explanations": TEXTS,
         "not_examined": TEXTS,

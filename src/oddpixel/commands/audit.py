@@ -23,8 +23,14 @@ def audit(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the run and its reports.")] = None,
     checks: Annotated[str | None, typer.Option(help="Only these, with commas; --list-checks names them.")] = None,
     alpha: Annotated[float, typer.Option(help="At most this share of authentic images gets a label.", min=0.0)] = 0.05,
-    anchors: Annotated[Path | None, typer.Option(help="PEM certificates that C2PA may be signed under.")] = None,
+    anchors: Annotated[
+        list[Path] | None,
+        typer.Option(help="PEM certificates that C2PA may be signed under; for several lists, repeat."),
+    ] = None,
     aids: Annotated[bool, typer.Option(help="Visual aids (no error rate) in the report.")] = True,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Also judge copies that were saved again, resized or cropped.")
+    ] = False,
     pdf: Annotated[bool, typer.Option("--pdf", help="A PDF beside each page.")] = False,
     sign: Annotated[Path | None, typer.Option(help="Sign the PDFs by C2PA: PEM certificates, with --key.")] = None,
     key: Annotated[Path | None, typer.Option(help="PEM private key for --sign.")] = None,
@@ -51,7 +57,8 @@ def audit(
     from oddpixel.forensics.audit.checks import checks as every_check
     from oddpixel.forensics.audit.checks import named
     from oddpixel.forensics.audit.labels import Label
-    from oddpixel.forensics.audit.run import Handling, audit_into, read_anchors, sign_reports
+    from oddpixel.forensics.audit.run import Handling, audit_into, sign_reports
+    from oddpixel.forensics.audit.trust import read_trust_lists
     from oddpixel.forensics.runs.executors import executor
 
     from .ending import check_choice, exit_by, failures, not_read, print_not_read
@@ -65,7 +72,9 @@ def audit(
     if (sign is None) != (key is None) or (sign is not None and not pdf):
         raise UsageError("signing needs --sign CERTIFICATES, --key KEY and --pdf: it is the PDF that is signed")
     named(checks)
-    options = Options(checks=checks, alpha=alpha, anchors=read_anchors(anchors), aids=aids)
+    options = Options(
+        checks=checks, alpha=alpha, anchors=read_trust_lists(anchors or ()), aids=aids, sensitivity=sensitivity
+    )
     talk = os.environ.get("ODDPIXEL_PROGRESS") == "lines"
     handling = Handling(
         max_megapixels=max_megapixels, follow_links=follow_links, case=case, examiner=examiner, with_pdf=pdf, talk=talk
@@ -99,7 +108,8 @@ def print_audited(found: Any) -> None:
         print(f"... {len(found.items) - MAX_ROWS} more in the run's table")
     reports = [item["report"] for item in found.items if not item["error"]]
     if reports:
-        print(f"\nreports: {found.run.path / reports[0] / 'report.html'}" + (", ..." if len(reports) > 1 else ""))
+        whole = found.run.path / ("verdicts.html" if len(found.items) > 1 else f"{reports[0]}/report.html")
+        print(f"\n{'all verdicts, with links to the reports' if len(found.items) > 1 else 'report'}: {whole}")
     print("No result here says that an image is authentic.")
 
 

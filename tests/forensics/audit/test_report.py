@@ -19,6 +19,7 @@ from oddpixel.forensics.audit.audited import Options
 from oddpixel.forensics.audit.checks import named
 from oddpixel.forensics.audit.report.custody import unbroken
 from oddpixel.forensics.audit.run import AuditRun, Handling, audit_into
+from oddpixel.forensics.audit.trust import TrustList, read_trust_lists
 from oddpixel.image import Image
 from tests.forensics.audit.images import another, jpeg, photograph, png, spliced
 from tests.test_cli import oddpixel
@@ -237,7 +238,9 @@ def test_c2pa_trusted_changed_and_stripped(tmp_path: Path) -> None:
     (files / "signed.jpg").write_bytes(content)
     (files / "flipped.jpg").write_bytes(_flipped(content, tmp_path))
     (files / "stripped.jpg").write_bytes(jpeg(np.asarray(Pillow.open(BytesIO(content))), 90))
-    run = audited(files, tmp_path / "out", Options(checks="jpeg-grid", aids=False, anchors=anchors))
+    run = audited(
+        files, tmp_path / "out", Options(checks="jpeg-grid", aids=False, anchors=(TrustList("roots.pem", anchors),))
+    )
     said = {name: report(run, f"{name}.jpg")[0] for name in ("signed", "flipped", "stripped")}
     states = {name: next(fact for fact in each["facts"] if fact["name"] == "C2PA") for name, each in said.items()}
     assert {name: fact["value"] for name, fact in states.items()} == {
@@ -249,7 +252,9 @@ def test_c2pa_trusted_changed_and_stripped(tmp_path: Path) -> None:
     assert said["flipped"]["verdict"]["label"] != "provenance verified"
     assert "nothing follows from it" in states["stripped"]["because"]
     (files / "generated.jpg").write_bytes(signed("JPEG"))
-    made = audited(files, tmp_path / "made", Options(checks="jpeg-grid", aids=False, anchors=anchors))
+    made = audited(
+        files, tmp_path / "made", Options(checks="jpeg-grid", aids=False, anchors=(TrustList("roots.pem", anchors),))
+    )
     assert report(made, "generated.jpg")[0]["verdict"]["label"] == "declared synthetic"
     assert "does not say that the picture is true" in states["signed"]["because"]
     # Without anchors nobody is trusted.
@@ -285,11 +290,92 @@ def test_checks_by_name_keep_their_order() -> None:
     assert [each.name for each in named("copy-move,jpeg-grid")] == [each.name for each in named("jpeg-grid,copy-move")]
 
 
-def test_a_large_image_is_judged_by_tiles_and_says_which(tmp_path: Path) -> None:
+def test_a_large_image_is_judged_by_all_its_tiles_and_says_so(tmp_path: Path) -> None:
     files = tmp_path / "evidence"
     files.mkdir()
     (files / "large.png").write_bytes(png(np.tile(photograph(), (3, 3, 1))[:1000, :1100]))
     run = audited(files, tmp_path / "out", Options(checks="noise-level", aids=False))
     finding = report(run, "large.png")[0]["findings"][0]
-    assert len(finding["details"]["tiles"]) == 4
-    assert finding["p_value"] is None or finding["p_value"] >= 4 / 110
+    assert finding["details"]["num_tiles"] == 9
+    assert finding["details"]["share"] == 1.0
+    assert "whole authentic photographs" in finding["reliability"]
+
+
+def test_a_folder_gets_one_table_with_what_calls_for_a_look_first(tmp_path: Path) -> None:
+    import csv
+
+    import pyarrow.parquet as pq
+
+    files = tmp_path / "evidence"
+    files.mkdir()
+    (files / "a_whole.png").write_bytes(png(photograph()))
+    (files / "b_spliced.png").write_bytes(png(spliced()))
+    (files / "=c<i>.png").write_bytes(b"no picture")
+    run = audited(files, tmp_path / "out").run
+    rows = pq.read_table(run.path / "verdicts.parquet").to_pylist()
+    assert [row["item"] for row in rows] == ["b_spliced.png", "=c<i>.png", "a_whole.png"]
+    assert rows[0]["verdict"] == "evidence of manipulation"
+    assert "jpeg-grid-local" in rows[0]["counting_tests"]
+    assert rows[1]["error"].startswith("UnsupportedFormat")
+    page = (run.path / "verdicts.html").read_text()
+    assert f'href="{rows[0]["report"]}"' in page
+    assert (run.path / rows[0]["report"]).is_file()
+    assert "<i>" not in page
+    with (run.path / "verdicts.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["item"] for row in csv.DictReader(file)] == ["b_spliced.png", "'=c<i>.png", "a_whole.png"]
+
+
+def test_what_does_not_count_stands_apart_and_is_never_an_alarm() -> None:
+    from oddpixel.forensics.audit.report.groups import grouped
+
+    def finding(check: str, status: str, about: str = "manipulation", counts: bool = False) -> dict[str, Any]:
+        return {"check": check, "status": status, "about": about, "counts": counts}
+
+    findings = [
+        finding("shown", "evidence"), finding("counted", "evidence", counts=True), finding("jpeg-grid", "evidence", "history"),
+        finding("resampling", "not-applicable"),
+    ]  # fmt: skip
+    groups = grouped(findings)
+    assert [[each["check"] for each in group.findings] for group in groups] == [
+        ["counted"], ["shown"], ["jpeg-grid"], ["resampling"],
+    ]  # fmt: skip
+    assert [group.is_evidence for group in groups] == [True, False, False, False]
+    assert grouped(findings[:1])[0].findings == [], "that nothing decides is said"
+
+
+def test_sensitivity_judges_altered_copies_and_not_what_the_file_declares(tmp_path: Path) -> None:
+    files = tmp_path / "evidence"
+    files.mkdir()
+    declared = PngInfo()
+    declared.add_text(
+        "parameters", "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, Model: x"
+    )
+    content = BytesIO()
+    Pillow.fromarray(spliced()).save(content, "PNG", pnginfo=declared)
+    (files / "spliced.png").write_bytes(content.getvalue())
+    run = audited(files, tmp_path / "out", Options(checks="jpeg-grid", aids=False, sensitivity=True), with_pdf=True)
+    record, _ = report(run, "spliced.png")
+    assert record["verdict"]["label"] == "declared synthetic"
+    copies = {each["alteration"]: each for each in record["sensitivity"]}
+    assert copies["as it is"]["label"] == "evidence of manipulation"
+    assert copies["cropped by 3 and 5 pixels"]["label"] == "evidence of manipulation", "the grid moves along"
+    assert copies["resized by 0.75"]["label"] != "evidence of manipulation", "no grid survives it"
+    assert "--sensitivity" in record["reproduce"]
+
+
+def test_a_c2pa_verdict_names_the_trust_lists_it_rests_on(tmp_path: Path) -> None:
+    pytest.importorskip("c2pa")
+    from tests.datasets.test_manifests import CAPTURED, laboratory, signed
+
+    files = tmp_path / "evidence"
+    files.mkdir()
+    (files / "signed.jpg").write_bytes(signed("JPEG", source=CAPTURED))
+    (tmp_path / "ours.pem").write_text(laboratory().root)
+    (tmp_path / "others.pem").write_text(laboratory().chain)
+    lists = read_trust_lists([tmp_path / "others.pem", tmp_path / "ours.pem"])
+    run = audited(files, tmp_path / "out", Options(checks="jpeg-grid", aids=False, anchors=lists))
+    facts = {fact["name"]: fact for fact in report(run, "signed.jpg")[0]["facts"]}
+    assert facts["C2PA"]["value"] == "trusted"
+    assert [each.partition(":")[0] for each in facts["C2PA: trust lists"]["value"]] == ["others.pem", "ours.pem"]
+    assert facts["C2PA: time stamp"]["value"] == "none"
+    assert "no authority" in facts["C2PA: time stamp"]["because"]

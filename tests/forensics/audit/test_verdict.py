@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from oddpixel.forensics.audit.finding import Finding
 from oddpixel.forensics.audit.gate import Gate
 from oddpixel.forensics.audit.verdict import adjusted, decide, holm, weights
 
-GATE = Gate(800, 600, "PNG", None, None, 0, 1.0, 0.8)
+GATE = Gate(480, 400, "PNG", None, None, 0, 1.0, 0.8)
 FUSED = {"fused": True, "because": ""}
 KNOWN = Calibration(
     {
@@ -184,3 +185,45 @@ def test_a_copied_part_is_told_with_both_of_its_places(regions: list[list[int]],
     verdict = decide(GATE, [], [finding], calibration=KNOWN)
     assert verdict.label == "evidence of manipulation"
     assert verdict.because[0].endswith(said)
+
+
+def test_a_whole_image_is_not_odd_for_being_large() -> None:
+    """The largest of many authentic tiles is larger; what is ranked is how rare it is among as many."""
+    from oddpixel.bench.audit.fit import FULL_SIZE, compare_sizes, scores, tails
+
+    random = np.random.default_rng(0)
+    where = f"lossless{FULL_SIZE}"
+
+    def photographs(sizes: Iterable[int]) -> list[dict[str, Any]]:
+        rows = []
+        for k, size in enumerate(map(int, sizes)):
+            tiles = random.exponential(size=size).tolist()
+            found = {
+                "statistic": max(tiles),
+                "tiles": tiles,
+                "num_tiles": size,
+                "about": "manipulation",
+                "log10_nfa": None,
+            }
+            rows.append({"kind": "never-jpeg", "source": str(k), "stratum": where, "findings": {"noise-level": found}})
+        return rows
+
+    reference, small, large = (photographs(sizes) for sizes in (random.integers(2, 40, 150), [3] * 300, [60] * 300))
+    known = Calibration({"tails": tails(reference)})
+    compare_sizes(reference, known)
+    known = Calibration(known.record | {"scores": scores(reference)})
+    for rows in (small, large):
+        compare_sizes(rows, known)
+        p = [known.p_value("noise-level", where, row["findings"]["noise-level"]["statistic"]) for row in rows]
+        alarms = sum(value is not None and value[0] <= 0.05 for value in p)
+        assert 3 <= alarms <= 30, "5 % of them, whatever their size"
+    loud = known.oddness("noise-level", where, 15.0, 60)
+    assert (known.p_value("noise-level", where, loud) or (1, 0))[0] == pytest.approx(1 / 151)
+
+
+def test_no_more_tests_share_the_level_than_can_reach_their_share() -> None:
+    from oddpixel.bench.audit.fit import affordable
+
+    few, many = ({name: {"lossless": {"never-jpeg": [0.0] * n}} for name in "abcd"} for n in (40, 120))
+    assert affordable(list("abcd"), "lossless", Calibration({"scores": few})) == 1
+    assert affordable(list("abcd"), "lossless", Calibration({"scores": many})) == 4

@@ -119,10 +119,10 @@ def twice(tiles: Sequence[Source]) -> list[dict[str, Any]]:
 
     rows = []
     for last in QUALITIES:
-        once = [gain(source.tile, last) for source in tiles]
+        once = [gain(source.picture, last) for source in tiles]
         row: dict[str, Any] = {"last quality": last, "n": len(tiles)}
         for before in QUALITIES:
-            again = [gain(saved(source.tile, f"jpeg-{before}"), last) for source in tiles]
+            again = [gain(saved(source.picture, f"jpeg-{before}"), last) for source in tiles]
             row[f"first {before}"] = float(roc_auc_score([0] * len(once) + [1] * len(again), once + again))
         rows.append(row)
     return rows
@@ -147,12 +147,12 @@ def squares(host: Source, donor: Source) -> list[Case]:
     """Cases with squares of 128 pixels, both parts saved at one quality, on each of eight shifted grids."""
     cases = []
     for quality in (75, 90):
-        mine = saved(host.tile, f"jpeg-{quality}")
+        mine = saved(host.picture, f"jpeg-{quality}")
         for number in range(4):
             random = host.random("square", quality, number)
             down, right = random.integers(0, 8, 2)
             down = down if down or right else 3
-            theirs = np.roll(saved(donor.tile, f"jpeg-{quality}"), (int(down), int(right)), (0, 1))
+            theirs = np.roll(saved(donor.picture, f"jpeg-{quality}"), (int(down), int(right)), (0, 1))
             top, left = (int(offset) for offset in random.integers(0, TILE - 128, 2))
             mask = np.zeros(mine.shape[:2], bool)
             mask[top : top + 128, left : left + 128] = True
@@ -209,7 +209,7 @@ ALTERED: dict[str, Callable[[np.ndarray], bytes]] = {
 def of_robustness(job: tuple[Source, Source]) -> list[dict[str, Any]]:
     """Measured authentic and manipulated pictures of a tile after each everyday alteration."""
     source, donor = job
-    pictures = {"authentic": source.tile}
+    pictures = {"authentic": source.picture}
     for case in manipulated(source, donor, "png", ("splice-shifted", "copy-move")):
         pictures[case.kind] = np.asarray(Pillow.open(io.BytesIO(case.content)))
     return [

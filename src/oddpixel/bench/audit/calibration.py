@@ -14,13 +14,16 @@ from typing import Any
 
 from oddpixel.forensics.audit.checks import density
 from oddpixel.forensics.audit.exhibit import exhibit_of
+from oddpixel.forensics.audit.gate import FULL_SIZE
 
+from . import full_size
 from .cases import FORMS, HISTORIES, Case, Source, authentic, manipulated, sources
 from .fit import fit
 from .measure import kept, measure
 
 ROLES = ("train", "validation")
 EVERY = 3  # of the sources is a host of manipulations
+EVERY_WHOLE = 8  # of the photographs at full size, which cost more
 
 
 def main(path: Path) -> None:
@@ -30,7 +33,22 @@ def main(path: Path) -> None:
     jobs = [
         (source, tiles[(k + 7) % len(tiles)] if k % EVERY == 0 else None) for k, source in enumerate(tiles)
     ]  # fmt: skip
-    fit(kept(path, [source.name for source in tiles], jobs, of_source))
+    fit([*kept(path, [source.name for source in tiles], jobs, of_source), *whole(path)])
+
+
+def whole(path: Path) -> list[dict[str, Any]]:
+    """The measured cases of photographs at full size, with the statistics of all their tiles."""
+    pictures = full_size.photographs(ROLES)
+    jobs = [
+        (source, pictures[(k + 7) % len(pictures)] if k % EVERY_WHOLE == 0 else None, True)
+        for k, source in enumerate(pictures)
+    ]
+    files = [(name, content, True) for name, content in full_size.published(ROLES)]
+    rows = [
+        *kept(path, [f"full size {source.name}" for source in pictures], jobs, full_size.of_photograph),
+        *kept(path, [f"published {name}" for name, _, _ in files], files, full_size.of_published),
+    ]
+    return [row for row in rows if row["stratum"].endswith(FULL_SIZE)]
 
 
 def of_source(job: tuple[Source, Source | None]) -> list[dict[str, Any]]:

@@ -31,17 +31,17 @@ Mask = Bool[np.ndarray, "h w"]
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A tile of one photograph, from which authentic and manipulated cases are made.
+    """A photograph or a tile of one, from which authentic and manipulated cases are made.
 
     Arguments:
         name: of the photograph; the group.
         camera: whether it passed through a simulated camera.
-        tile: 384 pixels a side, no JPEG grid in it.
+        picture: a tile of 384 pixels a side or a whole photograph, no JPEG grid in it.
     """
 
     name: str
     camera: bool
-    tile: Pixels
+    picture: Pixels
 
     def random(self, *purpose: object) -> np.random.Generator:
         """A generator seeded by the source's name and a purpose, so that every case is drawn alike each time."""
@@ -155,18 +155,18 @@ HISTORIES: dict[str, Callable[[Pixels], bytes]] = {
 def authentic(source: Source, histories: tuple[str, ...] | None = None) -> Iterator[Case]:
     """A source in each processing history, or in those named."""
     for name in histories or HISTORIES:
-        yield Case(name, source, HISTORIES[name](source.tile))
+        yield Case(name, source, HISTORIES[name](source.picture))
 
 
-def region(random: np.random.Generator, size: int = TILE) -> tuple[int, int, int, int]:
-    """The top, left, height and width of a random part of 80 to 176 pixels a side."""
-    height, width = (int(length) for length in random.integers(80, 177, 2))
-    return int(random.integers(8, size - height - 8)), int(random.integers(8, size - width - 8)), height, width
+def region(random: np.random.Generator, size: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """The top, left, height and width of a random part of 80 to 176 pixels a side, or to a third of a large picture's."""
+    height, width = (int(length) for length in random.integers(80, max(177, min(size[:2]) // 3), 2))
+    return int(random.integers(8, size[0] - height - 8)), int(random.integers(8, size[1] - width - 8)), height, width
 
 
 def _pasted(host: Pixels, donor: Pixels, random: np.random.Generator, soft: bool = False) -> tuple[Pixels, Mask]:
     """The part of `donor` at the same place, hard or soft at its edge (an ellipse)."""
-    top, left, height, width = region(random)
+    top, left, height, width = region(random, host.shape)
     mask = np.zeros(host.shape[:2], np.uint8)
     cv2.ellipse(mask, ((left + width / 2, top + height / 2), (width, height), 0), 1, -1)
     weight = (
@@ -187,38 +187,46 @@ def _rolled(pixels: Pixels, random: np.random.Generator, step: int = 1) -> Pixel
 def splice_shifted(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
     """A region of the donor, both once JPEG, whose grid does not align with the host's."""
     quality = int(random.choice([75, 90]))
-    return _pasted(saved(host.tile, f"jpeg-{quality}"), _rolled(saved(donor.tile, f"jpeg-{quality}"), random), random)
+    return _pasted(
+        saved(host.picture, f"jpeg-{quality}"), _rolled(saved(donor.picture, f"jpeg-{quality}"), random), random
+    )
 
 
 def splice(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
     """A region of the donor with a soft edge."""
-    return _pasted(host.tile, donor.tile, random, soft=True)
+    return _pasted(host.picture, donor.picture, random, soft=True)
 
 
 def splice_resized(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
     """A region of the donor, enlarged by 1.2 to 1.8, with a soft edge."""
-    return _pasted(host.tile, resized(donor.tile, float(random.uniform(1.2, 1.8)))[:TILE, :TILE], random, soft=True)
+    return _pasted(
+        host.picture,
+        resized(donor.picture, float(random.uniform(1.2, 1.8)))[: host.picture.shape[0], : host.picture.shape[1]],
+        random,
+        soft=True,
+    )
 
 
 def seamless(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
     """A region of the donor in Poisson blending (Perez et al. 2003), as face swaps and retouching do."""
-    _, mask = _pasted(host.tile, donor.tile, random)
+    _, mask = _pasted(host.picture, donor.picture, random)
     rows, columns = np.nonzero(mask)
     centre = (int(columns.min() + columns.max()) // 2, int(rows.min() + rows.max()) // 2)
     cut = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    patch, within = np.ascontiguousarray(donor.tile[cut]), mask[cut].astype(np.uint8) * 255
-    return cv2.seamlessClone(patch, host.tile, within, centre, cv2.NORMAL_CLONE), mask
+    patch, within = np.ascontiguousarray(donor.picture[cut]), mask[cut].astype(np.uint8) * 255
+    return cv2.seamlessClone(patch, host.picture, within, centre, cv2.NORMAL_CLONE), mask
 
 
 def copy_move(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
     """A region of the host, moved by more than 48 pixels."""
-    top, left, height, width = region(random)
-    pixels, mask = host.tile.copy(), np.zeros(host.tile.shape[:2], bool)
+    rows, columns = host.picture.shape[:2]
+    top, left, height, width = region(random, host.picture.shape)
+    pixels, mask = host.picture.copy(), np.zeros((rows, columns), bool)
     while True:
-        down, right = (int(offset) for offset in random.integers(0, (TILE - height, TILE - width)))
+        down, right = (int(offset) for offset in random.integers(0, (rows - height, columns - width)))
         if abs(down - top) > 48 or abs(right - left) > 48:
             break
-    pixels[down : down + height, right : right + width] = host.tile[top : top + height, left : left + width]
+    pixels[down : down + height, right : right + width] = host.picture[top : top + height, left : left + width]
     mask[down : down + height, right : right + width] = True
     return pixels, mask
 
@@ -226,42 +234,44 @@ def copy_move(host: Source, donor: Source, random: np.random.Generator) -> tuple
 def copy_turned(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
     """A region of the host, rotated by 10 to 60 degrees and scaled by 0.8 to 1.3."""
     angle, scale = float(random.uniform(10, 60)), float(random.uniform(0.8, 1.3))
-    turn = cv2.getRotationMatrix2D((TILE / 2, TILE / 2), angle, scale)
-    turned = cv2.warpAffine(host.tile, turn, (TILE, TILE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
-    return _pasted(host.tile, turned, random)
+    rows, columns = host.picture.shape[:2]
+    turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), angle, scale)
+    turned = cv2.warpAffine(host.picture, turn, (columns, rows), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    return _pasted(host.picture, turned, random)
 
 
 def median(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
     """A region smoothed by a median of 5 x 5 pixels."""
-    return _pasted(host.tile, cv2.medianBlur(host.tile, 5), random)
+    return _pasted(host.picture, cv2.medianBlur(host.picture, 5), random)
 
 
 def blurred(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
     """A region blurred by a Gaussian of 1.2 pixels."""
-    return _pasted(host.tile, cv2.GaussianBlur(host.tile, (0, 0), 1.2), random)
+    return _pasted(host.picture, cv2.GaussianBlur(host.picture, (0, 0), 1.2), random)
 
 
 def inpainted(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
     """A region filled in from its border (Telea 2004)."""
-    _, mask = _pasted(host.tile, host.tile, random)
+    _, mask = _pasted(host.picture, host.picture, random)
     small = cv2.erode(mask.astype(np.uint8), np.ones((25, 25), np.uint8))
-    return cv2.inpaint(host.tile, small, 5, cv2.INPAINT_TELEA), small > 0
+    return cv2.inpaint(host.picture, small, 5, cv2.INPAINT_TELEA), small > 0
 
 
 def into_jpeg(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
     """A region that was never a JPEG in a host of quality 65 to 80: aligned double compression once it is saved."""
-    return _pasted(saved(host.tile, f"jpeg-{int(random.integers(65, 81))}"), donor.tile, random)
+    return _pasted(saved(host.picture, f"jpeg-{int(random.integers(65, 81))}"), donor.picture, random)
 
 
 def out_of_jpeg(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
     """A region out of a JPEG, on its grid, in a host that was none."""
-    return _pasted(host.tile, saved(donor.tile, f"jpeg-{int(random.integers(60, 81))}"), random)
+    return _pasted(host.picture, saved(donor.picture, f"jpeg-{int(random.integers(60, 81))}"), random)
 
 
 def other_mosaic(host: Source, donor: Source, random: np.random.Generator) -> tuple[Pixels, Mask]:
     """A region out of another camera's picture, moved by an odd number of pixels."""
     mine, theirs = (
-        source.tile if source.camera else photographed(source.tile, source.random("camera")) for source in (host, donor)
+        source.picture if source.camera else photographed(source.picture, source.random("camera"))
+        for source in (host, donor)
     )
     return _pasted(mine, np.roll(theirs, (1, int(random.integers(0, 2))), (0, 1)), random)
 

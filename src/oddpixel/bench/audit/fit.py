@@ -6,7 +6,10 @@ Chosen here, on training and validation photographs only:
 * an a-contrario test keeps its own bound where its observed rate of false alarms does not contradict it (Clopper-Pearson,
 95 %); elsewhere its p-value is no less than its rank among authentic images; * any test counts only if it beats plain
 error level and plain noise variance on some manipulation it is made for; * of the calibrated tests the four most able
-ones of a stratum count, since each that counts costs the others level.
+ones of a stratum count, since each that counts costs the others level; fewer where so few photographs were measured that
+their smallest p would not reach the share of the level that is left to each.
+
+Tiles and whole photographs are strata of their own; the statistics of the latter are made comparable across sizes first.
 """
 
 from __future__ import annotations
@@ -24,13 +27,16 @@ from oddpixel.forensics.audit import calibration as calibration_module
 from oddpixel.forensics.audit.calibration import PATH, SCHEMA, Calibration
 from oddpixel.forensics.audit.checks import check_of, checks
 from oddpixel.forensics.audit.finding import Finding
+from oddpixel.forensics.audit.gate import FULL_SIZE
 from oddpixel.forensics.audit.nfa import REPORTED
-from oddpixel.forensics.audit.verdict import adjusted, evidence_score
+from oddpixel.forensics.audit.verdict import SHARE_OF_NFA, adjusted, evidence_score
 
 MOST_CALIBRATED = 4
 BETTER = 0.05  # of AUC than the better baseline
 USEFUL = 0.7  # AUC
 LEVEL = 0.05
+TAIL = 0.02  # of authentic tiles, from which on their survival is continued as exponential
+FEWEST_BEYOND = 0.002  # of authentic tiles, down to which their survival is counted
 BASELINES = ("plain-error-level", "plain-noise-variance")
 Row = Mapping[str, Any]
 
@@ -44,11 +50,14 @@ def fit(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         add_density(row, Calibration(record))
     authentic = [row for row in rows if not row["manipulated"]]
+    record["tails"] = tails(authentic)
+    compare_sizes(rows, Calibration(record))
     record["scores"] = scores(authentic)
     calibration = Calibration(record)
     record["audited"] = audited(rows, calibration)
     record["likelihood_ratio"], record["power"] = weighed(rows, calibration)
-    record["sources"] = len({row["source"] for row in authentic})
+    record["sources"] = len({row["source"] for row in authentic if not row["stratum"].endswith(FULL_SIZE)})
+    record["photographs"] = len({row["source"] for row in authentic if row["stratum"].endswith(FULL_SIZE)})
     PATH.write_text(json.dumps(record, indent=0, sort_keys=True) + "\n")
     calibration_module.table.cache_clear()
 
@@ -75,6 +84,55 @@ def add_density(row: dict[str, Any], calibration: Calibration) -> None:
         row["findings"]["density"] = {
             "statistic": float(np.abs(deviation).max()), "log10_nfa": None, "about": "anomaly",
         }  # fmt: skip
+
+
+def tails(rows: Iterable[Row]) -> dict[str, Any]:
+    """The survival of the statistics of authentic tiles, by finding and stratum of whole photographs."""
+    pooled: dict[str, Any] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        for name, finding in row["findings"].items():
+            if "tiles" in finding:
+                pooled[name][row["stratum"]].append(finding["tiles"])
+    return {
+        name: {stratum: survival(photographs) for stratum, photographs in strata.items() if len(photographs) >= 20}
+        for name, strata in pooled.items()
+    }
+
+
+def survival(photographs: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """log10 of the share of tiles that reach a statistic, every photograph counted once, and its slope beyond the last.
+
+    As `{statistic, log10_survival, decades}`; beyond, the excess over the 98 % quantile is taken as exponential (the
+    peaks-over-threshold limit of light tails, Balkema and de Haan 1974).
+    """
+    values = np.concatenate([np.asarray(tiles, float) for tiles in photographs])
+    weights = np.concatenate([np.full(len(tiles), 1 / (len(tiles) * len(photographs))) for tiles in photographs])
+    order = np.argsort(values)
+    values, weights = values[order], weights[order]
+    num = len(values)
+    distinct, first = np.unique(values, return_index=True)
+    reached = np.log10(weights[::-1].cumsum()[::-1][first].clip(max=1.0))
+    kept = np.unique(
+        np.searchsorted(-reached, np.linspace(0, -np.log10(FEWEST_BEYOND), 60)).clip(max=len(distinct) - 1)
+    )
+    threshold = float(values[min(int(np.searchsorted(weights.cumsum(), 1 - TAIL)), num - 1)])
+    beyond = values > threshold
+    scale = float(np.average(values[beyond] - threshold, weights=weights[beyond])) if beyond.any() else 1.0
+    return {
+        "statistic": _short(distinct[kept]),
+        "log10_survival": _short(reached[kept]),
+        "decades": float(f"{1 / (max(scale, 1e-6) * np.log(10)):.5g}"),
+    }
+
+
+def compare_sizes(rows: Iterable[dict[str, Any]], calibration: Calibration) -> None:
+    """Put the statistics of whole photographs on the scale on which their ranks are taken, in place."""
+    for row in rows:
+        for name, finding in row["findings"].items():
+            if "num_tiles" in finding:
+                finding["statistic"] = calibration.oddness(
+                    name, row["stratum"], finding["statistic"], finding.pop("num_tiles")
+                )
 
 
 def scores(rows: Iterable[Row]) -> dict[str, Any]:
@@ -135,9 +193,24 @@ def audited(rows: Sequence[Row], calibration: Calibration) -> dict[str, Any]:
             ),
             key=lambda name: -able[name]["power"],
         )
-        for name in chosen[MOST_CALIBRATED:]:
-            answers[name][stratum] |= {"fused": False, "because": "four others find more in images of this kind"}
+        most = min(MOST_CALIBRATED, affordable(chosen, stratum, calibration))
+        because = (
+            "four others find more in images of this kind"
+            if most == MOST_CALIBRATED
+            else "so few photographs of this kind were measured that its p could not reach its share of the level beside others"
+        )
+        for name in chosen[most:]:
+            answers[name][stratum] |= {"fused": False, "because": because}
     return {name: dict(strata) for name, strata in answers.items()}
+
+
+def affordable(names: Sequence[str], stratum: str, calibration: Calibration) -> int:
+    """How many of the tests, most able first, can share the level so that the smallest p of each still reaches its share."""
+    smallest = [(calibration.p_value(name, stratum, np.inf) or (1.0, 0))[0] for name in names]
+    fitting = [
+        count for count in range(1, len(names) + 1) if max(smallest[:count]) <= LEVEL * (1 - SHARE_OF_NFA) / count
+    ]
+    return max(fitting, default=0)
 
 
 def ability(name: str, rows: Sequence[Row]) -> dict[str, Any]:

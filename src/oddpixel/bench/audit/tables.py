@@ -16,12 +16,13 @@ from oddpixel.bench.intervals import interval, of_groups
 from oddpixel.forensics.audit.calibration import table
 from oddpixel.forensics.audit.labels import Label
 from oddpixel.forensics.audit.nfa import REPORTED
-from oddpixel.forensics.audit.verdict import ALPHA, evidence_score
+from oddpixel.forensics.audit.verdict import ALPHA, evidence_score, weights
 
 from .cases import FORMS, MANIPULATIONS
 from .fit import BASELINES, as_finding, calibrated, verdict_p
 
 Row = Mapping[str, Any]
+STRONGEST = {"statistic": np.inf, "log10_nfa": -np.inf, "about": "manipulation"}
 LEVEL = 0.01  # of a single calibrated test
 
 
@@ -125,16 +126,43 @@ def by_test(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def by_verdict(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The share of each manipulation that the verdict detects, per coding, with intervals."""
+    """The share of each manipulation that the verdict detects, per coding in which it was measured, with intervals."""
     answers = []
-    for kind in MANIPULATIONS:
+    changed = [row for row in rows if row["manipulated"]]
+    for kind in [kind for kind in MANIPULATIONS if any(row["kind"] == kind for row in changed)]:
         answer: dict[str, Any] = {"manipulation": kind}
         for form in FORMS:
-            here = [row for row in rows if row["manipulated"] and row["kind"] == kind and row["form"] == form]
+            here = [row for row in changed if row["kind"] == kind and row["form"] == form]
+            if not here:
+                answer |= {form: None, f"{form} interval": ""}
+                continue
+            num_each = len(here)
             hits = np.array([float(label(row) == Label.MANIPULATION) for row in here])
             low, high = _interval(hits, [row["source"] for row in here])
             answer |= {form: float(hits.mean()), f"{form} interval": f"{low:.2f} to {high:.2f}"}
-        answers.append(answer | {"n each": len(here)})
+        answers.append(answer | {"n each": num_each})
+    return answers
+
+
+def deciding() -> list[dict[str, Any]]:
+    """Which tests decide on which images, by arithmetic: the smallest p of each, times those it shares the level with."""
+    answers = []
+    audited = table().record["audited"]
+    for stratum in sorted({stratum for strata in audited.values() for stratum in strata}):
+        names = sorted(table().counting(stratum))
+        findings = [as_finding(name, STRONGEST, stratum, table()) for name in names]
+        kept = [finding for finding in findings if finding is not None]
+        for finding, share in zip(kept, weights(kept), strict=True):
+            p = finding.probability or 0.0
+            answers.append(
+                {
+                    "images": stratum, "test": finding.check,
+                    "p by": "NFA" if finding.log10_nfa is not None else f"rank among {round(1 / p) - 1}",
+                    "smallest p": p, "over its share of the level": p / share, "can decide at 0.05": p / share <= ALPHA,
+                }
+            )  # fmt: skip
+        if not kept:
+            answers.append({"images": stratum, "test": "none", "p by": "", "can decide at 0.05": False})
     return answers
 
 
