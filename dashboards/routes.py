@@ -24,6 +24,7 @@ from oddpixel.forensics.runs.table import DECISION, Filter
 from oddpixel.forensics.runs.verdicts import Sent
 
 from .access import COOKIE
+from .case_facts import normals_of, of_case
 from .library import DECISIONS, OpenRun
 from .originals import Picture
 from .query import Query
@@ -196,6 +197,18 @@ def _short(row: Row) -> dict[str, Any]:
 
 def _stem(thumbnail: str | None) -> str | None:
     return None if thumbnail is None else Path(thumbnail).stem
+
+
+def case(request: Request) -> dict[str, Any]:
+    """What is said of one item beside its picture."""
+    run = _run(request)
+    return of_case(run, run.row(request.query_params.get("item", "")))
+
+
+def normals(request: Request) -> dict[str, Any]:
+    """The items to compare one with: unflagged, and most like it."""
+    run = _run(request)
+    return {"normals": normals_of(run, run.row(request.query_params.get("item", "")))}
 
 
 def place(request: Request) -> dict[str, Any]:
@@ -430,6 +443,8 @@ ROUTES = [
             rows,
             items,
             changes,
+            case,
+            normals,
             place,
             thumbnails,
             thumbnail,

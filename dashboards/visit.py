@@ -16,7 +16,7 @@ from .site import default_author, the_site
 
 # Streamlit's own margins are made for prose; pictures need the room.
 STYLE = """<style>
-  [data-testid="stMainBlockContainer"] { padding: 4rem 2rem 1rem }
+  [data-testid="stMainBlockContainer"] { padding: 3.6rem 2rem 1rem }
   [data-testid="stSidebarContent"] { font-size: .92rem }
   [data-testid="stMainBlockContainer"] h3 { font-size: 1.15rem; padding: .4rem 0 }
   .oddpixel-quiet { opacity: .75 }

@@ -26,7 +26,7 @@ export class VerdictBar {
       placeholder: "Note (optional)",
       maxlength: 5000,
     });
-    const bar = toolbar(
+    this.element = toolbar(
       "Verdict",
       this.standing,
       shortcutButton("O", "Odd", "Verdict: odd", () => press(() => this.decide("odd"))),
@@ -37,7 +37,7 @@ export class VerdictBar {
       shortcutButton("K", "Previous", "Previous in the queue", () => press(() => step(-1))),
       shortcutButton("J", "Next", "Next in the queue", () => press(() => step(1))),
     );
-    this.element = make("div", {}, this.name, bar);
+    this.element.classList.add("verdicts");
   }
 
   /** @param trigger - tells Python: "decided" with an item whose verdict was confirmed. */
