@@ -34,11 +34,11 @@ from .site import the_site
 from .synthetic import bytes_of, read
 
 PAGE = 500  # rows at most in one answer
-AT_ONCE = 1000  # items at most in one decision, and decisions in one request
-NAMED = 200_000  # names at most in one answer
+AT_ONCE = 1000  # decisions in one request
+NAMED = 200_000  # names at most in one answer, and items in one decision
 MOST_CHANGES = 10_000  # decisions that a page is told of one by one
 LONGEST_NAME = 80
-BODY = 4_000_000  # bytes at most of what is sent here
+BODY = 32_000_000  # bytes at most of what is sent here
 FOREVER = "private, max-age=31536000, immutable"
 NEVER = "no-store"
 TICKET = "x-oddpixel-ticket"
@@ -355,7 +355,8 @@ def decide(request: Request) -> dict[str, Any]:
 def verdicts(request: Request) -> dict[str, Any]:
     """Decisions as a browser kept them, in order, each done once however often it is sent.
 
-    Answers for each with `null`, or with why it could not be done.
+    Answers for each with `null`, or with why it could not be done; where they are about more than a page can show, `items` is
+    null.
     """
     run, author, sent = _run(request), _author(request), _sent(request)
     entries = sent.get("entries")
@@ -364,6 +365,8 @@ def verdicts(request: Request) -> dict[str, Any]:
     problems = run.receive([_entry(each) for each in entries], author=author)
     names = {item for each in entries for item in each["items"]}
     _ = run.table  # reads what was just written
+    if len(names) > MOST_CHANGES:
+        return {"problems": problems, "items": None}
     return {"problems": problems, "items": {item: _opinions(run, item) for item in names}}
 
 
@@ -375,9 +378,13 @@ def _entry(given: Any) -> Sent:
         raise UsageError("every entry needs a key")
     if decision is not None and decision not in DECISIONS:
         raise UsageError(f"the decision must be one of {', '.join(DECISIONS)}")
+    undoes = entry.get("undoes")
+    if undoes is not None and not (isinstance(undoes, str) and KEY.fullmatch(undoes) and decision is None):
+        raise UsageError("only another entry can be taken back, by its key")
     if not isinstance(note, str) or len(note) > 5000:
         raise UsageError("a note has at most 5,000 characters")
-    return Sent(key=key, items=tuple((item, None) for item in _items(entry)), decision=decision, note=note)
+    items = tuple((item, None) for item in _items(entry))
+    return Sent(key=key, items=items, decision=decision, note=note, undoes=undoes)
 
 
 def undo(request: Request) -> dict[str, Any]:
@@ -389,8 +396,8 @@ def undo(request: Request) -> dict[str, Any]:
 
 def _items(sent: dict[str, Any]) -> list[str]:
     items = sent.get("items")
-    if not isinstance(items, list) or not items or len(items) > AT_ONCE or not all(isinstance(i, str) for i in items):
-        raise UsageError(f"the request must name 1 to {AT_ONCE} items")
+    if not isinstance(items, list) or not items or len(items) > NAMED or not all(isinstance(i, str) for i in items):
+        raise UsageError(f"the request must name 1 to {NAMED} items")
     return items
 
 

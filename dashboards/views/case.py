@@ -14,7 +14,7 @@ from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.query import QUEUE
 from oddpixel.dashboards.synthetic_form import for_viewer
 from oddpixel.dashboards.synthetic_form import show as show_synthetic
-from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet, table_of, ticket
+from oddpixel.dashboards.visit import author, chosen_run, failed, is_named, name_given, plain, quiet, table_of, ticket
 from oddpixel.errors import OddPixelError
 from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.table import Filter
@@ -42,12 +42,14 @@ def show(run: OpenRun, row: Row) -> None:
             "decision": row.decision,
             "opinions": run.opinions(row.item),
             "author": author(),
+            "named": is_named(),
             "about": of_run(run),
             "queue": queue,
             "synthetic": for_viewer(run, row),
             "ticket": ticket(),
         },
         key="viewer",
+        on_named_change=lambda: name_given("viewer"),
         on_go_change=lambda: None,  # the address has the item already
         on_decided_change=lambda: None,
     )

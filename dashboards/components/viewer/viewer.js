@@ -1,5 +1,6 @@
 import { Changes } from "../shared/changes.js";
 import { make } from "../shared/dom.js";
+import { isOn } from "../shared/leaving.js";
 import { Recent } from "../shared/recent.js";
 import { requestJson, routeUrl } from "../shared/requests.js";
 import { helpDialog, listenForShortcuts } from "../shared/shortcuts.js";
@@ -28,6 +29,7 @@ import { GESTURES, viewerShortcuts } from "./viewer-shortcuts.js";
 import { fit, pan, zoomAround, zoomTo } from "./viewport.js";
 import { WindowBar } from "./window-bar.js";
 
+export const PAGES = ["case"]; // where this view is, by the last part of the path
 const SETTLED_AFTER = 500; // milliseconds without another item, before Python opens the page of this one
 
 /** One case on the screen: its parts, and the state that they share. */
@@ -104,7 +106,7 @@ export class Viewer {
     this.probe = make("div", { class: "probe", role: "status" });
     this.shortcuts = viewerShortcuts(this);
     this.help = helpDialog("Keys of the case view", [...this.shortcuts, ...GESTURES]);
-    this.root.replaceChildren(this.layOut(), this.help);
+    this.root.replaceChildren(this.layOut(), this.help, this.verdictBar.author.dialog);
     this.sidePanels = new SidePanels(this.panel.element, (areShown) => this.viewBar.pressPanel(areShown));
   }
 
@@ -130,7 +132,10 @@ export class Viewer {
 
   listen() {
     const run = (action) => this.presses.add(action);
-    const stopListening = listenForShortcuts(this.shortcuts, { isBlocked: () => this.help.open, run });
+    const stopListening = listenForShortcuts(this.shortcuts, {
+      isBlocked: () => this.help.open || this.verdictBar.author.isAsking,
+      run,
+    });
     const changes = new Changes(this.run, (items) => this.verdictBar.learn(items ?? {}));
     this.unmount = () => {
       stopListening();
@@ -181,6 +186,7 @@ export class Viewer {
   /** The address says what is shown, without an entry in the history for every step. Python makes its page of it: at once, and
    * of what is shown last where several steps follow each other. */
   tellPython() {
+    if (!isOn(PAGES)) return; // back or forward led to another page, whose address it is
     const address = new URLSearchParams(location.search);
     address.set("item", this.item);
     history.replaceState(history.state, "", `${location.pathname}?${address}`);
