@@ -96,10 +96,10 @@ export class Grid {
       shortcutButton("O", "Odd", "Verdict: odd", () => this.decide("odd")),
       shortcutButton("N", "Normal", "Verdict: normal", () => this.decide("normal")),
       shortcutButton("U", "Unsure", "Verdict: unsure", () => this.decide("unsure")),
-      shortcutButton("Z", "Undo", "Take back the last verdict", () => this.undo()),
+      shortcutButton("Z", "Undo", "Undo: take back the last verdict", () => this.undo()),
       shortcutButton(".", "Next undecided", "Next undecided item", () => this.goToUndecided()),
       shortcutButton("↵", "Open", "Open the case", () => this.openCase()),
-      shortcutButton("?", "Keys", "Keyboard help", () => this.showHelp()),
+      shortcutButton("?", "Keys", "Keys: keyboard help", () => this.showHelp()),
       make("span", { class: "gap" }),
       this.status.element,
     );

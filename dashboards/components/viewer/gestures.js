@@ -4,6 +4,7 @@ import { TOOLS } from "./tools.js";
 import { toImage } from "./viewport.js";
 
 const RIGHT_BUTTON = 2;
+const CLOSER = 2; // by a double click
 const WHEEL_PIXELS_PER_E = 400; // that much wheel zooms by e
 
 export function listenForGestures(viewer, pane) {
@@ -21,6 +22,9 @@ export function listenForGestures(viewer, pane) {
   for (const end of ["pointerup", "pointercancel"]) {
     element.addEventListener(end, (event) => fingers.delete(event.pointerId));
   }
+  element.addEventListener("dblclick", (event) => {
+    if (viewer.viewport) viewer.zoomAround(pane.size(), pane.pointOf(event), CLOSER);
+  });
   element.addEventListener("wheel", (event) => turnWheel(viewer, pane, event), { passive: false });
 }
 

@@ -34,7 +34,7 @@ export class VerdictBar {
       shortcutButton("O", "Odd", "Verdict: odd", () => press(() => this.decide("odd"))),
       shortcutButton("N", "Normal", "Verdict: normal", () => press(() => this.decide("normal"))),
       shortcutButton("U", "Unsure", "Verdict: unsure", () => press(() => this.decide("unsure"))),
-      shortcutButton("Z", "Undo", "Take back your last verdict on it", () => press(() => this.undo())),
+      shortcutButton("Z", "Undo", "Undo: take back your last verdict on it", () => press(() => this.undo())),
       this.note,
       shortcutButton("K", "Previous", "Previous in the queue", () => press(() => step(-1))),
       shortcutButton("J", "Next", "Next in the queue", () => press(() => step(1))),

@@ -28,9 +28,9 @@ export class ViewBar {
       ...this.modes,
       comparison.element,
       shortcutButton("F", "Fit", "Fit to window", fit),
-      shortcutButton("1", "1:1", "One pixel a pixel", () => zoomTo(1)),
+      shortcutButton("1", "1:1", "1:1, one pixel a pixel", () => zoomTo(1)),
       this.panelButton,
-      shortcutButton("?", "Keys", "Keyboard help", showHelp),
+      shortcutButton("?", "Keys", "Keys: keyboard help", showHelp),
     );
   }
 

@@ -30,6 +30,7 @@ import { fit, pan, zoomAround, zoomTo } from "./viewport.js";
 import { WindowBar } from "./window-bar.js";
 
 export const PAGES = ["case"]; // where this view is, by the last part of the path
+const PAN_STEP = 0.15; // of the pane
 const SETTLED_AFTER = 500; // milliseconds without another item, before Python opens the page of this one
 
 /** One case on the screen: its parts, and the state that they share. */
@@ -133,7 +134,7 @@ export class Viewer {
   listen() {
     const run = (action) => this.presses.add(action);
     const stopListening = listenForShortcuts(this.shortcuts, {
-      isBlocked: () => this.help.open || this.verdictBar.author.isAsking,
+      isBlocked: (event) => this.isBlocked(event),
       run,
     });
     const changes = new Changes(this.run, (items) => this.verdictBar.learn(items ?? {}));
@@ -144,6 +145,12 @@ export class Viewer {
       this.slices.stop();
       clearTimeout(this.settling);
     };
+  }
+
+  /** The panel scrolls by keys when it has the focus. */
+  isBlocked(event) {
+    const scrolls = event.composedPath()[0] === this.panel.element && /^(Arrow|Page)/.test(event.key);
+    return this.help.open || this.verdictBar.author.isAsking || scrolls;
   }
 
   togglePanel() {
@@ -413,6 +420,17 @@ export class Viewer {
   moveTo(viewport) {
     this.viewport = viewport;
     this.draw();
+  }
+
+  /** By a part of the pane: what dragging does, for who has no pointer. */
+  panStep(across, down) {
+    const { width, height } = this.stage.size();
+    if (this.viewport) this.panBy([-across * PAN_STEP * width, -down * PAN_STEP * height]);
+  }
+
+  goDown(by) {
+    if (this.slices.hasSeveral) this.slices.step(by);
+    else this.panStep(0, by);
   }
 
   setRuler(ruler) {
