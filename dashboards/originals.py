@@ -20,7 +20,8 @@ import cv2
 import numpy as np
 
 from oddpixel.datasets.entry import Entry
-from oddpixel.datasets.reading import read_frame
+from oddpixel.datasets.limits import Limits
+from oddpixel.datasets.reading import Shown, read_frame, read_shown
 from oddpixel.datasets.sandbox import Decoder
 from oddpixel.errors import MissingFile
 from oddpixel.forensics.runs.originals import OriginalFiles, changed, recorded_digest
@@ -28,10 +29,14 @@ from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Image, Unreadable, file_and_frame
 
+from .spilled import drop_pages, is_spilled, room
+
 TILE = 512
 BAND = 512  # rows
 AT_ONCE = 3  # pictures that are decoded side by side
-CACHED_BYTES = 1_500_000_000  # of decoded pictures, in all
+CACHED_BYTES = 150_000_000  # of decoded pictures in memory, in all
+SPILLED_BYTES = 8_000_000_000  # of those in files
+LARGE = 64_000_000  # bytes of samples, with which a decoder does not wait for the next picture
 
 
 Key = tuple[str, str | None]
@@ -50,9 +55,10 @@ class Picture:
     facts: dict[str, Any]
 
     @property
-    def nbytes(self) -> int:
-        """The memory that all levels take, in bytes."""
-        return sum(level.nbytes for level in self.levels)
+    def nbytes(self) -> tuple[int, int]:
+        """The bytes that all levels take in memory, and in files."""
+        spilled = sum(level.nbytes for level in self.levels if is_spilled(level))
+        return sum(level.nbytes for level in self.levels) - spilled, spilled
 
     def tile(self, level: int, column: int, row: int) -> tuple[bytes, str]:
         """The content and media type of one tile. Raises: MissingFile beyond the picture."""
@@ -61,6 +67,8 @@ class Picture:
         part = self.levels[level][row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
         if part.size == 0:
             raise MissingFile("no such tile")
+        part = np.array(part, order="C")
+        drop_pages(self.levels[level])
         if part.dtype == np.float32:
             return np.ascontiguousarray(part, "<f4").tobytes(), "application/octet-stream"
         from PIL import Image as Pillow
@@ -96,7 +104,7 @@ class Originals:
 
         Raises: UnreadableInput.
         """
-        return self._cached((row.item, row.sha256), lambda: self.image(row))
+        return self._cached((row.item, row.sha256), lambda: self._shown(row))
 
     def synthetic(self, path: Path, record: dict[str, Any]) -> Picture:
         """A synthetic picture of a case in the same form, cached.
@@ -106,13 +114,14 @@ class Originals:
 
         Raises: UnreadableInput.
         """
-        return self._cached((str(path), record["picture_sha256"]), lambda: self._synthetic(path, record))
+        key = (str(path), record["picture_sha256"])
+        return self._cached(key, lambda: picture_of(self._synthetic(path, record)))
 
-    def _cached(self, key: Key, load: Callable[[], Image]) -> Picture:
+    def _cached(self, key: Key, load: Callable[[], Picture]) -> Picture:
         with self._lock:
             future = self._pictures.get(key)
             if future is None:
-                future = self._pictures[key] = self._threads.submit(lambda: picture_of(load()))
+                future = self._pictures[key] = self._threads.submit(load)
             self._pictures.move_to_end(key)
         try:
             picture = future.result()
@@ -132,11 +141,11 @@ class Originals:
                 for key, each in self._pictures.items()
                 if each.done() and not each.exception()
             }
-            total = sum(ready.values())
+            in_memory, spilled = (sum(sizes) for sizes in zip((0, 0), *ready.values(), strict=True))
             for key in list(ready)[:-1]:
-                if total <= CACHED_BYTES:
+                if in_memory <= CACHED_BYTES and spilled <= SPILLED_BYTES:
                     return
-                total -= ready[key]
+                in_memory, spilled = in_memory - ready[key][0], spilled - ready[key][1]
                 del self._pictures[key]
 
     def close(self) -> None:
@@ -158,14 +167,30 @@ class Originals:
 
     def image(self, row: Row) -> Image:
         """The original image as it was scored. Raises: UnreadableInput."""
-        digest, entry, reader = recorded_digest(row), self.files.entry(row), self.files.reader
-        frame = None if row.item == entry.name else file_and_frame(row.item)[1]
-        image = read_frame(entry, self._decoder(), reader.limits, frame)
+        image = read_frame(*self._asked(row))
         if isinstance(image, Unreadable):
             raise image.error
-        if image.sha256 != digest:
-            raise changed(row.item)
+        _check_recorded(row, image)
         return image
+
+    def _shown(self, row: Row) -> Picture:
+        """The original image of a row, from its stored samples where these are what is shown."""
+        decoder = self._decoder()
+        shown = read_shown(*self._asked(row))
+        if isinstance(shown, Unreadable):
+            raise shown.error
+        _check_recorded(row, shown.about if isinstance(shown, Shown) else shown)
+        if not isinstance(shown, Shown):
+            return picture_of(shown)
+        picture = picture_of(shown.about, shown.samples)
+        if shown.samples.nbytes > LARGE:
+            decoder.close()  # and with it the memory that it shares
+        return picture
+
+    def _asked(self, row: Row) -> tuple[Entry, Decoder, Limits, int | None]:
+        entry = self.files.entry(row)
+        frame = None if row.item == entry.name else file_and_frame(row.item)[1]
+        return entry, self._decoder(), self.files.reader.limits, frame
 
     def _synthetic(self, path: Path, record: dict[str, Any]) -> Image:
         image = read_frame(Entry(name=path.name, path=path), self._decoder(), self.files.reader.limits, None)
@@ -180,22 +205,26 @@ class Originals:
         return replace(image, pixels=values.astype(np.float32), unit=record["unit"])
 
 
-def picture_of(image: Image) -> Picture:
-    """The levels and facts of an image."""
-    values = shows_values(image)
-    if values:
-        finest = np.nan_to_num(image.pixels[0])
-    else:
-        shown = _shown(image)
-        finest = np.ascontiguousarray(shown.repeat(3, 2) if shown.shape[2] == 1 else shown[..., :3])
+def _check_recorded(row: Row, image: Image) -> None:
+    """Raises: UnreadableInput where its bytes are not those that were scored."""
+    if image.sha256 != recorded_digest(row):
+        raise changed(row.item)
+
+
+def picture_of(image: Image, samples: np.ndarray | None = None) -> Picture:
+    """The levels and facts of an image.
+
+    Arguments:
+        samples: what is shown of it, `[h, w]` or `[h, w, c]` uint8; None takes it from the image's pixels.
+    """
+    values = samples is None and shows_values(image)
+    finest = np.nan_to_num(image.pixels[0]) if values else _rgb(_shown(image) if samples is None else samples)
     levels = [finest]
     while max(levels[-1].shape[:2]) > TILE:
-        height, width = levels[-1].shape[:2]
-        half = (max((width + 1) // 2, 1), max((height + 1) // 2, 1))
-        levels.append(cv2.resize(levels[-1], half, interpolation=cv2.INTER_AREA))
+        levels.append(_half(levels[-1]))
     facts: dict[str, Any] = {
-        "width": image.pixels.shape[2],
-        "height": image.pixels.shape[1],
+        "width": finest.shape[1],
+        "height": finest.shape[0],
         "kind": "values" if values else "picture",
         "unit": image.unit,
         "bits": image.bits,
@@ -210,6 +239,31 @@ def picture_of(image: Image) -> Picture:
     if values:
         facts |= {"window": list(window_of(image)), "inverted": _is_inverted(image)}
     return Picture(levels, facts)
+
+
+def _rgb(samples: np.ndarray) -> np.ndarray:
+    """Three channels, in bands."""
+    rgb = room((*samples.shape[:2], 3), np.uint8)
+    for top in range(0, len(rgb), BAND):
+        band = samples[top : top + BAND]
+        rgb[top : top + BAND] = band[..., None] if band.ndim == 2 else band[..., :3]
+        drop_pages(samples)
+        drop_pages(rgb)
+    return rgb
+
+
+def _half(level: np.ndarray) -> np.ndarray:
+    """The next level: every pixel the mean of those that it covers. A large one in bands of an even height."""
+    height, width = level.shape[:2]
+    half = room(((height + 1) // 2, (width + 1) // 2, *level.shape[2:]), level.dtype)
+    step = 2 * BAND if is_spilled(level) else height + height % 2
+    for top in range(0, height, step):
+        band = level[top : top + step]
+        size = (half.shape[1], (len(band) + 1) // 2)
+        half[top // 2 : top // 2 + size[1]] = cv2.resize(np.asarray(band), size, interpolation=cv2.INTER_AREA)
+        drop_pages(level)
+        drop_pages(half)
+    return half
 
 
 def shows_values(image: Image) -> bool:

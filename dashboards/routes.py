@@ -24,6 +24,7 @@ from oddpixel.forensics.runs.table import DECISION, Filter
 from oddpixel.forensics.runs.verdicts import Sent
 
 from .access import COOKIE
+from .case_facts import normals_of, of_case
 from .library import DECISIONS, OpenRun
 from .originals import Picture
 from .query import Query
@@ -33,11 +34,11 @@ from .site import the_site
 from .synthetic import bytes_of, read
 
 PAGE = 500  # rows at most in one answer
-AT_ONCE = 1000  # items at most in one decision, and decisions in one request
-NAMED = 200_000  # names at most in one answer
+AT_ONCE = 1000  # decisions in one request
+NAMED = 200_000  # names at most in one answer, and items in one decision
 MOST_CHANGES = 10_000  # decisions that a page is told of one by one
 LONGEST_NAME = 80
-BODY = 4_000_000  # bytes at most of what is sent here
+BODY = 32_000_000  # bytes at most of what is sent here
 FOREVER = "private, max-age=31536000, immutable"
 NEVER = "no-store"
 TICKET = "x-oddpixel-ticket"
@@ -198,6 +199,18 @@ def _stem(thumbnail: str | None) -> str | None:
     return None if thumbnail is None else Path(thumbnail).stem
 
 
+def case(request: Request) -> dict[str, Any]:
+    """What is said of one item beside its picture."""
+    run = _run(request)
+    return of_case(run, run.row(request.query_params.get("item", "")))
+
+
+def normals(request: Request) -> dict[str, Any]:
+    """The items to compare one with: unflagged, and most like it."""
+    run = _run(request)
+    return {"normals": normals_of(run, run.row(request.query_params.get("item", "")))}
+
+
 def place(request: Request) -> dict[str, Any]:
     """The position of an item in the pages, or of the next undecided one behind a position."""
     run, given = _run(request), request.query_params
@@ -342,7 +355,8 @@ def decide(request: Request) -> dict[str, Any]:
 def verdicts(request: Request) -> dict[str, Any]:
     """Decisions as a browser kept them, in order, each done once however often it is sent.
 
-    Answers for each with `null`, or with why it could not be done.
+    Answers for each with `null`, or with why it could not be done; where they are about more than a page can show, `items` is
+    null.
     """
     run, author, sent = _run(request), _author(request), _sent(request)
     entries = sent.get("entries")
@@ -351,6 +365,8 @@ def verdicts(request: Request) -> dict[str, Any]:
     problems = run.receive([_entry(each) for each in entries], author=author)
     names = {item for each in entries for item in each["items"]}
     _ = run.table  # reads what was just written
+    if len(names) > MOST_CHANGES:
+        return {"problems": problems, "items": None}
     return {"problems": problems, "items": {item: _opinions(run, item) for item in names}}
 
 
@@ -362,9 +378,13 @@ def _entry(given: Any) -> Sent:
         raise UsageError("every entry needs a key")
     if decision is not None and decision not in DECISIONS:
         raise UsageError(f"the decision must be one of {', '.join(DECISIONS)}")
+    undoes = entry.get("undoes")
+    if undoes is not None and not (isinstance(undoes, str) and KEY.fullmatch(undoes) and decision is None):
+        raise UsageError("only another entry can be taken back, by its key")
     if not isinstance(note, str) or len(note) > 5000:
         raise UsageError("a note has at most 5,000 characters")
-    return Sent(key=key, items=tuple((item, None) for item in _items(entry)), decision=decision, note=note)
+    items = tuple((item, None) for item in _items(entry))
+    return Sent(key=key, items=items, decision=decision, note=note, undoes=undoes)
 
 
 def undo(request: Request) -> dict[str, Any]:
@@ -376,8 +396,8 @@ def undo(request: Request) -> dict[str, Any]:
 
 def _items(sent: dict[str, Any]) -> list[str]:
     items = sent.get("items")
-    if not isinstance(items, list) or not items or len(items) > AT_ONCE or not all(isinstance(i, str) for i in items):
-        raise UsageError(f"the request must name 1 to {AT_ONCE} items")
+    if not isinstance(items, list) or not items or len(items) > NAMED or not all(isinstance(i, str) for i in items):
+        raise UsageError(f"the request must name 1 to {NAMED} items")
     return items
 
 
@@ -430,6 +450,8 @@ ROUTES = [
             rows,
             items,
             changes,
+            case,
+            normals,
             place,
             thumbnails,
             thumbnail,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from functools import cache
 from typing import Any
+from urllib.parse import unquote
 
 import streamlit as st
 
@@ -14,9 +15,11 @@ from .access import COOKIE
 from .library import OpenRun
 from .site import default_author, the_site
 
+NAME = "oddpixel-name"  # the cookie with the name that a visitor gave
+LONGEST_NAME = 80
 # Streamlit's own margins are made for prose; pictures need the room.
 STYLE = """<style>
-  [data-testid="stMainBlockContainer"] { padding: 4rem 2rem 1rem }
+  [data-testid="stMainBlockContainer"] { padding: 3.6rem 2rem 1rem }
   [data-testid="stSidebarContent"] { font-size: .92rem }
   [data-testid="stMainBlockContainer"] h3 { font-size: 1.15rem; padding: .4rem 0 }
   .oddpixel-quiet { opacity: .75 }
@@ -34,13 +37,25 @@ def sign_in() -> None:
             quiet(f"Signed on as {name}")
         else:
             help = "Verdicts are logged under it."
-            st.text_input("Your name", value=default_author(), key="author", max_chars=80, help=help)
+            st.text_input("Your name", value=_kept_name(), key="author", max_chars=LONGEST_NAME, help=help)
 
 
 def signed_on() -> str | None:
     """The name that the sign-on provider vouches for; None without a sign-on."""
     cookie = st.context.cookies.get(COOKIE)
     return the_site().visitor(cookie) if isinstance(cookie, str) else None
+
+
+def _kept_name() -> str:
+    """The name that this browser gave at an earlier visit."""
+    cookie = st.context.cookies.get(NAME)
+    return unquote(cookie)[:LONGEST_NAME] if isinstance(cookie, str) else ""
+
+
+def name_given(component: str) -> None:
+    """Take the name that a component asked its visitor for."""
+    request = st.session_state[component].get("named") or {}
+    st.session_state["author"] = str(request.get("name", ""))[:LONGEST_NAME]
 
 
 @cache
@@ -60,6 +75,11 @@ def icon() -> Any:
 def author() -> str:
     """The name that this visitor's decisions carry: signed on, typed in, or the default."""
     return signed_on() or str(st.session_state.get("author") or "").strip() or default_author()
+
+
+def is_named() -> bool:
+    """Whether this visitor has said who they are."""
+    return signed_on() is not None or bool(str(st.session_state.get("author") or "").strip())
 
 
 def ticket() -> str:

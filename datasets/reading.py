@@ -17,15 +17,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO, TypeVar
 
+import numpy as np
+
 from oddpixel.border import typed
 from oddpixel.errors import CorruptFile, DecodingStopped, Defect, NotEnoughMemory, OddPixelError, UnreadableInput
 from oddpixel.image import Image, Unreadable
 
 from .decoders import Decoders
 from .entry import Entry
+from .formats import Frame
 from .limits import Limits
 from .pairs import open_whole
-from .sandbox import Decoder, DirectDecoder, FileFacts, Pixels, SandboxedDecoder
+from .sandbox import Decoder, DirectDecoder, FileFacts, Pixels, SandboxedDecoder, pixels_of
 from .series_words import series_notes
 
 # Frames of one file that may each cost a worker before the file is given up.
@@ -110,20 +113,58 @@ def read_entry(
         yield Unreadable(entry.name, sha256, group, _reading_error(error, decoder))
 
 
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """An image whose samples are what is shown: 8 bits, without float32 values that take four times as much.
+
+    Arguments:
+        samples: `[h, w]` or `[h, w, c]` uint8, good until the decoder is asked again.
+        about: the image without pixels.
+    """
+
+    samples: np.ndarray
+    about: Image
+
+
 def read_frame(entry: Entry, decoder: Decoder, limits: Limits, frame: int | None) -> Image | Unreadable:
     """Read one image of a file: the frame of this number, or the only one."""
+    read = _read_one(entry, decoder, limits, frame, as_shown=False)
+    assert not isinstance(read, Shown)
+    return read
+
+
+def read_shown(entry: Entry, decoder: Decoder, limits: Limits, frame: int | None) -> Shown | Image | Unreadable:
+    """As `read_frame`, but where the stored samples are what is shown, those, and no float32 values."""
+    return _read_one(entry, decoder, limits, frame, as_shown=True)
+
+
+def _read_one(
+    entry: Entry, decoder: Decoder, limits: Limits, frame: int | None, *, as_shown: bool
+) -> Shown | Image | Unreadable:
     try:
         with open_whole(entry, limits) as file:
             limits.check_bytes(size := _size(file))
             sha256 = _digest(file)
             facts = decoder.open(file, entry.member or entry.path.name)
-            if not 0 <= (frame or 0) < facts.header.frames:
+            index = frame or 0
+            if not 0 <= index < facts.header.frames:
                 raise CorruptFile(f"the file has no frame {frame}; it has {facts.header.frames}, counted from 0")
-            return _read_frame(
-                entry, decoder, facts, frame or 0, sha256, entry.group or facts.group or entry.name, size
-            )
+            source = entry.name if facts.header.frames == 1 else f"{entry.name}#{index}"
+            group = entry.group or facts.group or entry.name
+            stored = decoder.stored(index)
+            if not (as_shown and _is_shown(stored)):
+                return _image(entry, pixels_of(stored), facts, index, source, sha256, group, size)
+            nothing = np.empty((0, 0, 0), np.float32)
+            without = Pixels(nothing, stored.bits, stored.unit, stored.spacing_mm, None, stored.meta)
+            return Shown(stored.stored, _image(entry, without, facts, index, source, sha256, group, size))
     except BaseException as error:
         return Unreadable(entry.name, None, entry.group or entry.name, _reading_error(error, decoder))
+
+
+def _is_shown(frame: Frame) -> bool:
+    """Whether `to_display` would give back the stored samples."""
+    is_plain = frame.stored.dtype == np.uint8 and frame.unit == "display" and "display" not in frame.meta
+    return is_plain and frame.masked is None and frame.offset == 0 and abs(frame.scale * 255 - 1) < 1e-6
 
 
 def _read_frame(

@@ -80,6 +80,9 @@ class Decoder(Protocol):
     def frame(self, index: int) -> Pixels:
         """Decode one frame. Raises: UnreadableInput."""
 
+    def stored(self, index: int) -> Frame:
+        """Decode one frame, as its samples are stored, which is good until the next question. Raises: UnreadableInput."""
+
     def shots(self) -> list[int] | None:
         """The middle frame of every shot, where the file is a video. Raises: UnreadableInput."""
 
@@ -116,8 +119,12 @@ class DirectDecoder:
 
     def frame(self, index: int) -> Pixels:
         """Decode one frame."""
+        return pixels_of(self.stored(index))
+
+    def stored(self, index: int) -> Frame:
+        """Decode one frame, as its samples are stored."""
         assert self.decoding is not None, "open a file first"
-        return _pixels(self.decoding.frame(index))
+        return self.decoding.frame(index)
 
     def shots(self) -> list[int] | None:
         """The middle frame of every shot of a video; None for other formats."""
@@ -127,7 +134,7 @@ class DirectDecoder:
     def as_stored(self) -> Pixels:
         """The first frame before orientation and colour profile are applied."""
         assert self.decoding is not None, "open a file first"
-        return _pixels(self.decoding.as_stored())
+        return pixels_of(self.decoding.as_stored())
 
     def coefficients(self) -> Coefficients | None:
         """The quantised DCT coefficients of a JPEG; None for any other format."""
@@ -176,11 +183,15 @@ class SandboxedDecoder:
 
     def frame(self, index: int) -> Pixels:
         """Decode one frame in the worker; frame 0 may have come with `open`."""
+        return pixels_of(self.stored(index))
+
+    def stored(self, index: int) -> Frame:
+        """Decode one frame in the worker, as its samples are stored: in memory that the next question overwrites."""
         answer = self.first if index == 0 else None
         self.first = None
         answer = self._ask({"op": "frame", "index": index}) if answer is None else _checked(answer)
         try:
-            return _pixels(self._shared_frame(answer))
+            return self._shared_frame(answer)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._stopped(INVALID_ANSWER) from error
 
@@ -199,7 +210,7 @@ class SandboxedDecoder:
         """The first frame before orientation and colour profile are applied."""
         answer = self._ask({"op": "as stored"})
         try:
-            return _pixels(self._shared_frame(answer))
+            return pixels_of(self._shared_frame(answer))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._stopped(INVALID_ANSWER) from error
 
@@ -355,7 +366,8 @@ class SandboxedDecoder:
         return "the decoder stopped answering"
 
 
-def _pixels(frame: Frame) -> Pixels:
+def pixels_of(frame: Frame) -> Pixels:
+    """A frame in its unit."""
     array = np.empty(frame.shape, np.float32)
     frame.write(array)
     valid = None if frame.masked is None else ~frame.masked

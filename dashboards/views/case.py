@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
+from oddpixel.dashboards.case_facts import of_run
 from oddpixel.dashboards.components import component
 from oddpixel.dashboards.identifiers import identifiers
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.query import QUEUE
-from oddpixel.dashboards.similar import most_alike
 from oddpixel.dashboards.synthetic_form import for_viewer
 from oddpixel.dashboards.synthetic_form import show as show_synthetic
-from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet, table_of, ticket
+from oddpixel.dashboards.visit import author, chosen_run, failed, is_named, name_given, plain, quiet, table_of, ticket
 from oddpixel.errors import OddPixelError
 from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.table import Filter
 from oddpixel.image import spacing_as_size
 
 MOST_SLICES = 3000
-REASONS_SHOWN = 6
 
 
 def slices(run: OpenRun, row: Row) -> list[dict[str, Any]]:
@@ -32,8 +30,7 @@ def slices(run: OpenRun, row: Row) -> list[dict[str, Any]]:
 
 
 def show(run: OpenRun, row: Row) -> None:
-    """One case: viewer, synthetic pictures, reasons, normal neighbours, history and file."""
-    decision = run.run.record.get("decision") or {}
+    """One case: the viewer with what is said of it, history, file, and synthetic pictures."""
     queue = {name: st.query_params[name] for name in QUEUE if name in st.query_params}
     st.session_state.setdefault("queue", {})[run.key] = queue | {"item": row.item}
     component("viewer")(
@@ -45,70 +42,23 @@ def show(run: OpenRun, row: Row) -> None:
             "decision": row.decision,
             "opinions": run.opinions(row.item),
             "author": author(),
-            "threshold": decision.get("map_threshold"),
-            "places": decision.get("map_places"),
+            "named": is_named(),
+            "about": of_run(run),
             "queue": queue,
             "synthetic": for_viewer(run, row),
             "ticket": ticket(),
         },
         key="viewer",
+        on_named_change=lambda: name_given("viewer"),
         on_go_change=lambda: None,  # the address has the item already
         on_decided_change=lambda: None,
     )
-    synthetic = st.container()
-    why, alike, history = st.columns([5, 4, 4], gap="large")
-    with why:
-        reasons(run, row, decision)
+    history, file = st.columns(2, gap="large")
     with history:
         decisions(run, row)
+    with file:
         facts(run, row)
-    # Last: these read pictures.
-    with synthetic:
-        show_synthetic(run, row)
-    with alike:
-        beside(run, row)
-
-
-def reasons(run: OpenRun, row: Row, decision: dict[str, Any]) -> None:
-    """Why the item was flagged or not: scores, reasons by channel, and the run's guarantee."""
-    st.subheader("Why")
-    if row.error is not None:
-        plain(row.error.message)
-        return
-    audited = run.run.record["kind"] == "audit"
-    if row.p_value is None and not audited:
-        quiet("This run did not score its items (`oddpixel flag` does).")
-        return
-    measured = (("p = ", row.p_value, ".4g"), ("q = ", row.q_value, ".4g"), ("oddness ", row.raw, ".3g"))
-    figures = [f"{name}{value:{form}}" for name, value, form in measured if value is not None]
-    plain("; ".join(["flagged" if row.flagged else "not flagged", *([", ".join(figures)] if figures else [])]))
-    for reason in row.reasons[:REASONS_SHOWN]:
-        p = "" if reason.p_value is None else f", p = {reason.p_value:.3g}"
-        plain(f"• {reason.because} ({reason.channel}{p})")
-    if audited:
-        quiet("No result here says that an image is authentic.")
-        query = {"run": run.key, "item": row.item}
-        st.page_link("views/audit.py", label="Open the report", icon=":material/policy:", query_params=query)
-        return
-    quiet(f"{decision['promise']}." if decision.get("promise") else "No guarantee: see the warnings of the run.")
-    quiet("Not flagged does not mean sound: it is no rarer than the normal images that were shown.")
-
-
-def beside(run: OpenRun, row: Row) -> None:
-    """Unflagged items of the run whose thumbnails look most like this one."""
-    st.subheader("Most alike, not flagged")
-    neighbours = most_alike(run, row.item)
-    if not neighbours:
-        quiet("This run has no such items.")
-        return
-    for column, neighbour in zip(st.columns(4), neighbours, strict=False):
-        query = urlencode({"name": Path(neighbour.thumbnail).stem})
-        with column:
-            st.html(
-                f'<img src="/oddpixel/runs/{run.key}/thumbnail?{query}" alt="" style="width:100%;border-radius:6px">'
-            )
-            quiet(f"{neighbour.item}\nr = {neighbour.correlation:.2f}")
-    quiet("Compared by thumbnails, among the most normal items of this run.")
+    show_synthetic(run, row)  # last: it reads pictures
 
 
 def decisions(run: OpenRun, row: Row) -> None:

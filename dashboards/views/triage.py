@@ -10,7 +10,7 @@ from oddpixel.dashboards.components import component
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.query import QUEUE
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.visit import author, chosen_run, ticket
+from oddpixel.dashboards.visit import author, chosen_run, is_named, name_given, ticket
 
 KNOWN = (*QUEUE, "item")
 
@@ -40,10 +40,12 @@ if run is not None:
             "query": query,
             "ticket": ticket(),
             "author": author(),
+            "named": is_named(),
             "strata": strata(run),
             "views": the_site().views.all(),
         },
         key="grid",
+        on_named_change=lambda: name_given("grid"),
         on_open_change=lambda: opened(run),
     )
     if (case := st.session_state.pop("open-case", None)) is not None:

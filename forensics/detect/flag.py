@@ -27,7 +27,7 @@ from oddpixel.datasets.source import FileSource, open_source, reader_of
 from oddpixel.errors import CalibrationTooSmall, InvalidImage
 from oddpixel.forensics.runs.executors import Executor, InProcess, Rank
 from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
-from oddpixel.forensics.runs.heat_map import write_evidence
+from oddpixel.forensics.runs.heat_map import MAPS_UP_TO, write_evidence
 from oddpixel.forensics.runs.order import Order, identities
 from oddpixel.forensics.runs.rows import Row, failed_row
 from oddpixel.forensics.runs.run import Run
@@ -45,7 +45,6 @@ from .store import load, read_record
 
 SHARD_SIZE = 32  # files; a kill costs at most so much work
 GROUP_SHOWN = ("group", "stratum", "p_value", "q_value", "flagged", "num_images", "oddest")
-MAPS_UP_TO = 0.1  # p of an image by itself; rarer ones get a map, and whatever this rule may flag
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from oddpixel.datasets.pairs import open_whole
 from oddpixel.datasets.reading import Reader
 from oddpixel.datasets.source import reader_of
 from oddpixel.errors import RunError, UnreadableInput, UsageError
+from oddpixel.forensics.runs.heat_map import MAPS_UP_TO
 from oddpixel.forensics.runs.order import Order
 from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.run import Run
@@ -29,7 +30,7 @@ from oddpixel.image import file_and_frame
 
 from .decide import DRIFT_LEVEL, Rule, promised_by, ranked_only
 from .drift import Monitor
-from .flag import MAPS_UP_TO, score_rows
+from .flag import score_rows
 from .guarantee import Guarantee
 from .store import load, read_record
 

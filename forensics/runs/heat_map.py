@@ -20,6 +20,7 @@ from .run import Run
 THOUSANDTHS = 1000
 EVIDENCE_SHOWN = 4.0  # brightest colour: one place in ten thousand, or rarer
 OPACITY = 0.55
+MAPS_UP_TO = 0.1  # p of an image by itself; rarer ones get a map, and whatever the run's rule may flag
 
 
 def write_evidence(run: Run, image: Image, heat: Float[np.ndarray, "p q"], size: tuple[int, int]) -> str | None:

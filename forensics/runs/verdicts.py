@@ -58,8 +58,14 @@ verdict_table = sql.Table(
     sql.Column("at", sql.Text, nullable=False),
     sql.Index("verdicts_by_item", "run", "item", "seq"),
 )
-# What browsers have sent: one whose answer was lost sends it again.
-sent_table = sql.Table("sent", tables, sql.Column("key", sql.String(64), primary_key=True))
+# What browsers have sent, with the entries that came of it: one whose answer was lost sends it again, or takes all of it back.
+sent_table = sql.Table(
+    "sent_entries",
+    tables,
+    sql.Column("key", sql.String(64), primary_key=True),
+    sql.Column("first", sql.BigInteger(), nullable=False),
+    sql.Column("last", sql.BigInteger(), nullable=False),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +94,15 @@ class Sent:
     Arguments:
         key: by which it is known again when it is sent twice.
         items: names, each with the SHA-256 of its file or None.
-        decision: None takes back the author's newest decision about each item.
+        decision: None takes back: what was sent under the key `undoes`, all of it; without one the author's newest decision
+            about each item.
     """
 
     key: str
     items: tuple[tuple[str, str | None], ...]
     decision: str | None
     note: str = ""
+    undoes: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,13 +194,15 @@ class Verdicts:
         if connection.execute(known).first() is not None:
             return None
         try:
-            if sent.decision is None:
-                self._taken_back(connection, run, [item for item, _ in sent.items], author)
+            if sent.decision is not None:
+                done = self._decided(connection, run, sent.items, sent.decision, author, sent.note)
+            elif sent.undoes is not None:
+                done = self._all_taken_back(connection, run, sent.undoes, author)
             else:
-                self._decided(connection, run, sent.items, sent.decision, author, sent.note)
+                done = self._taken_back(connection, run, [item for item, _ in sent.items], author)
         except UsageError as error:  # raised before anything of it was written
             return str(error)
-        connection.execute(sent_table.insert().values(key=sent.key))
+        connection.execute(sent_table.insert().values(key=sent.key, first=done[0].seq, last=done[-1].seq))
         return None
 
     def _decided(
@@ -208,10 +218,32 @@ class Verdicts:
             raise UsageError("a verdict needs a decision and an author")
         if note.startswith(UNDO):
             raise UsageError(f"a note may not begin with {UNDO!r}: that is how taking back is written")
-        return [self._append_verdict(connection, run, item, sha256, decision, author, note) for item, sha256 in items]
+        return self._append_verdicts(
+            connection, run, [(*item, decision, note) for item in dict.fromkeys(items)], author
+        )
+
+    def _all_taken_back(self, connection: sql.Connection, run: str, key: str, author: str) -> list[Verdict]:
+        """Take back every decision that was sent under a key and still stands."""
+        sent = connection.execute(sql.select(sent_table).where(sent_table.c.key == key)).first()
+        if sent is None:
+            raise UsageError("what is to be taken back was not saved")
+        is_of_it = verdict_table.c.seq.between(sent.first, sent.last) & (verdict_table.c.author == author)
+        items = sql.select(verdict_table.c.item).where(is_of_it & (verdict_table.c.run == run))
+        query = sql.select(verdict_table).where((verdict_table.c.run == run) & verdict_table.c.item.in_(items))
+        histories: dict[str, list[Verdict]] = {}
+        for row in self._rows(connection, query.order_by(verdict_table.c.seq)):
+            histories.setdefault(row.item, []).append(Verdict(**row._mapping))
+        found = []
+        for history in histories.values():
+            stands = standing(history)
+            own = next((each for each in stands if sent.first <= each.seq <= sent.last), None)
+            found += [] if own is None else [_undoing(own, stands)]
+        if not found:
+            raise UsageError(f"nothing of it is left for {author} to take back")
+        return self._append_verdicts(connection, run, found, author)
 
     def _taken_back(self, connection: sql.Connection, run: str, items: Sequence[str], author: str) -> list[Verdict]:
-        found: list[tuple[Verdict, str]] = []
+        found = []
         for item in items:
             of_item = (verdict_table.c.run == run) & (verdict_table.c.item == item)
             query = sql.select(verdict_table).where(of_item).order_by(verdict_table.c.seq)
@@ -219,19 +251,15 @@ class Verdicts:
             own = next((each for each in reversed(stands) if each.author == author), None)
             if own is None:
                 raise UsageError(f"there is no decision of {author} about {item} to take back")
-            left = [each.decision for each in stands if each is not own]
-            found.append((own, left[-1] if left else UNDECIDED))
-        return [
-            self._append_verdict(connection, run, own.item, own.sha256, left, author, f"{UNDO}{own.seq}")
-            for own, left in found
-        ]
+            found.append(_undoing(own, stands))
+        return self._append_verdicts(connection, run, found, author)
 
     def note_action(self, run: str, item: str, action: str, *, author: str) -> None:
         """Log an action that is no decision, such as a download. Raises: RunError."""
         with self._explained(), self._writing() as connection:
             seq, previous = _end(connection)
             entry = {"seq": seq, "run": run, "item": item, "action": action, "author": author, "at": _now()}
-            _append(connection, seq, previous, _canonical(entry))
+            connection.execute(log.insert(), [_link(seq, previous, _canonical(entry))])
 
     def actions(self, run: str) -> list[dict[str, Any]]:
         """The logged actions that are no decisions, oldest first. Raises: RunError."""
@@ -243,16 +271,22 @@ class Verdicts:
             parsed(content, f"an entry of {self.name}", RunError), ENTRY, f"an entry of {self.name}", RunError
         )
 
-    def _append_verdict(
-        self, connection: sql.Connection, run: str, item: str, sha256: str | None, decision: str, author: str, note: str
-    ) -> Verdict:
+    def _append_verdicts(
+        self, connection: sql.Connection, run: str, entries: Sequence[tuple[str, str | None, str, str]], author: str
+    ) -> list[Verdict]:
+        """Entries of item, SHA-256, decision and note; many at once, since one transaction may hold all of a run's items."""
         seq, previous = _end(connection)
-        verdict = Verdict(
-            seq=seq, run=run, item=item, sha256=sha256, decision=decision, author=author, note=note, at=_now()
-        )
-        _append(connection, seq, previous, _content(verdict))
-        connection.execute(verdict_table.insert().values(**vars(verdict)))
-        return verdict
+        verdicts, logged = [], []
+        for item, sha256, decision, note in entries:
+            verdict = Verdict(
+                seq=seq, run=run, item=item, sha256=sha256, decision=decision, author=author, note=note, at=_now()
+            )
+            logged.append(_link(seq, previous, _content(verdict)))
+            verdicts.append(verdict)
+            seq, previous = seq + 1, logged[-1]["hash"]
+        connection.execute(log.insert(), logged)
+        connection.execute(verdict_table.insert(), [vars(verdict) for verdict in verdicts])
+        return verdicts
 
     def latest(self, run: str) -> dict[str, Verdict]:
         """The verdict that counts, for every item of the run that has one.
@@ -360,8 +394,15 @@ def _end(connection: sql.Connection) -> tuple[int, str]:
     return (1, GENESIS) if last is None else (last.seq + 1, last.hash)
 
 
-def _append(connection: sql.Connection, seq: int, previous: str, content: str) -> None:
-    connection.execute(log.insert().values(seq=seq, content=content, previous=previous, hash=_hash(previous, content)))
+def _link(seq: int, previous: str, content: str) -> dict[str, Any]:
+    """An entry of the chain, as the log's table takes it."""
+    return {"seq": seq, "content": content, "previous": previous, "hash": _hash(previous, content)}
+
+
+def _undoing(own: Verdict, stands: Sequence[Verdict]) -> tuple[str, str | None, str, str]:
+    """The entry that takes back one of the decisions that stand: what is left of them counts."""
+    left = [each.decision for each in stands if each is not own]
+    return own.item, own.sha256, left[-1] if left else UNDECIDED, f"{UNDO}{own.seq}"
 
 
 def _now() -> str:

@@ -42,9 +42,11 @@ def chromium() -> Iterator[Any]:
 
 
 @contextmanager
-def visit(chromium: Any, address: str, **options: Any) -> Iterator[Any]:
-    """A page of a new visitor. What it asks of other hosts, and every error in it, fails the test."""
+def visit(chromium: Any, address: str, name: str | None = "root", **options: Any) -> Iterator[Any]:
+    """A page of a visitor whose browser knows their name. What it asks of other hosts, and every error in it, fails the test."""
     context = chromium.new_context(viewport={"width": 1280, "height": 860}, accept_downloads=True, **options)
+    if name is not None:
+        context.add_cookies([{"name": "oddpixel-name", "value": name, "url": address}])
     context.set_default_timeout(MILLISECONDS)
     page = context.new_page()
     host = address.split("/")[2]

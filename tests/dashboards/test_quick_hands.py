@@ -117,6 +117,53 @@ def test_steps_taken_on_the_way_out_do_not_bring_anyone_back(chromium: Any, serv
         assert decided(server.run, 1) == {order[0]: "normal"}
 
 
+def test_back_and_forward_lead_where_one_was(chromium: Any, server: Server) -> None:  # noqa: F811
+    with visit(chromium, server.entrance) as page:
+        ready(page)
+        order = names(page, 3)
+        page.locator(".cell").nth(1).dblclick()
+        shown(page, order[1])
+        page.keyboard.press("j")
+        shown(page, order[2])
+        page.wait_for_url(f"**item={order[2]}*")
+        for pause in (0, 150, 600, 1500):  # the page before may be asked for, on its way, or here
+            page.go_back()
+            page.wait_for_timeout(pause)
+            page.go_forward()
+            shown(page, order[2])
+            page.wait_for_load_state("networkidle")
+            assert "/case?" in page.url
+            assert f"item={order[2]}" in page.url
+        page.go_back()
+        ready(page)
+        page.wait_for_load_state("networkidle")
+        assert "/case" not in page.url
+
+
+def test_the_name_is_asked_at_the_first_verdict(chromium: Any, server: Server) -> None:  # noqa: F811
+    with visit(chromium, server.entrance, name=None) as page:
+        ready(page)
+        first, second = names(page, 2)
+        page.locator(".cell").first.click()
+        page.keyboard.press("o")
+        page.get_by_role("dialog", name="Your name").wait_for()
+        page.keyboard.press("Escape")
+        page.get_by_text("Nothing was decided: verdicts need a name.").wait_for()
+        page.keyboard.press("o")
+        page.keyboard.type("ann")  # and none of it is a verdict
+        page.keyboard.press("Enter")
+        page.get_by_text(f"{first}: odd").wait_for()
+        page.keyboard.press("n")
+        decided(server.run, 2)
+        assert [(each.author, each.decision) for each in history(server.run, first)] == [("ann", "odd")]
+        assert [(each.author, each.decision) for each in history(server.run, second)] == [("ann", "normal")]
+        field = page.get_by_role("textbox", name="Your name")
+        until(lambda: field.input_value() == "ann" or page.wait_for_timeout(100), "the name in the side bar")
+        page.reload()
+        ready(page)
+        until(lambda: field.input_value() == "ann" or page.wait_for_timeout(100), "the name after a reload")
+
+
 def test_quick_verdicts_survive_a_reload(chromium: Any, server: Server) -> None:  # noqa: F811
     with visit(chromium, server.entrance) as page:
         ready(page)
@@ -159,6 +206,7 @@ def test_what_is_decided_while_the_server_restarts_arrives(chromium: Any, fixed:
     with chromium.new_context() as context:
         page = context.new_page()
         with serving(run, made, place, "a token that nobody guesses", port=port) as server:
+            context.add_cookies([{"name": "oddpixel-name", "value": "ann", "url": server.address}])
             page.goto(server.entrance)
             ready(page)
             order = names(page, 6)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from oddpixel.dashboards.app import ENTRY
+from oddpixel.dashboards.case_facts import of_case, of_run, why_no_map
 from oddpixel.dashboards.jobs import Jobs
 from oddpixel.dashboards.library import Library, OpenRun
 from oddpixel.dashboards.originals import TILE, picture_of
@@ -76,17 +79,38 @@ def test_triage_opens_the_first_run_and_writes_its_address(site: Site, run: Run)
     assert "was not found" in said(page(run="0" * 32))
 
 
-def test_a_case_says_why_and_what_was_decided(site: Site, run: Run) -> None:
+def test_a_case_says_what_was_decided_and_of_which_file(site: Site, run: Run) -> None:
     opened = site.library.runs()[0]
     opened.decide(["odd-noise.png"], "odd", author="ann", note="<b>noise</b>")
     test = page("case", run=run.record["id"], item="odd-noise.png")
     text = said(test)
-    assert "flagged; p =" in text
     assert "ann: odd" in text
     assert "&lt;b&gt;noise&lt;/b&gt;" in text, "notes are text"
-    assert "Not flagged does not mean sound" in text
     assert "SHA-256" in text
     assert "no item" in said(page("case", run=run.record["id"], item="forged.png"))
+
+
+def test_what_is_said_of_a_case_and_why_there_is_no_map(opened: OpenRun) -> None:
+    said = of_case(opened, opened.row("odd-noise.png"))
+    assert (said["flagged"], said["error"], said["no_map"]) == (True, None, None)
+    assert said["reasons"][0]["because"]
+    assert "nothing" not in of_run(opened)["promise"]
+    assert of_case(opened, opened.row("zz-broken.png"))["error"]
+    ordinary = replace(opened.row("normal-01.png"), map=None, p_value=0.6)
+    because = {
+        "p up to 0.1": ordinary,
+        "withheld, as the thumbnail is": replace(ordinary, thumbnail=None),
+        "No map of it is in this run": replace(ordinary, p_value=0.05),
+    }
+    for words, row in because.items():
+        assert words in str(why_no_map(opened, row))
+    record = opened.run.record
+    for change, words in (
+        ({"options": record["options"] | {"maps": False}}, "made without maps"),
+        ({"kind": "inspect"}, "Runs of kind inspect have no maps"),
+    ):
+        (opened.run.path / "run.json").write_text(json.dumps(record | change))
+        assert words in str(why_no_map(opened, ordinary))
 
 
 def test_identifiers_are_shown_on_request_and_noted(site: Site, run: Run) -> None:

@@ -38,13 +38,18 @@ function makePicture(row, thumbnails) {
   const others = conflicts(row);
   const text = others.length ? `${row.decision} \u2260 ${others.join(", ")}` : row.decision;
   const chips = row.decision ? [make("span", { class: `chip verdict-${row.decision}`, text })] : [];
-  return make("div", { class: "picture" }, picture, ...chips);
+  return make("div", { class: "picture", "aria-hidden": "true" }, picture, ...chips);
 }
 
 function makeLines(row) {
   const chips = row.flagged ? [make("span", { class: "chip flagged", text: "flagged" })] : [];
-  const score = make("div", { class: "line" }, make("span", { class: "p", text: scoreText(row) }), ...chips);
+  const score = make(
+    "div",
+    { class: "line", "aria-hidden": "true" },
+    make("span", { class: "p", text: scoreText(row) }),
+    ...chips,
+  );
   // An isolated name: one written from right to left must not turn its surroundings.
   const name = make("span", { class: "name" }, make("bdi", { dir: "ltr", text: row.item }));
-  return [score, make("div", { class: "line" }, name)];
+  return [score, make("div", { class: "line", "aria-hidden": "true" }, name)];
 }

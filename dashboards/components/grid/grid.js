@@ -1,5 +1,7 @@
+import { Author } from "../shared/author.js";
 import { Changes } from "../shared/changes.js";
 import { make } from "../shared/dom.js";
+import { isOn } from "../shared/leaving.js";
 import { clamp } from "../shared/numbers.js";
 import { postJson, requestJson, routeUrl } from "../shared/requests.js";
 import { helpDialog, listenForShortcuts } from "../shared/shortcuts.js";
@@ -15,6 +17,7 @@ import { Verdicts } from "./verdicts.js";
 import { addressQuery, changedQuery, openedQuery } from "./view-query.js";
 import { VirtualGrid } from "./virtual-grid.js";
 
+export const PAGES = ["", "triage"]; // where this view is, by the last part of the path
 const MANY = 200; // items, for a verdict on which one is asked again
 const TILE_SIZE = 150;
 const TILE_SIZE_KEY = "oddpixel-tile"; // in the browser's storage
@@ -31,6 +34,7 @@ export class Grid {
     this.status = new StatusLine("span");
     this.list = this.buildList();
     const onChange = (indices) => this.list.redraw(indices);
+    this.author = new Author((name) => this.trigger("named", { name }));
     this.verdicts = new Verdicts(run, { rows: this.rows, status: this.status, onChange });
     this.build();
     this.listen();
@@ -38,10 +42,10 @@ export class Grid {
   }
 
   /** What Python says: at the start, and again after each of its reruns. */
-  update({ ticket, author }, trigger) {
-    this.ticket = ticket;
-    this.verdicts.update({ ticket, author });
-    this.trigger = trigger;
+  update({ ticket, author, named }, trigger) {
+    Object.assign(this, { ticket, trigger });
+    this.author.update({ author, named });
+    this.verdicts.update({ ticket, author }, this.author);
   }
 
   // Parts
@@ -50,7 +54,13 @@ export class Grid {
     this.filterBar = this.buildFilterBar();
     this.shortcuts = gridShortcuts(this);
     this.help = helpDialog("Keys of the triage view", [...this.shortcuts, ...GESTURES]);
-    this.root.replaceChildren(this.filterBar.element, this.buildVerdictBar(), this.list.element, this.help);
+    this.root.replaceChildren(
+      this.filterBar.element,
+      this.buildVerdictBar(),
+      this.list.element,
+      this.help,
+      this.author.dialog,
+    );
   }
 
   buildList() {
@@ -86,10 +96,10 @@ export class Grid {
       shortcutButton("O", "Odd", "Verdict: odd", () => this.decide("odd")),
       shortcutButton("N", "Normal", "Verdict: normal", () => this.decide("normal")),
       shortcutButton("U", "Unsure", "Verdict: unsure", () => this.decide("unsure")),
-      shortcutButton("Z", "Undo", "Take back the last verdict", () => this.undo()),
+      shortcutButton("Z", "Undo", "Undo: take back the last verdict", () => this.undo()),
       shortcutButton(".", "Next undecided", "Next undecided item", () => this.goToUndecided()),
       shortcutButton("↵", "Open", "Open the case", () => this.openCase()),
-      shortcutButton("?", "Keys", "Keyboard help", () => this.showHelp()),
+      shortcutButton("?", "Keys", "Keys: keyboard help", () => this.showHelp()),
       make("span", { class: "gap" }),
       this.status.element,
     );
@@ -111,7 +121,9 @@ export class Grid {
 
   /** Enter presses the button that has the focus. */
   isBlocked(event) {
-    return this.help.open || (event.key === "Enter" && event.composedPath()[0].tagName === "BUTTON");
+    return (
+      this.help.open || this.author.isAsking || (event.key === "Enter" && event.composedPath()[0].tagName === "BUTTON")
+    );
   }
 
   showHelp() {
@@ -190,6 +202,7 @@ export class Grid {
   }
 
   updateAddress() {
+    if (!isOn(PAGES)) return; // back or forward led to another page, whose address it is
     const item = this.current > 0 ? (this.rows.row(this.current)?.item ?? null) : null;
     history.replaceState(history.state, "", `${location.pathname}?${addressQuery(this.run, this.query, item)}`);
   }
@@ -263,10 +276,11 @@ export class Grid {
     this.mark();
   }
 
-  decide(decision) {
+  async decide(decision) {
     const items = this.selection.itemsOr(this.rows.row(this.current));
     if (!items.length) return this.status.show("Nothing was decided: the view is still loading, or empty.");
     if (items.length > MANY && !confirm(`${decision}: ${items.length} items?`)) return undefined;
+    if (!(await this.author.known())) return this.status.show("Nothing was decided: verdicts need a name.");
     this.verdicts.decide(items, decision);
     if (this.selection.size) this.selection.clear();
     else if (this.current + 1 < this.rows.count) this.goTo(this.current + 1);

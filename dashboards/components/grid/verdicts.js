@@ -8,9 +8,9 @@ export class Verdicts {
    */
   constructor(run, { rows, status, onChange, storage }) {
     Object.assign(this, { run, rows, status, onChange });
-    this.decided = []; // lists of items, to take back
+    this.decided = []; // {items, key}, to take back
     this.outbox = new Outbox(run, {
-      author: () => this.author,
+      author: () => this.author.name,
       onConfirmed: (items) => this.confirm(items),
       onProblem: (entry, because) => this.showProblem(entry, because),
       storage,
@@ -18,28 +18,32 @@ export class Verdicts {
     if (this.outbox.count) status.show(`${this.outbox.count} verdicts of yours were not saved yet; they are sent now.`);
   }
 
-  update({ ticket, author }) {
+  /** @param author - tells `name`, who decides; the ticket may be of somebody else still. */
+  update(given, author) {
     this.author = author;
-    this.outbox.setTicket(ticket);
+    this.outbox.setTicket(given.author, given.ticket);
   }
 
   decide(items, decision) {
     this.before = new Map([...(this.before ?? []), ...this.rows.decisionsOf(items)]);
     this.onChange(this.rows.setDecision(items, decision));
-    this.decided.push(items);
     this.said = `${describe(items)}: ${decision}`;
-    this.outbox.add(items, decision);
+    this.decided.push({ items, key: this.outbox.add(items, decision) });
   }
 
-  /** @returns the item whose verdict is taken back; undefined without any. */
+  /**
+   * Takes back the last verdict, of all its items or, where that cannot be, of none.
+   * @returns the item whose verdict is taken back; undefined without any.
+   */
   undo() {
-    const items = this.decided.pop();
-    if (!items) {
+    const last = this.decided.pop();
+    if (!last) {
       this.status.show("There is nothing of yours here to take back.");
       return undefined;
     }
+    const { items, key } = last;
     this.said = `${describe(items)}: taken back`;
-    this.outbox.add(items, null);
+    this.outbox.add(items, null, { undoes: key });
     return items[0];
   }
 
@@ -49,8 +53,9 @@ export class Verdicts {
     this.onChange(this.rows.learn(Object.fromEntries(settled)));
   }
 
+  /** @param items - null for more than can be told one by one: then all rows are read anew with the next look for changes. */
   confirm(items) {
-    this.learn(items);
+    if (items) this.learn(items);
     if (!this.outbox.count && this.said) this.status.show(this.said);
   }
 
@@ -60,7 +65,7 @@ export class Verdicts {
         this.onChange(this.rows.setDecision([item], this.before.get(item)));
       }
     }
-    if (entry?.decision === null) this.decided.push(entry.items); // it can be tried again
+    if (entry?.undoes) this.decided.push({ items: entry.items, key: entry.undoes }); // it can be tried again
     const what = entry ? `${entry.decision === null ? "Not taken back" : "Not saved"}: ` : "";
     this.said = null;
     this.status.showError(what + because);

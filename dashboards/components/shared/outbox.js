@@ -1,7 +1,7 @@
 import { postJson, routeUrl } from "./requests.js";
 
 const ENTRIES_AT_ONCE = 200;
-const ITEMS_AT_ONCE = 1000; // in one entry; the server takes no more
+const ITEMS_AT_ONCE = 1000; // in a batch of several entries
 const FIRST_WAIT = 500; // milliseconds, before something that could not be sent is sent again; then twice as long
 const LONGEST_WAIT = 10_000;
 const LARGEST_KEPT_ALIVE = 60_000; // characters that a browser still sends when its page goes
@@ -12,15 +12,16 @@ const LARGEST_KEPT_ALIVE = 60_000; // characters that a browser still sends when
  */
 export class Outbox {
   /**
-   * @param author - tells who decides, for a new ticket.
-   * @param onConfirmed - called with what the server says of the items now: item -> {decision, opinions}.
+   * @param author - tells who decides.
+   * @param onConfirmed - called with what the server says of the items now: item -> {decision, opinions}; with nothing where
+   *   they are too many to be told one by one.
    * @param onProblem - called with an entry that could not be done, and why; without an entry where nothing can be sent now.
    */
   constructor(run, { author, onConfirmed, onProblem, storage = localStorage }) {
     Object.assign(this, { run, author, onConfirmed, onProblem, storage });
     this.prefix = `oddpixel-outbox/${run}/`;
     this.entries = this.kept();
-    this.ticket = null;
+    this.tickets = new Map(); // author -> ticket
     this.singly = 0; // entries to be sent one by one, since one of them sank a batch
   }
 
@@ -35,21 +36,23 @@ export class Outbox {
     });
   }
 
-  /** The ticket that the page was given; what has waited for one is sent. */
-  setTicket(ticket) {
-    this.ticket = ticket;
+  /** The ticket that the page was given for an author; what has waited for one is sent. */
+  setTicket(author, ticket) {
+    this.tickets.set(author, ticket);
     this.send();
   }
 
-  /** @param decision - null takes back the author's newest decision about the items. */
-  add(items, decision, note = "") {
-    for (let start = 0; start < items.length; start += ITEMS_AT_ONCE) {
-      const part = items.slice(start, start + ITEMS_AT_ONCE);
-      const entry = { key: newKey(), author: this.author(), items: part, decision, note };
-      this.entries.push(entry);
-      this.keep(entry);
-    }
+  /**
+   * @param decision - null takes back: all that was added under the key `undoes`; without one the author's newest decision about
+   *   the items.
+   * @returns the key of what was added.
+   */
+  add(items, decision, { note = "", undoes } = {}) {
+    const entry = { key: newKey(), author: this.author(), items, decision, note, undoes };
+    this.entries.push(entry);
+    this.keep(entry);
     this.send();
+    return entry.key;
   }
 
   keep(entry) {
@@ -75,7 +78,7 @@ export class Outbox {
   }
 
   send() {
-    if (this.sending || !this.entries.length || !this.ticket) return;
+    if (this.sending || !this.entries.length || !this.tickets.size) return;
     this.sending = this.sendAll().finally(() => {
       this.sending = null;
     });
@@ -101,7 +104,7 @@ export class Outbox {
     } catch (error) {
       if (isFinal(error)) return this.refuse(batch, error.message);
       this.onProblem(null, `${this.count} not saved yet: ${error.message}; they are kept here and sent again`);
-      if (error.status === 403) await this.renewTicket();
+      if (error.status === 403) this.tickets.delete(this.authorOf(batch[0]));
       return false;
     }
   }
@@ -119,21 +122,26 @@ export class Outbox {
 
   async post(batch) {
     const keepalive = JSON.stringify(batch).length < LARGEST_KEPT_ALIVE;
-    const ticket = await this.ticketOf(batch[0].author);
+    const ticket = await this.ticketOf(this.authorOf(batch[0]));
     return postJson(routeUrl(this.run, "verdicts"), ticket, { entries: batch }, { keepalive });
   }
 
   /** What somebody decided on an earlier page stays theirs, whoever this page belongs to. */
+  authorOf(entry) {
+    return entry.author || this.author();
+  }
+
   async ticketOf(author) {
-    if (!author || author === this.author()) return this.ticket;
-    return (await postJson("/oddpixel/ticket", "", { author })).ticket;
+    if (!this.tickets.has(author))
+      this.tickets.set(author, (await postJson("/oddpixel/ticket", "", { author })).ticket);
+    return this.tickets.get(author);
   }
 
   confirm(batch, { problems, items }) {
     this.drop(batch);
-    const settled = Object.entries(items).filter(([item]) => !this.isWaiting(item));
     for (const [k, problem] of problems.entries()) if (problem) this.onProblem(batch[k], problem);
-    this.onConfirmed(Object.fromEntries(settled));
+    const settled = items && Object.entries(items).filter(([item]) => !this.isWaiting(item));
+    this.onConfirmed(settled && Object.fromEntries(settled));
   }
 
   /** One entry that cannot be must not take others with it: then they are sent one by one. */
@@ -152,26 +160,19 @@ export class Outbox {
     this.singly = Math.max(this.singly - batch.length, 0);
     for (const { key } of batch) this.storage.removeItem(this.prefix + key);
   }
-
-  async renewTicket() {
-    try {
-      this.ticket = (await postJson("/oddpixel/ticket", "", { author: this.author() })).ticket;
-    } catch {
-      // The next attempt says what is wrong.
-    }
-  }
 }
 
 /** The entry that a text in the storage holds; null where it holds none. */
 function parsed(text) {
   try {
-    const { key, author, items, decision, note = "" } = JSON.parse(text);
+    const { key, author, items, decision, note = "", undoes } = JSON.parse(text);
     const isEntry =
       typeof key === "string" &&
       Array.isArray(items) &&
       items.every((item) => typeof item === "string") &&
-      (decision === null || typeof decision === "string");
-    return isEntry ? { key, author: author && String(author), items, decision, note: String(note) } : null;
+      (decision === null || typeof decision === "string") &&
+      (undoes === undefined || typeof undoes === "string");
+    return isEntry ? { key, author: author && String(author), items, decision, note: String(note), undoes } : null;
   } catch {
     return null;
   }

@@ -5,9 +5,12 @@ export function toolbar(label, ...children) {
   return make("div", { class: "bar", role: "toolbar", "aria-label": label }, ...children);
 }
 
-/** A button that shows its keyboard shortcut. */
+/**
+ * A button that shows its keyboard shortcut, by its style: what a screen reader says must hold the text that is seen, for who
+ * speaks to the page.
+ */
 export function shortcutButton(key, text, label, onclick, attributes = {}) {
-  return make("button", { "aria-label": label, onclick, ...attributes }, text, make("kbd", { text: key }));
+  return make("button", { "aria-label": label, "data-key": key, onclick, text, ...attributes });
 }
 
 export function labelled(text, ...controls) {

@@ -3,9 +3,8 @@
 import { clamp } from "../shared/numbers.js";
 import { inferno } from "./colour-map.js";
 
-const BRIGHTEST = 4; // one place in ten thousand, or rarer
+export const BRIGHTEST = 4; // one place in ten thousand, or rarer
 const LONGEST_ROW = 512; // pixels of the raster
-const OUTLINE = [255, 255, 255, 255];
 
 /** Two uint32, rows and columns, and float32 values. */
 export function decodeHeatMap(content) {
@@ -33,17 +32,12 @@ export function rasterSize({ rows, columns }, image) {
   return { width, height };
 }
 
-/** RGBA bytes: transparent where nothing is odd, and a white outline around what exceeds the threshold (null for none). */
-export function paintHeatMap(heatMap, { width, height }, threshold) {
-  // Bilinear to the finer grid first, so that outlines follow the values and not the cells of the map.
-  const fine = resample(heatMap, width, height);
+/** RGBA bytes: transparent where nothing is odd. */
+export function paintHeatMap(heatMap, { width, height }) {
   const rgba = new Uint8ClampedArray(4 * width * height);
-  const exceeds = threshold === null ? () => false : (x, y) => fine[y * width + x] > threshold;
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const k = y * width + x;
-      rgba.set(isOutline(exceeds, x, y, width, height) ? OUTLINE : tint(fine[k]), 4 * k);
-    }
+  for (let k = 0; k < width * height; k++) {
+    const evidence = evidenceAt(heatMap, ((k % width) + 0.5) / width, (Math.floor(k / width) + 0.5) / height);
+    rgba.set(tint(evidence), 4 * k);
   }
   return rgba;
 }
@@ -54,22 +48,7 @@ function neighbours(position, count) {
   return { before, after: Math.min(before + 1, count - 1), weight: inside - before };
 }
 
-function resample(heatMap, width, height) {
-  const fine = new Float32Array(width * height);
-  for (let k = 0; k < fine.length; k++) {
-    fine[k] = evidenceAt(heatMap, ((k % width) + 0.5) / width, (Math.floor(k / width) + 0.5) / height);
-  }
-  return fine;
-}
-
 function tint(evidence) {
   const value = Math.min(evidence / BRIGHTEST, 1);
   return [...inferno(value), Math.round(255 * value)];
-}
-
-/** Whether it exceeds the threshold and a neighbour does not; beyond the edge nothing does. */
-function isOutline(exceeds, x, y, width, height) {
-  if (!exceeds(x, y)) return false;
-  const isInner = x > 0 && y > 0 && x < width - 1 && y < height - 1;
-  return !(isInner && exceeds(x - 1, y) && exceeds(x + 1, y) && exceeds(x, y - 1) && exceeds(x, y + 1));
 }

@@ -6,6 +6,16 @@ export function fetchFacts(run, item) {
   return requestJson(routeUrl(run, "facts", { item }));
 }
 
+/** What is said of an item beside its picture. */
+export function fetchCase(run, item) {
+  return requestJson(routeUrl(run, "case", { item }));
+}
+
+/** The items that are not flagged and look most like an item. */
+export async function fetchNormals(run, item) {
+  return (await requestJson(routeUrl(run, "normals", { item }))).normals;
+}
+
 /**
  * The heat map of an item, null where none was kept.
  * @param isKept - what the run says about that; undefined where it is not known.

@@ -1,8 +1,11 @@
-// Layers: what is drawn on a pane's canvas. A scene holds the pane's `placement` (see `visibleTiles`), the pyramids `original`
-// and `synthetic`, the `heatMap` as a canvas with its `opacity`, how values `look` (low, high, inverted), the `bounds` of what
-// the synthetic picture can tell apart, and the column where the `curtain` hangs (null for none).
+// Layers: what is drawn on a pane's canvas. A scene holds the pane's `placement` (see `visibleTiles`), the pyramid of the
+// `original`, the `other` picture that it is compared with, the `map` (canvas, opacity and contours), how values `look` (low,
+// high, inverted), the `bounds` of what a synthetic picture can tell apart, and the column where the `curtain` hangs (null for
+// none).
+import { strokeContours } from "./contours.js";
 import { DIFFERENCE_GAIN } from "./display-mode.js";
 import { paintHeatMap, rasterSize } from "./heat-map.js";
+import { lookOfOther, placeOther } from "./other-picture.js";
 import { rulerLength } from "./ruler.js";
 
 const RULER_COLOUR = "#ffe14d";
@@ -10,9 +13,10 @@ const RULER_COLOUR = "#ffe14d";
 const LAYERS = {
   original: drawOriginal,
   "bounded original": drawBoundedOriginal,
-  synthetic: drawSynthetic,
+  other: drawOther,
   difference: drawDifference,
   "heat map": drawHeatMap,
+  contours: drawContours,
 };
 
 /**
@@ -27,10 +31,10 @@ export function drawLayers(context, names, scene) {
 }
 
 /** A heat map as a canvas, with the shape of the image. */
-export function heatMapCanvas(heatMap, image, threshold) {
+export function heatMapCanvas(heatMap, image) {
   const size = rasterSize(heatMap, image);
   const canvas = new OffscreenCanvas(size.width, size.height);
-  const pixels = new ImageData(paintHeatMap(heatMap, size, threshold), size.width, size.height);
+  const pixels = new ImageData(paintHeatMap(heatMap, size), size.width, size.height);
   canvas.getContext("2d").putImageData(pixels, 0, 0);
   return canvas;
 }
@@ -66,35 +70,50 @@ function drawBoundedOriginal(context, { placement, original, look, bounds }) {
 }
 
 /** Right of the curtain opaque, so that it compares with the original; else over it. */
-function drawHeatMap(context, { placement, original, heatMap, opacity, curtain }) {
-  const { left, top, scaleX, scaleY } = placement;
+function drawHeatMap(context, scene) {
+  const { map, curtain } = scene;
+  const opacity = curtain === null ? map.opacity : 1;
+  if (opacity === 0) return true;
+  const { left, top, width, height } = imageRectangle(scene);
   context.save();
-  clipRightOf(context, curtain ?? 0, placement);
-  context.globalAlpha = curtain === null ? opacity : 1;
+  clipRightOf(context, curtain ?? 0, scene.placement);
+  context.globalAlpha = opacity;
   context.imageSmoothingEnabled = true;
-  context.drawImage(heatMap, left, top, original.facts.width * scaleX, original.facts.height * scaleY);
+  context.drawImage(map.canvas(), left, top, width, height);
   context.restore();
   return true;
 }
 
-/** Over the place of the original, whatever its own size. */
-function drawSynthetic(context, { placement, original, synthetic, look, bounds, curtain }) {
-  const [own, shown] = [synthetic.facts, original.facts];
-  const scaleX = (placement.scaleX * shown.width) / own.width;
-  const scaleY = (placement.scaleY * shown.height) / own.height;
+function drawContours(context, scene) {
+  context.save();
+  clipRightOf(context, scene.curtain ?? 0, scene.placement);
+  strokeContours(context, scene.map.contours(), imageRectangle(scene));
+  context.restore();
+  return true;
+}
+
+/** Where all of the original would be on the pane. */
+function imageRectangle({ placement, original }) {
+  const { left, top, scaleX, scaleY } = placement;
+  return { left, top, width: original.facts.width * scaleX, height: original.facts.height * scaleY };
+}
+
+/** In the place of the original, whatever its own size. */
+function drawOther(context, { placement, original, other, look, bounds, curtain }) {
+  const place = placeOther(placement, original.facts, other);
   context.save();
   clipRightOf(context, curtain ?? 0, placement);
   if (curtain !== null) context.clearRect(curtain, 0, placement.width, placement.height);
-  const isComplete = synthetic.draw(context, { ...placement, scaleX, scaleY }, { ...look, bounds });
+  const isComplete = other.pyramid.draw(context, place, { ...lookOfOther(look, original.facts, other), bounds });
   context.restore();
   return isComplete;
 }
 
-/** |original - synthetic| of what is shown, times DIFFERENCE_GAIN. */
+/** |original - other| of what is shown, times DIFFERENCE_GAIN. */
 function drawDifference(context, scene) {
   const { canvas } = context;
   const layer = new OffscreenCanvas(canvas.width, canvas.height);
-  const isComplete = drawLayers(layer.getContext("2d"), ["synthetic"], scene);
+  const isComplete = drawLayers(layer.getContext("2d"), ["other"], scene);
   context.save();
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.globalCompositeOperation = "difference";

@@ -1,4 +1,4 @@
-// The probe: what the image, a synthetic picture of it and the heat map say about the pixel under the pointer.
+// The probe: what the image, the picture that it is compared with and the heat map say about the pixel under the pointer.
 import { formatNumber } from "../shared/numbers.js";
 import { evidenceAt, onePlaceIn } from "./heat-map.js";
 
@@ -12,13 +12,8 @@ export function pixelText({ level, channels, unit }) {
   return `${sign} ${shown.join(", ")}${unit === "HU" ? " HU" : ""}`;
 }
 
-/** The middle of an image pixel, as the pixel of a picture of another size. */
-export function correspondingPixel([x, y], image, other) {
-  return [Math.floor(((x + 0.5) * other.width) / image.width), Math.floor(((y + 0.5) * other.height) / image.height)];
-}
-
 /** A rate is never finer than one in what was seen. */
-function rarityText(onePlaceIn, places) {
+export function rarityText(onePlaceIn, places) {
   const seen = (places ?? onePlaceIn).toLocaleString("en");
   if (places && onePlaceIn > places) return `none of ${seen} places of normal images is as odd`;
   return `one place in ${onePlaceIn.toLocaleString("en")} of normal images is as odd`;
@@ -26,13 +21,13 @@ function rarityText(onePlaceIn, places) {
 
 /**
  * @param pixel - [column, row].
- * @param original, synthetic - pixels as `pixelText` takes them; undefined where unknown.
+ * @param original, other - pixels as `pixelText` takes them; undefined where unknown.
  * @param places - how many places of normal images the map compares with.
  */
-export function probeText([x, y], { image, original, synthetic, heatMap, places, scale }) {
+export function probeText([x, y], { image, original, other, otherName, heatMap, places, scale }) {
   const parts = [`row ${y}, column ${x}`];
   if (original) parts.push(`value ${pixelText(original)}`);
-  if (synthetic) parts.push(`synthetic ${pixelText(synthetic)}`);
+  if (other) parts.push(`${otherName} ${pixelText(other)}`);
   if (heatMap) {
     const evidence = evidenceAt(heatMap, (x + 0.5) / image.width, (y + 0.5) / image.height);
     parts.push(`map: ${rarityText(onePlaceIn(evidence), places)}`);

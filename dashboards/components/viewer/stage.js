@@ -33,7 +33,7 @@ export class Stage {
     const areSynthetic = syntheticPanes(mode, content);
     for (const [k, pane] of this.panes.entries()) {
       pane.setTitle(titles[k]);
-      pane.setMark(areSynthetic[k] ? content.synthetic : null, mode === "curtain");
+      pane.setMark(areSynthetic[k] ? content.other : null, mode === "curtain");
     }
     setVisible(this.panes[1].element, mode === "side");
     setVisible(this.curtain.element, mode === "curtain");
@@ -62,7 +62,7 @@ export class Stage {
   }
 
   /**
-   * @param view - viewport, mode, content (heat map and synthetic picture), original, heatMapCanvas, opacity, look, ruler.
+   * @param view - viewport, mode, content (heat map and other picture), original, map, look, ruler.
    * @returns whether every tile in sight was there.
    */
   paint(view) {
@@ -72,16 +72,15 @@ export class Stage {
     return this.panes.map((pane, k) => !layers[k] || paintPane(pane, layers[k], scene, view.ruler)).every(Boolean);
   }
 
-  scene({ viewport, mode, content, original, heatMapCanvas, opacity, look }) {
+  scene({ viewport, mode, content, original, map, look }) {
     const size = this.size();
     const placement = { ...imageOrigin(viewport, size), ...size, scaleX: viewport.scale, scaleY: viewport.scale };
     return {
       placement: { ...placement, ratio: window.devicePixelRatio || 1 },
       original,
-      synthetic: content.synthetic?.pyramid,
-      bounds: content.synthetic?.window ?? null,
-      heatMap: heatMapCanvas,
-      opacity,
+      other: content.other,
+      bounds: content.other?.window ?? null,
+      map,
       look,
       curtain: mode === "curtain" ? size.width * this.curtain.position : null,
     };

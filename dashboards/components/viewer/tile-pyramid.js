@@ -25,18 +25,27 @@ export class TilePyramid {
    * @returns whether every tile was there.
    */
   draw(context, placement, look) {
-    const magnification = Math.max(placement.scaleX, placement.scaleY) * placement.ratio;
-    context.imageSmoothingEnabled = magnification < SMOOTH_BELOW;
-    const coarsest = this.facts.levels - 1;
+    context.imageSmoothingEnabled = magnificationOf(placement) < SMOOTH_BELOW;
     let isComplete = true;
-    for (const level of new Set([coarsest, levelFor(magnification, this.facts.levels)])) {
-      for (const place of visibleTiles(this.facts, level, placement)) {
-        const tile = this.tile(place);
-        if (tile) context.drawImage(rasterOf(tile, look), place.left, place.top, place.width, place.height);
-        else isComplete = false;
-      }
+    for (const place of this.placesOf(placement)) {
+      const tile = this.tile(place);
+      if (tile) context.drawImage(rasterOf(tile, look), place.left, place.top, place.width, place.height);
+      else isComplete = false;
     }
     return isComplete;
+  }
+
+  /** Asks for the tiles of what will be drawn. */
+  prefetch(placement) {
+    for (const place of this.placesOf(placement)) this.tile(place);
+  }
+
+  /** The tiles in sight, coarse ones first. */
+  *placesOf(placement) {
+    const { levels } = this.facts;
+    for (const level of new Set([levels - 1, levelFor(magnificationOf(placement), levels)])) {
+      yield* visibleTiles(this.facts, level, placement);
+    }
   }
 
   /** The pixel from the finest tile that is there: {level, channels, unit}; undefined where none is. */
@@ -80,6 +89,10 @@ export class TilePyramid {
   key(level, column, row) {
     return `${this.name}/${level}/${column}/${row}`;
   }
+}
+
+function magnificationOf({ scaleX, scaleY, ratio }) {
+  return Math.max(scaleX, scaleY) * ratio;
 }
 
 function discardOldest(cache) {

@@ -1,3 +1,4 @@
+import { Author } from "../shared/author.js";
 import { make } from "../shared/dom.js";
 import { otherOpinions } from "../shared/opinions.js";
 import { Outbox } from "../shared/outbox.js";
@@ -14,8 +15,9 @@ export class VerdictBar {
     this.known = new Map(); // item -> {decision, opinions}
     this.drafts = new Map(); // item -> a note that was begun
     this.refused = new Set(); // items about which something could not be done just now
+    this.author = new Author((name) => this.trigger("named", { name }));
     this.outbox = new Outbox(run, {
-      author: () => this.author,
+      author: () => this.author.name,
       onConfirmed: (items) => this.confirm(items),
       onProblem: (entry, because) => this.showProblem(entry, because),
     });
@@ -26,25 +28,26 @@ export class VerdictBar {
       placeholder: "Note (optional)",
       maxlength: 5000,
     });
-    const bar = toolbar(
+    this.element = toolbar(
       "Verdict",
       this.standing,
       shortcutButton("O", "Odd", "Verdict: odd", () => press(() => this.decide("odd"))),
       shortcutButton("N", "Normal", "Verdict: normal", () => press(() => this.decide("normal"))),
       shortcutButton("U", "Unsure", "Verdict: unsure", () => press(() => this.decide("unsure"))),
-      shortcutButton("Z", "Undo", "Take back your last verdict on it", () => press(() => this.undo())),
+      shortcutButton("Z", "Undo", "Undo: take back your last verdict on it", () => press(() => this.undo())),
       this.note,
       shortcutButton("K", "Previous", "Previous in the queue", () => press(() => step(-1))),
       shortcutButton("J", "Next", "Next in the queue", () => press(() => step(1))),
     );
-    this.element = make("div", {}, this.name, bar);
+    this.element.classList.add("verdicts");
   }
 
   /** @param trigger - tells Python: "decided" with an item whose verdict was confirmed. */
-  update({ item, decision, opinions, ticket, author }, trigger) {
-    Object.assign(this, { author, trigger });
+  update({ item, decision, opinions, ticket, author, named }, trigger) {
+    this.trigger = trigger;
+    this.author.update({ author, named });
     this.learn({ [item]: { decision, opinions } });
-    this.outbox.setTicket(ticket);
+    this.outbox.setTicket(author, ticket);
   }
 
   /** What the server says of items; what is still on its way is newer. */
@@ -79,11 +82,15 @@ export class VerdictBar {
     this.standing.classList.toggle("conflict", Boolean(decision) && others.length > 0);
   }
 
-  decide(decision) {
+  async decide(decision) {
     const item = this.currentItem();
+    if (!(await this.author.known())) {
+      this.status.show("Nothing was decided: verdicts need a name.");
+      return;
+    }
     const { opinions } = this.known.get(item) ?? {};
-    this.known.set(item, { decision, opinions: { ...opinions, [this.author]: decision } });
-    this.outbox.add([item], decision, this.note.value);
+    this.known.set(item, { decision, opinions: { ...opinions, [this.author.name]: decision } });
+    this.outbox.add([item], decision, { note: this.note.value });
     this.note.value = "";
     this.status.show(`${item}: ${decision}`);
     this.show();
@@ -95,8 +102,8 @@ export class VerdictBar {
 
   confirm(items) {
     const before = new Map(this.known);
-    this.learn(items);
-    for (const [item, { decision }] of Object.entries(items)) {
+    this.learn(items ?? {});
+    for (const [item, { decision }] of Object.entries(items ?? {})) {
       const isNews = before.get(item)?.decision !== decision && !this.refused.delete(item);
       if (isNews) this.status.show(`${item}: ${decision ?? "taken back"}`);
       if (item === this.currentItem()) this.trigger("decided", { item });

@@ -1,6 +1,5 @@
-import { make, setVisible } from "../shared/dom.js";
-import { input, labelled, pressOnly, shortcutButton, toolbar } from "../shared/toolbar.js";
-import { cssGradient } from "./colour-map.js";
+import { setVisible } from "../shared/dom.js";
+import { pressOnly, shortcutButton, toolbar } from "../shared/toolbar.js";
 
 const TOOLS = [
   ["pan", "Pan", "P"],
@@ -15,24 +14,23 @@ const MODES = [
   ["plain", "No map", "H"],
 ];
 
-/** How the image is shown: tools, display modes, what it is compared with, opacity of the heat map, zoom. */
+/** How the image is shown: tools, display modes, what it is compared with, zoom. */
 export class ViewBar {
-  /** @param actions - takeTool, showMode, setOpacity, fit, zoomTo, showHelp. */
-  constructor(actions, comparison, opacity) {
-    const { takeTool, showMode, setOpacity, fit, zoomTo, showHelp } = actions;
+  /** @param actions - takeTool, showMode, fit, zoomTo, togglePanel, showHelp. */
+  constructor(actions, comparison) {
+    const { takeTool, showMode, fit, zoomTo, togglePanel, showHelp } = actions;
     this.tools = buttons(TOOLS, "tool", "Tool", takeTool);
     this.modes = buttons(MODES, "mode", "Map", showMode);
-    const oninput = (value) => setOpacity(Number(value));
-    const slider = input("range", "Opacity of the map", { min: 0, max: 1, step: 0.01, value: opacity, oninput });
+    this.panelButton = shortcutButton("S", "Sides", "Panels at the sides", togglePanel, { "aria-pressed": "true" });
     this.element = toolbar(
       "View",
       ...this.tools,
       ...this.modes,
       comparison.element,
-      labelled("Opacity", slider, legend()),
       shortcutButton("F", "Fit", "Fit to window", fit),
-      shortcutButton("1", "1:1", "One pixel a pixel", () => zoomTo(1)),
-      shortcutButton("?", "Keys", "Keyboard help", showHelp),
+      shortcutButton("1", "1:1", "1:1, one pixel a pixel", () => zoomTo(1)),
+      this.panelButton,
+      shortcutButton("?", "Keys", "Keys: keyboard help", showHelp),
     );
   }
 
@@ -44,6 +42,10 @@ export class ViewBar {
   pressMode(name, available) {
     pressOnly(this.modes, "mode", name);
     for (const button of this.modes) button.disabled = !available[button.dataset.mode];
+  }
+
+  pressPanel(isShown) {
+    this.panelButton.setAttribute("aria-pressed", String(isShown));
   }
 
   setWindowToolVisible(isVisible) {
@@ -58,15 +60,5 @@ function buttons(rows, kind, label, action) {
   return rows.map(([name, text, key]) => {
     const attributes = { [`data-${kind}`]: name, "aria-pressed": "false" };
     return shortcutButton(key, text, `${label}: ${text}`, () => action(name), attributes);
-  });
-}
-
-function legend() {
-  return make("span", {
-    class: "scale",
-    role: "img",
-    "aria-label": "Colours of the map: left ordinary, right one place in ten thousand or rarer",
-    title: "left: ordinary; right: one place in 10,000 or rarer, in every image alike",
-    style: `background:${cssGradient()}`,
   });
 }

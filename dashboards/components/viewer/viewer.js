@@ -1,16 +1,25 @@
 import { Changes } from "../shared/changes.js";
 import { make } from "../shared/dom.js";
+import { isOn } from "../shared/leaving.js";
+import { Recent } from "../shared/recent.js";
+import { requestJson, routeUrl } from "../shared/requests.js";
 import { helpDialog, listenForShortcuts } from "../shared/shortcuts.js";
 import { StatusLine } from "../shared/status-line.js";
 import { TaskQueue } from "../shared/task-queue.js";
+import { CasePanel } from "./case-panel.js";
 import { CaseQueue } from "./case-queue.js";
-import { Comparison } from "./comparison.js";
+import { Comparison, normalChoices, syntheticChoices } from "./comparison.js";
 import { availableModes, shownMode } from "./display-mode.js";
 import { listenForGestures } from "./gestures.js";
-import { fetchFacts, fetchHeatMap } from "./item-requests.js";
-import { heatMapCanvas } from "./layers.js";
+import { groupChoices, ownSlices } from "./group-series.js";
+import { fetchCase, fetchFacts, fetchHeatMap, fetchNormals } from "./item-requests.js";
+import { MapBar } from "./map-bar.js";
+import { MapView } from "./map-view.js";
 import { edgeLetters } from "./orientation.js";
-import { correspondingPixel, probeText } from "./probe.js";
+import { correspondingPixel } from "./other-picture.js";
+import { Prefetch } from "./prefetch.js";
+import { probeText } from "./probe.js";
+import { SidePanels } from "./side-panels.js";
 import { SliceBar } from "./slice-bar.js";
 import { Stage } from "./stage.js";
 import { TilePyramid } from "./tile-pyramid.js";
@@ -20,7 +29,8 @@ import { GESTURES, viewerShortcuts } from "./viewer-shortcuts.js";
 import { fit, pan, zoomAround, zoomTo } from "./viewport.js";
 import { WindowBar } from "./window-bar.js";
 
-const OPACITY = 0.6;
+export const PAGES = ["case"]; // where this view is, by the last part of the path
+const PAN_STEP = 0.15; // of the pane
 const SETTLED_AFTER = 500; // milliseconds without another item, before Python opens the page of this one
 
 /** One case on the screen: its parts, and the state that they share. */
@@ -31,11 +41,18 @@ export class Viewer {
     this.opened = new Set(); // items that were opened here: Python says them once more, later
     this.presses = new TaskQueue(); // one after the other: a verdict is about the item that the key before led to
     this.tileCache = new Map();
+    this.facts = null;
+    this.recent = {
+      facts: new Recent((item) => fetchFacts(run, item)),
+      heatMaps: new Recent((item, isKept) => fetchHeatMap(run, item, isKept)),
+      cases: new Recent((item) => fetchCase(run, item)),
+      normals: new Recent((item) => fetchNormals(run, item)),
+    };
     this.viewport = null; // fitted at the next drawing
     this.chosenMode = "over";
-    this.opacity = OPACITY;
     this.ruler = null;
-    this.heatMap = null;
+    this.map = null; // the heat map as it is shown, null where there is none
+    this.shift = 0; // slices, by which another series lies beside this one
     this.frame = null;
     this.build();
     this.takeTool("pan");
@@ -45,16 +62,19 @@ export class Viewer {
 
   /** What Python says: at the start, and again after each of its reruns. */
   update(data, trigger) {
-    Object.assign(this, { threshold: data.threshold, places: data.places });
     this.trigger = trigger;
+    this.about = data.about;
+    this.panel.open({ ...data.about, run: this.run });
+    this.mapBar.open(data.about.threshold, data.about.places);
     if (data.item !== this.item && !this.opened.has(data.item)) this.open(data.item, data.group);
     this.verdictBar.update(data, trigger);
     if (data.item !== this.item) return; // it is behind: it will say more
     this.group = data.group;
     this.synthetic = { item: data.item, pictures: data.synthetic };
-    this.slices.setSlices(data.slices);
+    this.members = data.slices;
+    this.slices.setSlices(ownSlices(data.slices, data.item));
     this.slices.showItem(data.item);
-    if (this.loadedItem === this.item) this.offerSynthetic();
+    if (this.loadedItem === this.item) this.offerOthers();
   }
 
   // Parts
@@ -68,42 +88,55 @@ export class Viewer {
     });
     this.windowBar = new WindowBar(() => this.draw());
     this.slices = new SliceBar((item) => this.open(item, this.group));
-    this.comparison = new Comparison(this.run, {
-      openPyramid: (query, facts) => this.openPyramid(query, facts),
+    this.comparison = new Comparison({
+      open: (query) => this.openOther(query),
       onChange: (mode) => this.showMode(mode),
       status: this.status,
     });
-    this.viewBar = new ViewBar(this.viewActions(), this.comparison, this.opacity);
+    this.panel = new CasePanel(this.run, (rank) => this.compareNormal(rank));
+    this.mapBar = new MapBar(() => this.draw());
+    this.viewBar = new ViewBar(this.viewActions(), this.comparison);
     this.stage = new Stage(() => this.draw());
+    this.prefetch = new Prefetch({
+      ...this.recent,
+      queue: this.queue,
+      openPyramid: (query, facts) => this.openPyramid(query, facts),
+      paneSize: () => this.stage.size(),
+    });
     for (const pane of this.stage.panes) listenForGestures(this, pane);
     this.probe = make("div", { class: "probe", role: "status" });
     this.shortcuts = viewerShortcuts(this);
     this.help = helpDialog("Keys of the case view", [...this.shortcuts, ...GESTURES]);
+    this.root.replaceChildren(this.layOut(), this.help, this.verdictBar.author.dialog);
+    this.sidePanels = new SidePanels(this.panel.element, (areShown) => this.viewBar.pressPanel(areShown));
+  }
+
+  layOut() {
+    const head = make("div", { class: "head" }, this.verdictBar.name, this.panel.figures, this.status.element);
+    const under = [this.slices, this.mapBar].map((bar) => bar.element);
+    const bench = make("div", { class: "bench" }, this.stage.element, ...under, this.probe);
+    const desk = make("div", { class: "desk" }, bench, this.panel.element);
     const bars = [this.verdictBar, this.viewBar, this.windowBar].map((bar) => bar.element);
-    this.root.replaceChildren(
-      ...bars,
-      this.stage.element,
-      this.probe,
-      this.slices.element,
-      this.status.element,
-      this.help,
-    );
+    return make("div", { class: "case" }, head, ...bars, desk);
   }
 
   viewActions() {
     return {
       takeTool: (name) => this.takeTool(name),
       showMode: (mode) => this.showMode(mode),
-      setOpacity: (opacity) => this.setOpacity(opacity),
       fit: () => this.fit(),
       zoomTo: (scale) => this.zoomTo(scale),
+      togglePanel: () => this.togglePanel(),
       showHelp: () => this.showHelp(),
     };
   }
 
   listen() {
     const run = (action) => this.presses.add(action);
-    const stopListening = listenForShortcuts(this.shortcuts, { isBlocked: () => this.help.open, run });
+    const stopListening = listenForShortcuts(this.shortcuts, {
+      isBlocked: (event) => this.isBlocked(event),
+      run,
+    });
     const changes = new Changes(this.run, (items) => this.verdictBar.learn(items ?? {}));
     this.unmount = () => {
       stopListening();
@@ -112,6 +145,16 @@ export class Viewer {
       this.slices.stop();
       clearTimeout(this.settling);
     };
+  }
+
+  /** The panel scrolls by keys when it has the focus. */
+  isBlocked(event) {
+    const scrolls = event.composedPath()[0] === this.panel.element && /^(Arrow|Page)/.test(event.key);
+    return this.help.open || this.verdictBar.author.isAsking || scrolls;
+  }
+
+  togglePanel() {
+    this.sidePanels.toggle();
   }
 
   showHelp() {
@@ -150,6 +193,7 @@ export class Viewer {
   /** The address says what is shown, without an entry in the history for every step. Python makes its page of it: at once, and
    * of what is shown last where several steps follow each other. */
   tellPython() {
+    if (!isOn(PAGES)) return; // back or forward led to another page, whose address it is
     const address = new URLSearchParams(location.search);
     address.set("item", this.item);
     history.replaceState(history.state, "", `${location.pathname}?${address}`);
@@ -166,28 +210,43 @@ export class Viewer {
     this.slices.showItem(item);
     this.ruler = null;
     this.comparison.clear();
+    this.panel.clear();
+    this.loadCase(item);
+    const isKept = this.slices.current?.map ?? (row ?? this.queue.row(item))?.map;
+    const heatMap = this.recent.heatMaps.get(item, isKept);
+    heatMap.catch(() => {}); // it is said once the picture is there
     await this.loadOriginal(item);
-    if (item === this.item) await this.loadHeatMap(item, row);
+    if (item === this.item) await this.loadHeatMap(item, heatMap);
     if (item !== this.item) return;
     this.loadedItem = item;
-    this.offerSynthetic();
-    this.prefetch(item);
+    this.offerOthers();
+    await this.prefetch.around(item, () => item === this.item);
+    this.loadNormals(item);
   }
 
-  /** Has the server open the next picture before it is asked for, and reads the queue around. */
-  async prefetch(item) {
+  async loadCase(item) {
     try {
-      await this.queue.readAround(item);
-      const next = this.queue.known(item, 1);
-      if (next && !next.error && item === this.item) await fetchFacts(this.run, next.item);
-    } catch {
-      // Whoever goes there learns why it cannot be shown.
+      const facts = await this.recent.cases.get(item);
+      if (item === this.item) this.panel.show(facts);
+    } catch (error) {
+      if (item === this.item) this.status.showError(error.message);
+    }
+  }
+
+  async loadNormals(item) {
+    try {
+      const normals = await this.recent.normals.get(item);
+      if (item !== this.item) return;
+      this.panel.showNormals(normals);
+      this.comparison.offer("normal", normalChoices(normals));
+    } catch (error) {
+      if (item === this.item) this.status.showError(error.message);
     }
   }
 
   async loadOriginal(item) {
     try {
-      const facts = await fetchFacts(this.run, item);
+      const facts = await this.recent.facts.get(item);
       if (item === this.item) this.showOriginal(item, facts);
     } catch (error) {
       if (item === this.item) this.showNoOriginal(error);
@@ -197,7 +256,7 @@ export class Viewer {
   showOriginal(item, facts) {
     if (this.facts?.width !== facts.width || this.facts?.height !== facts.height) this.viewport = null;
     this.facts = facts;
-    this.heatMap = null; // it belonged to the item before
+    this.map = null; // it belonged to the item before
     this.original = this.openPyramid({ item }, facts);
     const hasWindow = facts.kind === "values";
     if (hasWindow) this.windowBar.open(facts);
@@ -210,24 +269,26 @@ export class Viewer {
   showNoOriginal(error) {
     this.facts = null;
     this.stage.hidePreview();
-    this.heatMap = null;
+    this.map = null;
     this.stage.showError(`The original cannot be shown: ${error.message}`);
   }
 
-  async loadHeatMap(item, row) {
+  async loadHeatMap(item, heatMap) {
     try {
-      const isKept = this.slices.current?.map ?? (row ?? this.queue.row(item))?.map;
-      const heatMap = await fetchHeatMap(this.run, item, isKept);
-      if (item === this.item) this.showHeatMap(heatMap);
+      const loaded = await heatMap;
+      if (item === this.item) await this.showHeatMap(item, loaded);
     } catch (error) {
       if (item === this.item) this.status.showError(`The map cannot be shown: ${error.message}`);
     }
   }
 
-  showHeatMap(heatMap) {
-    this.heatMap = heatMap;
-    this.heatMapCanvas = heatMap && heatMapCanvas(heatMap, this.facts, this.threshold);
-    if (!heatMap && this.facts) this.status.show("No map was kept of this image.");
+  async showHeatMap(item, heatMap) {
+    this.map = heatMap && new MapView(heatMap, this.facts, this.mapBar);
+    this.mapBar.setVisible(Boolean(heatMap));
+    if (heatMap || !this.facts) return;
+    const { no_map: because, error } = await this.recent.cases.get(item);
+    if (!because && !error) throw new Error("it is no longer in the run"); // that must not look as if nothing were odd
+    if (item === this.item) this.status.show(because ?? "");
   }
 
   openPyramid(query, facts) {
@@ -238,9 +299,36 @@ export class Viewer {
     });
   }
 
-  offerSynthetic() {
-    const { item, pictures } = this.synthetic;
-    this.comparison.offer(this.item, this.facts && item === this.item ? pictures : []);
+  async openOther(query) {
+    const url = routeUrl(this.run, "facts", query);
+    const facts = query.synthetic ? await requestJson(url) : await this.recent.facts.get(query.item);
+    return this.openPyramid(query, facts);
+  }
+
+  offerOthers() {
+    const { item } = this;
+    const isOfGroup = this.facts && this.members.some((member) => member.item === item);
+    this.comparison.offer("group", isOfGroup ? groupChoices(this.members, item, this.shift) : []);
+    const isKnown = this.facts && this.synthetic.item === item;
+    this.comparison.offer("synthetic", isKnown ? syntheticChoices(item, this.synthetic.pictures) : []);
+  }
+
+  // What the original is compared with
+
+  compareNormal(rank) {
+    const key = `normal/${rank}`;
+    this.comparison.compare(this.comparison.wanted === key ? "" : key, "side");
+  }
+
+  compareNext() {
+    const [, rank] = /^normal\/(\d+)$/.exec(this.comparison.wanted) ?? [null, 0];
+    const count = this.comparison.choices.normal.length;
+    if (count) this.comparison.compare(`normal/${(Number(rank) % count) + 1}`, "side");
+  }
+
+  shiftOther(by) {
+    this.shift += by;
+    this.offerOthers();
   }
 
   // Display
@@ -250,19 +338,14 @@ export class Viewer {
     this.viewBar.pressTool(name);
   }
 
-  setOpacity(opacity) {
-    this.opacity = opacity;
-    this.draw();
-  }
-
   /** What there is besides the original. */
   get content() {
-    return { heatMap: this.heatMap, synthetic: this.comparison.picture };
+    return { heatMap: this.map, other: this.comparison.picture };
   }
 
   get view() {
-    const { viewport, mode, content, original, heatMapCanvas, opacity, ruler } = this;
-    return { viewport, mode, content, original, heatMapCanvas, opacity, ruler, look: this.windowBar.look };
+    const { viewport, mode, content, original, map, ruler } = this;
+    return { viewport, mode, content, original, map, ruler, look: this.windowBar.look };
   }
 
   showMode(mode = this.chosenMode) {
@@ -272,6 +355,7 @@ export class Viewer {
     this.mode = shownMode(mode, available);
     this.viewBar.pressMode(this.mode, available);
     this.stage.arrange(this.mode, this.content);
+    this.panel.pressNormal(/^normal\/(\d+)$/.exec(this.comparison.picture?.key)?.[1] ?? null);
     if ((before === "side") !== (this.mode === "side")) this.refit();
     this.draw();
   }
@@ -338,6 +422,17 @@ export class Viewer {
     this.draw();
   }
 
+  /** By a part of the pane: what dragging does, for who has no pointer. */
+  panStep(across, down) {
+    const { width, height } = this.stage.size();
+    if (this.viewport) this.panBy([-across * PAN_STEP * width, -down * PAN_STEP * height]);
+  }
+
+  goDown(by) {
+    if (this.slices.hasSeveral) this.slices.step(by);
+    else this.panStep(0, by);
+  }
+
   setRuler(ruler) {
     this.ruler = ruler;
     this.draw();
@@ -351,14 +446,15 @@ export class Viewer {
   }
 
   probeText(pixel) {
-    const { facts, heatMap, original } = this;
-    const synthetic = this.comparison.picture?.pyramid;
+    const { facts, map, original } = this;
+    const other = this.comparison.picture;
     return probeText(pixel, {
       image: facts,
       original: original.pixel(...pixel),
-      synthetic: synthetic?.pixel(...correspondingPixel(pixel, facts, synthetic.facts)),
-      heatMap,
-      places: this.places,
+      other: other?.pyramid.pixel(...correspondingPixel(pixel, facts, other)),
+      otherName: other?.isSynthetic ? "synthetic" : "other",
+      heatMap: map?.heatMap,
+      places: this.about.places,
       scale: this.viewport.scale,
     });
   }

@@ -9,10 +9,11 @@ import {
 } from "../../../dashboards/components/viewer/display-mode.js";
 
 const MODES = ["over", "curtain", "side", "difference", "plain"];
-const NOTHING = { heatMap: null, synthetic: null };
-const HEAT_MAP = { heatMap: {}, synthetic: null };
-const SYNTHETIC = { heatMap: null, synthetic: {} };
-const BOTH = { heatMap: {}, synthetic: {} };
+const NOTHING = { heatMap: null, other: null };
+const HEAT_MAP = { heatMap: {}, other: null };
+const SYNTHETIC = { heatMap: null, other: { title: "synthetic", isSynthetic: true } };
+const BOTH = { ...SYNTHETIC, heatMap: {} };
+const NORMAL = { heatMap: {}, other: { title: "not flagged: b.png", isSynthetic: false } };
 const available = (content) => MODES.filter((mode) => availableModes(content)[mode]);
 
 test("a mode is available where there is something to show in it", () => {
@@ -30,12 +31,12 @@ test("a mode that is not available gives way to the overlay, and that to the ori
 
 test("each mode draws its layers", () => {
   assert.deepEqual(layersOf("plain", BOTH), [["original"], null]);
-  assert.deepEqual(layersOf("over", BOTH), [["original", "heat map"], null]);
-  assert.deepEqual(layersOf("curtain", HEAT_MAP), [["original", "heat map"], null]);
-  assert.deepEqual(layersOf("curtain", BOTH), [["original", "synthetic"], null]);
-  assert.deepEqual(layersOf("side", HEAT_MAP), [["original"], ["original", "heat map"]]);
-  assert.deepEqual(layersOf("side", BOTH), [["original", "heat map"], ["synthetic"]]);
-  assert.deepEqual(layersOf("side", SYNTHETIC), [["original"], ["synthetic"]]);
+  assert.deepEqual(layersOf("over", BOTH), [["original", "heat map", "contours"], null]);
+  assert.deepEqual(layersOf("curtain", HEAT_MAP), [["original", "heat map", "contours"], null]);
+  assert.deepEqual(layersOf("curtain", BOTH), [["original", "other"], null]);
+  assert.deepEqual(layersOf("side", HEAT_MAP), [["original"], ["original", "heat map", "contours"]]);
+  assert.deepEqual(layersOf("side", BOTH), [["original", "heat map", "contours"], ["other"]]);
+  assert.deepEqual(layersOf("side", SYNTHETIC), [["original"], ["other"]]);
   assert.deepEqual(layersOf("difference", BOTH), [["bounded original", "difference"], null]);
 });
 
@@ -46,10 +47,10 @@ test("while the next item is loaded no mode draws what is not there", () => {
 });
 
 test("a pane says that it shows a synthetic picture exactly where it draws one", () => {
-  for (const content of [NOTHING, HEAT_MAP, SYNTHETIC, BOTH]) {
+  for (const content of [NOTHING, HEAT_MAP, SYNTHETIC, BOTH, NORMAL]) {
     for (const mode of available(content)) {
       const drawn = layersOf(mode, content).map((layers) =>
-        Boolean(layers?.some((layer) => layer === "synthetic" || layer === "difference")),
+        Boolean(content.other?.isSynthetic && layers?.some((layer) => layer === "other" || layer === "difference")),
       );
       assert.deepEqual(syntheticPanes(mode, content), drawn, mode);
     }
@@ -61,5 +62,6 @@ test("titles name what lies behind or beside the original", () => {
   assert.deepEqual(paneTitles("curtain", BOTH), ["original | synthetic", "synthetic"]);
   assert.deepEqual(paneTitles("side", BOTH), ["original with map", "synthetic"]);
   assert.deepEqual(paneTitles("side", HEAT_MAP), ["original", "map"]);
-  assert.equal(paneTitles("difference", BOTH)[0], "difference to the synthetic picture, times 4");
+  assert.deepEqual(paneTitles("side", NORMAL), ["original with map", "not flagged: b.png"]);
+  assert.equal(paneTitles("difference", BOTH)[0], "difference to synthetic, times 4");
 });

@@ -41,34 +41,9 @@ test("the raster has the shape of the image, at most 512 pixels wide, and at lea
 
 test("where nothing is odd nothing is painted; one place in ten thousand is opaque", () => {
   const map = { rows: 1, columns: 2, values: new Float32Array([0, 9]) };
-  const rgba = paintHeatMap(map, { width: 2, height: 1 }, null);
+  const rgba = paintHeatMap(map, { width: 2, height: 1 });
   assert.equal(pixel(rgba, 0)[3], 0);
   assert.deepEqual(pixel(rgba, 1), [252, 255, 164, 255]);
-});
-
-test("a white outline runs around what exceeds the threshold, and only there", () => {
-  const values = new Float32Array(25).fill(0);
-  for (const k of [6, 7, 8, 11, 12, 13, 16, 17, 18]) values[k] = 3;
-  const map = { rows: 5, columns: 5, values };
-  const isWhite = (threshold) => {
-    const rgba = paintHeatMap(map, { width: 5, height: 5 }, threshold);
-    return Array.from({ length: 25 }, (_, k) => pixel(rgba, k).every((channel) => channel === 255));
-  };
-  const ring = [6, 7, 8, 11, 13, 16, 17, 18];
-  assert.deepEqual(
-    isWhite(2).flatMap((white, k) => (white ? [k] : [])),
-    ring,
-  );
-  assert.ok(!isWhite(3).some(Boolean), "only what exceeds it");
-  assert.ok(!isWhite(null).some(Boolean), "a run may have no threshold");
-});
-
-test("beyond the edge of the image nothing exceeds the threshold: the outline closes there", () => {
-  const map = { rows: 3, columns: 3, values: new Float32Array(9).fill(3) };
-  const rgba = paintHeatMap(map, { width: 3, height: 3 }, 2);
-  const outline = [0, 1, 2, 3, 5, 6, 7, 8];
-  for (const k of outline) assert.deepEqual(pixel(rgba, k), [255, 255, 255, 255], `pixel ${k}`);
-  assert.notDeepEqual(pixel(rgba, 4), [255, 255, 255, 255]);
 });
 
 test("the colour map runs from black to pale yellow and does not leave its ends", () => {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { curtainAfterKey } from "../../../dashboards/components/viewer/curtain.js";
 import { edgeLetters } from "../../../dashboards/components/viewer/orientation.js";
-import { correspondingPixel, pixelText, probeText } from "../../../dashboards/components/viewer/probe.js";
+import { correspondingPixel, lookOfOther, placeOther } from "../../../dashboards/components/viewer/other-picture.js";
+import { pixelText, probeText } from "../../../dashboards/components/viewer/probe.js";
 import { rulerLength } from "../../../dashboards/components/viewer/ruler.js";
 
 test("a ruler measures in mm with the spacing of rows and of columns", () => {
@@ -42,7 +43,7 @@ test("the probe says what original, synthetic picture and heat map have at a pix
   const original = { level: 0, channels: [9], unit: "display" };
   const synthetic = { level: 1, channels: [8], unit: "display" };
   assert.equal(
-    probeText([1, 1], { image, original, synthetic, heatMap, scale: 1.5 }),
+    probeText([1, 1], { image, original, other: synthetic, otherName: "synthetic", heatMap, scale: 1.5 }),
     "row 1, column 1  ·  value = 9  ·  synthetic ≈ 8  ·  map: one place in 10,000 of normal images is as odd  ·  150 %",
   );
   assert.match(
@@ -53,10 +54,34 @@ test("the probe says what original, synthetic picture and heat map have at a pix
   assert.equal(probeText([0, 1], { image, heatMap: null, scale: 1 }), "row 1, column 0  ·  100 %");
 });
 
-test("a pixel corresponds to the one around its middle in a picture of another size", () => {
+const otherOf = (facts, isSynthetic = false) => ({ pyramid: { facts }, isSynthetic });
+
+test("a pixel corresponds to the one around its middle in a synthetic picture of another size", () => {
   const image = { width: 10, height: 10 };
-  assert.deepEqual(correspondingPixel([9, 0], image, { width: 100, height: 5 }), [95, 0]);
-  assert.deepEqual(correspondingPixel([4, 5], image, image), [4, 5]);
+  assert.deepEqual(correspondingPixel([9, 0], image, otherOf({ width: 100, height: 5 }, true)), [95, 0]);
+  assert.deepEqual(correspondingPixel([4, 5], image, otherOf(image)), [4, 5]);
+});
+
+test("another photograph keeps its shape, as large as the place of the original allows and in its middle", () => {
+  const placement = { left: 100, top: 0, scaleX: 2, scaleY: 2 };
+  const place = placeOther(placement, { width: 100, height: 50 }, otherOf({ width: 40, height: 40 }));
+  assert.deepEqual(place, { left: 150, top: 0, scaleX: 2.5, scaleY: 2.5 });
+});
+
+test("of two scans with a spacing, a millimetre is a millimetre", () => {
+  const placement = { left: 0, top: 0, scaleX: 1, scaleY: 1 };
+  const shown = { width: 100, height: 100, spacing_mm: [1, 1] };
+  const place = placeOther(placement, shown, otherOf({ width: 100, height: 100, spacing_mm: [0.5, 0.5] }));
+  assert.deepEqual(place, { left: 25, top: 25, scaleX: 0.5, scaleY: 0.5 });
+});
+
+test("window and level are one for one unit, and a picture of another unit keeps its own", () => {
+  const look = { low: -160, high: 240, inverted: false };
+  const ct = { kind: "values", unit: "HU", window: [0, 80], inverted: false };
+  assert.equal(lookOfOther(look, ct, otherOf(ct)), look);
+  const mr = { kind: "values", unit: "modality", window: [0, 900], inverted: true };
+  assert.deepEqual(lookOfOther(look, ct, otherOf(mr)), { low: 0, high: 900, inverted: true });
+  assert.equal(lookOfOther(look, ct, otherOf({ kind: "picture" })), look);
 });
 
 test("keys move the curtain by small and large steps, and not out of the pane", () => {

@@ -141,7 +141,7 @@ async function decidedGrid(answer, storage = memory()) {
   const requests = serve(answer);
   const status = new RecordedStatus();
   const verdicts = new Verdicts("r", { rows, status, onChange: () => {}, storage });
-  verdicts.update({ ticket: "t", author: "ann" });
+  verdicts.update({ ticket: "t", author: "ann" }, { name: "ann" });
   return { rows, status, verdicts, requests, storage };
 }
 
@@ -232,6 +232,35 @@ test("undo takes back the last verdict, and names its item", async () => {
   assert.equal(verdicts.undo(), "b");
   await verdicts.settled();
   assert.deepEqual([rows.row(0).decision, rows.row(1).decision], ["odd", null]);
+});
+
+test("a verdict on many is one entry, and undo takes it back by its key", async () => {
+  const { verdicts, requests } = await decidedGrid(confirming);
+  verdicts.decide(
+    Array.from({ length: 2500 }, (_, k) => `i${k}`),
+    "odd",
+  );
+  verdicts.undo();
+  await verdicts.settled();
+  const [decided, undone] = requests.flatMap(({ options }) => JSON.parse(options.body).entries);
+  assert.equal(decided.items.length, 2500);
+  assert.equal(undone.undoes, decided.key);
+  assert.equal(undone.decision, null);
+});
+
+test("an undo that cannot be done is offered again, and more items than can be told are no error", async () => {
+  const answers = [
+    { problems: [null], items: null },
+    { problems: ["nothing of it is left"], items: {} },
+  ];
+  const { verdicts, status } = await decidedGrid(() => [200, answers.shift() ?? { problems: [null], items: {} }]);
+  verdicts.decide(["a", "b"], "odd");
+  await verdicts.settled();
+  verdicts.undo();
+  await verdicts.settled();
+  assert.ok(status.lines.includes("error: Not taken back: nothing of it is left"));
+  assert.equal(verdicts.undo(), "a");
+  await verdicts.settled();
 });
 
 test("what others decide is taken, but for what is still on its way", async () => {

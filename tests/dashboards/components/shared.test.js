@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clamp, formatNumber } from "../../../dashboards/components/shared/numbers.js";
+import { Recent } from "../../../dashboards/components/shared/recent.js";
 import { shortcutOf } from "../../../dashboards/components/shared/shortcuts.js";
 import { TaskQueue } from "../../../dashboards/components/shared/task-queue.js";
 import {
@@ -90,4 +91,19 @@ test("keys move the threshold within the range, which has a span even for a sing
   assert.equal(thresholdAfterKey(range, 2, "Enter"), undefined);
   assert.equal(clampTo(range, 9), 4);
   assert.equal(rangeOf([[5, 5, 8]]).span, 1);
+});
+
+test("what was asked for lately is asked once, after an error again, and what lies long back is forgotten", async () => {
+  const asked = [];
+  let isBroken = true;
+  const ask = async (key) => {
+    asked.push(key);
+    if (isBroken) throw new Error("away");
+    return key.toUpperCase();
+  };
+  const recent = new Recent(ask, 2);
+  await assert.rejects(recent.get("a"), /away/);
+  isBroken = false;
+  for (const key of ["a", "a", "b", "a", "c", "a", "b"]) assert.equal(await recent.get(key), key.toUpperCase());
+  assert.equal(asked.join(""), "aabcb");
 });

@@ -175,3 +175,23 @@ def test_what_a_browser_sends_twice_is_done_once(verdicts: Verdicts) -> None:
     found = {item: each.decision for item, each in verdicts.latest("r").items()}
     assert found == {"a": "undecided", "b": "odd", "c": "normal"}
     assert verdicts.verify().ok
+
+
+def test_a_verdict_on_many_is_taken_back_as_a_whole_or_not_at_all(verdicts: Verdicts) -> None:
+    names = [f"item-{k}" for k in range(2500)]
+    many = tuple((name, None) for name in [*names, names[0]])
+    verdicts.record("r", names[7], "odd", author="ann")
+    assert verdicts.receive("r", [Sent(key="key-many", items=many, decision="normal")], author="ann") == [None]
+    verdicts.record("r", names[8], "unsure", author="ann")
+    verdicts.undo("r", [names[9]], author="ann")  # one of them was taken back by itself already
+    undo = Sent(key="key-undo", items=(), decision=None, undoes="key-many")
+    assert "nothing of it is left for ben" in str(verdicts.receive("r", [undo], author="ben")[0])
+    assert verdicts.receive("r", [undo, undo], author="ann") == [None, None]
+    found = {item: each.decision for item, each in verdicts.latest("r").items()}
+    assert {item: each for item, each in found.items() if each != "undecided"} == {names[7]: "odd", names[8]: "unsure"}
+    again = Sent(key="key-more", items=(), decision=None, undoes="key-many")
+    assert "nothing of it is left" in str(verdicts.receive("r", [again], author="ann")[0])
+    unknown = Sent(key="key-other", items=(), decision=None, undoes="key-never")
+    assert "was not saved" in str(verdicts.receive("r", [unknown], author="ann")[0])
+    assert len(verdicts.since("r", 0)) == 2500 + 2 + 1 + 2499
+    assert verdicts.verify().ok

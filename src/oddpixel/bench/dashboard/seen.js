@@ -34,3 +34,33 @@ window.oddCaseWhole = () => {
   const viewer = roots.find((root) => root?.viewer)?.viewer;
   return Boolean(viewer?.isSettled) && viewer.viewport?.scale === 1;
 };
+
+// Milliseconds from the first request of the grid until now: what is before is Streamlit's own page.
+window.oddOwnShare = () => {
+  const asked = performance.getEntriesByType("resource").filter(({ name }) => name.includes("/oddpixel/runs/"));
+  return performance.now() - Math.min(...asked.map(({ startTime }) => startTime));
+};
+
+const frame = () => new Promise(requestAnimationFrame);
+
+// Milliseconds from a key until the page shows something, and the frame with it is drawn.
+async function untilSeen(key, isSeen) {
+  const begun = performance.now();
+  document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  do await frame();
+  while (!isSeen());
+  await frame();
+  return performance.now() - begun;
+}
+
+window.oddVerdict = (key) => {
+  const id = window.oddGrid().querySelector(".cell.current").id;
+  return untilSeen(key, () => window.oddGrid().querySelector(`#${id} .chip[class*="verdict-"]`));
+};
+
+window.oddNext = (key) => {
+  const stages = [...document.querySelectorAll("*")].map((e) => e.shadowRoot?.querySelector(".stage"));
+  const stage = stages.find(Boolean);
+  const before = stage.dataset.ready;
+  return untilSeen(key, () => stage.dataset.ready !== before);
+};
