@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from oddpixel.dashboards.forms import fresh, images, literal, place_of, show_job, start
+from oddpixel.dashboards.forms import fresh, images, literal, place_of, run_of, show_job, start
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.report_routes import STORED, parts, read_report, stored
 from oddpixel.dashboards.site import the_site
@@ -111,15 +111,10 @@ def jobs() -> None:
     if awaited is None or awaited.state == "running":
         return
     del st.session_state["audit-awaited"]
-    if (run := made_by(awaited.record["out"])) is not None:
+    if (run := run_of(awaited)) is not None:
         st.session_state.pop("job", None)  # its log may fold now
         st.query_params.from_dict({"run": run.key})
         st.rerun()
-
-
-def made_by(out: str) -> OpenRun | None:
-    """The audit run that a job wrote to its output folder, if there is one."""
-    return next((run for run in audited_runs() if run.name == out.rpartition("/")[2]), None)
 
 
 def audited_runs() -> list[OpenRun]:
