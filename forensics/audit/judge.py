@@ -29,6 +29,7 @@ Place = tuple[int, int]  # of a tile's first row and column
 TILE = 384
 LARGEST = 512  # pixels of the longer side up to which an image is one tile
 MOST_TILES = 4
+COUNTS = "counts in the verdict"  # how the reliability of a finding ends that does
 LEVEL = 0.01  # p from which a calibrated check by itself calls it evidence; the verdict has a level of its own
 
 
@@ -168,16 +169,17 @@ def _placed(details: Mapping[str, Any], place: Place) -> dict[str, Any]:
     return dict(details) | {"regions": [[a + top, b + left, c + top, d + left] for a, b, c, d in details["regions"]]}
 
 
+def counts_in_verdict(record: Mapping[str, Any]) -> bool:
+    """Whether a finding, as a report has it, counts in the verdict; processing history never does."""
+    return record["about"] != "history" and str(record["reliability"] or "").endswith(COUNTS)
+
+
 def _with_audit(finding: Finding, stratum: str) -> Finding:
     """With what was measured of its error rate on images like this one."""
     if finding.status in ("not-applicable", "error") or finding.about == "history":
         return finding
     audit = table().audit(finding.check, stratum)
-    fused = (
-        "counts in the verdict"
-        if audit["fused"]
-        else f"shown only, it does not count in the verdict: {audit['because']}"
-    )
+    fused = COUNTS if audit["fused"] else f"shown only, it does not count in the verdict: {audit['because']}"
     rate = ""
     if "false_alarms" in audit:
         rate = f"measured: {audit['false_alarms']} of {audit['n']} authentic images of this kind at its level; "
