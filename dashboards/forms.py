@@ -9,14 +9,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from oddpixel.errors import UsageError
+from oddpixel.errors import OddPixelError, UsageError
 from oddpixel.forensics.runs.table import Filter
 
+from .job_runner import Step, step_of
 from .jobs import Job
 from .library import OpenRun
 from .site import the_site
 from .uploads import allowed, keep
-from .visit import author, plain, quiet
+from .visit import author, failed, quiet
 
 SIGNS = {
     "running": ":material/progress_activity:",
@@ -25,7 +26,8 @@ SIGNS = {
     "stopped": ":material/stop_circle:",
 }
 REASON_SHOWN = 160  # characters of why a job failed, in its title
-PROGRESS = re.compile(r"(.*) \d+/\d+")
+GENERATED = "generated"  # where in the dashboard's folder synthetic pictures go
+PICTURES_SHOWN, PICTURE_WIDTH = 8, 180
 
 
 def images(key: str, what: str) -> tuple[Sequence[object], str]:
@@ -55,9 +57,9 @@ def fresh(kind: str, name: str = "") -> Path:
     return path
 
 
-def start(title: str, arguments: list[str], out: Path) -> Job:
+def start(title: str, arguments: list[str], out: Path, *, once: str | None = None) -> Job:
     """Start an `oddpixel` command as a job of this visitor, and show it opened on the page."""
-    job = the_site().jobs.start(title, arguments, author(), out)
+    job = the_site().jobs.start(title, arguments, author(), out, once=once)
     st.toast(f"Started: {literal(title)}")
     st.session_state["job"] = job.path.name
     return job
@@ -73,34 +75,78 @@ def literal(text: str) -> str:
 
 
 def show_job(job: Job) -> None:
-    """A job with its progress, command and log, a button to stop it, and a link to its run."""
+    """A job: what it is, how far it got or why it failed, what can be done about it; its command and log folded away."""
     record, state = job.record, job.state
-    why = why_failed(job) if state == "failed" else ""
-    with st.expander(
-        f"{literal(record['title'])} · {state}" + (f": {literal(why[:REASON_SHOWN])}" if why else ""),
-        expanded=job.path.name == st.session_state.get("job"),
-        icon=SIGNS[state],
-    ):
-        if why:
-            plain(why)
-        if state == "running" and (progress := job.progress()) is not None:
-            done, whole = progress
-            st.progress(min(done / max(whole, 1), 1.0), text=f"{done} of {whole}")
-            quiet(doing(job))
-        quiet(f"{record['started']} · {record['author']}")
-        st.code(" ".join(record["command"]), language="bash", wrap_lines=True)
-        st.text(job.log[-6000:] or "(nothing printed yet)")
-        left, right = st.columns(2)
-        if state == "running" and left.button("Stop", key=f"stop-{job.path.name}"):
-            job.stop()
-        if (run := run_of(job)) is not None:
-            reports = run.run.record["kind"] == "audit"
-            right.page_link(
-                "views/audit.py" if reports else "views/triage.py",
-                label="Open the reports" if reports else "Open the run",
-                icon=":material/policy:" if reports else ":material/grid_view:",
-                query_params={"run": run.key},
-            )
+    name = job.path.name
+    with st.container(border=True, key=f"job-{name}"):
+        said, acts = st.columns([7, 3], vertical_alignment="center")
+        step = job.step if state == "running" else None
+        said.markdown(f"{SIGNS[state]} **{literal(record['title'])}** · {headline(job, state, step)}")
+        if step is not None and step.counts is not None:
+            said.progress(step.share, text=literal(step.doing or "working"))
+        with acts:
+            act_on(job, state)
+        made = pictures(job) if state == "done" else []
+        if made:
+            st.image(made, width=PICTURE_WIDTH, caption=[f"Synthetic: {path.name}" for path in made])
+        is_mine = name == st.session_state.get("job")
+        with st.expander("Command and log", expanded=is_mine and state in ("running", "failed")):
+            quiet(f"{record['started']} · {record['author']}")
+            st.code(" ".join(record["command"]), language="bash", wrap_lines=True)
+            st.text(job.log[-6000:] or "(nothing printed yet)")
+
+
+def headline(job: Job, state: str, step: Step | None) -> str:
+    """The state of a job in one line of Markdown: phase and time left, or why it failed."""
+    if state == "failed":
+        return f"failed: {literal(why_failed(job)[:REASON_SHOWN])}"
+    if state != "running" or step is None:
+        return state
+    counts = "" if step.counts is None else f", {step.counts[0]} of {step.counts[1]}"
+    left = job.seconds_left(step)
+    return f"running: {literal(step.phase or 'working')}{counts}" + (f", {time_left(left)}" if left is not None else "")
+
+
+def time_left(seconds: float) -> str:
+    """A time in words, no finer than it can be known."""
+    minutes = round(seconds / 60)
+    if seconds < 50:
+        return "less than a minute left"
+    if minutes < 60:
+        return f"about {max(minutes, 1)} min left"
+    return f"about {minutes // 60} h {minutes % 60} min left"
+
+
+def act_on(job: Job, state: str) -> None:
+    """Stop it, go on with it, or open what it made."""
+    name = job.path.name
+    if state == "running" and st.button("Stop", key=f"stop-{name}", icon=":material/stop:"):
+        job.stop()
+    if state in ("stopped", "failed"):
+        label = "Resume" if state == "stopped" else "Try again"
+        if st.button(label, key=f"resume-{name}", icon=":material/resume:"):
+            try:
+                st.session_state["job"] = the_site().jobs.resume(job, author()).path.name
+            except OddPixelError as error:
+                failed(error)
+            else:
+                st.rerun()
+    if (run := run_of(job)) is not None:
+        reports = run.run.record["kind"] == "audit"
+        st.page_link(
+            "views/audit.py" if reports else "views/triage.py",
+            label="Open the reports" if reports else "Open the run",
+            icon=":material/policy:" if reports else ":material/grid_view:",
+            query_params={"run": run.key},
+        )
+
+
+def pictures(job: Job) -> list[Path]:
+    """The synthetic pictures that a job made, at most `PICTURES_SHOWN`."""
+    out = Path(job.record["out"] or "")
+    if not out.is_relative_to(the_site().folder / GENERATED):
+        return []
+    return sorted(path for path in out.glob("*.png") if path.is_file())[:PICTURES_SHOWN]
 
 
 def why_failed(job: Job) -> str:
@@ -112,14 +158,8 @@ def why_failed(job: Job) -> str:
         assert row.error is not None
         more = run.table.count([Filter("error", "is not null")]) - 1
         return f"{row.item}: {row.error.type}: {row.error.message}" + (f" ({more} more)" if more else "")
-    lines = [line.strip() for line in job.log.splitlines() if line.strip() and not PROGRESS.fullmatch(line.strip())]
+    lines = [line.strip() for line in job.log.splitlines() if line.strip() and step_of(line) is None]
     return lines[-1] if lines else "it ended without a word"
-
-
-def doing(job: Job) -> str:
-    """The text before the last `done/all` that a job printed."""
-    lines = (PROGRESS.fullmatch(line.strip()) for line in reversed(job.log.splitlines()))
-    return next((match[1] for match in lines if match), "")
 
 
 def run_of(job: Job) -> OpenRun | None:

@@ -1,8 +1,9 @@
 """Long work that visitors start: a process each, with its log in a folder, that outlives page and session.
 
 jobs/ID/job.json    what was asked for, by whom, when
-jobs/ID/log         all that it printed
-jobs/ID/exit        its exit status, once it has ended
+jobs/ID/resumed     that another job went on with it
+
+and what `job_runner` writes there.
 """
 
 from __future__ import annotations
@@ -23,19 +24,14 @@ from typing import Any, Literal
 
 from oddpixel.errors import RunError, UsageError
 
+from .job_runner import Step, step_of
+
 State = Literal["running", "done", "failed", "stopped"]
 LOG_SHOWN = 40_000  # characters, the newest
 MOST_RUNNING = 4
 SECRETS = ("ODDPIXEL_TOKEN", "ODDPIXEL_OIDC_SECRET")
 _starting = threading.Lock()  # counting the jobs and adding one is a single step
-# Runs the command given, and writes how it ended; a process of its own so that the job needs nobody who waits for it.
-RUNNER = """
-import os, subprocess, sys
-ended, *command = sys.argv[1:]
-status = subprocess.call(command)
-open(ended + ".tmp", "w").write(str(status))
-os.replace(ended + ".tmp", ended)
-"""
+RUNNER = Path(__file__).with_name("job_runner.py")
 
 
 @dataclass(frozen=True)
@@ -72,15 +68,27 @@ class Job:
         except OSError:
             return ""
 
+    @property
+    def step(self) -> Step | None:
+        """The last step that the job printed."""
+        return next((step for line in reversed(self.log.splitlines()) if (step := step_of(line)) is not None), None)
+
     def progress(self) -> tuple[int, int] | None:
         """The last `done/all` that the job printed."""
-        for line in reversed(self.log.splitlines()):
-            words = line.split()
-            if words and words[-1].count("/") == 1:
-                done, _, whole = words[-1].partition("/")
-                if done.isdigit() and whole.isdigit():
-                    return int(done), int(whole)
-        return None
+        return None if (step := self.step) is None else step.counts
+
+    def seconds_left(self, step: Step) -> float | None:
+        """How long the phase of that step may still take, at its own pace; None while nothing can be said."""
+        try:
+            begun = json.loads((self.path / "phase").read_text())
+            printed = (self.path / "log").stat().st_mtime
+        except (OSError, ValueError):
+            return None
+        gained = step.share - begun["share"]
+        if begun["phase"] != step.phase or gained <= 0 or step.share >= 1:
+            return None
+        left: float = (printed - begun["begun"]) * (1 - step.share) / gained
+        return max(left - (time.time() - printed), 0.0)
 
     def stop(self) -> None:
         """End the job's process. What it had written stays whole; the same command goes on from there."""
@@ -96,8 +104,26 @@ class Jobs:
     folder: Path
 
     def all(self) -> list[Job]:
-        """All jobs, newest first."""
-        return [Job(path.parent) for path in sorted(self.folder.glob("*/job.json"), reverse=True)]
+        """All jobs, newest first, but for those that another one went on with."""
+        paths = sorted(self.folder.glob("*/job.json"), reverse=True)
+        return [Job(path.parent) for path in paths if not (path.parent / "resumed").exists()]
+
+    def resume(self, job: Job, author: str) -> Job:
+        """Start the command of a job again that was stopped or failed: what it had written stays, and it goes on from there.
+
+        Raises: UsageError for one that runs or is done, RunError.
+        """
+        if (state := job.state) not in ("stopped", "failed"):
+            raise UsageError(f"this job is {state}; only one that was stopped or failed can go on")
+        record = job.record
+        own = record["command"][0] == "oddpixel"
+        module, arguments = (
+            ("oddpixel", record["command"][1:]) if own else (record["command"][2], record["command"][3:])
+        )
+        out = None if record["out"] is None else Path(record["out"])
+        again = self.start(record["title"], arguments, author, out, module=module, once=record.get("once"))
+        (job.path / "resumed").touch()
+        return again
 
     def running(self, once: str) -> Job | None:
         """The job that was started with this `once`, as long as it runs."""
@@ -134,15 +160,14 @@ class Jobs:
         path = self.folder / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
         try:
             path.mkdir(parents=True)
-            with (path / "log").open("wb") as log:
-                process = subprocess.Popen(
-                    [sys.executable, "-c", RUNNER, str(path / "exit"), *command],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env=_environment(),
-                    start_new_session=True,
-                )
+            process = subprocess.Popen(
+                [sys.executable, "-I", str(RUNNER), str(path), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=_environment(),
+                start_new_session=True,
+            )
             started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             # Whole at once: other visitors' pages look for it meanwhile.
             written = path / "job.json.tmp"

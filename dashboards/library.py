@@ -21,6 +21,7 @@ from oddpixel.forensics.runs.verdicts import UNDECIDED, Sent, Verdict, Verdicts,
 from .originals import Originals
 
 DECISIONS = ("normal", "odd", "unsure")
+OWN = ("runs/*", "demo/run")  # where a dashboard's folder holds the runs that were made in it
 
 
 @dataclass(eq=False)
@@ -49,7 +50,12 @@ class OpenRun:
 
     @property
     def name(self) -> str:
-        """The name of the run's folder, as visitors know it."""
+        """What visitors know the run by: the title that they gave it, else the name of its folder."""
+        return str(self.run.record.get("title") or self.folder_name)
+
+    @property
+    def folder_name(self) -> str:
+        """The name of the run's folder, as file names and commands have it."""
         return self.run.path.resolve().name
 
     @cached_property
@@ -160,7 +166,8 @@ class Library:
     ) -> None:
         self.given = [Path(run) for run in runs]
         self.folder = folder
-        self.roots = tuple(path.resolve() for path in (*data, *([folder / "uploads"] if folder else [])))
+        own = [folder / "uploads", folder / "demo"] if folder else []
+        self.roots = tuple(path.resolve() for path in (*data, *own))
         self.store = store
         self._open: dict[str, OpenRun] = {}
         self._lock = threading.Lock()
@@ -169,7 +176,8 @@ class Library:
 
     def runs(self) -> list[OpenRun]:
         """The given runs in order, then those made here, newest first."""
-        records = sorted(self.folder.glob("runs/*/run.json"), reverse=True) if self.folder else []
+        own = [sorted(self.folder.glob(f"{place}/run.json"), reverse=True) for place in OWN] if self.folder else []
+        records = [record for found in own for record in found]
         return [run for path in [*self.given, *(record.parent for record in records)] if (run := self._opened(path))]
 
     def run(self, key: str) -> OpenRun:
@@ -180,6 +188,13 @@ class Library:
             if run.key == key:
                 return run
         raise RunError("this dashboard has no such run")
+
+    def forget(self, key: str) -> None:
+        """Close a run whose folder has gone."""
+        with self._lock:
+            opened = self._open.pop(key, None)
+        if opened is not None:
+            opened.close()
 
     def close(self) -> None:
         """Close all runs."""

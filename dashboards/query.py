@@ -13,7 +13,8 @@ from oddpixel.forensics.runs.table import DECISION, Filter
 
 SORTS = ("raw", "p_value", "q_value", "item", "group", "stratum", DECISION, "width")
 SHOWN = ("all", "flagged", "unflagged", "errors")
-QUEUE = ("sort", "up", "decision", "show", "p", "find", "stratum")  # parameters of a view
+QUEUE = ("sort", "up", "decision", "show", "p", "range", "find", "stratum")  # parameters of a view
+RANGES = ("p_value", "raw")  # columns that a range may be of
 LONGEST = 300
 
 
@@ -27,6 +28,8 @@ class Query:
         decision: all, undecided, decided, or one of the decisions.
         show: `SHOWN`.
         p: only items at least as rare.
+        range: only items whose value of a column is at least the first number and below the second, as `p_value:0.01:0.02`;
+            either may be missing. A bar of a histogram is one.
         find: text in the item's name.
         stratum: only this one.
     """
@@ -36,6 +39,7 @@ class Query:
     decision: str = "all"
     show: str = "all"
     p: float | None = None
+    range: tuple[str, float | None, float | None] | None = None
     find: str = ""
     stratum: str = ""
 
@@ -56,7 +60,8 @@ class Query:
             raise UsageError("p must be a number between 0 and 1") from error
         texts = {name: given.get(name, "")[:LONGEST] for name in ("find", "stratum")}
         decision = given.get("decision", "all")[:LONGEST]
-        return cls(sort=sort, up=given.get("up") == "1", show=show, decision=decision, p=p, **texts)
+        within = _range(given["range"]) if given.get("range") else None
+        return cls(sort=sort, up=given.get("up") == "1", show=show, decision=decision, p=p, range=within, **texts)
 
     @property
     def filters(self) -> list[Filter]:
@@ -74,6 +79,10 @@ class Query:
             filters.append(Filter("error", "is not null"))
         if self.p is not None:
             filters.append(Filter("p_value", "<=", self.p))
+        if self.range is not None:
+            column, low, high = self.range
+            filters += [Filter(column, ">=", low)] if low is not None else []
+            filters += [Filter(column, "<", high)] if high is not None else []
         if self.find:
             filters.append(Filter("item", "contains", self.find))
         if self.stratum:
@@ -84,3 +93,20 @@ class Query:
     def order_by(self) -> str | None:
         """The column to sort by; None is the order of the inputs."""
         return self.sort or None
+
+
+def range_of(column: str, low: float | None, high: float | None) -> str:
+    """A range as it stands in an address."""
+    return ":".join([column, *("" if end is None else repr(float(end)) for end in (low, high))])
+
+
+def _range(text: str) -> tuple[str, float | None, float | None]:
+    """Inverse of `range_of`. Raises: UsageError."""
+    column, _, ends = text[:LONGEST].partition(":")
+    try:
+        low, high = (float(end) if end else None for end in ends.split(":"))
+    except ValueError as error:
+        raise UsageError("a range is COLUMN:FROM:TO, such as p_value:0.01:0.02") from error
+    if column not in RANGES:
+        raise UsageError(f"no range of {column[:40]!r}; there are {', '.join(RANGES)}")
+    return column, low, high

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
+
+from .agreement import share_with_interval
 
 RESAMPLES = 300
 WINDOWS = 40  # along the run, at most
@@ -87,10 +88,8 @@ def slices(
         inside = [name == each for name in names]
         judged = [bool(value) for value, mine in zip(flagged, inside, strict=True) if mine and value is not None]
         hits, count = sum(judged), len(judged)
-        low = float(beta.ppf(0.025, hits, count - hits + 1)) if hits else 0.0
-        high = float(beta.ppf(0.975, hits + 1, count - hits)) if hits < count else 1.0
+        share, low, high = share_with_interval(hits, count) if count else (None, 0.0, 1.0)
         errors = sum(bad for bad, mine in zip(unreadable, inside, strict=True) if mine)
-        share = hits / count if count else None
         rows.append(
             {
                 "stratum": each,
@@ -102,6 +101,20 @@ def slices(
                 "errors": errors,
             }
         )
+    return rows
+
+
+def observed_alarms(p_values: Sequence[float]) -> list[dict[str, float]]:
+    """The share of normal groups with p at most alpha, with an exact 95 % interval, at each alpha where it rises, and at 0 and 1.
+
+    Under the promise it is at most alpha on average, for every alpha at once.
+    """
+    values = np.sort(np.asarray(p_values, float))
+    rows = []
+    for alpha in (0.0, *np.unique(values).tolist(), 1.0):
+        hits = int(np.searchsorted(values, alpha, side="right"))
+        share, low, high = share_with_interval(hits, len(values))
+        rows.append({"promised": alpha, "observed": share, "low": low, "high": high})
     return rows
 
 

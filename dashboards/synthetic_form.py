@@ -14,7 +14,7 @@ from oddpixel.errors import OddPixelError
 from oddpixel.forensics.runs.rows import Row
 
 from .detectors import detector_of
-from .forms import doing
+from .job_runner import Step
 from .jobs import Job
 from .library import OpenRun
 from .site import the_site
@@ -152,8 +152,9 @@ def progress(name: str) -> None:
     job = _job(name)
     if job.state != "running":
         st.rerun()
-    done, whole = job.progress() or (0, 1)
-    st.progress(min(done / max(whole, 1), 1.0), text=f"{doing(job) or 'starting'}: {done} of {whole}")
+    step = job.step or Step("starting", "starting")
+    done, whole = step.counts or (0, 1)
+    st.progress(step.share, text=f"{step.doing}: {done} of {whole}")
     if st.button("Cancel", key="synthetic-cancel"):
         job.stop()
         st.rerun()

@@ -90,11 +90,10 @@ def ticket() -> str:
 def chosen_run(page: str) -> OpenRun | None:
     """The run in the address, else the one looked at before, else the first; a choice in the side bar.
 
-    None without runs; the page then shows how to make one.
+    None without runs; `entry` shows how to make one then.
     """
     runs = the_site().library.runs()
     if not runs:
-        empty_state()
         return None
     by_key = {run.key: run for run in runs}
     requested = st.query_params.get("run") or st.session_state.get("run")
@@ -124,17 +123,6 @@ def label(run: OpenRun) -> str:
     return f"{run.name} · {record['kind']} · {record['num_items']} files" + (
         "" if record["finished"] else " · unfinished"
     )
-
-
-def empty_state() -> None:
-    """The page without any run: the commands that make one."""
-    st.title("No runs yet")
-    st.write("Flag some images, and open the run:")
-    st.code(
-        "oddpixel fit NORMALS -o DETECTOR\noddpixel flag INCOMING --detector DETECTOR -o RUN\noddpixel dashboard RUN",
-        language="bash",
-    )
-    st.write("Or upload images on the page *Runs*. `make demo` makes a run to look at.")
 
 
 def quiet(text: str) -> None:

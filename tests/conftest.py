@@ -67,7 +67,13 @@ def pydicom_files() -> list[str]:
 SLOW = (
     *("test_cli", "test_fuzz", "test_border", "test_docs", "test_packaging", "test_bench_audit"),
     *("dashboards/test_browser", "dashboards/test_audit_view", "dashboards/test_views", "dashboards/test_hostile_runs"),
-    "dashboards/test_synthetic",
+    *(
+        "dashboards/test_synthetic",
+        "dashboards/test_runs_view",
+        "dashboards/test_plots",
+        "dashboards/test_roles",
+        "dashboards/test_reading",
+    ),
     *("dashboards/test_access", "dashboards/test_sign_on", "datasets/test_listing", "datasets/test_planting"),
     *("forensics/test_flag", "forensics/test_training", "forensics/test_export", "forensics/test_export_forms"),
     *("forensics/test_pyramid_training", "forensics/test_pyramid", "forensics/test_facts", "forensics/test_runs"),

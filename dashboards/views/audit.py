@@ -8,12 +8,15 @@ from __future__ import annotations
 import contextlib
 import html
 import math
+from collections import Counter
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from oddpixel.dashboards.forms import fresh, images, literal, place_of, show_job, start
+from oddpixel.dashboards.components import component
+from oddpixel.dashboards.forms import fresh, images, place_of, run_of, show_job, start
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.report_routes import STORED, parts, read_report, stored
 from oddpixel.dashboards.site import the_site
@@ -33,11 +36,16 @@ TONES: dict[str, str] = {
     Label.DECLARED_SYNTHETIC: "unsure",
     Label.INCONCLUSIVE: "unsure",
 }
+# Of tests that do not count, by what they are about.
 GROUPS = {
-    "manipulation": ("Manipulation", "Whether a part of the image has another history than the rest."),
-    "anomaly": ("Anomaly", "Unlike photographs, for a cause that is not known."),
+    "manipulation": (
+        "Tests that do not count",
+        "On images of this kind they find manipulations no better than plain error level does, or they do not apply.",
+    ),
+    "anomaly": ("Unlike photographs", "For a cause that is not known; it counts for nothing."),
     "history": ("Processing history", "What was done to the image as a whole; no evidence of manipulation."),
 }
+ORDER = ("evidence", "no-evidence", "error", "not-applicable")
 STYLE = """<style>
   .oddpixel-verdict, .oddpixel-finding { --edge: color-mix(in srgb, currentColor 18%, transparent); overflow-wrap: anywhere }
   .oddpixel-verdict { border: 1px solid var(--edge); border-left: 5px solid #6b7280; border-radius: 6px; padding: .7rem 1rem }
@@ -50,11 +58,7 @@ STYLE = """<style>
   .oddpixel-finding small { font-size: .85rem; opacity: .75 }
   .oddpixel-status { border: 1px solid currentColor; border-radius: 4px; font-size: .8rem; margin-left: .4rem; opacity: .75;
     padding: 0 .35rem; white-space: nowrap }
-  .oddpixel-status.bad { color: #d9534f; font-weight: 600; opacity: 1 }
-  .oddpixel-picture { display: block; max-height: 75vh; object-fit: contain; object-position: left top; width: 100% }
-  .oddpixel-aids { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(16rem, 1fr)) }
-  .oddpixel-aids figure { margin: 0 }
-  .oddpixel-aids figcaption { font-size: .88rem; margin-top: .3rem }
+  .oddpixel-status.bad { color: light-dark(#b3261e, #ff8a80); font-weight: 600; opacity: 1 }
 </style>"""
 
 
@@ -111,15 +115,10 @@ def jobs() -> None:
     if awaited is None or awaited.state == "running":
         return
     del st.session_state["audit-awaited"]
-    if (run := made_by(awaited.record["out"])) is not None:
+    if (run := run_of(awaited)) is not None:
         st.session_state.pop("job", None)  # its log may fold now
         st.query_params.from_dict({"run": run.key})
         st.rerun()
-
-
-def made_by(out: str) -> OpenRun | None:
-    """The audit run that a job wrote to its output folder, if there is one."""
-    return next((run for run in audited_runs() if run.name == out.rpartition("/")[2]), None)
 
 
 def audited_runs() -> list[OpenRun]:
@@ -161,13 +160,50 @@ def reports(runs: list[OpenRun]) -> None:
     if not rows:
         st.info("No file of this run has been audited yet.")
         return
-    item = chosen(st, "File", "item", {name: f"{printable(name)} · {short(row)}" for name, row in rows.items()})
+    item = gallery(run, rows)
     row = rows[item]
     if row.error is not None:
         st.subheader("Not read")
         plain(f"{printable(item)}: {row.error.message}")
         return
     show(run, row, read_report(run, row))
+
+
+def gallery(run: OpenRun, rows: dict[str, Row]) -> str:
+    """The files of a run as cards, each with what was found; the item that the address or a click names, else the first."""
+    item = st.query_params.get("item")
+    if item not in rows:
+        if item is not None:
+            st.warning("The item in this address was not found; the first one is shown instead.")
+        item = next(iter(rows))
+        st.query_params["item"] = item
+    counts = Counter(short(row) for row in rows.values())
+    plain("; ".join(f"{count} {name}" for name, count in counts.items()))
+    if len(rows) > 1:
+        component("gallery")(
+            data={"label": "Files of this run", "current": item, "cards": [card(run, row) for row in rows.values()]},
+            key=f"gallery-{run.key}",
+            on_open_change=lambda: follow(run, st.session_state[f"gallery-{run.key}"].get("open")),
+        )
+    return str(item)
+
+
+def follow(run: OpenRun, item: str | None) -> None:
+    """The address of the file that a visitor has chosen."""
+    if item is not None:
+        st.query_params.from_dict({"run": run.key, "item": item})
+
+
+def card(run: OpenRun, row: Row) -> dict[str, Any]:
+    """A file as the gallery shows it."""
+    name = None if row.thumbnail is None else urlencode({"name": Path(row.thumbnail).stem})
+    return {
+        "key": row.item,
+        "name": printable(row.item),
+        "verdict": short(row),
+        "tone": TONES.get(short(row), ""),
+        "picture": None if name is None else f"/oddpixel/runs/{run.key}/thumbnail?{name}",
+    }
 
 
 def short(row: Row) -> str:
@@ -178,51 +214,85 @@ def short(row: Row) -> str:
 
 
 def show(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
-    """One report: picture, facts and downloads on the left, verdict and findings on the right."""
-    gate, groups = report["gate"], list(GROUPS)
+    """One report: the verdict, the pictures, tests that count and tests that do not, facts and downloads."""
+    gate = report["gate"]
     case = f"Case {report['case']}. " if report["case"] else ""
+    st.html(f"<h3>{text(printable(row.item))}</h3>")
+    verdict(report["verdict"])
     quiet(f"{case}{gate['width']} x {gate['height']} pixels, {gate['container'] or 'unknown'}, {report['bytes']} bytes")
-    left, right = st.columns([5, 6], gap="large")
+    pictures(run, row, report)
+    downloads(run, row)
+    left, right = st.columns(2, gap="large")
     with left:
-        pictures(run, row, report)
-        downloads(run, row)
+        counting = [record for record in report["findings"] if record["counts"]]
+        findings(
+            "Tests that count", "Their rates of false alarms were measured on authentic images of this kind.", counting
+        )
         facts(report)
-        findings(groups[-1], report)
     with right:
-        verdict(report["verdict"])
-        for about in groups[:-1]:
-            findings(about, report)
-    aids(run, row, report)
+        others = [record for record in report["findings"] if not record["counts"]]
+        for about, (title, meaning) in GROUPS.items():
+            findings(title, meaning, [record for record in others if record["about"] == about])
     with st.expander("Innocent explanations, what was not examined, how to repeat it"):
         bounds(report)
 
 
 def pictures(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
-    """The image as stored, or under the map of a finding that the visitor picks."""
+    """The image as stored, its maps and visual aids, beside each other in one view."""
     if report.get("pictures"):  # why there are none
         quiet(report["pictures"])
         return
-    marked = [finding for finding in report["findings"] if finding["map"]]
-    # The strongest is what is seen first.
-    maps = {finding["map"]: str(finding["check"]) for finding in sorted(marked, key=rank)}
-    names = {**maps, STORED: "no map"}
-    shown: str = STORED
-    if maps:
-        shown = st.segmented_control(
-            "Map", list(names), default=next(iter(names)), format_func=lambda name: literal(names[name]),
-            key=f"map-{run.key}-{row.item}", required=True,
-        )  # fmt: skip
+    shown = maps(run, row, report)
     try:
         stored(run, row)
     except UnreadableInput as error:
         quiet(f"The image cannot be shown: {error}")
-        if shown == STORED:
-            return
-    st.html(f'<img class="oddpixel-picture" src="{address(run, row, shown)}" alt="the image as stored">')
-    if shown != STORED:
-        quiet(f"Orange: where {names[shown]} points. The image is in grey beneath it.")
+    else:
+        address = address_of(run, row, STORED)
+        shown.insert(
+            0, {"name": STORED, "kind": "picture", "title": "As stored", "explanation": "", "address": address}
+        )
+    shown += aids(run, row, report)
+    if shown:
+        component("plates")(
+            data={"about": f"{run.key} {row.item}", "label": f"Pictures of {printable(row.item)}", "plates": shown},
+            key=f"plates-{run.key}",
+        )
+        quiet(
+            "Orange marks where a finding points. Visual aids (dashed) are for an experienced eye: they have no error rate and "
+            "do not count in the verdict; bright does not mean changed."
+        )
     query = {"run": run.key, "item": row.item}
     st.page_link("views/case.py", label="Look closer, and decide", icon=":material/image_search:", query_params=query)
+
+
+def maps(run: OpenRun, row: Row, report: dict[str, Any]) -> list[dict[str, str]]:
+    """The maps of findings over the image, the strongest first."""
+    marked = sorted((finding for finding in report["findings"] if finding["map"]), key=rank)
+    return [
+        {
+            "name": finding["map"],
+            "kind": "map",
+            "title": str(finding["check"]),
+            "explanation": "counts in the verdict" if finding["counts"] else "does not count in the verdict",
+            "address": address_of(run, row, finding["map"]),
+        }
+        for finding in marked
+    ]
+
+
+def aids(run: OpenRun, row: Row, report: dict[str, Any]) -> list[dict[str, str]]:
+    """The visual aids, which count for nothing in the verdict."""
+    return [
+        {
+            "name": aid["picture"],
+            "kind": "aid",
+            "title": str(aid["title"]),
+            "explanation": f"({aid['label']}) {aid['explanation']}",
+            "address": address_of(run, row, aid["picture"]),
+        }
+        for aid in report["aids"]
+    ]
 
 
 def rank(finding: dict[str, Any]) -> tuple[bool, float]:
@@ -233,10 +303,9 @@ def rank(finding: dict[str, Any]) -> tuple[bool, float]:
     return finding["about"] == "history", log10_p
 
 
-def address(run: OpenRun, row: Row, name: str) -> str:
-    """The escaped URL of one of the report's pictures."""
-    query = urlencode({"item": row.item, "name": name})
-    return html.escape(f"/oddpixel/runs/{run.key}/report_picture?{query}")
+def address_of(run: OpenRun, row: Row, name: str) -> str:
+    """The URL of one of the report's pictures."""
+    return f"/oddpixel/runs/{run.key}/report_picture?{urlencode({'item': row.item, 'name': name})}"
 
 
 def downloads(run: OpenRun, row: Row) -> None:
@@ -275,24 +344,24 @@ def verdict(record: dict[str, Any]) -> None:
     st.html(f'<div class="oddpixel-verdict {TONES.get(str(record["label"]), "")}">{"".join(lines)}</div>')
 
 
-def findings(about: str, report: dict[str, Any]) -> None:
-    """The findings about one question (manipulation, anomaly, history), evidence first."""
-    selected = [record for record in report["findings"] if record["about"] == about]
+def findings(title: str, meaning: str, selected: list[dict[str, Any]]) -> None:
+    """Findings under a title, evidence first; those of tests that do not apply are folded away."""
     if not selected:
         return
-    title, meaning = GROUPS[about]
     st.subheader(title)
     quiet(meaning)
-    order = ("evidence", "no-evidence", "error", "not-applicable")
     ranked = sorted(
-        selected, key=lambda record: order.index(record["status"]) if record["status"] in order else len(order)
+        selected, key=lambda record: ORDER.index(record["status"]) if record["status"] in ORDER else len(ORDER)
     )
-    st.html("".join(map(finding, ranked)))
+    st.html("".join(finding(record) for record in ranked if record["status"] != "not-applicable"))
+    if inapplicable := [record for record in ranked if record["status"] == "not-applicable"]:
+        with st.expander(f"{len(inapplicable)} that do not apply to this image"):
+            st.html("".join(map(finding, inapplicable)))
 
 
 def finding(record: dict[str, Any]) -> str:
     """One finding as HTML: check, status, reason, p-value or NFA, limits."""
-    counted = record["status"] == "evidence" and record["about"] != "history"
+    counted = record["status"] == "evidence" and record["counts"]
     status = "seen" if record["status"] == "evidence" and not counted else str(record["status"])
     lines = [
         f'<strong>{text(record["check"])}</strong><span class="oddpixel-status {"bad" if counted else ""}">{text(status)}</span>'
@@ -325,21 +394,6 @@ def facts(report: dict[str, Any]) -> None:
         table_of(
             {name.replace("_", " "): "-" if value is None else said(value) for name, value in report["gate"].items()}
         )
-
-
-def aids(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
-    """The visual aids of the report, which count for nothing in the verdict."""
-    if not report["aids"]:
-        return
-    with st.expander("Visual aids"):
-        quiet("Pictures for an experienced eye. They do not count in the verdict; bright does not mean changed.")
-        figures = "".join(
-            f'<figure><img class="oddpixel-picture" loading="lazy" src="{address(run, row, aid["picture"])}" alt="">'
-            f"<figcaption><strong>{text(aid['title'])}</strong> ({text(aid['label'])}). {text(aid['explanation'])}"
-            "</figcaption></figure>"
-            for aid in report["aids"]
-        )
-        st.html(f'<div class="oddpixel-aids">{figures}</div>')
 
 
 def bounds(report: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ def items(run: OpenRun, query: Query) -> list[str]:
 def made(run: OpenRun, form: str, wanted: list[str] | None) -> tuple[str, bytes, list[str]]:
     """The file name, the content, and what was left out; several DICOM objects come as one archive."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{run.name}-{form}{forms()[form].suffix}"
+        path = Path(folder) / f"{run.folder_name}-{form}{forms()[form].suffix}"
         left_out = export(run.run, form, path, store=run.store, items=wanted)
         if not path.is_dir():
             return path.name, path.read_bytes(), left_out

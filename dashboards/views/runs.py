@@ -1,120 +1,135 @@
-"""Runs: flag uploads or a folder, fit a detector, watch a folder; live progress and logs of all of it."""
+"""Runs: what there is, opened, renamed, decided anew, compared or deleted; and jobs that make more, with progress and logs."""
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
-from oddpixel.dashboards.detectors import detectors
-from oddpixel.dashboards.forms import fresh, images, place_of, show_job, start
+from oddpixel.dashboards.components import component
+from oddpixel.dashboards.forms import show_job
+from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.uploads import allowed
-from oddpixel.dashboards.visit import failed, label, quiet
-from oddpixel.errors import OddPixelError
-from oddpixel.forensics.runs.table import Filter
+from oddpixel.dashboards.start_forms import (
+    demo_button,
+    fit_form,
+    flag_form,
+    generate_form,
+    learn_form,
+    watch_form,
+)
+from oddpixel.dashboards.visit import quiet
+from oddpixel.dashboards.workspace_dialogs import ask_deletion, ask_name, ask_rule
+from oddpixel.errors import RunError
+from oddpixel.forensics.runs.table import DECISION, Filter
 
-MODELS = ("photo-grey", "photo-rgb", "ct")
 JOBS_SHOWN = 12
-
-
-def flag_form() -> None:
-    """The form that flags uploads or a folder with a detector."""
-    fitted = detectors()
-    if not fitted:
-        st.info("There is no detector yet: fit one in the next tab, or run `oddpixel fit NORMALS -o DETECTOR` here.")
-        return
-    given = images("flag", "Images")
-    detector = st.selectbox("Detector", list(fitted))
-    left, right = st.columns(2)
-    alpha = left.number_input("Rate of false alarms (alpha)", 0.001, 0.5, 0.05, step=0.01, format="%.3f")
-    name = right.text_input("Name of the run", max_chars=60)
-    if st.button("Flag", type="primary"):
-        try:
-            place, out = place_of(given), fresh("runs", name)
-            command = ["flag", str(place), "--detector", str(fitted[detector]), "-o", str(out), "--alpha", f"{alpha:g}"]
-            start(f"flag {name or place.name}", command, out)
-        except OddPixelError as error:
-            failed(error)
-
-
-def fit_form() -> None:
-    """The form that fits a detector to normal images."""
-    given = images("fit", "Normal images")
-    left, middle, right = st.columns(3)
-    model = left.selectbox("Model", MODELS)
-    encoder = middle.selectbox(
-        "Encoder",
-        ["none", "efficientnet-lite0"],
-    )
-    group = right.selectbox("Group by", ["as the source says", "folder", "dicom", "file"])
-    aligned = st.checkbox("The same place shows the same thing in all (anatomy, a fixed camera)")
-    name = st.text_input("Name of the detector", max_chars=60)
-    if st.button("Fit", type="primary"):
-        try:
-            place, out = place_of(given), fresh("detectors", name)
-            command = ["fit", str(place), "-o", str(out), "--model", model]
-            command += ["--encoder", encoder]
-            command += ["--group-from", group] if group != "as the source says" else []
-            start(f"fit {name or place.name}", command + (["--aligned"] if aligned else []), out)
-        except OddPixelError as error:
-            failed(error)
-
-
-def watch_form() -> None:
-    """The form that watches a folder with a detector."""
-    fitted = detectors()
-    path = st.text_input("Folder where images arrive", placeholder="a path on this machine", key="watch-folder")
-    detector = st.selectbox("Detector", list(fitted), key="watch-detector") if fitted else None
-    if detector is None:
-        st.info("There is no detector yet.")
-    elif st.button("Watch", type="primary"):
-        try:
-            place, out = allowed(path.strip(), the_site().data), fresh("runs", "watch")
-            start(
-                f"watch {place.name}", ["watch", str(place), "--detector", str(fitted[detector]), "-o", str(out)], out
-            )
-        except OddPixelError as error:
-            failed(error)
+RUNS_SHOWN = 50
+COLUMNS = (
+    ("run", False),
+    ("made by", False),
+    ("items", True),
+    ("flagged", True),
+    ("errors", True),
+    ("decided", True),
+    ("began", False),
+)
+DIALOGS = {"rename": ask_name, "decide": ask_rule, "delete": ask_deletion}
+FORMS = {
+    "Flag images": flag_form,
+    "Fit a detector": fit_form,
+    "Learn from verdicts": learn_form,
+    "Generate": generate_form,
+    "Watch a folder": watch_form,
+}
 
 
 @st.fragment(run_every=1.0)
 def jobs() -> None:
-    """The jobs with their progress, refreshed every second without the rest of the page."""
-    started = the_site().jobs.all()
+    """The jobs with their progress, refreshed every second without the rest of the page.
+
+    The page follows when one has ended: its run is in the list then.
+    """
+    started = the_site().jobs.all()[:JOBS_SHOWN]
     if not started:
         quiet("No jobs yet.")
-    for job in started[:JOBS_SHOWN]:
+    for job in started:
         show_job(job)
+    running = {job.path.name for job in started if job.state == "running"}
+    before = st.session_state.get("jobs-running", set())
+    st.session_state["jobs-running"] = running
+    if before - running:
+        st.rerun()
+
+
+def acts(run: OpenRun) -> list[dict[str, str]]:
+    """What can be done with a run, besides opening it."""
+    is_scored = run.run.record["kind"] == "flag"
+    names = {"compare": "Compare", "decide": "Decide anew"} if is_scored else {}
+    return [{"name": name, "label": label} for name, label in {**names, "rename": "Rename", "delete": "Delete"}.items()]
+
+
+def row_of(run: OpenRun) -> dict[str, object]:
+    """A run as the table has it."""
+    record, table = run.run.record, run.table
+    unfinished = "" if record["finished"] else " (unfinished)"
+    cells = [
+        f"{run.name}{unfinished}",
+        record["kind"],
+        table.count(),
+        (record.get("decision") or {}).get("num_flagged_groups"),
+        table.count([Filter("error", "is not null")]),
+        table.count([Filter(DECISION, "is not null")]),
+        str(record["started"])[:16].replace("T", " "),
+    ]
+    return {"key": run.key, "cells": cells, "acts": acts(run)}
 
 
 def listed() -> None:
-    """A table of the latest 50 runs with their counts."""
+    """The latest runs, each a row that opens it."""
     runs = the_site().library.runs()
     if not runs:
-        quiet("No runs yet.")
+        demo_button()
         return
-    rows = [
-        {
-            "run": label(run),
-            "items": run.table.count(),
-            "flagged": (run.run.record.get("decision") or {}).get("num_flagged_groups"),
-            "errors": run.table.count([Filter("error", "is not null")]),
-            "decided": run.table.count([Filter("decision", "is not null")]),
-            "started": run.run.record["started"],
-        }
-        for run in runs[:50]
-    ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    columns = [{"name": name, "isNumber": is_number} for name, is_number in COLUMNS]
+    component("records")(
+        data={"label": "Runs", "opens": "Open", "columns": columns, "rows": [row_of(run) for run in runs[:RUNS_SHOWN]]},
+        key="runs",
+        on_open_change=lambda: asked("open"),
+        on_act_change=lambda: asked("act"),
+    )
 
 
-flagging, fitting, watching = st.tabs(["Flag images", "Fit a detector", "Watch a folder"])
-with flagging:
-    flag_form()
-with fitting:
-    fit_form()
-with watching:
-    watch_form()
-st.subheader("Jobs")
-jobs()
+def asked(what: str) -> None:
+    """Keep what the table was asked for until the page has been drawn."""
+    st.session_state["runs-asked"] = (what, st.session_state["runs"].get(what))
+
+
+def answer() -> None:
+    """Open the run, or the dialog about it, that the table was asked for."""
+    what, about = st.session_state.pop("runs-asked", (None, None))
+    if not about:
+        return
+    key, act = (about, "open") if what == "open" else (about["key"], about["name"])
+    try:
+        run = the_site().library.run(str(key))
+    except RunError as error:
+        st.warning(str(error))
+        return
+    if act == "open":
+        view = "audit" if run.run.record["kind"] == "audit" else "triage"
+        st.switch_page(f"views/{view}.py", query_params={"run": run.key})
+    elif act == "compare":
+        st.switch_page("views/two_runs.py", query_params={"run": run.key})
+    elif act in DIALOGS:
+        DIALOGS[act](run)
+
+
 st.subheader("Runs")
 listed()
+st.subheader("Jobs")
+jobs()
+st.subheader("Start")
+for tab, form in zip(st.tabs(list(FORMS)), FORMS.values(), strict=True):
+    with tab:
+        form()
+st.page_link("views/audit.py", label="Audit suspected images", icon=":material/policy:")
+answer()

@@ -24,7 +24,8 @@ from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
 from oddpixel.datasets.reading import Reader
 from oddpixel.datasets.source import FileSource, open_source, reader_of
-from oddpixel.errors import CalibrationTooSmall, InvalidImage
+from oddpixel.envelope import plain
+from oddpixel.errors import CalibrationTooSmall, InvalidImage, RunError, UsageError
 from oddpixel.forensics.runs.executors import Executor, InProcess, Rank
 from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
 from oddpixel.forensics.runs.heat_map import MAPS_UP_TO, write_evidence
@@ -45,6 +46,7 @@ from .store import load, read_record
 
 SHARD_SIZE = 32  # files; a kill costs at most so much work
 GROUP_SHOWN = ("group", "stratum", "p_value", "q_value", "flagged", "num_images", "oddest")
+MOST_RULES = 100  # that a run remembers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +196,25 @@ def flag_into(
         return decide_run(run, load(detector, encoder, device), rule)
 
 
+def decide_anew(path: Path, detector: Path, rule: Rule, *, device: str = "cpu") -> Flagged:
+    """Decide a finished run by another rule, from its scores alone: the images need not be there any more.
+
+    Raises: RunError where the run has no scores of this detector, UsageError for other strata, and what loading one raises.
+    """
+    run, record = Run.open(path), read_record(detector)
+    made = run.record
+    if made["kind"] != "flag" or made["finished"] is None:
+        raise RunError(f"{path} is no finished run of `oddpixel flag`: there is nothing to decide anew")
+    given = (record["channels_sha256"], record["calibration_sha256"])
+    if (made["options"].get("detector"), made["options"].get("calibration")) != given:
+        raise RunError(f"{path} was scored by another detector than {detector}; give the one that it was made with")
+    if list(rule.strata) != made["options"].get("strata"):
+        raise UsageError(f"{path} was compared within {made['options'].get('strata') or 'no strata'}; that stays")
+    _check_rule(rule)
+    with run.writing_alone():
+        return decide_run(run, load(detector, None, device), rule)
+
+
 def _score(executor: Executor, shards: Sequence[Shard], on_item: Callable[[], None]) -> None:
     try:
         for count in executor.run(score_shard, shards):
@@ -283,10 +304,20 @@ def decide_run(run: Run, detector: Detector, rule: Rule) -> Flagged:
     for shard, part in itertools.groupby(rows, lambda row: row.shard):
         run.write_part(int(shard or 0), list(part))
     run.write_json("groups.json", {"groups": groups})
-    run.finish(decision=decision)
+    run.finish(decision=decision, decided_before=_decided_before(run, rule))
     rows = _oddest_first(rows)
     write_report(run, rows, decision, groups)
     return Flagged(run, rows, decision, groups)
+
+
+def _decided_before(run: Run, rule: Rule) -> list[dict[str, Any]]:
+    """The rules by which a finished run was decided before: whoever reads its promise can see how often it was chosen."""
+    made = run.record
+    before: list[dict[str, Any]] = made.get("decided_before") or []
+    latest: dict[str, Any] | None = (made.get("decision") or {}).get("rule")
+    if made["finished"] is None or latest is None or plain(latest) == plain(asdict(rule)):
+        return before
+    return [*before, latest][-MOST_RULES:]
 
 
 def _with_decisions(rows: Sequence[Row], decided: Decided) -> list[Row]:

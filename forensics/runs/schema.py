@@ -147,6 +147,8 @@ RUN: dict[str, Any] = {
         "started": TEXT,
         "finished": TEXT_OR_NULL,
         "decision": DECISION,
+        "decided_before": {"type": "array", "items": {"type": "object"}, "maxItems": 100},
+        "title": {"type": "string", "maxLength": 80},
         "left_out": {"type": "array", "items": LEFT_OUT},
     },
 }

@@ -135,9 +135,10 @@ def stage_progress() -> Iterator[Callable[[str, int, int], Callable[[int, dict[s
 
 @contextmanager
 def steps_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Show a bar for each part of a sampling, on a terminal only."""
+    """Show a bar for each part of a sampling on a terminal; lines where ODDPIXEL_PROGRESS=lines, else nothing."""
     if not sys.stderr.isatty():
-        yield lambda part, done, total: None
+        wants_lines = os.environ.get("ODDPIXEL_PROGRESS") == "lines"
+        yield _print_step if wants_lines else lambda part, done, total: None
         return
     from rich.console import Console
     from rich.progress import Progress
@@ -145,6 +146,10 @@ def steps_progress() -> Iterator[Callable[[str, int, int], None]]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("")
         yield lambda part, done, total: bar.update(task, description=part, completed=done, total=total)
+
+
+def _print_step(part: str, done: int, total: int) -> None:
+    print(f"{part} {done}/{total}", file=sys.stderr, flush=True)
 
 
 def print_options(command: str, options: dict[str, Any]) -> None:

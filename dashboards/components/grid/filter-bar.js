@@ -1,6 +1,6 @@
-import { make, makeOptions } from "../shared/dom.js";
+import { make, makeOptions, setVisible } from "../shared/dom.js";
 import { dropdown, input, labelled, toolbar } from "../shared/toolbar.js";
-import { isAscending } from "./view-query.js";
+import { isAscending, rangeText } from "./view-query.js";
 
 const TYPING_PAUSE = 180; // milliseconds without another key, before a typed filter counts
 
@@ -38,6 +38,7 @@ export class FilterBar {
     this.saved = dropdown("Saved views", [], (view) => view && actions.openView(view));
     this.name = this.typed("search", "find", "Find by name", { placeholder: "name contains …", maxlength: 300 });
     const range = { class: "p", min: 0, max: 1, step: "any", placeholder: "1" };
+    this.range = make("button", { class: "range", onclick: () => actions.change("range", "") });
     const sliderRange = { min: 56, max: 320, step: 8, value: tileSize };
     const oninput = (value) => actions.resize(Number(value));
     this.element = toolbar(
@@ -48,6 +49,7 @@ export class FilterBar {
       this.choice("decision", "Verdict", DECISIONS),
       labelled("p ≤", this.typed("number", "p", "p at most", range)),
       this.name,
+      this.range,
       ...(strata.length > 1 ? [this.choice("stratum", "Stratum", stratumOptions(strata))] : []),
       make("span", { class: "gap" }),
       labelled("Size", input("range", "Tile size", { ...sliderRange, oninput })),
@@ -62,6 +64,10 @@ export class FilterBar {
     this.query = query;
     this.direction.textContent = isAscending(query) ? "↑" : "↓";
     this.direction.title = isAscending(query) ? "smallest first" : "largest first";
+    const range = rangeText(query.get("range"));
+    setVisible(this.range, Boolean(range));
+    this.range.textContent = `${range} ✕`;
+    this.range.setAttribute("aria-label", `Show more than ${range}`);
   }
 
   /** @param views - queries by name. */

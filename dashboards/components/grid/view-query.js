@@ -1,4 +1,5 @@
 // The query of a view: sort, filters and thresholds, as the address bar has them.
+import { formatNumber } from "../shared/numbers.js";
 
 /** The query that a page was opened with, and the item that it should show. */
 export function openedQuery(text) {
@@ -26,4 +27,13 @@ export function addressQuery(run, query, item) {
   const address = new URLSearchParams({ run, ...Object.fromEntries(query) });
   if (item !== null) address.set("item", item);
   return address;
+}
+
+/** A range of values, such as `p_value:0.01:0.02`, in words; empty without one. */
+export function rangeText(range) {
+  const [column, low, high] = (range ?? "").split(":");
+  if (!column) return "";
+  const name = column === "p_value" ? "p" : "oddness";
+  if (!low || !high) return low ? `${name} from ${formatNumber(low)}` : `${name} below ${formatNumber(high)}`;
+  return `${name} ${formatNumber(low)} to ${formatNumber(high)}`;
 }

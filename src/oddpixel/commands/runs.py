@@ -9,7 +9,7 @@ import typer
 
 from oddpixel.counting import counted
 
-from .options import AsJson, RunFolder, Store
+from .options import Alpha, AsJson, Confidence, DetectorFolder, Device, RunFolder, Store
 
 app = typer.Typer(no_args_is_help=True, help="Run folders: what they hold, merging them, checking their verdicts.")
 
@@ -35,6 +35,29 @@ def merge_runs(
 
     merged = Run.merge(out, [Run.open(run) for run in runs])
     print(f"{merged.path}: {counted(len(merged.parts()), 'part')} of {counted(len(runs), 'run')}")
+
+
+@app.command("decide")
+def decide_run_anew(
+    run: RunFolder,
+    detector: DetectorFolder,
+    alpha: Alpha = 0.05,
+    confidence: Confidence = None,
+    fdr: Annotated[
+        float | None, typer.Option(help="Instead of --alpha: false alarms among all that is flagged.")
+    ] = None,
+    device: Device = "cpu",
+) -> None:
+    """Decide a finished run of `flag` by another rule, from its scores alone; its images need not be there any more."""
+    from oddpixel.forensics.detect.decide import Rule
+    from oddpixel.forensics.detect.flag import decide_anew
+    from oddpixel.forensics.runs.run import Run
+
+    from .flag import print_flagged
+
+    strata = tuple(Run.open(run).record["options"].get("strata") or ())
+    rule = Rule(alpha=alpha, confidence=confidence, fdr=fdr, strata=strata)
+    print_flagged(decide_anew(run, detector, rule, device=device))
 
 
 @app.command("verify")

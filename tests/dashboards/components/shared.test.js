@@ -4,19 +4,7 @@ import { clamp, formatNumber } from "../../../dashboards/components/shared/numbe
 import { Recent } from "../../../dashboards/components/shared/recent.js";
 import { shortcutOf } from "../../../dashboards/components/shared/shortcuts.js";
 import { TaskQueue } from "../../../dashboards/components/shared/task-queue.js";
-import {
-  clampTo,
-  estimateCount,
-  isBeyond,
-  rangeOf,
-  thresholdAfterKey,
-} from "../../../dashboards/components/threshold/histogram.js";
 
-const BINS = [
-  [0, 1, 10],
-  [1, 2, 4],
-  [2, 4, 6],
-];
 const SHORTCUTS = [{ key: "O" }, { key: "ArrowUp" }, { key: "?" }];
 const press = (key, more = {}) => ({ key, composedPath: () => [more.target], ...more });
 
@@ -61,36 +49,6 @@ test("tasks run one after the other, also behind one that failed", async () => {
   await assert.rejects(failing, { message: "refused" });
   await Promise.all([slow, last]);
   assert.deepEqual(log, ["slow", "last"]);
-});
-
-test("the queue is estimated within a bin, and is everything or nothing at its ends", () => {
-  assert.equal(estimateCount(BINS, 3, true), 3);
-  assert.equal(estimateCount(BINS, 3, false), 17);
-  assert.equal(estimateCount(BINS, 0, true), 20);
-  assert.equal(estimateCount(BINS, 4, true), 0);
-  assert.equal(estimateCount([[5, 5, 8]], 5, true), 8);
-});
-
-test("bins beyond the threshold are those whose middle is in the queue", () => {
-  assert.deepEqual(
-    BINS.map((bin) => isBeyond(bin, 1.5, true)),
-    [false, true, true],
-  );
-  assert.deepEqual(
-    BINS.map((bin) => isBeyond(bin, 1.5, false)),
-    [true, true, false],
-  );
-});
-
-test("keys move the threshold within the range, which has a span even for a single value", () => {
-  const range = rangeOf(BINS);
-  assert.deepEqual(range, { low: 0, high: 4, span: 4 });
-  assert.equal(thresholdAfterKey(range, 2, "ArrowRight"), 2.02);
-  assert.equal(thresholdAfterKey(range, 2, "PageDown"), 1.8);
-  assert.equal(thresholdAfterKey(range, 4, "ArrowRight"), 4);
-  assert.equal(thresholdAfterKey(range, 2, "Enter"), undefined);
-  assert.equal(clampTo(range, 9), 4);
-  assert.equal(rangeOf([[5, 5, 8]]).span, 1);
 });
 
 test("what was asked for lately is asked once, after an error again, and what lies long back is forgotten", async () => {

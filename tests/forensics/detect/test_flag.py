@@ -18,7 +18,7 @@ from oddpixel.forensics.detect import store
 from oddpixel.forensics.detect.calibrated import Calibrated, CalibrationImage
 from oddpixel.forensics.detect.decide import Decided, Rule, decide
 from oddpixel.forensics.detect.detector import Detector
-from oddpixel.forensics.detect.flag import Flagged, Incoming, flag_into
+from oddpixel.forensics.detect.flag import Flagged, Incoming, decide_anew, flag_into
 from oddpixel.forensics.detect.group_sizes import Sizes
 from oddpixel.forensics.detect.guarantee import groups_needed
 from oddpixel.forensics.detect.watch import watch_folder
@@ -87,6 +87,28 @@ def test_another_alpha_needs_no_scoring(
     assert [row.flagged for row in by_fdr.rows if row.raw is not None] == [
         row.q_value <= 0.2 for row in by_fdr.rows if row.raw is not None
     ]
+
+
+def test_a_run_is_decided_anew_without_its_images(detector: Path, incoming: Incoming, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    shutil.copytree(incoming.places[0], gone)
+    flag_into(tmp_path / "run", Incoming(places=(str(gone),)), detector, Rule(alpha=0.1))
+    shutil.rmtree(gone)
+    anew = decide_anew(tmp_path / "run", detector, Rule(alpha=0.3))
+    scored_so = flag_into(tmp_path / "other", incoming, detector, Rule(alpha=0.3))
+    assert scored_so is not None
+    assert [(row.item, row.flagged, row.q_value) for row in anew.rows] == [
+        (row.item, row.flagged, row.q_value) for row in scored_so.rows
+    ]
+    assert anew.decision["promise"] == scored_so.decision["promise"]
+    decide_anew(tmp_path / "run", detector, Rule(alpha=0.3))
+    assert [rule["alpha"] for rule in Run.open(tmp_path / "run").record["decided_before"]] == [0.1], "each rule once"
+    assert scored_so.run.record["decided_before"] == []
+    another = store.save(Detector(chooses=False).fit([surface(100 + k) for k in range(44)]), tmp_path / "another")
+    with pytest.raises(RunError, match="another detector"):
+        decide_anew(tmp_path / "run", another, Rule(alpha=0.3))
+    with pytest.raises(UsageError, match="no strata"):
+        decide_anew(tmp_path / "run", detector, Rule(alpha=0.3, strata=("modality",)))
 
 
 def test_all_that_is_flagged_has_a_map_or_a_warning_says_why_not(
