@@ -55,16 +55,17 @@ def test_links_lead_somewhere() -> None:
             assert (page.parent / Path(target)).exists(), f"{page.name} links to {target}"
 
 
-def test_figures_in_the_readme_are_the_benchmarks() -> None:
+def test_figures_in_the_pages_are_the_benchmarks() -> None:
     """Every `bench:NAME:TABLE:ROW:COLUMN` comment stands behind the number it comes from."""
     import json
 
-    found = re.findall(r"([\d.]+)<!-- bench:([a-z_]+):([^:]+):(\d+):([^:]+?) -->", README)
-    assert found
+    pages = "\n".join([README, *(page.read_text() for page in (ROOT / "docs").glob("*.md"))])
+    found = re.findall(r"([\d.]+)<!-- bench:([a-z_]+):([^:]+):(\d+):([^:]+?) -->", pages)
+    assert len(found) == pages.count("<!-- bench:")
     for shown, name, table, row, column in found:
         value = json.loads((ROOT / f"benchmarks/{name}.json").read_text())["tables"][table][int(row)][column]
         digits = len(shown.partition(".")[2])
-        assert f"{value:.{digits}f}" == shown, f"{name} {table} {column}: README says {shown}, measured {value}"
+        assert f"{value:.{digits}f}" == shown, f"{name} {table} {column}: the page says {shown}, measured {value}"
 
 
 def test_the_tables_of_formats_are_what_is_tested() -> None:

@@ -47,8 +47,11 @@ def run() -> Report:
         compare_sizes(each, table())
     tables = {
         "what can decide, by arithmetic": deciding(),
-        "whole authentic photographs: the verdict": verdict_alarms(rows),
-        "whole manipulated photographs: the verdict, share found": by_verdict(rows),
+        "the verdict on whole authentic photographs": [
+            {"photographs" if name == "tiles" else name: value for name, value in row.items()}
+            for row in verdict_alarms(rows)
+        ],
+        "the verdict on whole manipulated photographs, share found": by_verdict(rows),
         "localisation where a test counts and finds it, F1 and MCC at one half": localised(rows),
         "the pair tampered with by hand": [
             {"file": row["source"], "stratum": row["stratum"], "verdict": label(row)} for row in hand
