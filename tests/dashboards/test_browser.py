@@ -105,6 +105,7 @@ def test_from_a_run_to_an_export(chromium: Any, server: Server, tmp_path: Path) 
         # Open a case; the overlay changes without asking the server.
         page.locator(".cell").first.dblclick()
         shown(page, "odd-constant.png")
+        page.locator(".normals button").first.wait_for()  # the last that is asked for, after the neighbours
         page.wait_for_load_state("networkidle")
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
@@ -112,8 +113,8 @@ def test_from_a_run_to_an_export(chromium: Any, server: Server, tmp_path: Path) 
         page.get_by_label("Map: Curtain").click()
         page.get_by_label("Map: Side by side").click()
         page.wait_for_timeout(500)
-        # What others decide and the next picture are asked for whatever is done here.
-        assert [url for url in asked if "/oddpixel/" in url and "/changes?" not in url and "/facts?" not in url] == []
+        # What others decide is asked for whatever is done here.
+        assert [url for url in asked if "/oddpixel/" in url and "/changes?" not in url] == []
         # Verdict, next, undo.
         page.get_by_label("Note to the verdict").fill("flat")
         page.get_by_label("Verdict: odd").click()

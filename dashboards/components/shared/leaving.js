@@ -6,15 +6,19 @@ let isListening = false;
 
 /** Whether the address is one of these pages, by the last part of its path. */
 export function isOn(pages) {
-  return pages.includes(location.pathname.split("/").pop());
+  return pages.includes(pageName());
+}
+
+function pageName() {
+  return location.pathname.split("/").pop();
 }
 
 /**
  * A trigger that keeps still once the visitor is on the way to another page, by a link or the browser's history. Streamlit runs
  * the page that is on the screen for every trigger, so that one sent meanwhile would bring the visitor back.
- * @param pages - on which the component is, by the last part of the path.
+ * @param pages - on which the component is, by the last part of the path; the one that is here where they are not known.
  */
-export function whileHere(trigger, pages) {
+export function whileHere(trigger, pages = [pageName()]) {
   if (!isListening) listen();
   isListening = true;
   const path = location.pathname;
