@@ -60,7 +60,7 @@ def test_figures_in_the_pages_are_the_benchmarks() -> None:
     import json
 
     pages = "\n".join([README, *(page.read_text() for page in (ROOT / "docs").glob("*.md"))])
-    found = re.findall(r"([\d.]+)<!-- bench:([a-z_]+):([^:]+):(\d+):([^:]+?) -->", pages)
+    found = re.findall(r"([\d.]+)<!-- bench:([a-z_]+):([^>]+?):(\d+):([^:>]+?) -->", pages)
     assert len(found) == pages.count("<!-- bench:")
     for shown, name, table, row, column in found:
         value = json.loads((ROOT / f"benchmarks/{name}.json").read_text())["tables"][table][int(row)][column]
