@@ -294,6 +294,10 @@ export class Grid {
   async tag() {
     const items = this.selection.itemsOr(this.rows.row(this.current));
     if (!items.length) return;
+    if (!(await this.author.known())) {
+      this.status.show("Nothing was tagged: tags need a name.");
+      return;
+    }
     const given = prompt(`A tag for ${describeItems(items)}; with a - before it, it is taken off:`)?.trim();
     if (!given) return;
     const isOff = given.startsWith("-");

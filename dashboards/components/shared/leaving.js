@@ -12,9 +12,9 @@ export function isOn(pages) {
 /**
  * A trigger that keeps still once the visitor is on the way to another page, by a link or the browser's history. Streamlit runs
  * the page that is on the screen for every trigger, so that one sent meanwhile would bring the visitor back.
- * @param pages - on which the component is, by the last part of the path.
+ * @param pages - on which the component is, by the last part of the path; where not given, the page that is on the screen now.
  */
-export function whileHere(trigger, pages) {
+export function whileHere(trigger, pages = [location.pathname.split("/").pop()]) {
   if (!isListening) listen();
   isListening = true;
   const path = location.pathname;
