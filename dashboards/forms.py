@@ -91,7 +91,8 @@ def show_job(job: Job) -> None:
             act_on(job, state)
         made = pictures(job) if state == "done" else []
         if made:
-            st.image(made, width=PICTURE_WIDTH, caption=[f"Synthetic: {path.name}" for path in made])
+            st.image(made, width=PICTURE_WIDTH, alt=[f"Synthetic picture {path.name}" for path in made])
+            quiet(f"Synthetic, made by a model: {', '.join(path.name for path in made)}")
         is_mine = name == st.session_state.get("job")
         with st.expander("Command and log", expanded=is_mine and state in ("running", "failed")):
             quiet(f"{record['started']} · {record['author']}")
