@@ -2,9 +2,10 @@
 
     p_o = sum_i p_ii        p_e = sum_i p_i. p_.i        kappa = (p_o - p_e) / (1 - p_e)
 
-Cohen 1960, equation 1; the standard error is that of Fleiss, Cohen and Everitt 1969, equation 13 (unweighted). Kappa is 0 where
-they agree as often as chance has it, and falls where almost all items are of one kind, however good the readers are: p_o is
-given beside it, with an exact interval.
+Cohen 1960, equation 1; the standard error is that of Fleiss, Cohen and Everitt 1969, equation 13 (unweighted). That
+error is 0 where they agree on everything, however few the items: then the exact interval of p_o is taken, at the p_e
+observed. Kappa is 0 where they agree as often as chance has it, and falls where almost all items are of one kind,
+however good the readers are: p_o is given beside it, with an exact interval.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Agreement:
     Arguments:
         labels: of the rows (first reader) and columns (second) of `table`.
         observed: share on which they agree, with low and high.
-        kappa: with low and high; None where both gave all items one same label, so that nothing can be told from chance.
+        kappa: with low and high; None where one of them gave all items one label, so that nothing can be told from chance.
     """
 
     labels: tuple[Hashable, ...]
@@ -47,7 +48,7 @@ class Agreement:
         same = int(np.trace(self.table))
         said = f"the same on {same} of {self.num_items} items ({share:.0%} [{low:.0%}, {high:.0%}])"
         if self.kappa is None:
-            return f"{said}; all have one label, so kappa is not defined"
+            return f"{said}; one of them gave all items one label, so kappa says nothing"
         value, low, high = self.kappa
         return f"{said}; Cohen's kappa {value:.2f} [{low:.2f}, {high:.2f}]"
 
@@ -76,8 +77,11 @@ def _kappa(table: Int[np.ndarray, "k k"]) -> tuple[float, float, float] | None:
     p = table / count
     rows, columns, agreed = p.sum(1), p.sum(0), np.diag(p)
     p_o, p_e = agreed.sum(), (rows * columns).sum()
-    if p_e >= 1:
+    if min(np.count_nonzero(rows), np.count_nonzero(columns)) < 2:
         return None
+    if p_o == 1:
+        _, low, _ = share_with_interval(int(count), int(count))
+        return 1.0, float((low - p_e) / (1 - p_e)), 1.0
     kappa = (p_o - p_e) / (1 - p_e)
     apart = p * (columns[:, None] + rows[None, :]) ** 2
     variance = (

@@ -16,6 +16,8 @@ views = (
     ("views/triage.py", "Triage", ":material/grid_view:", True),
     ("views/case.py", "Case", ":material/image_search:", False),
     ("views/distribution.py", "Distribution", ":material/bar_chart:", False),
+    ("views/alike.py", "Alike", ":material/bubble_chart:", False),
+    ("views/reading.py", "Blind reading", ":material/visibility_off:", False),
     ("views/two_runs.py", "Compare", ":material/compare_arrows:", False),
     ("views/audit.py", "Audit", ":material/policy:", False),
     ("views/runs.py", "Runs", ":material/deployed_code_history:", False),

@@ -15,9 +15,10 @@ from oddpixel.forensics.runs.table import Filter
 from .job_runner import Step, step_of
 from .jobs import Job
 from .library import OpenRun
+from .roles import LEAD, allows
 from .site import the_site
 from .uploads import allowed, keep
-from .visit import author, failed, quiet
+from .visit import author, failed, quiet, require, role
 
 SIGNS = {
     "running": ":material/progress_activity:",
@@ -39,6 +40,7 @@ def images(key: str, what: str) -> tuple[Sequence[object], str]:
 
 def place_of(given: tuple[Sequence[object], str]) -> Path:
     """The folder that a visitor named, or the one that uploads were saved in. Raises: UsageError, RunError."""
+    require(LEAD)
     uploaded, path = given
     if uploaded and path:
         raise UsageError("give files or a folder, not both")
@@ -59,6 +61,7 @@ def fresh(kind: str, name: str = "") -> Path:
 
 def start(title: str, arguments: list[str], out: Path, *, once: str | None = None) -> Job:
     """Start an `oddpixel` command as a job of this visitor, and show it opened on the page."""
+    require(LEAD)
     job = the_site().jobs.start(title, arguments, author(), out, once=once)
     st.toast(f"Started: {literal(title)}")
     st.session_state["job"] = job.path.name
@@ -88,7 +91,8 @@ def show_job(job: Job) -> None:
             act_on(job, state)
         made = pictures(job) if state == "done" else []
         if made:
-            st.image(made, width=PICTURE_WIDTH, caption=[f"Synthetic: {path.name}" for path in made])
+            st.image(made, width=PICTURE_WIDTH, alt=[f"Synthetic picture {path.name}" for path in made])
+            quiet(f"Synthetic, made by a model: {', '.join(path.name for path in made)}")
         is_mine = name == st.session_state.get("job")
         with st.expander("Command and log", expanded=is_mine and state in ("running", "failed")):
             quiet(f"{record['started']} · {record['author']}")
@@ -120,9 +124,10 @@ def time_left(seconds: float) -> str:
 def act_on(job: Job, state: str) -> None:
     """Stop it, go on with it, or open what it made."""
     name = job.path.name
-    if state == "running" and st.button("Stop", key=f"stop-{name}", icon=":material/stop:"):
+    is_lead = allows(role(), LEAD)
+    if is_lead and state == "running" and st.button("Stop", key=f"stop-{name}", icon=":material/stop:"):
         job.stop()
-    if state in ("stopped", "failed"):
+    if is_lead and state in ("stopped", "failed"):
         label = "Resume" if state == "stopped" else "Try again"
         if st.button(label, key=f"resume-{name}", icon=":material/resume:"):
             try:

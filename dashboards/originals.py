@@ -33,6 +33,7 @@ from .spilled import drop_pages, is_spilled, room
 
 TILE = 512
 BAND = 512  # rows
+PREVIEW = 1600
 AT_ONCE = 3  # pictures that are decoded side by side
 CACHED_BYTES = 150_000_000  # of decoded pictures in memory, in all
 SPILLED_BYTES = 8_000_000_000  # of those in files
@@ -76,6 +77,19 @@ class Picture:
         buffer = io.BytesIO()
         Pillow.fromarray(np.ascontiguousarray(part)).save(buffer, "PNG", compress_level=1)
         return buffer.getvalue(), "image/png"
+
+    def preview(self) -> bytes:
+        """The picture in one piece, as a JPEG of at most `PREVIEW` pixels' longer side; values within the file's own window."""
+        from PIL import Image as Pillow
+
+        level = next((each for each in self.levels if max(each.shape[:2]) <= PREVIEW), self.levels[-1])
+        if level.dtype == np.float32:
+            low, high = self.facts["window"]
+            share = np.clip((np.nan_to_num(level, nan=low) - low) / (high - low), 0, 1)
+            level = np.rint(255 * (1 - share if self.facts["inverted"] else share)).astype(np.uint8)
+        buffer = io.BytesIO()
+        Pillow.fromarray(np.ascontiguousarray(level)).save(buffer, "JPEG", quality=92)
+        return buffer.getvalue()
 
 
 class Originals:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from oddpixel.errors import UsageError
 from oddpixel.forensics.runs.table import DECISION, Filter
 
+from .tags import Tags
+
 SORTS = ("raw", "p_value", "q_value", "item", "group", "stratum", DECISION, "width")
 SHOWN = ("all", "flagged", "unflagged", "errors")
-QUEUE = ("sort", "up", "decision", "show", "p", "range", "find", "stratum")  # parameters of a view
+QUEUE = ("sort", "up", "decision", "show", "p", "range", "find", "stratum", "tag")  # parameters of a view
 RANGES = ("p_value", "raw")  # columns that a range may be of
 LONGEST = 300
 
@@ -32,6 +34,7 @@ class Query:
             either may be missing. A bar of a histogram is one.
         find: text in the item's name.
         stratum: only this one.
+        tag: only items with this tag, which the run's `tags` know.
     """
 
     sort: str = "raw"
@@ -42,6 +45,7 @@ class Query:
     range: tuple[str, float | None, float | None] | None = None
     find: str = ""
     stratum: str = ""
+    tag: str = ""
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> Query:
@@ -58,7 +62,7 @@ class Query:
             p = float(given["p"]) if given.get("p") else None
         except ValueError as error:
             raise UsageError("p must be a number between 0 and 1") from error
-        texts = {name: given.get(name, "")[:LONGEST] for name in ("find", "stratum")}
+        texts = {name: given.get(name, "")[:LONGEST] for name in ("find", "stratum", "tag")}
         decision = given.get("decision", "all")[:LONGEST]
         within = _range(given["range"]) if given.get("range") else None
         return cls(sort=sort, up=given.get("up") == "1", show=show, decision=decision, p=p, range=within, **texts)
@@ -88,6 +92,10 @@ class Query:
         if self.stratum:
             filters.append(Filter("stratum", "=", self.stratum))
         return filters
+
+    def filters_in(self, tags: Tags) -> list[Filter]:
+        """The conditions of the view, with that of its tag. Raises: RunError where the tags are damaged."""
+        return [*self.filters, Filter("item", "in", tags.all().get(self.tag, []))] if self.tag else self.filters
 
     @property
     def order_by(self) -> str | None:

@@ -29,6 +29,7 @@ from .library import DECISIONS, OpenRun
 from .originals import Picture
 from .query import Query
 from .report_routes import report, report_picture
+from .roles import LEAD, VIEWER
 from .sign_on import BACK, PENDING, START, SignOn
 from .site import the_site
 from .synthetic import bytes_of, read
@@ -119,18 +120,22 @@ def rows(request: Request) -> dict[str, Any]:
     run, given = _run(request), request.query_params
     query = Query.of(given)
     offset, limit = _numbers(given, offset=0, limit=100)
-    table = run.table
+    table, tags = run.table, the_site().tags(run.key)
+    filters = query.filters_in(tags)
     page = table.page(
-        query.filters,
+        filters,
         order_by=query.order_by,
         descending=not query.up,
         limit=min(max(limit, 0), PAGE),
         offset=max(offset, 0),
     )
-    answer: dict[str, Any] = {"rows": [_short(row) | {"opinions": run.opinions(row.item)} for row in page]}
+    of_item = tags.by_item()
+    answer: dict[str, Any] = {
+        "rows": [_short(row) | {"opinions": run.opinions(row.item), "tags": of_item.get(row.item, [])} for row in page]
+    }
     if given.get("count") == "1":
-        answer |= {"count": table.count(query.filters), "all": table.count()}
-        answer["undecided"] = table.count([*query.filters, Filter(DECISION, "is null")])
+        answer |= {"count": table.count(filters), "all": table.count(), "tags": tags.counts()}
+        answer["undecided"] = table.count([*filters, Filter(DECISION, "is null")])
     return answer
 
 
@@ -140,7 +145,7 @@ def items(request: Request) -> dict[str, Any]:
     query = Query.of(given)
     offset, limit = _numbers(given, offset=0, limit=NAMED)
     names = run.table.items(
-        query.filters,
+        query.filters_in(the_site().tags(run.key)),
         order_by=query.order_by,
         descending=not query.up,
         limit=min(max(limit, 0), NAMED),
@@ -175,11 +180,15 @@ def ticket(request: Request) -> dict[str, str]:
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
         raise UsageError("a ticket is asked for in JSON")
     site = the_site()
-    author = site.visitor(request.cookies.get(COOKIE, "")) if site.sign_on is not None else _sent(request).get("author")
+    visitor = site.visitor(request.cookies.get(COOKIE, ""))
+    if site.sign_on is not None:
+        author, role = (None, VIEWER) if visitor is None else (visitor.author, visitor.role)
+    else:
+        author, role = _sent(request).get("author"), LEAD
     if not isinstance(author, str) or not author.strip():
         raise UsageError("say who you are: verdicts are logged under a name")
     author = author.strip()[:LONGEST_NAME]
-    return {"author": author, "ticket": site.ticket(author)}
+    return {"author": author, "ticket": site.ticket(author, role)}
 
 
 SHORT = ("item", "group", "raw", "p_value", "q_value", "flagged", "width", "height", "decision")
@@ -218,10 +227,11 @@ def place(request: Request) -> dict[str, Any]:
     which = Filter(DECISION, "is null") if given.get("next") else Filter("item", "=", given.get("of", ""))
     (after,) = _numbers(given, after=-1)
     arguments: dict[str, Any] = {"order_by": query.order_by, "descending": not query.up}
-    position = run.table.place_of(which, query.filters, after=after, **arguments)
+    filters = query.filters_in(the_site().tags(run.key))
+    position = run.table.place_of(which, filters, after=after, **arguments)
     if position is None and given.get("next"):
-        position = run.table.place_of(which, query.filters, **arguments)
-    row = run.table.page(query.filters, limit=1, offset=position, **arguments) if position is not None else []
+        position = run.table.place_of(which, filters, **arguments)
+    row = run.table.page(filters, limit=1, offset=position, **arguments) if position is not None else []
     return {"place": position, "item": row[0].item if row else None}
 
 
@@ -302,6 +312,11 @@ def tile(request: Request) -> Response:
         raise UsageError("level, column and row must be numbers") from error
     content, media_type = _picture(request).tile(level, column, row)
     return Response(content, media_type=media_type, headers={"cache-control": FOREVER})
+
+
+def preview(request: Request) -> Response:
+    """An original in one piece, reduced: for a page that shows nothing else of an item."""
+    return Response(_picture(request).preview(), media_type="image/jpeg", headers={"cache-control": FOREVER})
 
 
 def original(request: Request) -> Response:
@@ -401,6 +416,25 @@ def _items(sent: dict[str, Any]) -> list[str]:
     return items
 
 
+def tag(request: Request) -> dict[str, Any]:
+    """Put a tag on items, or take it off; the log notes who did. Answers with the tags of these items, and counts of all."""
+    run, author, sent = _run(request), _author(request), _sent(request)
+    items, name = _items(sent), sent.get("tag")
+    if not isinstance(name, str):
+        raise UsageError("say which tag")
+    known = run.table.digests(items)
+    if unknown := [item for item in items if item not in known]:
+        raise RunError(f"the run {run.name} has no item {unknown[0]}")
+    tags = the_site().tags(run.key)
+    name = tags.take_off(name, items) if sent.get("off") is True else tags.put(name, items)
+    done = "taken off" if sent.get("off") is True else "put on"
+    run.verdicts.note_action(
+        run.key, items[0] if len(items) == 1 else "", f"tag {name} {done} {len(items)}", author=author
+    )
+    of_item = tags.by_item()
+    return {"tag": name, "items": {item: of_item.get(item, []) for item in items}, "tags": tags.counts()}
+
+
 def save_view(request: Request) -> dict[str, Any]:
     """Save a named view, and answer with all of them."""
     _author(request)
@@ -458,6 +492,7 @@ ROUTES = [
             heat,
             facts,
             tile,
+            preview,
             original,
             synthetic,
             report,
@@ -466,5 +501,6 @@ ROUTES = [
     ),
     Route("/oddpixel/runs/{run}/decide", _answered(decide), methods=["POST"]),
     Route("/oddpixel/runs/{run}/undo", _answered(undo), methods=["POST"]),
+    Route("/oddpixel/runs/{run}/tag", _answered(tag), methods=["POST"]),
     Route("/oddpixel/runs/{run}/verdicts", _answered(verdicts), methods=["POST"]),
 ]

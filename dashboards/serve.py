@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from oddpixel.errors import UsageError
 
@@ -28,13 +29,13 @@ def serve(
     folder: Path,
     data: Sequence[Path],
     store: str | None,
-    oidc: dict[str, str] | None = None,
+    oidc: dict[str, Any] | None = None,
     max_upload: int = 500,
 ) -> None:
     """Check the options, print the address, and serve until interrupted.
 
     Arguments:
-        oidc: `issuer`, `client`, `secret` and `address` of a sign-on (`sign_on`).
+        oidc: `issuer`, `client`, `secret`, `address`, `roles` and `groups_claim` of a sign-on (`sign_on`).
         max_upload: MB a file.
 
     Raises: UsageError where others could reach it without a token or sign-on, RunError for a folder that is no run.

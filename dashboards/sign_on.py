@@ -17,6 +17,7 @@ import secrets
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -25,6 +26,7 @@ from urllib.parse import urlencode, urlsplit
 from oddpixel.errors import UsageError
 
 from .access import COOKIE, SECONDS_VALID, Signer, local
+from .roles import role_of
 
 START, BACK = "/oddpixel/sign-on", "/oddpixel/signed-on"
 PENDING = "oddpixel-sign-on"
@@ -42,6 +44,7 @@ class SignOn:
         issuer: the provider's address, as in its discovery document.
         client, secret: what the provider knows this dashboard by.
         address: where visitors reach it, `https://odd.example`; the provider must know `address + BACK`.
+        roles: by group; the groups are what the claim `groups_claim` of an ID token names.
     """
 
     issuer: str
@@ -49,6 +52,8 @@ class SignOn:
     secret: str = field(repr=False)
     address: str
     signer: Signer
+    roles: Mapping[str, str] = field(default_factory=dict)
+    groups_claim: str = "groups"
 
     def __post_init__(self) -> None:
         for url in (self.issuer, self.address):
@@ -71,12 +76,18 @@ class SignOn:
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         query = {
             "response_type": "code", "client_id": self.client, "redirect_uri": self.address.rstrip("/") + BACK,
-            "scope": "openid email profile", "state": state, "nonce": nonce, "code_challenge": challenge,
+            "scope": self._scope, "state": state, "nonce": nonce, "code_challenge": challenge,
             "code_challenge_method": "S256",
         }  # fmt: skip
         request = {"state": state, "nonce": nonce, "verifier": verifier, "wanted": local(wanted)}
         cookie = self._cookie(PENDING, self.signer.sign("sign-on", request, SECONDS_PENDING), SECONDS_PENDING)
         return f"{self.provider['authorization_endpoint']}?{urlencode(query)}", cookie
+
+    @property
+    def _scope(self) -> str:
+        """With groups, where they matter and the provider has a scope for them: others refuse what they do not know."""
+        has_groups = "groups" in (self.provider.get("scopes_supported") or [])
+        return "openid email profile" + (" groups" if self.roles and has_groups else "")
 
     def finish(self, query: dict[str, str], pending: str) -> tuple[str, list[str]]:
         """The page that was wanted, and the cookies of a visitor who has signed on.
@@ -110,7 +121,8 @@ class SignOn:
         if not hmac.compare_digest(str(claims.get("nonce", "")), request["nonce"]):
             raise UsageError("the provider's ID token belongs to another sign-on")
         author = next(str(claims[name]) for name in NAMES if claims.get(name))
-        visit = self.signer.sign("visit", {"author": author})
+        role = role_of(claims.get(self.groups_claim), self.roles)
+        visit = self.signer.sign("visit", {"author": author, "role": role})
         return request["wanted"], [self._cookie(COOKIE, visit, SECONDS_VALID), self._cookie(PENDING, "", 0)]
 
     def _cookie(self, name: str, value: str, seconds: int) -> str:

@@ -35,7 +35,7 @@ def most_alike(run: OpenRun, item: str, count: int = 4) -> list[Alike]:
     names, pictures, reduced = _reduced(run)
     if not names:
         return []
-    correlation = reduced @ _reduce(run, row.thumbnail)
+    correlation = reduced @ reduced_thumbnail(run, row.thumbnail)
     order = [index for index in np.argsort(-correlation, kind="stable") if names[index] != item]
     return [Alike(names[index], pictures[index], float(correlation[index])) for index in order[:count]]
 
@@ -53,10 +53,10 @@ def _read(run: OpenRun) -> tuple[list[str], list[str], np.ndarray]:
     normal = [Filter("flagged", "=", False), Filter("thumbnail", "is not null")]
     rows = run.table.page(normal, order_by="raw", limit=MOST)
     names, pictures = [row.item for row in rows], [str(row.thumbnail) for row in rows]
-    return names, pictures, np.array([_reduce(run, name) for name in pictures])
+    return names, pictures, np.array([reduced_thumbnail(run, name) for name in pictures])
 
 
-def _reduce(run: OpenRun, thumbnail: str) -> np.ndarray:
+def reduced_thumbnail(run: OpenRun, thumbnail: str) -> np.ndarray:
     """Of mean 0 and length 1."""
     with Pillow.open(run.file(thumbnail), formats=("WEBP",)) as picture:
         grey = np.asarray(picture.convert("L").resize((SIDE, SIDE), Pillow.Resampling.BOX), np.float64).ravel()

@@ -13,8 +13,11 @@ from oddpixel.errors import RunError
 from .access import Signer
 from .jobs import Jobs
 from .library import Library
+from .readings import Readings
+from .roles import LEAD, READER, VIEWER, Visitor, check
 from .saved_views import SavedViews
 from .sign_on import SignOn
+from .tags import Tags
 
 
 @dataclass(frozen=True)
@@ -44,19 +47,39 @@ class Site:
         """The views that visitors saved."""
         return SavedViews(self.folder / "views.json")
 
-    def ticket(self, author: str) -> str:
-        """A ticket with which a browser may send decisions under that name."""
-        return self.signer.sign("decide", {"author": author})
+    def tags(self, run: str) -> Tags:
+        """The tags of a run, by its key."""
+        return Tags(self.folder / "tags" / f"{run}.json")
+
+    @property
+    def readings(self) -> Readings:
+        """What was handed out for blind reading."""
+        return Readings(self.folder / "readings")
+
+    def ticket(self, author: str, role: str) -> str:
+        """A ticket with which a browser may send decisions under that name, if the role allows it."""
+        return self.signer.sign("decide", {"author": author, "role": role})
 
     def author_of(self, ticket: str) -> str | None:
-        """The author that a valid ticket names; None for a forged or expired one."""
-        claims: dict[str, Any] | None = self.signer.read("decide", ticket)
-        return None if claims is None else str(claims["author"])
+        """The author that a valid ticket names; None for a forged or expired one.
 
-    def visitor(self, cookie: str) -> str | None:
-        """The name that a sign-on cookie carries; None where it is not valid."""
+        Raises: UsageError for a visitor who may only look.
+        """
+        claims: dict[str, Any] | None = self.signer.read("decide", ticket)
+        if claims is None:
+            return None
+        check(self._role(claims), READER)
+        return str(claims["author"])
+
+    def visitor(self, cookie: str) -> Visitor | None:
+        """Whom a sign-on cookie vouches for; None where it is not valid."""
         claims = self.signer.read("visit", cookie) or {}
-        return claims.get("author")
+        return Visitor(str(claims["author"]), self._role(claims)) if claims.get("author") else None
+
+    def _role(self, claims: dict[str, Any]) -> str:
+        """Of what was signed: what was signed before there were roles names none, and then may not do more than look."""
+        has_roles = self.sign_on is not None and bool(self.sign_on.roles)
+        return str(claims.get("role", VIEWER)) if has_roles else LEAD
 
 
 def default_author() -> str:

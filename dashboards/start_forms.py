@@ -12,7 +12,7 @@ from .forms import GENERATED, fresh, images, place_of, run_of, show_job, start
 from .library import OpenRun
 from .site import the_site
 from .uploads import allowed
-from .visit import failed, label, quiet
+from .visit import failed, labels, quiet
 
 MODELS = ("photo-grey", "photo-rgb", "ct")
 LABELS = ("photograph", "object", "brain-mr", "ct")
@@ -66,7 +66,9 @@ def learn_form() -> None:
     if not runs:
         st.info("No run has both verdicts (odd or normal) and its detector here: decide on some items in Triage first.")
         return
-    key = st.selectbox("Run with verdicts", list(runs), format_func=lambda key: label(runs[key]), key="learn-run")
+    key = st.selectbox(
+        "Run with verdicts", list(runs), format_func=labels(list(runs.values())).__getitem__, key="learn-run"
+    )
     run, detector = runs[key], folder_of(runs[key])
     assert detector is not None
     quiet(

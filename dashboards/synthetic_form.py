@@ -17,10 +17,11 @@ from .detectors import detector_of
 from .job_runner import Step
 from .jobs import Job
 from .library import OpenRun
+from .roles import LEAD, allows
 from .site import the_site
 from .synthetic import LARGEST_SEED, MARK, TITLES, Synthetic, read_all
 from .synthetic_job import NO_DETECTOR, NO_MAP, TEXT_IN_PIXELS
-from .visit import author, failed, plain, quiet, table_of, ticket
+from .visit import author, failed, plain, quiet, require, role, table_of, ticket
 
 MODULE = "oddpixel.dashboards.synthetic_job"
 SIZES = {1: "about 512 x 512 pixels", 2: "about 1024 x 1024 pixels"}
@@ -138,6 +139,7 @@ def expected_options(run: OpenRun, row: Row) -> list[str] | None:
 
 def start(run: OpenRun, row: Row, about: str, kind: str, options: list[str]) -> None:
     """Start a job that makes a synthetic picture, and note it in the run's log. Raises: UsageError, RunError."""
+    require(LEAD)
     given = [str(run.run.path.resolve()), f"--item={row.item}", f"--kind={kind}", f"--author={author()}", *options]
     given += [f"--data={root}" for root in run.roots]
     title = f"{TITLES[kind].lower()} for {row.item}"
@@ -155,7 +157,7 @@ def progress(name: str) -> None:
     step = job.step or Step("starting", "starting")
     done, whole = step.counts or (0, 1)
     st.progress(step.share, text=f"{step.doing}: {done} of {whole}")
-    if st.button("Cancel", key="synthetic-cancel"):
+    if allows(role(), LEAD) and st.button("Cancel", key="synthetic-cancel"):
         job.stop()
         st.rerun()
 

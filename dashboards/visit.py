@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 from urllib.parse import unquote
@@ -13,6 +15,7 @@ from oddpixel.errors import RunError
 
 from .access import COOKIE
 from .library import OpenRun
+from .roles import LEAD, Visitor, check
 from .site import default_author, the_site
 
 NAME = "oddpixel-name"  # the cookie with the name that a visitor gave
@@ -33,15 +36,15 @@ def sign_in() -> None:
     """The field for the visitor's name in the side bar; decisions are logged under it."""
     st.html(STYLE)
     with st.sidebar:
-        if (name := signed_on()) is not None:
-            quiet(f"Signed on as {name}")
+        if (visitor := signed_on()) is not None:
+            quiet(f"Signed on as {visitor.author}, {visitor.role}")
         else:
             help = "Verdicts are logged under it."
             st.text_input("Your name", value=_kept_name(), key="author", max_chars=LONGEST_NAME, help=help)
 
 
-def signed_on() -> str | None:
-    """The name that the sign-on provider vouches for; None without a sign-on."""
+def signed_on() -> Visitor | None:
+    """Whom the sign-on provider vouches for; None without a sign-on."""
     cookie = st.context.cookies.get(COOKIE)
     return the_site().visitor(cookie) if isinstance(cookie, str) else None
 
@@ -74,7 +77,9 @@ def icon() -> Any:
 
 def author() -> str:
     """The name that this visitor's decisions carry: signed on, typed in, or the default."""
-    return signed_on() or str(st.session_state.get("author") or "").strip() or default_author()
+    if (visitor := signed_on()) is not None:
+        return visitor.author
+    return str(st.session_state.get("author") or "").strip() or default_author()
 
 
 def is_named() -> bool:
@@ -84,7 +89,18 @@ def is_named() -> bool:
 
 def ticket() -> str:
     """A ticket with which this visitor's browser may send decisions."""
-    return the_site().ticket(author())
+    return the_site().ticket(author(), role())
+
+
+def role() -> str:
+    """This visitor's role."""
+    visitor = signed_on()
+    return LEAD if visitor is None else visitor.role
+
+
+def require(needed: str) -> None:
+    """Raises: UsageError where this visitor's role may not do what is asked."""
+    check(role(), needed)
 
 
 def chosen_run(page: str) -> OpenRun | None:
@@ -106,7 +122,7 @@ def chosen_run(page: str) -> OpenRun | None:
             "Run",
             list(by_key),
             index=list(by_key).index(requested),
-            format_func=lambda key: label(by_key[key]),
+            format_func=labels(runs).__getitem__,
             key=f"run-{page}",
         )
     if key != st.session_state.get("run") and st.session_state.get("run") is not None and key != requested:
@@ -123,6 +139,13 @@ def label(run: OpenRun) -> str:
     return f"{run.name} · {record['kind']} · {record['num_items']} files" + (
         "" if record["finished"] else " · unfinished"
     )
+
+
+def labels(runs: Sequence[OpenRun]) -> dict[str, str]:
+    """Runs as a choice shows them, by key, no two alike: Streamlit knows what was chosen by what is shown alone."""
+    named = {run.key: label(run) for run in runs}
+    counts = Counter(named.values())
+    return {key: name if counts[name] == 1 else f"{name} · {key[:8]}" for key, name in named.items()}
 
 
 def quiet(text: str) -> None:

@@ -13,8 +13,9 @@ from oddpixel.forensics.detect.decide import Rule, promised_by, ranked_only
 from .detectors import folder_of
 from .forms import start
 from .library import OpenRun
+from .roles import LEAD
 from .site import the_site
-from .visit import author, failed, plain, quiet
+from .visit import author, failed, plain, quiet, require
 from .workspace import LONGEST_TITLE, delete, is_own, items_decided, rename
 
 RATES = {
@@ -31,6 +32,7 @@ def ask_name(run: OpenRun) -> None:
     quiet("Its folder keeps its own name. Without a name here, the run is known by its folder's.")
     if st.button("Rename", type="primary", key="rename-do"):
         try:
+            require(LEAD)
             rename(run, title)
         except OddPixelError as error:
             failed(error)
@@ -57,6 +59,7 @@ def ask_deletion(run: OpenRun) -> None:
     agreed = not others or st.checkbox("It may go although others have decided on it", key=f"delete-others-{run.key}")
     if st.button("Delete", type="primary", key="delete-do", disabled=not agreed):
         try:
+            require(LEAD)
             delete(the_site().library, run, author=author(), with_others=bool(others))
         except OddPixelError as error:
             failed(error)

@@ -20,7 +20,7 @@ from oddpixel.dashboards.forms import fresh, images, place_of, run_of, show_job,
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.report_routes import STORED, parts, read_report, stored
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.visit import author, failed, label, plain, quiet, table_of, ticket
+from oddpixel.dashboards.visit import author, failed, labels, plain, quiet, table_of, ticket
 from oddpixel.errors import OddPixelError, UnreadableInput, UsageError
 from oddpixel.forensics.audit.checks import checks
 from oddpixel.forensics.audit.facts.fact import printable
@@ -150,7 +150,7 @@ def reports(runs: list[OpenRun]) -> None:
     by_key = {run.key: run for run in runs}
     if "run" not in st.query_params and st.session_state.get("run") in by_key:
         st.query_params["run"] = st.session_state["run"]
-    key = chosen(st.sidebar, "Run", "run", {run.key: label(run) for run in runs})
+    key = chosen(st.sidebar, "Run", "run", labels(runs))
     st.session_state["run"] = key
     run = by_key[key]
     rows = {row.item: row for row in run.table.page(order_by="raw", descending=True, limit=MOST_ITEMS)}

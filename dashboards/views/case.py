@@ -12,9 +12,21 @@ from oddpixel.dashboards.components import component
 from oddpixel.dashboards.identifiers import identifiers
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.query import QUEUE
+from oddpixel.dashboards.roles import READER
 from oddpixel.dashboards.synthetic_form import for_viewer
 from oddpixel.dashboards.synthetic_form import show as show_synthetic
-from oddpixel.dashboards.visit import author, chosen_run, failed, is_named, name_given, plain, quiet, table_of, ticket
+from oddpixel.dashboards.visit import (
+    author,
+    chosen_run,
+    failed,
+    is_named,
+    name_given,
+    plain,
+    quiet,
+    require,
+    table_of,
+    ticket,
+)
 from oddpixel.errors import OddPixelError
 from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.table import Filter
@@ -97,6 +109,7 @@ def facts(run: OpenRun, row: Row) -> None:
         "Show identifiers", help="Name, numbers, dates of the patient. The log notes that you looked."
     ):
         try:
+            require(READER)
             table_of(identifiers(run, row.item, author()))
         except OddPixelError as error:
             failed(error)

@@ -10,7 +10,8 @@ import streamlit as st
 
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.query import SHOWN, Query
-from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet
+from oddpixel.dashboards.roles import READER
+from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet, require
 from oddpixel.errors import OddPixelError
 from oddpixel.forensics.runs.export import export, forms
 
@@ -56,6 +57,7 @@ if run is not None:
         wanted = items(run, query) if query.filters else None
         plain(f"{run.table.count() if wanted is None else len(wanted)} items")
         if st.button("Prepare", type="primary"):
+            require(READER)
             with st.spinner("Writing …"):
                 name, content, left_out = made(run, form, wanted)
             run.verdicts.note_action(run.key, "", f"exported as {form}", author=author())

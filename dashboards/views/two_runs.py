@@ -14,7 +14,7 @@ from oddpixel.dashboards.components import component
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.paired import Paired, paired
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.visit import chosen_run, failed, label, plain, quiet
+from oddpixel.dashboards.visit import chosen_run, failed, labels, plain, quiet
 from oddpixel.errors import OddPixelError
 
 MOST_POINTS = 4000
@@ -43,7 +43,7 @@ def other_run(first: OpenRun) -> OpenRun | None:
         "Compared with",
         keys,
         index=keys.index(wanted) if wanted in keys else 0,
-        format_func=lambda key: label(others[key]),
+        format_func=labels(list(others.values())).__getitem__,
     )
     if st.query_params.get("with") != key:
         st.query_params["with"] = key

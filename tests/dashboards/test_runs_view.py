@@ -147,7 +147,15 @@ def test_kappa_and_its_interval() -> None:
     alone = agreement(["odd"] * 3, ["odd"] * 3, ["odd", "normal"])
     assert alone is not None
     assert alone.kappa is None
-    assert "not defined" in alone.text
+    assert "kappa says nothing" in alone.text
+    one_sided = agreement(["odd", "odd", "normal"], ["odd"] * 3, ["odd", "normal"])
+    assert one_sided is not None
+    assert one_sided.kappa is None, "it would be 0 whatever they said, without any width"
+    same = agreement(["odd", "normal", "odd", "normal"], ["odd", "normal", "odd", "normal"], ["odd", "normal"])
+    assert same is not None
+    assert same.kappa is not None
+    assert same.kappa[0] == 1
+    assert same.kappa[1] < 0.5, "four items prove little"
     assert agreement([], [], ["odd"]) is None
 
 
@@ -163,6 +171,19 @@ def test_two_runs_are_paired_by_content(library: Library) -> None:
     text = said(page("two_runs", run=first.key))
     assert "Cohen&#x27;s kappa 1.00" in text
     assert "No item changes its rank" in text
+
+
+def test_runs_of_one_name_are_told_apart(library: Library, run: Run, tmp_path: Path) -> None:
+    """What is chosen is known by what is shown: two alike would lead verdicts into the wrong run."""
+    twin = copied(run, tmp_path / "own" / "runs", "run")
+    first, second = (each.key for each in library.runs() if each.folder_name == "run")
+    assert second == twin.record["id"]
+    test = page("case", run=second, item="normal-03.png")
+    options = next(each for each in test.selectbox if each.label == "Run").options
+    assert len(set(options)) == len(options) == 3
+    test.run()
+    assert test.query_params["run"] in (second, [second]), "and still with the next rerun"
+    assert first != second
 
 
 def test_every_kind_of_job_starts_by_page(library: Library, made: Path, tmp_path: Path) -> None:

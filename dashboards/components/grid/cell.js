@@ -6,7 +6,8 @@ import { otherOpinions } from "../shared/opinions.js";
 export function cellLabel(row) {
   const score = row.error ? "not readable" : `p ${formatNumber(row.p_value, 2)}`;
   const verdict = [row.decision ?? "no verdict", ...conflicts(row)];
-  return [row.item, score, row.flagged ? "flagged" : "", ...verdict].filter(Boolean).join(", ");
+  const tags = row.tags?.length ? `tags: ${row.tags.join(" ")}` : "";
+  return [row.item, score, row.flagged ? "flagged" : "", ...verdict, tags].filter(Boolean).join(", ");
 }
 
 function conflicts(row) {
@@ -38,7 +39,8 @@ function makePicture(row, thumbnails) {
   const others = conflicts(row);
   const text = others.length ? `${row.decision} \u2260 ${others.join(", ")}` : row.decision;
   const chips = row.decision ? [make("span", { class: `chip verdict-${row.decision}`, text })] : [];
-  return make("div", { class: "picture", "aria-hidden": "true" }, picture, ...chips);
+  const tags = row.tags?.length ? [make("span", { class: "tags", text: row.tags.join(" · ") })] : [];
+  return make("div", { class: "picture", "aria-hidden": "true" }, picture, ...chips, ...tags);
 }
 
 function makeLines(row) {

@@ -39,6 +39,9 @@ export class FilterBar {
     this.name = this.typed("search", "find", "Find by name", { placeholder: "name contains …", maxlength: 300 });
     const range = { class: "p", min: 0, max: 1, step: "any", placeholder: "1" };
     this.range = make("button", { class: "range", onclick: () => actions.change("range", "") });
+    this.tags = dropdown("Tag", [], (tag) => actions.change("tag", tag));
+    this.tagged = labelled("Tag", this.tags);
+    setVisible(this.tagged, false);
     const sliderRange = { min: 56, max: 320, step: 8, value: tileSize };
     const oninput = (value) => actions.resize(Number(value));
     this.element = toolbar(
@@ -51,6 +54,7 @@ export class FilterBar {
       this.name,
       this.range,
       ...(strata.length > 1 ? [this.choice("stratum", "Stratum", stratumOptions(strata))] : []),
+      this.tagged,
       make("span", { class: "gap" }),
       labelled("Size", input("range", "Tile size", { ...sliderRange, oninput })),
       labelled("View", this.saved),
@@ -74,6 +78,16 @@ export class FilterBar {
   showViews(views) {
     const options = Object.entries(views).map(([name, query]) => [query, name]);
     this.saved.replaceChildren(...makeOptions([["", options.length ? "choose …" : "none saved"], ...options]));
+  }
+
+  /** @param tags - how many items have each. */
+  showTags(tags) {
+    const chosen = this.query.get("tag") ?? "";
+    const options = Object.entries(tags ?? {}).map(([tag, count]) => [tag, `${tag} (${count})`]);
+    if (chosen && !tags?.[chosen]) options.push([chosen, `${chosen} (0)`]);
+    this.tags.replaceChildren(...makeOptions([["", "any"], ...options]));
+    this.tags.value = chosen;
+    setVisible(this.tagged, options.length > 0);
   }
 
   focusName() {

@@ -8,6 +8,7 @@ export function gridShortcuts(grid) {
     { key: "Z", isOnce: true, action: () => grid.undo(), meaning: "take back your last verdict" },
     { key: ".", action: () => grid.goToUndecided(), meaning: "next item without a verdict" },
     { key: "Enter", action: () => grid.openCase(), meaning: "open the case" },
+    { key: "T", isOnce: true, action: () => grid.tag(), meaning: "tag what is selected, or take a tag off" },
     { key: "X", action: () => grid.toggleSelected(), meaning: "select, for a verdict on several" },
     { key: "A", action: () => grid.selectAll(), meaning: "select all that this view shows" },
     { key: "Escape", action: () => grid.clearSelection(), meaning: "clear the selection" },

@@ -12,6 +12,7 @@ import { FilterBar } from "./filter-bar.js";
 import { GESTURES, gridShortcuts } from "./grid-shortcuts.js";
 import { RowPages } from "./row-pages.js";
 import { Selection } from "./selection.js";
+import { describeItems, sendTag } from "./tags.js";
 import { Thumbnails } from "./thumbnails.js";
 import { Verdicts } from "./verdicts.js";
 import { addressQuery, changedQuery, openedQuery } from "./view-query.js";
@@ -97,6 +98,7 @@ export class Grid {
       shortcutButton("N", "Normal", "Verdict: normal", () => this.decide("normal")),
       shortcutButton("U", "Unsure", "Verdict: unsure", () => this.decide("unsure")),
       shortcutButton("Z", "Undo", "Undo: take back the last verdict", () => this.undo()),
+      shortcutButton("T", "Tag", "Tag what is selected", () => this.tag()),
       shortcutButton(".", "Next undecided", "Next undecided item", () => this.goToUndecided()),
       shortcutButton("↵", "Open", "Open the case", () => this.openCase()),
       shortcutButton("?", "Keys", "Keys: keyboard help", () => this.showHelp()),
@@ -155,6 +157,7 @@ export class Grid {
     try {
       const isLatest = await this.rows.open(Object.fromEntries(this.query));
       if (!isLatest) return;
+      this.filterBar.showTags(this.rows.tags);
       this.showTally();
     } catch (error) {
       this.status.showError(error.message);
@@ -286,6 +289,30 @@ export class Grid {
     else if (this.current + 1 < this.rows.count) this.goTo(this.current + 1);
     this.mark();
     return undefined;
+  }
+
+  async tag() {
+    const items = this.selection.itemsOr(this.rows.row(this.current));
+    if (!items.length) return;
+    if (!(await this.author.known())) {
+      this.status.show("Nothing was tagged: tags need a name.");
+      return;
+    }
+    const given = prompt(`A tag for ${describeItems(items)}; with a - before it, it is taken off:`)?.trim();
+    if (!given) return;
+    const isOff = given.startsWith("-");
+    try {
+      const {
+        tag,
+        items: tagged,
+        tags,
+      } = await sendTag(this.run, this.ticket, { tag: given.slice(isOff), off: isOff, items });
+      this.list.redraw(this.rows.setTags(tagged));
+      this.filterBar.showTags(tags);
+      this.status.show(`${tag}: ${isOff ? "taken off" : "put on"} ${describeItems(items)}`);
+    } catch (error) {
+      this.status.showError(`Not tagged: ${error.message}`);
+    }
   }
 
   undo() {

@@ -18,9 +18,9 @@ export class RowPages {
     const pages = new Map([[0, null]]);
     Object.assign(this, { query, pages });
     try {
-      const { rows, count, all, undecided } = await requestJson(this.url({ offset: 0, limit: PAGE, count: 1 }));
+      const { rows, count, all, undecided, tags } = await requestJson(this.url({ offset: 0, limit: PAGE, count: 1 }));
       pages.set(0, rows);
-      if (this.pages === pages) Object.assign(this, { count, all, undecided });
+      if (this.pages === pages) Object.assign(this, { count, all, undecided, tags });
     } catch (error) {
       if (this.pages !== pages) return false;
       this.count = 0;
@@ -91,6 +91,13 @@ export class RowPages {
       if (row.decision !== said.decision) this.setDecision([row.item], said.decision);
     }
     return changed;
+  }
+
+  /** Notes the tags of items: item -> list; returns the indices of the rows that have them. */
+  setTags(tagged) {
+    const changed = [...this.entries()].filter(([, row]) => row.item in tagged);
+    for (const [, row] of changed) row.tags = tagged[row.item];
+    return changed.map(([index]) => index);
   }
 
   /** Notes a verdict, null for none; returns the indices of the rows that have it. */

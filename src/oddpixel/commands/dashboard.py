@@ -37,18 +37,31 @@ def dashboard(
     oidc_client: Annotated[
         str, typer.Option(help="What the issuer knows this dashboard by.", envvar="ODDPIXEL_OIDC_CLIENT")
     ] = "",
+    oidc_role: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="GROUP=viewer|reader|lead (may be repeated); whoever is in none may only look. Else all are leads."
+        ),
+    ] = None,
+    oidc_groups_claim: Annotated[str, typer.Option(help="The claim of the ID token that names groups.")] = "groups",
     address: Annotated[
         str, typer.Option(help="Where visitors reach the dashboard, https://...; for the sign-on.")
     ] = "",
 ) -> None:
     """Triage, compare, decide and export in a browser. Nothing is sent anywhere else."""
+    from oddpixel.dashboards.roles import parsed
     from oddpixel.dashboards.serve import serve
     from oddpixel.errors import UsageError
 
     oidc_secret = os.environ.get("ODDPIXEL_OIDC_SECRET", "")
     if oidc and not (oidc_client and oidc_secret and address):
         raise UsageError("--oidc needs --oidc-client, --address, and the client's secret in ODDPIXEL_OIDC_SECRET")
-    sign_on = {"issuer": oidc, "client": oidc_client, "secret": oidc_secret, "address": address} if oidc else None
+    if oidc_role and not oidc:
+        raise UsageError("--oidc-role needs --oidc: without a sign-on nobody vouches for groups")
+    sign_on = {
+        "issuer": oidc, "client": oidc_client, "secret": oidc_secret, "address": address,
+        "roles": parsed(oidc_role or []), "groups_claim": oidc_groups_claim,
+    }  # fmt: skip
     serve(
         runs or [],
         host=host,
@@ -57,7 +70,7 @@ def dashboard(
         folder=folder,
         data=data or [Path()],
         store=store,
-        oidc=sign_on,
+        oidc=sign_on if oidc else None,
         max_upload=max_upload,
     )
 

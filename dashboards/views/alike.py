@@ -1,0 +1,175 @@
+"""Alike: a map of a run by looks, groups of near duplicates, and what looks most like one item; tagged from here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from oddpixel.counting import counted
+from oddpixel.dashboards.alike import MOST, NEAR, Looks, looks_of
+from oddpixel.dashboards.components import component
+from oddpixel.dashboards.forms import literal
+from oddpixel.dashboards.library import OpenRun
+from oddpixel.dashboards.roles import READER
+from oddpixel.dashboards.site import the_site
+from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet, require
+from oddpixel.errors import OddPixelError
+
+MOST_POINTS = 5000
+GROUPS_SHOWN, MEMBERS_SHOWN, NEIGHBOURS = 20, 12, 12
+COLOURS = {
+    "odd": "#d1495b",
+    "normal": "#2a8f6d",
+    "unsure": "#b7791f",
+    "flagged, no verdict": "#0072b2",
+    "no verdict": "#8a949e",
+}
+
+
+def card(run: OpenRun, looks: Looks, index: int, said: str) -> dict[str, Any]:
+    """An item as the gallery shows it."""
+    query = urlencode({"name": Path(looks.thumbnails[index]).stem})
+    item = looks.items[index]
+    return {
+        "key": item,
+        "name": item,
+        "verdict": said,
+        "tone": "",
+        "picture": f"/oddpixel/runs/{run.key}/thumbnail?{query}",
+    }
+
+
+def gallery(run: OpenRun, name: str, label: str, cards: list[dict[str, Any]], current: str | None = None) -> None:
+    """Items as cards; a click asks for what is like one."""
+    component("gallery")(
+        data={"label": label, "current": current, "cards": cards},
+        key=f"alike-{name}",
+        on_open_change=lambda: st.query_params.update({"item": st.session_state[f"alike-{name}"].get("open")}),
+    )
+
+
+def tag_form(run: OpenRun, name: str, items: list[str]) -> None:
+    """A field for a tag, and the button that puts it on these items and opens them in Triage."""
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    tag = left.text_input(f"Tag for these {counted(len(items), 'item')}", max_chars=40, key=f"tag-{name}")
+    if right.button("Tag", key=f"tag-do-{name}", width="stretch"):
+        try:
+            require(READER)
+            kept = the_site().tags(run.key).put(tag, items)
+            run.verdicts.note_action(run.key, "", f"tag {kept} put on {len(items)}", author=author())
+        except OddPixelError as error:
+            failed(error)
+        else:
+            st.session_state["tagged"] = (name, kept)
+    where, known = st.session_state.get("tagged", ("", ""))
+    if where == name:
+        st.page_link(
+            "views/triage.py", label=f"Open {literal(known)} in Triage", query_params={"run": run.key, "tag": known}
+        )
+
+
+def state_of(run: OpenRun) -> dict[str, str]:
+    """What each item is coloured by: its verdict, else whether it is flagged."""
+    columns = [run.table.column(name) for name in ("item", "decision", "flagged")]
+    return {
+        item: decision or ("flagged, no verdict" if flagged else "no verdict")
+        for item, decision, flagged in zip(*columns, strict=True)
+    }
+
+
+def looks_map(run: OpenRun, looks: Looks) -> None:
+    """All items by looks; those within a drawn rectangle can be tagged."""
+    st.subheader("Map")
+    placed, state = looks.map()[:MOST_POINTS], state_of(run)
+    points = pd.DataFrame(placed, columns=["x", "y"]).assign(item=looks.items[:MOST_POINTS])
+    points["state"] = [state.get(item, "no verdict") for item in points["item"]]
+    area = alt.selection_interval(name="area")
+    bare = alt.Axis(labels=False, ticks=False, title=None)
+    chart = (
+        alt.Chart(points)
+        .mark_circle(size=45, opacity=0.8)
+        .encode(
+            x=alt.X("x:Q", axis=bare),
+            y=alt.Y("y:Q", axis=bare),
+            color=alt.Color(
+                "state:N", title="", legend=alt.Legend(orient="top", columns=3),
+                scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())),
+            ),
+            tooltip=["item:N", "state:N"],
+        )
+        .add_params(area)
+        .properties(height=420)
+    )  # fmt: skip
+    event: Any = st.altair_chart(chart, width="stretch", on_select="rerun", key=f"looks-{run.key}")
+    quiet(
+        "Near is alike in thumbnails of 16 x 16 greys, by their first two principal components. Draw a rectangle to take items."
+    )
+    chosen = (event.get("selection") or {}).get("area") or {}
+    if {"x", "y"} <= set(chosen):
+        inside = points[points["x"].between(*sorted(chosen["x"])) & points["y"].between(*sorted(chosen["y"]))]
+        if not inside.empty:
+            shown = [card(run, looks, int(index), str(points["state"][index])) for index in inside.index[:60]]
+            gallery(run, "area", "Items within the rectangle", shown)
+            tag_form(run, "area", inside["item"].tolist())
+
+
+def like_one(run: OpenRun, looks: Looks) -> None:
+    """What looks most like the item in the address, oddest first without one."""
+    st.subheader("Most alike")
+    wanted = st.query_params.get("item")
+    item = wanted if wanted in looks.items else looks.items[0]
+    plain(item)
+    own = looks.items.index(item)
+    near = looks.nearest(item, NEIGHBOURS)
+    cards = [card(run, looks, own, "this item"), *(card(run, looks, index, f"r = {r:.2f}") for index, r in near)]
+    gallery(run, "like", f"Most alike {item}", cards, item)
+    st.page_link(
+        "views/case.py",
+        label="Open the case",
+        icon=":material/image_search:",
+        query_params={"run": run.key, "item": item},
+    )
+
+
+def duplicates(run: OpenRun, looks: Looks) -> None:
+    """The groups of near duplicates."""
+    st.subheader("Near duplicates")
+    least = st.slider("Correlation from which two are near", 0.9, 1.0, NEAR, step=0.005, format="%.3f", key="near")
+    groups = looks.near_duplicates(least)
+    if not groups:
+        quiet("No two items look so much alike.")
+        return
+    inside = sum(map(len, groups))
+    plain(f"{counted(len(groups), 'group')} with {counted(inside, 'item')}.")
+    for number, group in enumerate(groups[:GROUPS_SHOWN]):
+        with st.expander(f"{len(group)} items", expanded=number == 0):
+            gallery(run, f"group-{number}", "Near duplicates", [card(run, looks, k, "") for k in group[:MEMBERS_SHOWN]])
+            tag_form(run, f"group-{number}", [looks.items[k] for k in group])
+    quiet("Copies of one picture in several groups make a calibration look larger than it is.")
+
+
+def show(run: OpenRun) -> None:
+    """The view of a run."""
+    with st.spinner("Comparing thumbnails …"):
+        looks = looks_of(run)
+    if len(looks.items) < 2:
+        st.info("This run has too few thumbnails to compare.")
+        return
+    if len(looks.items) == MOST:
+        quiet(f"Of this run, the {MOST} oddest items.")
+    like_one(run, looks)
+    looks_map(run, looks)
+    duplicates(run, looks)
+
+
+run = chosen_run("alike")
+if run is not None:
+    try:
+        show(run)
+    except OddPixelError as error:
+        failed(error)

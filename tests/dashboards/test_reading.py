@@ -1,0 +1,106 @@
+"""Blind reading: each reader sees pictures alone, in an order of their own; agreement counts what was given there."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from oddpixel.dashboards.library import Library, OpenRun
+from oddpixel.dashboards.originals import picture_of
+from oddpixel.dashboards.readings import Readings, decide, drawn
+from oddpixel.errors import UsageError
+from oddpixel.forensics.runs.run import Run
+from oddpixel.image import Image
+from tests.dashboards.conftest import Server
+from tests.dashboards.test_browser import chromium, visit  # noqa: F401 -- a fixture
+
+pytestmark = pytest.mark.filterwarnings("default")
+ITEMS = ["normal-00.png", "normal-01.png", "normal-02.png", "odd-noise.png"]
+
+
+@pytest.fixture
+def opened(run: Run, made: Path) -> Iterator[OpenRun]:
+    with closing(Library([run.path], data=[made])) as library:
+        yield library.runs()[0]
+
+
+def test_agreement_counts_blind_verdicts_alone(opened: OpenRun, tmp_path: Path) -> None:
+    readings = Readings(tmp_path / "readings")
+    reading = readings.hand_out(opened, "March", ["ann", " ben ", "ann"], ITEMS, "chief")
+    assert readings.all() == [reading]
+    assert reading.readers == ("ann", "ben")
+    assert sorted(reading.order("ann")) == sorted(ITEMS)
+    assert reading.order("ann") == reading.order("ann")
+    opened.decide(ITEMS, "odd", author="ben", note="in Triage, where all is seen")
+    for item in ITEMS:
+        decide(reading, opened, "ann", item, "odd" if "odd" in item else "normal")
+    assert reading.agreements(opened) == [], "what ben said elsewhere does not count"
+    for item in ITEMS:
+        decide(reading, opened, "ben", item, "normal" if item == ITEMS[0] else "odd")
+    ((first, second, found),) = reading.agreements(opened)
+    assert (first, second, found.num_items) == ("ann", "ben", 4)
+    assert found.observed[0] == 0.5
+    assert [item for item, _ in reading.disputed(opened)] == ITEMS[1:3]
+    opened.verdicts.undo(opened.key, [ITEMS[1]], author="ben")
+    assert reading.agreements(opened)[0][2].num_items == 3, "what was taken back does not count"
+    with pytest.raises(UsageError, match="not to eve"):
+        decide(reading, opened, "eve", ITEMS[0], "odd")
+    with pytest.raises(UsageError, match="no such item"):
+        decide(reading, opened, "ann", "normal-09.png", "odd")
+    with pytest.raises(UsageError, match="readers"):
+        readings.hand_out(opened, "", ["ann"], ITEMS, "chief")
+    (tmp_path / "readings" / "broken.json").write_text("{")
+    assert readings.all() == [reading], "a damaged one ends nothing"
+
+
+def test_a_draw_is_repeated_by_its_seed(opened: OpenRun) -> None:
+    names = [f"item {k}" for k in range(50)]
+    assert drawn(opened, names, 10, 1) == drawn(opened, names[::-1], 10, 1)
+    assert drawn(opened, names, 10, 1) != drawn(opened, names, 10, 2)
+    assert drawn(opened, names, 99, 1) == sorted(names)
+
+
+def test_a_preview_is_the_picture_within_its_window() -> None:
+    values = np.linspace(-500, 500, 64 * 64, dtype=np.float32).reshape(1, 64, 64)
+    shown = {"value": [-100.0, 100.0], "grey": [0.0, 1.0]}
+    image = Image(values, 12, "HU", None, "x", "0" * 64, "x", {"display": shown})
+    grey = np.asarray(Pillow.open(io.BytesIO(picture_of(image).preview())), int)
+    assert grey[:20].max() < 12
+    assert grey[-20:].min() > 243
+    large = Image(np.zeros((3, 1700, 10), np.float32), 8, "display", None, "x", "0" * 64, "x")
+    assert Pillow.open(io.BytesIO(picture_of(large).preview())).size == (5, 850)
+
+
+def test_two_read_blindly_and_see_how_far_they_agree(chromium: Any, server: Server) -> None:  # noqa: F811
+    with visit(chromium, f"{server.address}/reading?run={server.run.record['id']}") as page:
+        page.get_by_label("Readers, with commas").fill("ann, ben")
+        page.get_by_label("How many, by chance").fill("3")
+        page.get_by_label("Name of the reading").fill("March")
+        page.get_by_role("button", name="Hand out").click()
+        page.get_by_text("This reading was").or_(page.get_by_text("Nothing.")).first.wait_for()
+        for name, keys in (("ann", "ooo"), ("ben", "oon")):
+            page.get_by_role("textbox", name="Your name").fill(name)
+            page.get_by_role("textbox", name="Your name").press("Enter")
+            page.get_by_text("0 of 3 read").wait_for()
+            page.get_by_text("Decided differently").wait_for(state="detached")  # what the visitor before saw
+            body = page.locator("[data-testid=stMain]").inner_text()
+            assert [each for each in (".png", ".dcm", "flagged", " p ", "Agreement") if each in body] == []
+            page.locator(".stage").focus()
+            for k, key in enumerate(keys):
+                page.wait_for_function(
+                    "[...document.querySelectorAll('*')].flatMap(e => [...(e.shadowRoot?.querySelectorAll('.stage img') ?? [])])"
+                    ".some(each => each.naturalWidth > 0)"
+                )
+                page.get_by_role("button", name={"o": "Odd", "n": "Normal"}[key]).click()
+                page.get_by_text(f"{k + 1} of 3 read").wait_for()
+            page.get_by_text("Decided differently").wait_for()
+        page.get_by_text("the same on 2 of 3 items").wait_for()
+        page.get_by_role("button", name="Open the case").click()
+        page.wait_for_url("**/case?**")
