@@ -311,8 +311,9 @@ class Verdicts:
 
     def verify(self) -> Chain:
         """Recompute the chain and compare every verdict with its entry. Raises: RunError."""
-        entries = self._read(sql.select(log).order_by(log.c.seq))
-        verdicts = {row.seq: row for row in self._read(sql.select(verdict_table))}
+        with self._explained(), self._at_one_time() as connection:
+            entries = self._rows(connection, sql.select(log).order_by(log.c.seq))
+            verdicts = {row.seq: row for row in self._rows(connection, sql.select(verdict_table))}
         previous = GENESIS
         for expected, entry in enumerate(entries, start=1):
             because = _flaw(entry, expected, previous, verdicts.pop(entry.seq, None))
@@ -341,6 +342,13 @@ class Verdicts:
         for value in values:
             if not isinstance(value, wanted) and not (value is None and column.nullable):
                 raise RunError(f"the verdicts in {self.name} are damaged: {column} holds {type(value).__name__}")
+
+    @contextmanager
+    def _at_one_time(self) -> Iterator[sql.Connection]:
+        """A transaction whose questions see one state, whatever is written meanwhile; SQLite's always do."""
+        options = {"isolation_level": "REPEATABLE READ"} if self.engine.dialect.name == "postgresql" else {}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[sql.Connection]:

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sql
@@ -195,3 +196,21 @@ def test_a_verdict_on_many_is_taken_back_as_a_whole_or_not_at_all(verdicts: Verd
     assert "was not saved" in str(verdicts.receive("r", [unknown], author="ann")[0])
     assert len(verdicts.since("r", 0)) == 2500 + 2 + 1 + 2499
     assert verdicts.verify().ok
+
+
+def test_what_is_written_while_the_chain_is_checked_breaks_nothing(
+    verdicts: Verdicts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdicts.record("r", "a", "odd", author="ann")
+    read = verdicts._rows
+
+    def read_slowly(connection: Any, query: Any) -> list[Any]:
+        rows = read(connection, query)
+        if query.selected_columns[0].table is log:
+            monkeypatch.setattr(verdicts, "_rows", read)
+            verdicts.record("r", "b", "odd", author="ben")
+        return rows
+
+    monkeypatch.setattr(verdicts, "_rows", read_slowly)
+    assert verdicts.verify().length == 1
+    assert verdicts.verify().length == 2
