@@ -16,10 +16,10 @@ from oddpixel.forensics.audit.checks import density
 from oddpixel.forensics.audit.exhibit import exhibit_of
 from oddpixel.forensics.audit.gate import FULL_SIZE
 
-from . import full_size
 from .cases import FORMS, HISTORIES, Case, Source, authentic, manipulated, sources
 from .fit import fit
 from .measure import kept, measure
+from .photographs import of_photograph, of_published, photographs, published
 
 ROLES = ("train", "validation")
 EVERY = 3  # of the sources is a host of manipulations
@@ -38,15 +38,15 @@ def main(path: Path) -> None:
 
 def whole(path: Path) -> list[dict[str, Any]]:
     """The measured cases of photographs at full size, with the statistics of all their tiles."""
-    pictures = full_size.photographs(ROLES)
+    pictures = photographs(ROLES)
     jobs = [
         (source, pictures[(k + 7) % len(pictures)] if k % EVERY_WHOLE == 0 else None, True)
         for k, source in enumerate(pictures)
     ]
-    files = [(name, content, True) for name, content in full_size.published(ROLES)]
+    files = [(name, content, True) for name, content in published(ROLES)]
     rows = [
-        *kept(path, [f"full size {source.name}" for source in pictures], jobs, full_size.of_photograph),
-        *kept(path, [f"published {name}" for name, _, _ in files], files, full_size.of_published),
+        *kept(path, [f"full size {source.name}" for source in pictures], jobs, of_photograph),
+        *kept(path, [f"published {name}" for name, _, _ in files], files, of_published),
     ]
     return [row for row in rows if row["stratum"].endswith(FULL_SIZE)]
 

@@ -1,4 +1,4 @@
-"""`oddpixel bench audit_full_size`: the verdict on whole test photographs, authentic in several histories and manipulated.
+"""`oddpixel bench whole_photographs`: the verdict on whole test photographs, authentic in several histories and manipulated.
 
 Calibrated on whole training and validation photographs; test photographs were fitted to by nothing. What can decide, by
 arithmetic; false alarms with Clopper-Pearson intervals by photograph; what is found; where it is marked; what it costs.
@@ -15,10 +15,9 @@ from oddpixel.datasets.corpora.packages import cache_folder
 from oddpixel.forensics.audit.calibration import table
 from oddpixel.forensics.audit.gate import FULL_SIZE
 
-from . import full_size
 from .fit import compare_sizes
-from .full_size import of_photograph, of_published, photographs, published
 from .measure import kept
+from .photographs import LARGEST, of_photograph, of_published, photographs, published
 from .tables import by_verdict, deciding, label, localised, verdict_alarms
 
 HOSTS = 2  # every second photograph is a host of manipulations
@@ -38,7 +37,7 @@ def run() -> Report:
         for file in cached(TAMPERED).files()
         if file.path.suffix == ".jpg"
     ]
-    place = cache_folder() / "bench" / "audit-full-size.jsonl"
+    place = cache_folder() / "bench" / "whole-photographs.jsonl"
     rows = kept(place, [f"full size {source.name}" for source in pictures], jobs, of_photograph)
     rows += kept(place, [f"published {name}" for name, _, _ in files], files, of_published)
     rows = [row for row in rows if row["stratum"].endswith(FULL_SIZE)]
@@ -59,7 +58,7 @@ def run() -> Report:
         "seconds of all tests on one core": _seconds(rows),
     }
     notes = [
-        f"{len(pictures)} test photographs reduced to {full_size.LARGEST / 1e6:g} megapixels at most, and {len(files)} files as "
+        f"{len(pictures)} test photographs reduced to {LARGEST / 1e6:g} megapixels at most, and {len(files)} files as "
         f"published; every second one is a host. Calibrated on {table().record['photographs']} other photographs."
     ]
     place.unlink(missing_ok=True)
