@@ -59,11 +59,6 @@ class Calibration:
             p_values.append(((1 + ahead) / (len(scores) + 1), len(scores)))
         return max(p_values)
 
-    def reference(self, check: str, stratum: str, channels: int) -> dict[str, Any] | None:
-        """The centre and spread of a check's own features in authentic images."""
-        reference: dict[str, Any] | None = self.record.get("references", {}).get(f"{check}-{channels}", {}).get(stratum)
-        return reference
-
     def audit(self, finding: str, stratum: str) -> dict[str, Any]:
         """The audited behaviour of a finding in a stratum: `{fused, because, false_alarms, ...}`."""
         audit: dict[str, Any] = self.record.get("audited", {}).get(finding, {}).get(stratum) or {

@@ -47,7 +47,7 @@ def test_histories_land_in_their_strata() -> None:
 
 def test_a_simulated_camera_leaves_its_mosaic() -> None:
     taken = Source("camera", True, photographed(photograph(), np.random.default_rng(0)))
-    row = measure(next(authentic(taken, ("never-jpeg",))), skip=("density", "copy-move"))
+    row = measure(next(authentic(taken, ("never-jpeg",))), skip=("copy-move",))
     assert row["findings"]["demosaicing"]["log10_nfa"] <= REPORTED
     assert set(row["findings"]) >= {"plain-error-level", "plain-noise-variance", "jpeg-grid-local"}
 

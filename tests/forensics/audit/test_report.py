@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
 from oddpixel.datasets.source import open_source
+from oddpixel.forensics.audit.aids import aids
 from oddpixel.forensics.audit.audited import Options
 from oddpixel.forensics.audit.checks import named
 from oddpixel.forensics.audit.report.custody import unbroken
@@ -73,7 +74,7 @@ def test_a_splice_is_found_with_its_place_and_a_whole_photograph_is_not_called_m
     top, left, bottom, right = local["details"]["regions"][0]
     assert max(abs(top - 120), abs(left - 100), abs(bottom - 264), abs(right - 244)) < 24
     assert np.asarray(Pillow.open(place / local["map"])).shape == (384, 384)
-    assert len(list((place / "aids").iterdir())) == len(said["aids"]) == 5
+    assert len(list((place / "aids").iterdir())) == len(said["aids"]) == len(aids())
     whole, _ = report(run, "whole.jpg")
     assert whole["verdict"]["label"] in ("no evidence found", "inconclusive")
     assert whole["gate"]["quality"] == 85
@@ -194,7 +195,7 @@ def test_exit_codes_and_json(folder: Path, tmp_path: Path) -> None:
     assert oddpixel("audit", tmp_path / "no.jpg", "-o", tmp_path / "out2", *quick).returncode == 3
     listed = oddpixel("audit", "--list-checks")
     assert listed.returncode == 0
-    assert all(check in listed.stdout for check in ("jpeg-grid", "copy-move", "double-jpeg", "density", "cannot:"))
+    assert all(check in listed.stdout for check in ("jpeg-grid", "copy-move", "double-jpeg", "missing-grid", "cannot:"))
 
 
 @pytest.mark.parametrize(

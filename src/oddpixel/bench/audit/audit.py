@@ -33,7 +33,6 @@ from .cost import cost
 from .measure import kept, measure
 from .tables import (
     PEERS,
-    by_generator,
     by_test,
     by_verdict,
     calibration,
@@ -85,7 +84,6 @@ def run() -> Report:
         "aligned double JPEG, first quality against last (P6)": twice(first_tiles(tiles, keys)),
         "localisation where a test counts and finds it, F1 and MCC at one half": localised(rows),
         "generated stills against photographs, same size and coding": generated(stills),
-        "generated stills, generator by generator": by_generator(stills),
         "robustness: verdicts on altered copies (P9)": robustness(shaken),
         "calibration of likelihood ratios (P11)": calibration(rows),
         "risk and coverage: the verdict answers or abstains": coverage(rows),
@@ -131,15 +129,11 @@ def twice(tiles: Sequence[Source]) -> list[dict[str, Any]]:
 def of_source(job: tuple[Source, Source | None]) -> list[dict[str, Any]]:
     """Measured authentic histories of a tile and, with a donor, its manipulations in every coding."""
     source, donor = job
-    skip = () if donor is not None else ("density",)
-    rows = [measure(case, skip) | {"manipulated": False, "form": case.kind} for case in authentic(source)]
+    rows = [measure(case) | {"manipulated": False, "form": case.kind} for case in authentic(source)]
     if donor is not None:
         for form in FORMS:
-            rows += [
-                measure(case, ("density",)) | {"manipulated": True, "form": form}
-                for case in manipulated(source, donor, form)
-            ]
-        rows += [measure(case, ("density",)) | {"manipulated": True, "form": "png"} for case in squares(source, donor)]
+            rows += [measure(case) | {"manipulated": True, "form": form} for case in manipulated(source, donor, form)]
+        rows += [measure(case) | {"manipulated": True, "form": "png"} for case in squares(source, donor)]
     return rows
 
 
@@ -213,7 +207,7 @@ def of_robustness(job: tuple[Source, Source]) -> list[dict[str, Any]]:
     for case in manipulated(source, donor, "png", ("splice-shifted", "copy-move")):
         pictures[case.kind] = np.asarray(Pillow.open(io.BytesIO(case.content)))
     return [
-        measure(Case(f"{kind}/{name}", source, alter(pixels)), ("density", "residual-mixture"))
+        measure(Case(f"{kind}/{name}", source, alter(pixels)), ("residual-mixture",))
         | {"manipulated": kind != "authentic", "form": name}
         for kind, pixels in pictures.items()
         for name, alter in ALTERED.items()

@@ -12,11 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from oddpixel.forensics.audit.checks import density
-from oddpixel.forensics.audit.exhibit import exhibit_of
 from oddpixel.forensics.audit.gate import FULL_SIZE
 
-from .cases import FORMS, HISTORIES, Case, Source, authentic, manipulated, sources
+from .cases import FORMS, Case, Source, authentic, manipulated, sources
 from .fit import fit
 from .measure import kept, measure
 from .photographs import of_photograph, of_published, photographs, published
@@ -54,8 +52,8 @@ def whole(path: Path) -> list[dict[str, Any]]:
 def of_source(job: tuple[Source, Source | None]) -> list[dict[str, Any]]:
     """The measured cases of one source; manipulated ones where a donor is given."""
     source, donor = job
-    rows = [measured(case) | {"manipulated": False} for case in authentic(source)]
-    rows += [measured(case) | {"manipulated": True, "form": form} for case, form in _manipulated(source, donor)]
+    rows = [measure(case) | {"manipulated": False} for case in authentic(source)]
+    rows += [measure(case) | {"manipulated": True, "form": form} for case, form in _manipulated(source, donor)]
     return rows
 
 
@@ -64,15 +62,6 @@ def _manipulated(source: Source, donor: Source | None) -> Iterator[tuple[Case, s
         for form in FORMS:
             for case in manipulated(source, donor, form):
                 yield case, form
-
-
-def measured(case: Case) -> dict[str, Any]:
-    """The results of all checks, and the density model's gaps where a case is authentic or its own kind of oddness."""
-    row = measure(case, skip=("density",))
-    if case.kind in HISTORIES or case.kind in ("blurred", "splice-resized"):
-        exhibit = exhibit_of(case.content)
-        row["gaps"] = density.gaps(exhibit, density.tiles(exhibit))[0].tolist()
-    return row
 
 
 if __name__ == "__main__":

@@ -46,9 +46,7 @@ def fit(rows: list[dict[str, Any]]) -> None:
 
     Its own p-values decide what counts, so it is filled in order.
     """
-    record: dict[str, Any] = {"schema": SCHEMA, "references": references(rows)}
-    for row in rows:
-        add_density(row, Calibration(record))
+    record: dict[str, Any] = {"schema": SCHEMA}
     authentic = [row for row in rows if not row["manipulated"]]
     record["tails"] = tails(authentic)
     compare_sizes(rows, Calibration(record))
@@ -60,30 +58,6 @@ def fit(rows: list[dict[str, Any]]) -> None:
     record["photographs"] = len({row["source"] for row in authentic if row["stratum"].endswith(FULL_SIZE)})
     PATH.write_text(json.dumps(record, indent=0, sort_keys=True) + "\n")
     calibration_module.table.cache_clear()
-
-
-def references(rows: Iterable[Row]) -> dict[str, Any]:
-    """The centre and spread of the density model's gaps, by stratum."""
-    by_stratum = defaultdict(list)
-    for row in rows:
-        if "gaps" in row and not row["manipulated"]:
-            by_stratum[row["stratum"]].append(row["gaps"])
-    answers = {}
-    for stratum, values in by_stratum.items():
-        middle = np.median(values, axis=0)
-        spread = 1.4826 * np.median(np.abs(np.array(values) - middle), axis=0)
-        answers[stratum] = {"middle": _short(middle), "spread": _short(spread)}
-    return {"density-3": answers}
-
-
-def add_density(row: dict[str, Any], calibration: Calibration) -> None:
-    """Add the density test's statistic to a measured case, from its gaps and the reference of its stratum."""
-    reference = calibration.reference("density", row["stratum"], 3)
-    if "gaps" in row and reference is not None:
-        deviation = (np.array(row["gaps"]) - reference["middle"]) / np.array(reference["spread"])
-        row["findings"]["density"] = {
-            "statistic": float(np.abs(deviation).max()), "log10_nfa": None, "about": "anomaly",
-        }  # fmt: skip
 
 
 def tails(rows: Iterable[Row]) -> dict[str, Any]:

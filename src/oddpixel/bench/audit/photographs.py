@@ -99,7 +99,7 @@ def fitted(picture: Pixels, shape: tuple[int, ...]) -> Pixels:
 
 
 def measure(case: Case, with_tiles: bool) -> dict[str, Any]:
-    """The answers of all checks but the density test about a whole image, as the audit puts its questions.
+    """The answers of all checks about a whole image, as the audit puts its questions.
 
     Arguments:
         with_tiles: whether the statistics of all tiles are kept, from which their survival is estimated.
@@ -108,8 +108,6 @@ def measure(case: Case, with_tiles: bool) -> dict[str, Any]:
     began = time.process_time()
     findings: dict[str, Any] = {}
     for check in checks().values():
-        if check.name == "density":
-            continue
         for asked in asked_of(check, exhibit):
             if asked.question is None or not asked.measured:
                 continue

@@ -204,25 +204,6 @@ def generated(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return answers
 
 
-def by_generator(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The share of photographs that the density test finds less odd than each generator's one or two pictures."""
-    photographs = np.array(
-        [
-            row["findings"]["density"]["statistic"]
-            for row in rows
-            if not row["manipulated"] and "density" in row["findings"]
-        ]
-    )
-    return [
-        {
-            "generator": row["source"].partition("/")[2],
-            "density test: photographs less odd": float((photographs < row["findings"]["density"]["statistic"]).mean()),
-        }
-        for row in rows
-        if row["manipulated"] and "density" in row["findings"]
-    ]
-
-
 def robustness(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The share of detected cases after each alteration, and how many verdicts it changes."""
     answers = []
