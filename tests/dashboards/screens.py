@@ -1,7 +1,7 @@
-"""`make screens`: every view as people see it, light and dark, 1280 and 1920 pixels wide, into docs/dashboard.
+"""`make screens`: every view as people see it, light and dark, 390, 1280 and 1920 pixels wide, into docs/dashboard.
 
-Three runs: the demo's, the audit of a splice, and one CT series against a detector fitted to every other of its slices
-(which proves nothing about CT, and shows what a scan looks like here).
+Four runs: the demo's, the same images by a detector of fewer normals, the audit of a splice, and one CT series against a
+detector fitted to every other of its slices (which proves nothing about CT, and shows what a scan looks like here).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.dashboards.conftest import Server, serving
 from tests.dashboards.test_audit_view import splice
 from tests.dashboards.test_browser import FLAGS
 
-WIDTHS = {1280: 860, 1920: 1200}
+WIDTHS = {390: 844, 1280: 860, 1920: 1200}
 QUALITY = 82
 # By name: path and query, and what must be seen before the picture is taken.
 VIEWS = {
@@ -43,6 +43,9 @@ VIEWS = {
     "synthetic": ("/case?run={demo}&item=china.jpg", "text=Reference, seed"),
     "distribution": ("/distribution?run={demo}", ".queue"),
     "audit": ("/audit?run={audit}", ".oddpixel-verdict"),
+    "alike": ("/alike?run={demo}", "canvas, svg, img"),
+    "compare": ("/two_runs?run={demo}&with={second}", "text=kappa"),
+    "reading": ("/reading?run={demo}", "text=reading"),
     "runs": ("/runs", "text=Jobs"),
     "export": ("/export?run={demo}", "text=Prepare"),
 }
@@ -78,6 +81,12 @@ def _server(place: Path) -> Iterator[tuple[Server, dict[str, str]]]:
     slices = list(open_source(str(series)))
     scans = Detector(model="ct", chooses=False).fit(slices, groups=[image.source for image in slices])
     store.save(scans, place / "scans-detector")
+    fewer = Detector(chooses=False).fit(list(open_source(str(place / "normals")))[:24])
+    store.save(fewer, place / "fewer-normals")
+    second = flag_into(
+        place / "second", Incoming(places=(str(place / "incoming"),)), place / "fewer-normals", Rule(alpha=0.1)
+    )
+    assert second is not None
     scan = flag_into(place / "scans", Incoming(places=(str(series),)), place / "scans-detector", Rule(alpha=0.2))
     assert scan is not None
     with Verdicts(demo.verdicts_path) as verdicts:
@@ -91,9 +100,14 @@ def _server(place: Path) -> Iterator[tuple[Server, dict[str, str]]]:
     audit = audit_into(
         place / "audit", (str(place / "splice.png"),), AuditOptions(), Handling(examiner="ann", with_pdf=True)
     ).run
-    with serving(demo, place, place, None, more=[scan.run.path, audit.path]) as server:
+    with serving(demo, place, place, None, more=[scan.run.path, audit.path, second.run.path]) as server:
         rows = [image.source for image in slices]
-        keys = {"demo": key, "scan": scan.run.record["id"], "audit": audit.record["id"]}
+        keys = {
+            "demo": key,
+            "scan": scan.run.record["id"],
+            "audit": audit.record["id"],
+            "second": second.run.record["id"],
+        }
         yield server, keys | {"slice": rows[len(rows) // 2]}
 
 

@@ -21,7 +21,7 @@ from streamlit.testing.v1 import AppTest
 from oddpixel.dashboards import synthetic_job
 from oddpixel.dashboards.jobs import Job, Jobs
 from oddpixel.dashboards.library import Library, OpenRun
-from oddpixel.dashboards.originals import window_of
+from oddpixel.dashboards.originals import picture_of, window_of
 from oddpixel.dashboards.site import Site, open_site
 from oddpixel.dashboards.synthetic import MARK, bytes_of, folder_of, name_of, read, read_all
 from oddpixel.dashboards.synthetic_form import why_not
@@ -194,6 +194,7 @@ def test_screen_captures_are_not_imitated(made: Path, run: Run, monkeypatch: pyt
         image = opened.originals.image(opened.row(CASE))
         captured = Image(image.pixels, 8, "display", None, CASE, image.sha256, CASE, {"text_in_pixels": "possible"})
         monkeypatch.setattr(opened.originals, "image", lambda row: captured)
+        monkeypatch.setattr(opened.originals, "picture", lambda row: picture_of(captured))
         assert "screen capture" in (why_not(opened, opened.row(CASE)) or "")
         for kind in ("reference", "expected"):
             with pytest.raises(InvalidImage, match="screen capture"):
