@@ -21,7 +21,7 @@ from .finding import Finding
 from .judge import examine
 from .sensitivity import Altered, sensitivity_of
 from .trust import TrustList, joined
-from .verdict import ALPHA, Verdict, decide
+from .verdict import ALPHA, Verdict, decide, settled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def audited(
 ) -> Audited:
     """Run the checks on an exhibit whose facts were read, and draw the verdict from them."""
     chosen = named(options.checks) if chosen is None else chosen
-    findings = examine(exhibit, chosen, on_check)
+    findings = settled(examine(exhibit, chosen, on_check), exhibit.gate, options.alpha)
     verdict = decide(exhibit.gate, facts, findings, options.alpha)
     altered: list[Altered] = []
     if options.sensitivity and exhibit.gate.too_small is None:

@@ -1,7 +1,7 @@
 """From measurements to findings: the one place where a number becomes evidence.
 
     a-contrario     evidence where log10 NFA <= -3; where authentic images were seen to exceed that bound, p by rank among them
-    calibrated      p by rank among authentic images of the same kind, evidence where p <= 0.01
+    calibrated      p by rank among authentic images of the same kind, evidence where p <= 0.01 and it does not count
     history         evidence by its NFA; never counted
 
 An image of up to 512 pixels is one tile and compared with authentic tiles. Of a larger one, questions with the scope `tiles`
@@ -29,7 +29,8 @@ from .nfa import REPORTED
 Place = tuple[int, int]  # of a tile's first row and column
 TILE = 384
 MOST_TILES = 256  # 38 megapixels; of a larger image these are spread evenly, and the finding says which share they are
-LEVEL = 0.01  # p from which a calibrated check by itself calls it evidence; the verdict has a level of its own
+LEVEL = 0.01  # p from which a check that does not count calls it evidence; for those that count, the verdict says (`settled`)
+MAPPED = 0.05  # p up to which a map is kept, for the verdict may call it evidence
 
 
 def examine(
@@ -111,9 +112,10 @@ def _judged(check: Check, asked: Asked, exhibit: Exhibit, calibration: Calibrati
 
 def _by_nfa(measured: Measurement, question: Question) -> Finding:
     is_evidence = measured.log10_nfa is not None and measured.log10_nfa <= REPORTED
+    is_mapped = measured.log10_nfa is not None and measured.log10_nfa <= np.log10(MAPPED)
     return Finding(
         question.name, "evidence" if is_evidence else "no-evidence", measured.statistic, log10_nfa=measured.log10_nfa,
-        map=measured.map if is_evidence else None, because=measured.because, limits=measured.limits, about=question.about,
+        map=measured.map if is_mapped else None, because=measured.because, limits=measured.limits, about=question.about,
         details=measured.details,
     )  # fmt: skip
 
@@ -128,7 +130,7 @@ def _bounded(measured: Measurement, question: Question, exhibit: Exhibit, calibr
     p = max(p, float(finding.probability or 0.0))
     return replace(
         finding, p_value=p, log10_nfa=None, status="evidence" if p <= LEVEL else "no-evidence",
-        map=measured.map if p <= LEVEL else None,
+        map=measured.map if p <= MAPPED else None,
         reliability=f"log10 NFA {measured.log10_nfa:.1f}, which authentic images were seen to exceed: p by rank among {n} "
         "of them",
     )  # fmt: skip
@@ -160,10 +162,7 @@ def _by_rank(
     among = "whole authentic photographs" if exhibit.gate.is_full_size else "authentic sources"
     return replace(
         finding, status="evidence" if p <= LEVEL else "no-evidence", p_value=p,
-        map=_joined(
-            [pair for pair in asked.measured if _reaches(pair[0], question, exhibit, calibration, len(asked.measured))],
-            exhibit.size,
-        ),
+        map=_joined(asked, max(p, LEVEL), exhibit, calibration) if p <= MAPPED else None,
         reliability=f"p by rank among {n} {among} of this kind",
     )  # fmt: skip
 
@@ -178,19 +177,14 @@ def _rank(
     )
 
 
-def _reaches(
-    measured: Measurement, question: Question, exhibit: Exhibit, calibration: Calibration, num_tiles: int
-) -> bool:
-    ranked = _rank(calibration, question, exhibit, measured.statistic, num_tiles)
-    return ranked is not None and ranked[0] <= LEVEL
-
-
-def _joined(measured: Sequence[tuple[Measurement, Place]], size: tuple[int, int]) -> np.ndarray | None:
-    """The tiles' maps in that of the whole image; None without any."""
+def _joined(asked: Asked, level: float, exhibit: Exhibit, calibration: Calibration) -> np.ndarray | None:
+    """The maps of all tiles that reach a level, in that of the whole image; None without any."""
+    assert asked.question is not None
     whole: np.ndarray | None = None
-    for answer, (top, left) in measured:
-        if answer.map is not None:
-            whole = np.zeros(size, np.float32) if whole is None else whole
+    for answer, (top, left) in asked.measured:
+        ranked = _rank(calibration, asked.question, exhibit, answer.statistic, len(asked.measured))
+        if answer.map is not None and ranked is not None and ranked[0] <= level:
+            whole = np.zeros(exhibit.size, np.float32) if whole is None else whole
             height, width = answer.map.shape
             here = whole[top : top + height, left : left + width]
             np.maximum(here, answer.map, out=here)

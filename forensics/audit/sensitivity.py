@@ -20,7 +20,7 @@ from .checks import Check
 from .exhibit import Exhibit, exhibit_of
 from .judge import examine
 from .labels import Label
-from .verdict import decide
+from .verdict import decide, settled
 
 Picture = UInt8[np.ndarray, "h w c"]
 
@@ -51,7 +51,7 @@ def sensitivity_of(exhibit: Exhibit, chosen: Sequence[Check], alpha: float) -> l
 
 
 def _judged(name: str, exhibit: Exhibit, chosen: Sequence[Check], alpha: float) -> Altered:
-    findings = examine(exhibit, chosen)
+    findings = settled(examine(exhibit, chosen), exhibit.gate, alpha)
     verdict = decide(exhibit.gate, [], findings, alpha)
     seen = tuple(each.check for each in findings if each.status == "evidence" and each.about != "history")
     return Altered(name, verdict.label, verdict.p_value, seen)

@@ -9,7 +9,7 @@ history never enters: most authentic images were resized and saved again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from oddpixel.counting import counted
 from .calibration import Calibration, table
 from .checks import check_of
 from .facts.fact import Fact
-from .finding import Finding
+from .finding import Finding, Status
 from .gate import Gate
 from .labels import Label
 
@@ -187,6 +187,23 @@ def holm(findings: Sequence[Finding]) -> float | None:
 def rejected(findings: Sequence[Finding], alpha: float) -> list[Finding]:
     """The findings whose adjusted p-value reaches alpha."""
     return [finding for finding, p in zip(findings, adjusted(findings), strict=True) if p <= alpha]
+
+
+def settled(
+    findings: Sequence[Finding], gate: Gate, alpha: float = ALPHA, calibration: Calibration | None = None
+) -> list[Finding]:
+    """The findings as the verdict takes them: one that counts is evidence where it decides, and only there.
+
+    A test's own level would now and then call evidence what the verdict does not, or find nothing in what decided it.
+    """
+    calibration = calibration or table()
+    fused = [finding for finding in findings if counts(finding, gate, calibration)]
+    deciding = {id(finding) for finding in rejected(fused, alpha)}
+    settled: dict[int, Status] = {
+        id(finding): "evidence" if id(finding) in deciding else "no-evidence" for finding in fused
+    }
+    answers = [replace(finding, status=settled.get(id(finding), finding.status)) for finding in findings]
+    return [finding if finding.status == "evidence" else replace(finding, map=None) for finding in answers]
 
 
 def shown(value: Any) -> str:

@@ -227,3 +227,22 @@ def test_no_more_tests_share_the_level_than_can_reach_their_share() -> None:
     few, many = ({name: {"lossless": {"never-jpeg": [0.0] * n}} for name in "abcd"} for n in (40, 120))
     assert affordable(list("abcd"), "lossless", Calibration({"scores": few})) == 1
     assert affordable(list("abcd"), "lossless", Calibration({"scores": many})) == 4
+
+
+def test_what_decides_is_evidence_and_nothing_else_that_counts_is() -> None:
+    from oddpixel.forensics.audit.verdict import settled
+
+    weak, strong = by_rank("a", 0.03), by_rank("b", 0.8)
+    assert weak.status == strong.status == "no-evidence"
+    alone = settled([weak], GATE, 0.05, KNOWN)
+    assert [each.status for each in alone] == ["evidence"], "a level of its own would have called it nothing"
+    assert decide(GATE, [], alone, calibration=KNOWN).label == "evidence of manipulation"
+    bound = by_nfa("jpeg-grid-local", -3.2)
+    strict = settled([bound, strong], GATE, 1e-4, KNOWN)
+    assert [each.status for each in strict] == ["no-evidence", "no-evidence"]
+    assert decide(GATE, [], strict, 1e-4, KNOWN).label == "no evidence found"
+    uncounted = replace(by_rank("not-audited", 0.001), status="evidence", map=np.ones((4, 4), np.float32))
+    kept = settled([uncounted, replace(strong, map=np.ones((4, 4), np.float32))], GATE, 0.05, KNOWN)
+    assert kept[0].status == "evidence", "what does not count keeps its own level"
+    assert kept[0].map is not None
+    assert kept[1].map is None
