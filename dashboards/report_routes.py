@@ -96,7 +96,7 @@ def reduced(picture: np.ndarray) -> np.ndarray:
 
 
 def report_picture(request: Request) -> Response:
-    """The image, a finding's map over it, or a visual aid, by the name that the report has for it."""
+    """The image, a finding's map over it, a visual aid or a film's strip, by the name that the report has for it."""
     from oddpixel.forensics.audit.report.page import overlay
 
     run = the_site().library.run(request.path_params["run"])
@@ -105,7 +105,8 @@ def report_picture(request: Request) -> Response:
     if name == STORED:
         return _jpeg(stored(run, row))
     record = read_report(run, row)
-    if name in [aid["picture"] for aid in record["aids"]]:
+    strips = [record["timeline"]["picture"]] if "timeline" in record else []
+    if name in [*strips, *(aid["picture"] for aid in record["aids"])]:
         return _jpeg(reduced(_decoded(run, row, name, cv2.IMREAD_COLOR_RGB)))
     if name not in [finding["map"] for finding in record["findings"] if finding["map"]]:
         raise MissingFile("the report has no such picture")

@@ -11,6 +11,8 @@ import os
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from oddpixel.errors import (
     CorruptFile,
     DecodingStopped,
@@ -105,6 +107,24 @@ class Decoding:
         with _typed_errors():
             frames: list[int] = find()
         return frames
+
+    def timeline(self, start: int, count: int) -> np.ndarray:
+        """The rows of a video's frames (`video_timeline`). Raises: UnreadableInput, also for what is no video."""
+        find = getattr(self.opened, "timeline", None)
+        if find is None:
+            raise UnsupportedFormat(f"{self.format_name} has no time line; videos have")
+        with _typed_errors():
+            rows: np.ndarray = find(start, count)
+        return rows
+
+    def tags(self) -> dict[str, str]:
+        """What the container of a video says about itself, by name; nothing for other formats. Raises: UnreadableInput."""
+        find = getattr(self.opened, "tags", None)
+        if find is None:
+            return {}
+        with _typed_errors():
+            tags: dict[str, str] = find()
+        return tags
 
     def series_place(self) -> dict[str, Any] | None:
         """The slice's place in its series, which is named by its keyed hash; None for other files."""

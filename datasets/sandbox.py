@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, get_args, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Float64
 
 from oddpixel.errors import DecodingStopped, UnreadableInput, by_name
 from oddpixel.image import Unit
@@ -29,6 +29,7 @@ from .decoding import Decoding, references
 from .formats import Frame, Header
 from .header_texts import header_texts
 from .limits import SHOTS_FACTOR, Limits
+from .video_timeline import WIDTH
 from .wire import receive, send
 
 INVALID_ANSWER = "the decoder's answer is invalid"
@@ -86,6 +87,12 @@ class Decoder(Protocol):
     def shots(self) -> list[int] | None:
         """The middle frame of every shot, where the file is a video. Raises: UnreadableInput."""
 
+    def timeline(self, start: int, count: int) -> Float64[np.ndarray, "frames width"]:
+        """The rows of a video's frames from `start` on (`video_timeline`), fewer at the end. Raises: UnreadableInput."""
+
+    def tags(self) -> dict[str, str]:
+        """What the container of a video says about itself, by name. Raises: UnreadableInput."""
+
     def as_stored(self) -> Pixels:
         """The first frame before orientation and colour profile are applied. Raises: UnreadableInput."""
 
@@ -130,6 +137,16 @@ class DirectDecoder:
         """The middle frame of every shot of a video; None for other formats."""
         assert self.decoding is not None, "open a file first"
         return self.decoding.shots()
+
+    def timeline(self, start: int, count: int) -> Float64[np.ndarray, "frames width"]:
+        """The rows of a video's frames from `start` on."""
+        assert self.decoding is not None, "open a file first"
+        return self.decoding.timeline(start, count)
+
+    def tags(self) -> dict[str, str]:
+        """What the container of a video says about itself, by name."""
+        assert self.decoding is not None, "open a file first"
+        return self.decoding.tags()
 
     def as_stored(self) -> Pixels:
         """The first frame before orientation and colour profile are applied."""
@@ -205,6 +222,28 @@ class SandboxedDecoder:
             return None if answer["shots"] is None else [int(index) for index in answer["shots"]]
         except (KeyError, TypeError, ValueError) as error:
             raise self._stopped(INVALID_ANSWER) from error
+
+    def timeline(self, start: int, count: int) -> Float64[np.ndarray, "frames width"]:
+        """The rows of a video's frames from `start` on, decoded in the worker. Waits longer than for a frame."""
+        assert self.channel is not None, "open a file first"
+        self.channel.settimeout(self.limits.wall_seconds * SHOTS_FACTOR)
+        answer = self._ask({"op": "timeline", "start": start, "count": count})
+        self.channel.settimeout(self.limits.wall_seconds)
+        try:
+            num_rows = int(answer["rows"])
+            if not 0 <= num_rows <= count:
+                raise ValueError(f"{num_rows} rows")
+            rows = np.frombuffer(self.arena or b"", np.float64, num_rows * WIDTH).reshape(num_rows, WIDTH)
+            return rows.copy()
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._stopped(INVALID_ANSWER) from error
+
+    def tags(self) -> dict[str, str]:
+        """What the container of a video says about itself, by name, read in the worker."""
+        tags = self._ask({"op": "tags"}).get("tags")
+        if not isinstance(tags, dict):
+            raise self._stopped(INVALID_ANSWER)
+        return {str(name): str(value) for name, value in tags.items()}
 
     def as_stored(self) -> Pixels:
         """The first frame before orientation and colour profile are applied."""

@@ -11,11 +11,17 @@ from typing import Any
 DAMAGED = "the video data are damaged here: this frame, or one that it builds on, was decoded with errors"
 
 
-def frames_of(av: Any, container: Any, stream: Any) -> Iterator[tuple[Any, bool]]:
-    """Yield frames in display order, and whether each is in doubt. Raises: whatever PyAV does on a lost frame."""
+def frames_of(av: Any, container: Any, stream: Any, sizes: dict[int, int] | None = None) -> Iterator[tuple[Any, bool]]:
+    """Yield frames in display order, and whether each is in doubt. Raises: whatever PyAV does on a lost frame.
+
+    Arguments:
+        sizes: where given, takes the bytes of every packet by its time stamp.
+    """
     doubtful_from: int | None = None
     is_doubtful = False
     for packet in _quietly(av, container.demux(stream)):
+        if sizes is not None and packet.pts is not None:
+            sizes[packet.pts] = packet.size
         with av.logging.Capture() as messages:
             frames = packet.decode()
         if has_errors(av, messages) or packet.is_corrupt or any(frame.is_corrupt for frame in frames):

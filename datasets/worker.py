@@ -46,7 +46,7 @@ class Worker:
                 request, files = receive(self.channel)
             except EOFError:
                 return
-            limit_cpu(self.limits.cpu_seconds * (SHOTS_FACTOR if request["op"] == "shots" else 1))
+            limit_cpu(self.limits.cpu_seconds * (SHOTS_FACTOR if request["op"] in ("shots", "timeline") else 1))
             send(self.channel, self._answer(request, files))
 
     def _answer(self, request: dict[str, Any], files: list[int]) -> dict[str, Any]:
@@ -61,6 +61,10 @@ class Worker:
                     return {"texts": header_texts(file, request["keywords"])}
             if request["op"] == "shots":
                 return {"shots": None if self.decoding is None else self.decoding.shots()}
+            if request["op"] == "tags":
+                return {"tags": self._opened().tags()}
+            if request["op"] == "timeline":
+                return self._timeline(request)
             if request["op"] == "as stored":
                 return self._share(self._opened().as_stored())
             if request["op"] == "coefficients":
@@ -103,6 +107,12 @@ class Worker:
         arena = self._reserve(coefficients.blocks.nbytes)
         np.frombuffer(arena, np.int16, coefficients.blocks.size)[...] = coefficients.blocks.ravel()
         return {"shape": coefficients.blocks.shape, "table": coefficients.table.tolist()}
+
+    def _timeline(self, request: dict[str, Any]) -> dict[str, Any]:
+        rows = self._opened().timeline(request["start"], request["count"])
+        if rows.size:
+            np.frombuffer(self._reserve(rows.nbytes), np.float64, rows.size)[...] = rows.ravel()
+        return {"rows": len(rows)}
 
     def _frame(self, index: int) -> dict[str, Any]:
         return self._share(self._opened().frame(index))

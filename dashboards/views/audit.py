@@ -9,6 +9,7 @@ import contextlib
 import html
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -221,6 +222,8 @@ def show(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
     verdict(report["verdict"])
     quiet(f"{case}{gate['width']} x {gate['height']} pixels, {gate['container'] or 'unknown'}, {report['bytes']} bytes")
     pictures(run, row, report)
+    if "timeline" in report:
+        timeline(report["timeline"])
     downloads(run, row)
     left, right = st.columns(2, gap="large")
     with left:
@@ -253,6 +256,8 @@ def pictures(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
             0, {"name": STORED, "kind": "picture", "title": "As stored", "explanation": "", "address": address}
         )
     shown += aids(run, row, report)
+    if "timeline" in report:
+        shown.insert(0, strip(run, row, report["timeline"]))
     if shown:
         component("plates")(
             data={"about": f"{run.key} {row.item}", "label": f"Pictures of {printable(row.item)}", "plates": shown},
@@ -264,6 +269,44 @@ def pictures(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
         )
     query = {"run": run.key, "item": row.item}
     st.page_link("views/case.py", label="Look closer, and decide", icon=":material/image_search:", query_params=query)
+
+
+def strip(run: OpenRun, row: Row, record: dict[str, Any]) -> dict[str, str]:
+    """The film strip: frames that matter, and how much changes from one to the next."""
+    name = record["picture"]
+    explanation = "frames around what was found and from the middle of shots; below, the change from frame to frame"
+    return {
+        "name": name, "kind": "picture", "title": "Time line", "explanation": explanation,
+        "address": address_of(run, row, name),
+    }  # fmt: skip
+
+
+def timeline(record: dict[str, Any]) -> None:
+    """What was found along the time line of a film, and the verdict of every shot."""
+    st.subheader("Time line")
+    if record["events"]:
+        found = [
+            (each["check"], f"{each['first']} to {each['last']}", f"{each['start_s']:.2f} s", each["because"])
+            for each in record["events"]
+        ]
+        st.html(grid(("found by", "frames", "from", ""), found))
+    shots = [
+        (
+            f"{each['first']} to {each['last']}",
+            f"{each['start_s']:.2f} to {each['end_s']:.2f} s",
+            each["label"],
+            each["because"],
+        )
+        for each in record["shots"]
+    ]
+    st.html(grid(("frames of the shot", "time", "verdict", ""), shots))
+
+
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of texts as HTML."""
+    titles = "".join(f'<th scope="col">{text(title)}</th>' for title in head)
+    lines = "".join(f"<tr>{''.join(f'<td>{text(value)}</td>' for value in row)}</tr>" for row in rows)
+    return f'<table class="oddpixel-facts"><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table>'
 
 
 def maps(run: OpenRun, row: Row, report: dict[str, Any]) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from oddpixel.errors import CorruptFile, NoPixels, UnsupportedEncoding
 from ..appearance import Samples, appearance
 from ..limits import Limits
 from ..video_log import DAMAGED, frames_of, has_errors, listen
+from ..video_timeline import WIDTH, rows_of
 from . import Frame, Header, noted
 
 # ISO media files say by their brand whether they are pictures (HEIF) or films.
@@ -136,6 +137,8 @@ class OpenedVideo:
             raise NoPixels("the video has no frames")
         self.frames: Iterator[tuple[Any, bool]] = iter(())
         self.next_index = -1
+        self.rows: Iterator[np.ndarray] = iter(())
+        self.next_row = -1
 
     def frame(self, index: int) -> Frame:
         """Decode up to this frame, in sRGB and upright; an earlier index starts again from the beginning."""
@@ -146,6 +149,37 @@ class OpenedVideo:
             if self.next_index == index + 1:
                 return noted(self._converted(frame), [DAMAGED] if is_doubtful else [])
         raise CorruptFile(f"frame {index} is missing: only {self.next_index} of {self.header.frames} could be decoded")
+
+    def timeline(self, start: int, count: int) -> np.ndarray:
+        """The rows of `count` frames from `start` on (`video_timeline`), fewer at the end; read forwards."""
+        if start != self.next_row:
+            if start != 0:
+                raise CorruptFile(f"a time line is read from its beginning, not from frame {start}")
+            self.next_index = -1  # both would read from the one file
+            self.rows, self.next_row = self._rows(), 0
+        rows = list(islice(self.rows, count))
+        self.next_row += len(rows)
+        return np.array(rows).reshape(len(rows), WIDTH)
+
+    def tags(self) -> dict[str, str]:
+        """What the container and its streams say about themselves, by name: tags, the codec's profile, the sound."""
+        self.next_index = self.next_row = -1  # all would read from the one file
+        self.file.seek(0)
+        with self.av.logging.Capture(), self.av.open(self.file) as container:
+            stream = container.streams.video[0]
+            tags = {str(name): str(value) for name, value in (*container.metadata.items(), *stream.metadata.items())}
+            tags |= {"profile": str(stream.codec_context.profile)} if stream.codec_context.profile else {}
+            sound = [
+                f"{each.codec_context.name}, {each.codec_context.sample_rate} Hz" for each in container.streams.audio
+            ]
+            return tags | ({"sound": "; ".join(sound)} if sound else {})
+
+    def _rows(self) -> Iterator[np.ndarray]:
+        self.file.seek(0)
+        with self.av.logging.Capture():
+            container = self.av.open(self.file)
+        with container:
+            yield from rows_of(self.av, container)
 
     def shots(self) -> list[int]:
         """The middle frame of every shot, by PySceneDetect's adaptive detector with its default settings."""

@@ -8,20 +8,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from oddpixel.datasets.entry import Entry
+from oddpixel.datasets.formats.video import FORMAT
 from oddpixel.datasets.limits import Limits
 from oddpixel.datasets.sandbox import Decoder
-from oddpixel.errors import UnreadableInput
+from oddpixel.errors import CorruptFile, UnreadableInput
 
-from .checks import named
+from .calibration import Calibration, table
+from .checks import Check, checks
 from .exhibit import Exhibit, read_exhibit
 from .facts import facts_of
 from .facts.c2pa import facts_from
 from .facts.fact import Fact
 from .finding import Finding
 from .judge import examine
+from .medium import FILM, PICTURE
 from .sensitivity import Altered, sensitivity_of
 from .trust import TrustList, joined
 from .verdict import ALPHA, Verdict, decide, settled
+from .video.audited import audit_film, measured
+from .video.checks import timeline_checks
+from .video.film import Film
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +58,27 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Audited:
-    """All results for one file, from which its report is written."""
+    """All results for one file, from which its report is written.
 
-    exhibit: Exhibit
+    Arguments:
+        calibration: what the tests of this kind of file were measured to do.
+    """
+
+    exhibit: Exhibit | Film
     facts: list[Fact]
     findings: list[Finding]
     verdict: Verdict
     sensitivity: list[Altered] = field(default_factory=list)
+    calibration: Calibration = field(default_factory=table)
+
+
+def is_film(entry: Entry, limits: Limits) -> bool:
+    """Whether a file is a video, by its first bytes. Raises: UnreadableInput."""
+    try:
+        with entry.open(limits) as file:
+            return FORMAT().recognise(file.read(512)) is not None
+    except OSError as error:
+        raise CorruptFile(f"cannot be read: {error}") from error
 
 
 def audit_entry(
@@ -72,23 +92,40 @@ def audit_entry(
 
     Raises: UnreadableInput, UsageError.
     """
-    chosen = named(options.checks)
+    if is_film(entry, limits):
+        return _audited_film(entry, decoder, limits, options, on_check)
+    chosen = [checks()[name] for name in PICTURE.named(options.checks)]
     on_check("reading")
     exhibit = read_exhibit(entry, decoder, limits)
     on_check("facts")
-    facts = [*facts_of(exhibit.content, entry.member or entry.path.name), *_manifest(exhibit, decoder, options)]
+    declared = _manifest(exhibit.container or "", decoder, options)
+    facts = [*facts_of(exhibit.content, entry.member or entry.path.name), *declared]
     return audited(exhibit, facts, options, chosen, on_check)
+
+
+def _audited_film(
+    entry: Entry, decoder: Decoder, limits: Limits, options: Options, on_check: Callable[[str], None]
+) -> Audited:
+    chosen = [timeline_checks()[name] for name in FILM.named(options.checks)]
+    try:
+        film, facts, findings, verdict = audit_film(
+            entry, decoder, limits, chosen, options.alpha, on_check,
+            lambda container: _manifest(container, decoder, options),
+        )  # fmt: skip
+    except OSError as error:
+        raise CorruptFile(f"cannot be read: {error}") from error
+    return Audited(film, facts, findings, verdict, calibration=measured())
 
 
 def audited(
     exhibit: Exhibit,
     facts: list[Fact],
     options: Options,
-    chosen: Sequence[Any] | None = None,
+    chosen: Sequence[Check] | None = None,
     on_check: Callable[[str], None] = lambda name: None,
 ) -> Audited:
     """Run the checks on an exhibit whose facts were read, and draw the verdict from them."""
-    chosen = named(options.checks) if chosen is None else chosen
+    chosen = [checks()[name] for name in PICTURE.named(options.checks)] if chosen is None else chosen
     findings = settled(examine(exhibit, chosen, on_check), exhibit.gate, options.alpha)
     verdict = decide(exhibit.gate, facts, findings, options.alpha)
     altered: list[Altered] = []
@@ -98,10 +135,10 @@ def audited(
     return Audited(exhibit, facts, findings, verdict, altered)
 
 
-def _manifest(exhibit: Exhibit, decoder: Decoder, options: Options) -> list[Fact]:
+def _manifest(container: str, decoder: Decoder, options: Options) -> list[Fact]:
     """Asked last: the native reader may take the decoder down with it."""
     try:
-        manifest = decoder.manifest(exhibit.container or "", joined(options.anchors))
+        manifest = decoder.manifest(container, joined(options.anchors))
     except UnreadableInput as error:
         manifest = {"state": "unreadable", "failures": [str(error)]}
     return list(facts_from(manifest, [each.described for each in options.anchors]))

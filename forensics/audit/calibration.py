@@ -17,6 +17,7 @@ the bound hold for each of these histories and not only for their mixture; nothi
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -35,9 +36,16 @@ class Calibration:
 
     Arguments:
         record: the file's content.
+        path: of the file, where there is one.
     """
 
     record: dict[str, Any]
+    path: Path | None = None
+
+    @property
+    def sha256(self) -> str | None:
+        """The hash of the file, in hexadecimal."""
+        return None if self.path is None else hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def oddness(self, finding: str, stratum: str, statistic: float, num_tiles: int) -> float:
         """A statistic as its rank is taken: of a whole image the largest of `num_tiles`, made comparable across sizes."""
@@ -86,4 +94,4 @@ class Calibration:
 @cache
 def table() -> Calibration:
     """The calibration that ships with OddPixel; an empty one where there is none yet."""
-    return Calibration(json.loads(PATH.read_text()) if PATH.exists() else {})
+    return Calibration(json.loads(PATH.read_text()), PATH) if PATH.exists() else Calibration({})

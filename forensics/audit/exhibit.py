@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
 from oddpixel.datasets.coefficients import Coefficients
 from oddpixel.datasets.entry import Entry
@@ -26,10 +26,7 @@ from .gate import Gate
 
 Answer = TypeVar("Answer")
 VIDEO = "video"
-NO_VIDEO = (
-    "a video: no test was calibrated on video, whose frames are predicted from each other, so none of them is judged; nor is a "
-    "still that was exported from it"
-)
+NO_VIDEO = "a video: it has no one picture that could be an exhibit; `audit_entry` audits its time line"
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JFIF has it
 
 
@@ -70,6 +67,23 @@ class Exhibit:
     def sha256(self) -> str:
         """The hash of the file's bytes, in hexadecimal."""
         return hashlib.sha256(self.content).hexdigest()
+
+    @cached_property
+    def sha512(self) -> str:
+        """The SHA-512 of the file's bytes, in hexadecimal."""
+        return hashlib.sha512(self.content).hexdigest()
+
+    @property
+    def num_bytes(self) -> int:
+        """The size of the file."""
+        return len(self.content)
+
+    @property
+    def picture(self) -> UInt8[np.ndarray, "h w *c"]:
+        """The image as a report shows it: 8 bits, one plane where it has one channel."""
+        grey = np.rint(np.clip(self.pixels, 0, 255)).astype(np.uint8)
+        picture: np.ndarray = grey[..., 0] if grey.shape[2] == 1 else grey
+        return picture
 
     @property
     def seed(self) -> int:

@@ -37,16 +37,17 @@ from oddpixel.image import Image
 from oddpixel.provenance import sign_report
 from oddpixel.records import read_record
 
-from .audited import Audited, Options, audit_entry
-from .checks import named
+from .audited import Audited, Options, audit_entry, is_film
 from .exhibit import Exhibit
 from .labels import FLAGGED
+from .medium import FILM, PICTURE
 from .report.custody import CUSTODY, Custody
 from .report.page import page, shown_pictures
 from .report.pdf import pdf
 from .report.record import as_bytes, files_of, record_of
 from .report.schema import DETAILS
 from .report.verdict_table import tables
+from .video.film import Film
 
 SHARD_SIZE = 1  # an audit takes seconds; a kill costs at most one
 LONGER_SIDE = 1024  # of the map that the run's table points to
@@ -275,7 +276,7 @@ def _map(run: Run, image: Image, maps: list[np.ndarray]) -> str | None:
     return write_evidence(run, image, heat, size)
 
 
-def _text(exhibit: Exhibit) -> dict[str, str]:
+def _text(exhibit: Exhibit | Film) -> dict[str, str]:
     return {"text_in_pixels": "possible"} if exhibit.may_show_text else {}
 
 
@@ -301,7 +302,8 @@ def _teller(name: str, spec: Shard, num_files: int) -> Callable[[str], None]:
 
     from .facts.fact import printable
 
-    steps, num_steps = itertools.count(1), 2 + len(named(spec.options.checks))
+    medium = FILM if is_film(spec.entry, spec.handling.limits) else PICTURE
+    steps, num_steps = itertools.count(1), 2 + len(medium.named(spec.options.checks))
     said = f"auditing {printable(name)} ({spec.shard + 1} of {num_files})"
     return lambda step: print(f"{said}: {step} {next(steps)}/{num_steps}", file=sys.stderr, flush=True)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from .calibration import Calibration, table
 from .checks import check_of
 from .facts.fact import Fact
 from .finding import Finding, Status
-from .gate import Gate
 from .labels import Label
 
 ALPHA = 0.05
@@ -36,6 +35,23 @@ WORDS = ((1.0, "no support"), (2.0, "weak support"), (10.0, "moderate support"),
 
 LOUD = -20.0  # log10 NFA: one such finding in 10^20 images without cause, if its model of them holds
 UNAUDITED = "its rate of false alarms was not shown to hold in images of this kind, so it does not decide; look at it"
+
+
+@runtime_checkable
+class Gated(Protocol):
+    """What a verdict needs to know of a file before any test, whether a picture or a film."""
+
+    @property
+    def reference(self) -> str:
+        """The authentic files that statistics are compared with."""
+
+    @property
+    def degraded(self) -> str | None:
+        """Why a negative result would mean nothing, or None."""
+
+    @property
+    def not_examined(self) -> str | None:
+        """The part of the file that no test examined, or None."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +105,7 @@ class Verdict:
 
 
 def decide(
-    gate: Gate,
+    gate: Gated,
     facts: Sequence[Fact],
     findings: Sequence[Finding],
     alpha: float = ALPHA,
@@ -127,7 +143,8 @@ def decide(
         return verdict(Label.INCONCLUSIVE, gate.degraded)
     if not fused:
         return verdict(
-            Label.INCONCLUSIVE, f"no test with a known rate of false alarms applies to this image ({gate.reference})"
+            Label.INCONCLUSIVE,
+            f"no test with a known rate of false alarms applies to this kind of file ({gate.reference})",
         )
     if loud := [finding for finding in findings if _is_loud(finding, gate, calibration)]:
         return verdict(Label.INCONCLUSIVE, *(f"{_said(finding)}; {UNAUDITED}" for finding in loud))
@@ -136,7 +153,7 @@ def decide(
     return verdict(Label.NOTHING_FOUND, because, *([f"failed: {', '.join(failed)}"] if failed else []))
 
 
-def _is_loud(finding: Finding, gate: Gate, calibration: Calibration) -> bool:
+def _is_loud(finding: Finding, gate: Gated, calibration: Calibration) -> bool:
     """A finding that cannot be fused, and is far too strong to be passed over in silence."""
     return (
         finding.status == "evidence"
@@ -147,7 +164,7 @@ def _is_loud(finding: Finding, gate: Gate, calibration: Calibration) -> bool:
     )
 
 
-def counts(finding: Finding, gate: Gate, calibration: Calibration) -> bool:
+def counts(finding: Finding, gate: Gated, calibration: Calibration) -> bool:
     """Whether a finding is fused: it has a p-value, is not about history, and its audited rate of false alarms held."""
     return (
         finding.status in ("evidence", "no-evidence")
@@ -190,7 +207,7 @@ def rejected(findings: Sequence[Finding], alpha: float) -> list[Finding]:
 
 
 def settled(
-    findings: Sequence[Finding], gate: Gate, alpha: float = ALPHA, calibration: Calibration | None = None
+    findings: Sequence[Finding], gate: Gated, alpha: float = ALPHA, calibration: Calibration | None = None
 ) -> list[Finding]:
     """The findings as the verdict takes them: one that counts is evidence where it decides, and only there.
 
@@ -222,7 +239,7 @@ def _said(finding: Finding) -> str:
     return f"{finding.check}: {finding.because}{where}"
 
 
-def _likelihood_ratio(p_value: float | None, gate: Gate, calibration: Calibration) -> LikelihoodRatio | None:
+def _likelihood_ratio(p_value: float | None, gate: Gated, calibration: Calibration) -> LikelihoodRatio | None:
     fitted = calibration.likelihood_ratio(gate.reference)
     if fitted is None or p_value is None:
         return None
@@ -239,10 +256,10 @@ def evidence_score(p_value: float) -> float:
     return float(np.clip(-np.log10(max(p_value, 1e-12)), 0, 3))
 
 
-def _power(gate: Gate, calibration: Calibration) -> str:
+def _power(gate: Gated, calibration: Calibration) -> str:
     rows = calibration.power(gate.reference)
     if not rows:
-        return f"not measured on images of this kind ({gate.reference}): finding nothing means nothing"
+        return f"not measured on files of this kind ({gate.reference}): finding nothing means nothing"
     hits, n = (sum(row[name] for row in rows) for name in ("found", "n"))
     rates = ", ".join(f"{row['manipulation']} {row['found']} of {row['n']}" for row in rows)
-    return f"of benchmark manipulations in images of this kind these tests find {hits} of {n} ({rates}); others were not tried"
+    return f"of benchmark manipulations in files of this kind these tests find {hits} of {n} ({rates}); others were not tried"

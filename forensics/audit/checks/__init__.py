@@ -12,7 +12,6 @@ from functools import cache
 from typing import Literal, Protocol, runtime_checkable
 
 from oddpixel.discover import discover
-from oddpixel.errors import UsageError
 
 from ..exhibit import Exhibit
 from ..measurement import Answer, Question
@@ -60,13 +59,3 @@ def check_of(question: str) -> str:
     """The name of the check that asks a question; the question itself where none does."""
     asking = {declared.name: check.name for check in checks().values() for declared in check.questions}
     return asking.get(question, question)
-
-
-def named(names: str | None) -> list[Check]:
-    """The checks of a comma-separated list, or all. Raises: UsageError."""
-    if names is None:
-        return list(checks().values())
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    if unknown := [name for name in wanted if name not in checks()]:
-        raise UsageError(f"no check {unknown[0]!r}; there are {', '.join(checks())}")
-    return [check for name, check in checks().items() if name in wanted]

@@ -34,10 +34,10 @@ def _standing(finding: Finding) -> str:
 
 
 WORDS = {
-    "counts": ("Tests that count in the verdict", "Their rate of false alarms was measured on images of this kind."),
+    "counts": ("Tests that count in the verdict", "Their rate of false alarms was measured on files of this kind."),
     "shown": (
         "Tests that do not count",
-        "For an expert to look at. On images of this kind their rate of false alarms, or their ability to find anything, was "
+        "For an expert to look at. On files of this kind their rate of false alarms, or their ability to find anything, was "
         "not shown.",
     ),
     "history": ("Processing history", "How the file as a whole was processed; no evidence of manipulation."),

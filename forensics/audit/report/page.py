@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from ..exhibit import Exhibit
+from ..video.film import Film
 from .groups import grouped
 
 WIDEST = 900  # pixels of a picture on the page; the files beside it are whole
@@ -30,17 +31,17 @@ def page(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mappin
     return template.render(
         report=record,
         groups=grouped(record["findings"]),
+        timeline=record.get("timeline"),
         custody=custody,
         pictures={name: url(picture) for name, picture in pictures.items()},
     )
 
 
-def shown_pictures(exhibit: Exhibit, record: Mapping[str, Any], whole: Mapping[str, bytes]) -> dict[str, bytes]:
+def shown_pictures(exhibit: Exhibit | Film, record: Mapping[str, Any], whole: Mapping[str, bytes]) -> dict[str, bytes]:
     """The image, its overlays and aids, small enough for a page; none of what may show text."""
     if exhibit.may_show_text:
         return {}
-    grey = np.rint(np.clip(exhibit.pixels, 0, 255)).astype(np.uint8)
-    picture = _small(grey[..., 0] if grey.shape[2] == 1 else grey)
+    picture = _small(exhibit.picture)
     shown = {"image": _encoded(picture)}
     for finding in record["findings"]:
         if finding["map"] is not None:

@@ -53,6 +53,15 @@ def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping
         say(f"{record['pictures']}.")
     else:
         picture("image")
+    if timeline := record.get("timeline"):
+        say("Time line", "Heading2")
+        for event in timeline["events"]:
+            say(
+                f"{event['check']}: frames {event['first']} to {event['last']}, from {event['start_s']:.2f} s; {event['because']}"
+            )
+        for shot in timeline["shots"]:
+            when = f"{shot['start_s']:.2f} to {shot['end_s']:.2f} s"
+            say(f"Shot, frames {shot['first']} to {shot['last']} ({when}): {shot['label']}; {shot['because']}")
     for group in grouped(record["findings"]):
         say(group.title, "Heading2")
         say(group.explanation if group.findings else "None has a known rate of false alarms on images of this kind.")

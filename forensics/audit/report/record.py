@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import io
 import json
@@ -17,45 +16,36 @@ from PIL import features
 from oddpixel import __version__
 from oddpixel.envelope import SCHEMA_VERSION, plain
 
-from ..aids import LABEL, aids
+from ..aids import LABEL, Aid, aids
 from ..audited import Audited, Options
-from ..calibration import PATH, table
-from ..checks import checks, named
+from ..checks import Check
 from ..facts.fact import printable
 from ..finding import Finding
+from ..medium import FILM, PICTURE
 from ..verdict import counts
+from ..video.checks import TimelineCheck
+from ..video.film import Film
 
 DIGITS = 6  # significant ones of every number
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "opencv-python-headless", "pillow", "jpeglib", "torch", "c2pa-python")
-NOT_EXAMINED = (
-    "whether the scene was staged, or the caption is true",
-    "light, shadows, perspective, anatomy and other content",
-    "the sensor's own pattern (needs reference images of the camera)",
-    "earlier files of the same picture, and where it was published",
-    "frames after the first, and sound",
-)
+STRIP = "maps/timeline.png"
 PICTURES_LEFT_OUT = "No picture, map or visual aid is written: a name may be burned into the pixels"
-INNOCENT = (
-    "resizing, cropping and saving again by a platform or a messenger",
-    "the camera's own processing: several exposures merged, portrait blur, denoising of skies and skin",
-    "logos, captions, frames and collages added in the open",
-    "repeated content: prints, tiles, windows, signs",
-)
 
 
 def record_of(audited: Audited, options: Options, name: str, case: str | None = None) -> dict[str, Any]:
     """The content of report.json, with the paths that `files_of` gives its pictures."""
     exhibit = audited.exhibit
-    chosen = [check.name for check in named(options.checks)]
+    medium = FILM if isinstance(exhibit, Film) else PICTURE
+    chosen = medium.named(options.checks)
     content = {
         "schema": f"oddpixel/audit-report/{SCHEMA_VERSION}",
         "case": None if case is None else printable(case),
         "item": printable(name),
         "sha256": exhibit.sha256,
-        "sha512": hashlib.sha512(exhibit.content).hexdigest(),
-        "bytes": len(exhibit.content),
+        "sha512": exhibit.sha512,
+        "bytes": exhibit.num_bytes,
         "tool": {"oddpixel": __version__, "libraries": _libraries(), "decoders": _decoders()},
-        "calibration_sha256": hashlib.sha256(PATH.read_bytes()).hexdigest() if PATH.exists() else None,
+        "calibration_sha256": audited.calibration.sha256,
         "options": options.as_json(),
         "seed": exhibit.seed,
         "gate": exhibit.gate.as_json(),
@@ -63,12 +53,13 @@ def record_of(audited: Audited, options: Options, name: str, case: str | None = 
         "facts": [plain(fact) for fact in audited.facts],
         "findings": [_finding(finding, audited) for finding in audited.findings],
         "sensitivity": [plain(altered) for altered in audited.sensitivity],
-        "checks": [_check(name) for name in chosen],
-        "aids": [_aid(aid) for aid in aids()] if options.aids and not exhibit.may_show_text else [],
+        "checks": [_check(medium.checks[name]) for name in chosen],
+        "aids": [_aid(name) for name in _aids(audited, options)],
         "pictures": PICTURES_LEFT_OUT if exhibit.may_show_text else None,
-        "innocent_explanations": list(INNOCENT),
-        "not_examined": [*NOT_EXAMINED, *(f"check {name}" for name in checks() if name not in chosen)],
+        "innocent_explanations": list(medium.innocent),
+        "not_examined": [*medium.not_examined, *(f"check {name}" for name in medium.checks if name not in chosen)],
         "reproduce": _command(options, name),
+        **({"timeline": plain(exhibit.as_json | {"picture": STRIP})} if isinstance(exhibit, Film) else {}),
     }
     result: dict[str, Any] = _rounded(plain(content))
     return result
@@ -81,6 +72,8 @@ def as_bytes(record: dict[str, Any]) -> bytes:
 
 def files_of(audited: Audited, options: Options) -> dict[str, bytes]:
     """The report's pictures by path: maps at the image's own size, and visual aids."""
+    if isinstance(audited.exhibit, Film):
+        return {STRIP: _png(audited.exhibit.picture)}
     if audited.exhibit.may_show_text:
         return {}
     files = {
@@ -88,9 +81,15 @@ def files_of(audited: Audited, options: Options) -> dict[str, bytes]:
         for finding in audited.findings
         if finding.map is not None
     }
-    if options.aids:
-        files |= {f"aids/{name}.png": _png(aid.draw(audited.exhibit)) for name, aid in aids().items()}
+    for name, aid in _aids(audited, options).items():
+        files[f"aids/{name}.png"] = _png(aid.draw(audited.exhibit))
     return files
+
+
+def _aids(audited: Audited, options: Options) -> dict[str, Aid]:
+    """The visual aids to draw; none of a video, nor of what may show a name."""
+    is_drawn = options.aids and not isinstance(audited.exhibit, Film) and not audited.exhibit.may_show_text
+    return aids() if is_drawn else {}
 
 
 def _finding(finding: Finding, audited: Audited) -> dict[str, Any]:
@@ -98,7 +97,7 @@ def _finding(finding: Finding, audited: Audited) -> dict[str, Any]:
     is_shown = finding.map is not None and not audited.exhibit.may_show_text
     return record | {
         "map": _map_path(finding) if is_shown else None,
-        "counts": counts(finding, audited.exhibit.gate, table()),
+        "counts": counts(finding, audited.exhibit.gate, audited.calibration),
     }
 
 
@@ -106,8 +105,7 @@ def _map_path(finding: Finding) -> str:
     return f"maps/{finding.check}.png"
 
 
-def _check(name: str) -> dict[str, Any]:
-    check = checks()[name]
+def _check(check: Check | TimelineCheck) -> dict[str, Any]:
     description = {
         field: getattr(check, field) for field in ("name", "title", "kind", "purpose", "reference", "needs", "cannot")
     }

@@ -28,6 +28,14 @@ FINDING: dict[str, Any] = {
     "map": {"anyOf": [{"type": "null"}, PICTURE]},
     "counts": {"type": "boolean"},
 }
+INTEGER: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": 2**53}
+NUMBER: dict[str, Any] = {"type": "number"}
+SHOT: dict[str, Any] = {
+    "first": INTEGER, "last": INTEGER, "start_s": NUMBER, "end_s": NUMBER, "label": TEXT, "because": TEXT,
+}  # fmt: skip
+EVENT: dict[str, Any] = {
+    "check": TEXT, "first": INTEGER, "last": INTEGER, "start_s": NUMBER, "log10_nfa": NUMBER, "because": TEXT,
+}  # fmt: skip
 RATIO: dict[str, Any] = {
     "type": "object",
     "required": ["propositions", "value", "bound", "n", "words"],
@@ -95,5 +103,10 @@ REPORT: dict[str, Any] = {
         "innocent_explanations": TEXTS,
         "not_examined": TEXTS,
         "reproduce": TEXT,
+        "timeline": {
+            "type": "object",
+            "required": ["shots", "events", "picture"],
+            "properties": {"shots": _records(SHOT), "events": _records(EVENT), "picture": PICTURE},
+        },
     },
 }  # fmt: skip

@@ -54,9 +54,8 @@ def audit(
     from oddpixel.envelope import envelope
     from oddpixel.errors import UsageError
     from oddpixel.forensics.audit.audited import Options
-    from oddpixel.forensics.audit.checks import checks as every_check
-    from oddpixel.forensics.audit.checks import named
     from oddpixel.forensics.audit.labels import Label
+    from oddpixel.forensics.audit.medium import FILM, PICTURE
     from oddpixel.forensics.audit.run import Handling, audit_into, sign_reports
     from oddpixel.forensics.audit.trust import read_trust_lists
     from oddpixel.forensics.runs.executors import executor
@@ -64,14 +63,16 @@ def audit(
     from .ending import check_choice, exit_by, failures, not_read, print_not_read
 
     if list_checks:
-        described = [{name: getattr(check, name) for name in FIELDS} for check in every_check().values()]
+        described = [
+            {name: getattr(check, name) for name in FIELDS} for check in (PICTURE.checks | FILM.checks).values()
+        ]
         return print(envelope("checks", items=described)) if json else print_checks(described)
     if not files or out is None:
         raise UsageError("name the files to audit, and a folder for the reports: oddpixel audit FILE -o OUT")
     check_choice("--fail-on", fail_on, ("evidence", "error"))
     if (sign is None) != (key is None) or (sign is not None and not pdf):
         raise UsageError("signing needs --sign CERTIFICATES, --key KEY and --pdf: it is the PDF that is signed")
-    named(checks)
+    PICTURE.named(checks)
     options = Options(
         checks=checks, alpha=alpha, anchors=read_trust_lists(anchors or ()), aids=aids, sensitivity=sensitivity
     )
