@@ -46,6 +46,7 @@ ALLOWED = {
         "bench",
         "dashboards",
         "commands",
+        "service",
     },
 }
 

@@ -24,14 +24,14 @@ from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from oddpixel.errors import RunError, UsageError
 from oddpixel.records import checked, parsed
 
+from .database import engine_of
+
 GENESIS = "0" * 64
 LOCK = 0x0DD_0001  # PostgreSQL's advisory lock: one writer of the chain at a time
-WAIT_SECONDS = 30
 UNDO = "undo of entry "  # how the note of an entry begins that takes another back
 ENTRY = {"required": ["seq", "run", "item"], "properties": {"seq": {"type": "integer"}, "run": {"type": "string"}}}
 UNDECIDED = "undecided"  # what taking back the only decision leaves
@@ -135,7 +135,7 @@ class Verdicts:
             url = url.set(drivername="postgresql+psycopg")
         self.name = url.render_as_string(hide_password=True)
         try:
-            self.engine = _engine(url)
+            self.engine = engine_of(url)
             with self._explained(), self._writing() as connection:
                 tables.create_all(connection)
         except ImportError as error:
@@ -367,27 +367,6 @@ class Verdicts:
             raise RunError(f"the verdicts in {self.name} cannot be used: {message}; nothing was changed") from error
         except UnicodeDecodeError as error:  # SQLite repeats damaged bytes in its own messages
             raise RunError(f"the verdicts in {self.name} are damaged: {error}; nothing was changed") from error
-
-
-def _engine(url: sql.URL) -> sql.Engine:
-    if url.get_backend_name() == "postgresql":
-        return sql.create_engine(url, pool_pre_ping=True)
-    # A connection a transaction: SQLite's are cheap, and none is carried into a forked process.
-    engine = sql.create_engine(url, poolclass=NullPool, connect_args={"timeout": WAIT_SECONDS})
-
-    @sql.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # or Python's driver begins transactions of its own, too late
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-
-    @sql.event.listens_for(engine, "begin")
-    def begin(connection: sql.Connection) -> None:
-        # A writer locks first and reads the last entry then; a reader locks nobody out.
-        writing = connection.get_execution_options().get("writing", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-    return engine
 
 
 def standing(history: Sequence[Verdict]) -> list[Verdict]:

@@ -1,0 +1,327 @@
+"""The routes: `POST /v1/KIND` waits for the answer, `POST /v1/jobs/KIND` gives a job to come back for.
+
+    GET    /v1/jobs/ID              where it stands, and its answer
+    DELETE /v1/jobs/ID              stop waiting for it
+    GET    /v1/jobs/ID/files/NAME   a report, a picture
+    GET    /health/live, /health/ready, /metrics, /openapi.json
+
+A file is on the disk and its job in the database before a request is answered. Where too much waits already, the answer is 429
+with the seconds to wait. Every answer names the version that gave it.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, File, Form, HTTPException, Request, Response, UploadFile
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from oddpixel import __version__
+from oddpixel.errors import ModelError, OddPixelError, TooLarge, UnsafePath
+
+from .clients import Clients
+from .kinds import Kind, kinds
+from .metrics import Metrics
+from .models import version_of
+from .queue import AT_ONCE, LATER, Job, Question, Queue, State
+from .spool import Spool
+
+logger = logging.getLogger("oddpixel.service")
+LOOK_SECONDS = 0.01  # between looks at jobs that somebody waits for
+SWEEP_SECONDS = 60.0
+MOST_OPTIONS = 10_000  # characters
+LONGEST_NAME = 200
+PART = 2**18
+# Reports hold text out of hostile files: nothing in them may run or be fetched.
+SECURITY = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+}
+
+
+@dataclass
+class Service:
+    """All that the routes share.
+
+    Arguments:
+        detector: folder of the detector that workers use; None where the service has none.
+        max_bytes: of one file.
+        max_open: jobs that may wait or run; beyond, clients are told to come back.
+        wait_seconds: that a request for one answer waits; then it gets a job.
+        keep_seconds: that a finished job is kept.
+    """
+
+    queue: Queue
+    spool: Spool
+    clients: Clients
+    detector: Path | None = None
+    max_bytes: int = 100_000_000
+    max_open: int = 1000
+    wait_seconds: float = 60.0
+    keep_seconds: float = 24 * 3600.0
+    waiting: dict[str, list[asyncio.Future[Job]]] = field(default_factory=dict)
+    finished: list[float] = field(default_factory=list)
+
+    def offered(self) -> dict[str, Kind]:
+        """The kinds that this service can answer."""
+        return {name: kind for name, kind in kinds().items() if self.detector is not None or not kind.needs_detector}
+
+    async def ask(self, question: Question) -> Job:
+        """Put a question into the queue. Raises: HTTPException 429 where too much waits."""
+        if (num_open := await asyncio.to_thread(self.queue.num_open)) >= self.max_open:
+            raise too_many(f"{num_open} jobs wait already", self.seconds_until_room(num_open))
+        return await asyncio.to_thread(self.queue.submit, question)
+
+    def seconds_until_room(self, num_open: int) -> float:
+        """About how long until a tenth of what waits is done, at the pace of the last minute."""
+        now = time.monotonic()
+        self.finished = [when for when in self.finished if now - when < 60]
+        pace = len(self.finished) / 60
+        return min(60.0, num_open / 10 / pace) if pace else 10.0
+
+    async def answer(self, job: Job) -> Job:
+        """The job once it is finished, or as it stands when the time for waiting is over."""
+        if not job.is_open:
+            return job
+        future: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+        self.waiting.setdefault(job.id, []).append(future)
+        try:
+            return await asyncio.wait_for(future, self.wait_seconds)
+        except TimeoutError:
+            return await self.now(job)
+        finally:
+            futures = self.waiting.get(job.id, [])
+            if future in futures:
+                futures.remove(future)
+            if not futures:
+                self.waiting.pop(job.id, None)
+
+    async def now(self, job: Job) -> Job:
+        """The job as it stands now."""
+        found = await asyncio.to_thread(self.queue.get, job.id)
+        return job if found is None else found
+
+    async def look(self) -> None:
+        """Tell those who wait of jobs that are finished; for ever."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if not self.waiting:
+                continue
+            with contextlib.suppress(SQLAlchemyError):  # the database is away for a moment
+                for job in await asyncio.to_thread(self.queue.finished_among, list(self.waiting)):
+                    self.finished.append(time.monotonic())
+                    for future in self.waiting.pop(job.id, []):
+                        if not future.done():
+                            future.set_result(job)
+
+    async def sweep(self) -> None:
+        """Forget what has expired; for ever."""
+        while True:
+            with contextlib.suppress(SQLAlchemyError, OSError):
+                expired = await asyncio.to_thread(self.queue.expire, time.time() - self.keep_seconds)
+                await asyncio.to_thread(self.spool.sweep, await asyncio.to_thread(self.queue.files), expired)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+
+def application(service: Service) -> FastAPI:
+    """The ASGI application of a service."""
+    metrics = Metrics(service.queue)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(service.look()), asyncio.create_task(service.sweep())]
+        yield
+        for task in tasks:
+            task.cancel()
+
+    # Without the interactive pages: they load scripts from elsewhere.
+    app = FastAPI(title="OddPixel", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+
+    @app.middleware("http")
+    async def told(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
+        started = time.perf_counter()
+        response = await proceed(request)
+        seconds = time.perf_counter() - started
+        route = getattr(request.scope.get("route"), "path", "unknown")
+        metrics.requests.labels(route, str(response.status_code)).inc()
+        metrics.seconds.labels(route).observe(seconds)
+        for name, value in SECURITY.items():
+            response.headers.setdefault(name, value)
+        client = getattr(request.state, "client", None)
+        said = {"client": client, "route": route, "status": response.status_code, "ms": round(1000 * seconds, 1)}
+        logger.info(json.dumps(said))
+        return response
+
+    async def client_of(request: Request) -> str:
+        client = service.clients.named(request.headers.get("authorization"))
+        if client is None:
+            raise HTTPException(401, "a token is needed: Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"})
+        request.state.client = client
+        if wait := service.clients.wait(client):
+            raise too_many("requests come too fast", wait)
+        return client
+
+    async def job_of(job: str, client: Annotated[str, Depends(client_of)]) -> Job:
+        found = await asyncio.to_thread(lambda: service.queue.get(job, client))
+        if found is None:
+            raise HTTPException(404, "there is no such job; it may have expired")
+        return found
+
+    async def question(
+        kind: Kind, client: str, file: UploadFile | None, options: str | None, priority: int
+    ) -> Question:
+        if file is None and kind.needs_file:
+            raise HTTPException(422, f"{kind.name} needs a file: send it as the form field `file`")
+        chosen = _options(kind, options)
+        try:
+            version = version_of(service.detector if kind.needs_detector else None)
+        except ModelError as error:
+            raise HTTPException(503, str(error)) from error
+        sha256 = None
+        if file is not None:
+            sha256 = await service.spool.take(_parts(file), service.max_bytes)
+            metrics.bytes.inc(file.size or 0)
+        name = (file.filename or "file")[:LONGEST_NAME] if file is not None else ""
+        return Question(
+            client=client, kind=kind.name, sha256=sha256, name=name, options=chosen, version=version, priority=priority
+        )
+
+    for kind in service.offered().values():
+        _add(app, service, kind, client_of, question)
+
+    @app.get("/v1/jobs/{job}", summary="Where a job stands, and its answer.")
+    async def job(found: Annotated[Job, Depends(job_of)]) -> Response:
+        return said(found)
+
+    @app.delete("/v1/jobs/{job}", summary="Stop waiting for a job; what is finished stays.")
+    async def cancel(found: Annotated[Job, Depends(job_of)]) -> Response:
+        await asyncio.to_thread(service.queue.cancel, found.id)
+        return said(await service.now(found))
+
+    @app.get("/v1/jobs/{job}/files/{name:path}", summary="A file that a job's answer names.")
+    async def file(name: str, found: Annotated[Job, Depends(job_of)]) -> Response:
+        if name not in (found.result or {}).get("files", []):
+            raise HTTPException(404, "the job's answer names no such file")
+        return FileResponse(service.spool.result(found.id, name))
+
+    @app.get("/v1/kinds", summary="What this service answers, and by which version.")
+    async def offered(_: Annotated[str, Depends(client_of)]) -> dict[str, Any]:
+        return {
+            "version": version_of(service.detector),
+            "kinds": {k.name: k.summary for k in service.offered().values()},
+        }
+
+    @app.get("/metrics", include_in_schema=False)
+    async def scrape(_: Annotated[str, Depends(client_of)]) -> Response:
+        return Response(await asyncio.to_thread(metrics.text), media_type="text/plain; version=0.0.4")
+
+    @app.get("/health/live", include_in_schema=False)
+    async def live() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/health/ready", include_in_schema=False)
+    async def ready() -> Response:
+        try:
+            await asyncio.to_thread(service.queue.num_open)
+            version_of(service.detector)
+        except (SQLAlchemyError, ModelError) as error:
+            return JSONResponse({"status": "not ready", "because": type(error).__name__}, 503)
+        return JSONResponse({"status": "ready"})
+
+    @app.exception_handler(OddPixelError)
+    async def known(_: Request, error: OddPixelError) -> Response:
+        status = 413 if isinstance(error, TooLarge) else 404 if isinstance(error, UnsafePath) else 422
+        return JSONResponse({"detail": str(error), "type": type(error).__name__}, status)
+
+    @app.exception_handler(SQLAlchemyError)
+    async def away(_: Request, error: SQLAlchemyError) -> Response:
+        said = "the database cannot be reached; nothing was accepted, try again"
+        return JSONResponse({"detail": said}, 503, {"retry-after": "5"})
+
+    @app.exception_handler(OSError)
+    async def full(_: Request, error: OSError) -> Response:
+        said = "the file could not be kept; nothing was accepted, try again later"
+        return JSONResponse({"detail": said}, 507, {"retry-after": "60"})
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        # What was sent is not sent back: it may be a whole file.
+        places = [{"where": list(map(str, each["loc"])), "why": each["msg"]} for each in error.errors()]
+        return JSONResponse({"detail": places}, 422)
+
+    return app
+
+
+def _add(app: FastAPI, service: Service, kind: Kind, client_of: Any, question: Any) -> None:
+    answers: dict[int | str, dict[str, Any]] = {
+        200: {"content": {"application/json": {"example": {"state": "done", "result": kind.example}}}},
+        202: {"description": "Not finished yet: ask for the job."},
+        413: {"description": "The file is larger than the service takes."},
+        429: {"description": "Too fast, or too much waits: see Retry-After."},
+        503: {"description": "The database or the detector is away: nothing was accepted."},
+    }
+    schema = json.dumps(kind.options.model_json_schema()["properties"])
+    upload: Any = Annotated[UploadFile | None, File(description="The file, as multipart form data.")]
+    chosen: Any = Annotated[str | None, Form(description=f"JSON with any of {schema}")]
+    caller: Any = Annotated[str, Depends(client_of)]
+
+    async def at_once(client: str, file: UploadFile | None = None, options: str | None = None) -> Response:
+        asked = await question(kind, client, file, options, AT_ONCE)
+        return said(await service.answer(await service.ask(asked)))
+
+    async def later(client: str, file: UploadFile | None = None, options: str | None = None) -> Response:
+        return said(await service.ask(await question(kind, client, file, options, LATER)), accepted=True)
+
+    for route in (
+        at_once,
+        later,
+    ):  # FastAPI reads there what a parameter is, so annotations are not postponed here
+        route.__annotations__ = {"client": caller, "file": upload, "options": chosen, "return": Response}
+    app.post(f"/v1/{kind.name}", summary=kind.summary, responses=answers, name=kind.name)(at_once)
+    app.post(
+        f"/v1/jobs/{kind.name}", summary=f"{kind.summary} As a job.", responses=answers, status_code=202,
+        name=f"{kind.name} job",
+    )(later)  # fmt: skip
+
+
+def said(job: Job, *, accepted: bool = False) -> Response:
+    """A job as JSON: 202 while it is open, 422 with the reason where it failed."""
+    content = {
+        "job": job.id, "kind": job.kind, "state": job.state, "version": job.version, "attempts": job.attempts,
+        "result": None if job.state == State.FAILED else job.result,
+        "error": job.result if job.state == State.FAILED else None,
+    }  # fmt: skip
+    status = 202 if accepted or job.is_open else 422 if job.state == State.FAILED else 200
+    return JSONResponse(content, status, {"location": f"/v1/jobs/{job.id}"})
+
+
+def too_many(why: str, seconds: float) -> HTTPException:
+    """A refusal that says when to come back."""
+    whole = max(1, round(seconds + 0.5))
+    return HTTPException(429, f"{why}; come back in {whole} s", {"retry-after": str(whole)})
+
+
+def _options(kind: Kind, options: str | None) -> dict[str, Any]:
+    if options is not None and len(options) > MOST_OPTIONS:
+        raise HTTPException(422, f"`options` is longer than {MOST_OPTIONS} characters")
+    try:
+        return kind.options.model_validate_json(options or "{}").model_dump(mode="json")
+    except ValidationError as error:
+        places = [{"where": ["options", *map(str, each["loc"])], "why": each["msg"]} for each in error.errors()]
+        raise HTTPException(422, places) from error
+
+
+async def _parts(file: UploadFile) -> AsyncIterator[bytes]:
+    while part := await file.read(PART):
+        yield part

@@ -1,0 +1,89 @@
+"""What a worker has loaded: the detector, followed when it is exchanged, density models and the cascade when first asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from oddpixel import __version__
+from oddpixel.datasets.decoders import FROM_SHARD_TO_SHARD
+from oddpixel.datasets.limits import Limits
+from oddpixel.datasets.reading import Reader
+from oddpixel.datasets.source import reader_of
+from oddpixel.errors import ModelError
+from oddpixel.forensics.detect.detector import Detector
+from oddpixel.forensics.detect.store import load
+
+RECORD = "detector.json"
+SHOWN = 12  # characters of a hash
+
+
+def version_of(detector: Path | None) -> str:
+    """What answers: OddPixel's version, and that of the detector by the hash of its record.
+
+    Raises: ModelError where the detector is gone.
+    """
+    if detector is None:
+        return __version__
+    try:
+        digest = hashlib.sha256((detector / RECORD).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"the detector cannot be read: {error.strerror or error}") from error
+    return f"{__version__}+detector.{digest[:SHOWN]}"
+
+
+@dataclass
+class Models:
+    """The models of one worker.
+
+    Arguments:
+        folder: of the detector; exchanged by renaming another one (or a link) into its place.
+        max_megapixels: larger images are refused before they are decoded.
+    """
+
+    folder: Path | None
+    max_megapixels: float = 150.0
+    _loaded: tuple[str, Detector] | None = field(default=None, repr=False)
+
+    def detector(self) -> tuple[str, Detector]:
+        """The detector and its version, loaded anew when it was exchanged; the old one serves until then.
+
+        Raises: ModelError.
+        """
+        if self.folder is None:
+            raise ModelError("the service has no detector; start it with --detector")
+        version = version_of(self.folder)
+        if self._loaded is None or self._loaded[0] != version:
+            self._loaded = version, load(self.folder)
+        return self._loaded
+
+    @property
+    def limits(self) -> Limits:
+        """Caps on what one file may cost."""
+        return Limits(max_pixels=int(self.max_megapixels * 1e6))
+
+    @property
+    def reader(self) -> Reader:
+        """Reads by content, with a decoder that is kept from job to job."""
+        from dataclasses import replace
+
+        return replace(reader_of(limits=self.limits, num_workers=1, any_suffix=True), kept=FROM_SHARD_TO_SHARD)
+
+
+@cache
+def density_model(name: str) -> Any:
+    """A density model by name, loaded once a worker. Raises: ModelError."""
+    from oddpixel.forensics.density.store import load_model
+
+    return load_model(name)
+
+
+@cache
+def generator() -> Any:
+    """The bundled cascade, loaded once a worker. Raises: ModelError."""
+    from oddpixel.generation.make import Generator
+
+    return Generator.load()

@@ -1,0 +1,71 @@
+"""What was sent: files by their SHA-256, and the folders that jobs write their results to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Collection
+from pathlib import Path
+
+from oddpixel.errors import TooLarge, UnsafePath
+
+SECONDS_KEPT = 3600.0  # of a file that no job is about: its job may be about to be accepted
+
+
+class Spool:
+    """A folder of its own for one service."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for part in ("files", "results"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+
+    async def take(self, parts: AsyncIterator[bytes], most_bytes: int) -> str:
+        """Keep what comes, and return its SHA-256 once it is on the disk. Raises: TooLarge, OSError."""
+        digest, size = hashlib.sha256(), 0
+        number, temporary = tempfile.mkstemp(dir=self.folder / "files", prefix=".", suffix=".part")
+        try:
+            with os.fdopen(number, "wb") as file:
+                async for part in parts:
+                    size += len(part)
+                    if size > most_bytes:
+                        raise TooLarge(f"more than {most_bytes / 1e6:g} MB were sent; the service takes no more")
+                    digest.update(part)
+                    file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
+            path = self.file(digest.hexdigest())
+            path.parent.mkdir(exist_ok=True)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return digest.hexdigest()
+
+    def file(self, sha256: str) -> Path:
+        """Where a file lies."""
+        return self.folder / "files" / sha256[:2] / sha256
+
+    def results(self, job: str) -> Path:
+        """The folder of a job's results."""
+        return self.folder / "results" / job
+
+    def result(self, job: str, name: str) -> Path:
+        """One file of a job's results. Raises: UnsafePath for a name that leads elsewhere."""
+        folder = self.results(job).resolve()
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder) or not path.is_file():
+            raise UnsafePath("the job has no such file")
+        return path
+
+    def sweep(self, wanted: Collection[str], expired: Collection[str]) -> None:
+        """Drop results of expired jobs, and files that no job is about any more."""
+        for job in expired:
+            shutil.rmtree(self.results(job), ignore_errors=True)
+        before = time.time() - SECONDS_KEPT
+        for path in (self.folder / "files").rglob("*"):
+            if path.is_file() and path.name not in wanted and path.stat().st_mtime < before:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,132 @@
+"""`python -m oddpixel.service.worker`: claims jobs and answers them, until it is told to stop or the service is gone.
+
+SIGTERM lets it finish what it is at; the rest of what it claimed goes back to the queue at once. A job is worked on in a folder
+of its own, so doing it twice gives the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import shutil
+import signal
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from oddpixel.border import ENDS_BATCH, typed
+from oddpixel.datasets.decoders import FROM_SHARD_TO_SHARD
+from oddpixel.errors import CorruptFile
+
+from .kinds import Task, kinds
+from .models import Models
+from .queue import LEASE_SECONDS, Job, Queue
+from .spool import Spool
+
+CLAIMED = {"score": 8}  # jobs of a kind at once; of slow ones one
+MOST_CLAIMED = max(CLAIMED.values())
+IDLE, LONGEST_IDLE = 0.005, 0.1  # seconds between looks into the queue
+UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+LONGEST_NAME = 80
+
+
+class Worker:
+    """One process that answers jobs."""
+
+    def __init__(self, queue: Queue, spool: Spool, models: Models) -> None:
+        self.queue, self.spool, self.models = queue, spool, models
+        self.name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Answer jobs until `stopping` is set, or the process that started this one is gone."""
+        parent = os.getppid()
+        threading.Thread(target=self._renew, daemon=True).start()
+        idle = IDLE
+        try:
+            while not self.stopping.is_set() and os.getppid() == parent:
+                jobs = self.queue.claim(self.name, self._count())
+                if not jobs:
+                    self.stopping.wait(idle)
+                    idle = min(2 * idle, LONGEST_IDLE)
+                    continue
+                idle = IDLE
+                for job in jobs:
+                    if self.stopping.is_set():
+                        break
+                    self.queue.finish(self.name, [(job.id, self.answer(job))])
+        finally:
+            self.queue.give_back(self.name)
+            FROM_SHARD_TO_SHARD.close()
+
+    def answer(self, job: Job) -> dict[str, Any] | Exception:
+        """The answer to one job, or the error that stands for it."""
+        out = self.spool.results(job.id)
+        given = self.spool.folder / "given" / f"{job.id}-{self.name}"
+        try:
+            task = Task(self._given(job, given), job.options, out, self.models)
+            return kinds()[job.kind].run(task)
+        except ENDS_BATCH:
+            raise
+        except BaseException as error:
+            return typed(error)
+        finally:
+            shutil.rmtree(given, ignore_errors=True)
+
+    def _given(self, job: Job, folder: Path) -> Path | None:
+        """The job's file under a name that is safe, its suffix kept."""
+        if job.sha256 is None:
+            return None
+        source = self.spool.file(job.sha256)
+        if not source.is_file():
+            raise CorruptFile("the file is no longer in the spool; send it again")
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / safe_name(job.name)
+        with contextlib.suppress(FileExistsError):
+            os.link(source, path)
+        return path
+
+    def _count(self) -> int:
+        return MOST_CLAIMED
+
+    def _renew(self) -> None:
+        while not self.stopping.wait(LEASE_SECONDS / 4):
+            with contextlib.suppress(Exception):  # the database may be away for a moment; the lease outlasts it
+                self.queue.renew(self.name)
+
+
+def safe_name(name: str) -> str:
+    """A file name of harmless characters that keeps the suffix; `file` where nothing is left."""
+    cleaned = UNSAFE.sub("_", name.replace("\\", "/").rpartition("/")[2]).lstrip(".")[-LONGEST_NAME:]
+    return cleaned or "file"
+
+
+def main() -> None:
+    """Run one worker with the arguments of the service."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--store", required=True)
+    parser.add_argument("--detector", type=Path)
+    parser.add_argument("--max-megapixels", type=float, default=150.0)
+    given = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(1)
+    worker = Worker(Queue(given.store), Spool(given.folder), Models(given.detector, given.max_megapixels))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stopping.set())
+    while True:
+        try:
+            return worker.run()
+        except Exception:  # the database is away: wait for it, jobs are safe there
+            if worker.stopping.is_set():
+                return None
+            time.sleep(1.0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""The service as clients meet it: answers, refusals, kills, and what it keeps to itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from oddpixel.errors import UsageError
+from oddpixel.forensics.detect.detector import Detector
+from oddpixel.forensics.detect.store import save
+from oddpixel.service.clients import Bucket, read_tokens
+from oddpixel.service.worker import safe_name
+from tests.forensics.audit.images import photograph
+from tests.forensics.detect.test_detector import ODD, surface
+from tests.patience import until
+from tests.service.conftest import TOKENS, Served, serving
+
+
+def png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Pillow.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def ask(
+    client: httpx.Client, path: str, content: bytes | None = None, name: str = "a.png", **options: object
+) -> httpx.Response:
+    files = None if content is None else {"file": (name, content)}
+    return client.post(path, files=files, data={"options": json.dumps(options)} if options else None)
+
+
+def test_an_image_is_scored_at_once_and_the_same_question_is_not_asked_twice(service: Served) -> None:
+    normal = ask(service.client(), "/v1/score", png(surface(30)))
+    assert normal.status_code == 200, normal.text
+    said = normal.json()
+    (item,) = said["result"]["items"]
+    assert item["item"] == "a.png"
+    assert 0 < item["p_value"] <= 1
+    assert item["flagged"] is (item["p_value"] <= 0.05)
+    assert "normal groups" in said["result"]["promise"]
+    assert "+detector." in said["version"]
+    odd = ask(service.client(), "/v1/score", png(next(iter(ODD.values()))), alpha=0.1).json()["result"]["items"][0]
+    assert odd["flagged"] is True
+    assert odd["reasons"]
+    assert ask(service.client(), "/v1/score", png(surface(30))).json()["job"] == said["job"]
+    assert ask(service.client("press"), "/v1/score", png(surface(30))).json()["job"] != said["job"]
+
+
+def test_an_unreadable_file_is_an_answer_with_its_error(service: Served) -> None:
+    said = ask(service.client(), "/v1/score", b"\x89PNG\r\n\x1a\n and no more").json()
+    assert said["state"] == "done"
+    assert said["result"]["items"][0]["error"]["type"] == "CorruptFile"
+    audit = ask(service.client(), "/v1/audit", b"nothing at all", name="x.jpg").json()
+    assert audit["result"]["error"]["message"]
+    assert audit["result"]["files"] == []
+
+
+def test_an_audit_as_a_job_with_its_report(service: Served) -> None:
+    name = "../../<script>alert(1)</script>.png"
+    job = ask(service.client(), "/v1/jobs/audit", png(photograph(192)), name=name, checks="noise-level")
+    assert job.status_code == 202
+    said = service.done(job.json()["job"])
+    result = said["result"]
+    assert isinstance(result, dict)
+    assert result["verdict"]["label"]
+    (page,) = [path for path in result["files"] if path.endswith("report.html")]
+    answer = service.client().get(f"/v1/jobs/{said['job']}/files/{page}")
+    assert answer.status_code == 200
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert "<script" not in answer.text
+    for hostile in ("run/run.json", "../../../jobs.sqlite", "%2e%2e/%2e%2e/jobs.sqlite", "/etc/passwd"):
+        assert service.client().get(f"/v1/jobs/{said['job']}/files/{hostile}").status_code == 404, hostile
+    assert service.client("press").get(f"/v1/jobs/{said['job']}").status_code == 404
+    assert service.client("press").get(f"/v1/jobs/{said['job']}/files/{page}").status_code == 404
+
+
+def test_density_and_generate(service: Served) -> None:
+    density = ask(service.client(), "/v1/density", png(photograph(64)), model="photo-rgb").json()
+    assert density["result"]["items"][0]["bits_per_dim"] > 0, density
+    made = ask(service.client(), "/v1/generate", width=64, height=64, prompt="photograph").json()
+    assert made["state"] == "done", made
+    (picture,) = [name for name in made["result"]["files"] if name.endswith(".png")]
+    content = service.client().get(f"/v1/jobs/{made['job']}/files/{picture}").content
+    assert Pillow.open(io.BytesIO(content)).size == (64, 64)
+
+
+def test_what_is_asked_wrongly_is_refused_in_words(service: Served) -> None:
+    client = service.client()
+    assert ask(client, "/v1/score").status_code == 422
+    assert "needs a file" in ask(client, "/v1/score").json()["detail"]
+    wrong = ask(client, "/v1/score", png(surface(1)), alpha=7)
+    assert wrong.status_code == 422
+    assert wrong.json()["detail"][0]["where"] == ["options", "alpha"]
+    assert ask(client, "/v1/score", png(surface(1)), nonsense=1).status_code == 422
+    assert client.post("/v1/score", data={"options": "{", "x": "y"}, files={"file": ("a", b"x")}).status_code == 422
+    assert client.post("/v1/score", content=b"\0" * 100).status_code == 422
+    too_large = ask(client, "/v1/score", os.urandom(3_000_001))
+    assert too_large.status_code == 413
+    assert "3 MB" in too_large.json()["detail"]
+    assert client.get("/v1/jobs/0123").status_code == 404
+    assert client.get("/nothing").status_code == 404
+    for name in ("nobody",):
+        refused = ask(service.client(name), "/v1/score", png(surface(1)))
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == "Bearer"
+    assert not list((service.folder / "files").glob(".*.part")), "what was refused leaves nothing behind"
+
+
+def test_metrics_and_log_name_no_file_and_the_description_is_whole(service: Served) -> None:
+    ask(service.client(), "/v1/score", png(surface(31)), name="patient-Miller.png")
+    metrics = service.client().get("/metrics").text
+    assert 'oddpixel_requests_total{route="/v1/score",status="200"}' in metrics
+    assert 'oddpixel_jobs{kind="score",state="done"}' in metrics
+    log = service.log.read_text()
+    assert '"route": "/v1/score"' in log
+    for hidden in ("Miller", *TOKENS.values()):
+        assert hidden not in metrics + log
+    described = service.client().get("/openapi.json").json()
+    assert {f"/v1/{kind}" for kind in ("score", "audit", "density", "generate")} <= set(described["paths"])
+    assert "example" in json.dumps(described["paths"]["/v1/audit"])
+    assert set(service.client().get("/v1/kinds").json()["kinds"]) == {"score", "audit", "density", "generate"}
+
+
+def test_workers_killed_at_random_lose_and_double_nothing(detector: Path, tmp_path: Path) -> None:
+    with serving(tmp_path / "s", "--detector", str(detector)) as served:
+        client, dice = served.client(), random.Random(0)
+        ids = [ask(client, "/v1/jobs/score", png(surface(k)), name=f"{k}.png").json()["job"] for k in range(40)]
+        for _ in range(4):
+            time.sleep(dice.uniform(0.1, 0.6))
+            if workers := served.workers():
+                os.kill(dice.choice(workers), signal.SIGKILL)
+        _shorten_leases(served.folder)
+        answers = [served.done(job) for job in ids]
+        assert len(set(ids)) == 40
+        assert {answer["state"] for answer in answers} == {"done"}
+        for number, answer in enumerate(answers):
+            assert answer["result"]["items"][0]["item"] == f"{number}.png"  # type: ignore[index]
+
+
+def _shorten_leases(folder: Path) -> None:
+    """What a killed worker held is free at once, instead of in a minute."""
+    import sqlite3
+
+    with sqlite3.connect(folder / "jobs.sqlite", timeout=60) as connection:
+        connection.execute("UPDATE service_jobs SET lease = 0 WHERE state = 'running'")
+
+
+def test_too_much_waits_and_a_restart_goes_on(detector: Path, tmp_path: Path) -> None:
+    options = ("--detector", str(detector), "--max-open", "3")
+    with serving(tmp_path / "s", *options, "--workers", "0") as served:
+        answers = [ask(served.client(), "/v1/jobs/score", png(surface(k)), name=f"{k}") for k in range(5)]
+        assert [answer.status_code for answer in answers] == [202] * 3 + [429] * 2
+        assert int(answers[-1].headers["retry-after"]) >= 1
+        ids = [answer.json()["job"] for answer in answers[:3]]
+        cancelled = served.client().delete(f"/v1/jobs/{ids[0]}").json()
+        assert cancelled["state"] == "cancelled"
+        assert served.stop() == 0
+    with serving(tmp_path / "s", *options, "--workers", "1") as served:
+        assert [served.done(job)["state"] for job in ids] == ["cancelled", "done", "done"]
+        until(lambda: len(served.workers()) == 1, "the worker")
+        os.kill(served.workers()[0], signal.SIGKILL)
+        assert ask(served.client(), "/v1/score", png(surface(9))).json()["state"] == "done", "it was started again"
+        children = served.workers()
+        served.stop()
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+def test_the_detector_is_exchanged_without_a_stop(detector: Path, tmp_path: Path) -> None:
+    shutil.copytree(detector, tmp_path / "one")
+    save(
+        Detector(channels=["density vector"], chooses=False).fit([surface(k) for k in range(60, 90)]), tmp_path / "two"
+    )
+    current = tmp_path / "current"
+    current.symlink_to("one")
+    with serving(tmp_path / "s", "--detector", str(current), "--workers", "1") as served:
+        with ThreadPoolExecutor(4) as pool:
+            first = ask(served.client(), "/v1/score", png(surface(0)), name="x").json()
+            pending = [pool.submit(ask, served.client(), "/v1/score", png(surface(k)), f"{k}") for k in range(1, 6)]
+            (tmp_path / "next").symlink_to("two")
+            (tmp_path / "next").rename(current)
+            assert {each.result().status_code for each in pending} == {200}
+        second = ask(served.client(), "/v1/score", png(surface(0)), name="x").json()
+        assert first["version"] != second["version"]
+        assert first["result"]["version"] == first["version"]
+        assert second["result"]["version"] == second["version"]
+        assert first["job"] != second["job"]
+
+
+def test_requests_come_no_faster_than_agreed() -> None:
+    bucket = Bucket(rate=10, most=2)
+    assert (bucket.take(), bucket.take()) == (0, 0)
+    wait = bucket.take()
+    assert 0 < wait <= 0.1
+    bucket.since -= 0.2
+    assert bucket.take() == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [("lab short\n", "16 characters"), ("", "names no client"), ("a " + "x" * 20 + "\na " + "y" * 20, "already")],
+)
+def test_wrong_tokens_are_named_by_line(tmp_path: Path, content: str, why: str) -> None:
+    (tmp_path / "t").write_text(content)
+    with pytest.raises(UsageError, match=why):
+        read_tokens(tmp_path / "t")
+
+
+def test_names_become_harmless_and_keep_their_suffix() -> None:
+    assert safe_name("../../etc/pass wd\n.PNG") == "pass_wd_.PNG"
+    assert safe_name("C:\\x\\scan.dcm") == "scan.dcm"
+    assert safe_name("...") == "file"
+    assert safe_name("ü" * 300 + ".jpg").endswith(".jpg")
