@@ -15,7 +15,8 @@ from oddpixel.errors import RunError
 
 from .access import COOKIE
 from .library import OpenRun
-from .roles import LEAD, Visitor, check
+from .roles import LEAD, READER, Visitor, check
+from .roles import refusal as refusal_of
 from .site import default_author, the_site
 
 NAME = "oddpixel-name"  # the cookie with the name that a visitor gave
@@ -101,6 +102,20 @@ def role() -> str:
 def require(needed: str) -> None:
     """Raises: UsageError where this visitor's role may not do what is asked."""
     check(role(), needed)
+
+
+def may(needed: str, what: str = "") -> bool:
+    """Whether this visitor's role allows it; where not, the page says so of `what`, in the place of its controls."""
+    because = refusal_of(role(), needed)
+    if because is not None and what:
+        quiet(f"{what}: {because}.")
+    return because is None
+
+
+def refusal() -> str | None:
+    """Why this visitor's verdicts, tags and regions would be refused, as components say it; None where they are taken."""
+    because = refusal_of(role(), READER)
+    return None if because is None else f"You may look: {because}."
 
 
 def chosen_run(page: str) -> OpenRun | None:

@@ -17,7 +17,7 @@ from oddpixel.dashboards.forms import literal
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.roles import READER
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet, require
+from oddpixel.dashboards.visit import author, chosen_run, failed, may, plain, quiet, require
 from oddpixel.errors import OddPixelError
 
 MOST_POINTS = 5000
@@ -55,6 +55,8 @@ def gallery(run: OpenRun, name: str, label: str, cards: list[dict[str, Any]], cu
 
 def tag_form(run: OpenRun, name: str, items: list[str]) -> None:
     """A field for a tag, and the button that puts it on these items and opens them in Triage."""
+    if not may(READER, "Tagging"):
+        return
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     tag = left.text_input(f"Tag for these {counted(len(items), 'item')}", max_chars=40, key=f"tag-{name}")
     if right.button("Tag", key=f"tag-do-{name}", width="stretch"):

@@ -20,9 +20,11 @@ from oddpixel.dashboards.visit import (
     chosen_run,
     failed,
     is_named,
+    may,
     name_given,
     plain,
     quiet,
+    refusal,
     require,
     table_of,
     ticket,
@@ -59,6 +61,7 @@ def show(run: OpenRun, row: Row) -> None:
             "queue": queue,
             "synthetic": for_viewer(run, row),
             "ticket": ticket(),
+            "refusal": refusal(),
         },
         key="viewer",
         on_named_change=lambda: name_given("viewer"),
@@ -101,6 +104,8 @@ def facts(run: OpenRun, row: Row) -> None:
     except OddPixelError as error:
         shown["original"] = str(error)
     table_of({name: value for name, value in shown.items() if value is not None})
+    if not may(READER, "The original and its identifiers"):
+        return
     query = urlencode({"item": row.item, "ticket": ticket()})
     st.html(
         f'<a href="/oddpixel/runs/{run.key}/original?{query}" download>Download the original</a> (noted in the log)'

@@ -10,7 +10,7 @@ from oddpixel.dashboards.components import component
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.query import QUEUE
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.visit import author, chosen_run, is_named, name_given, ticket
+from oddpixel.dashboards.visit import author, chosen_run, is_named, name_given, refusal, ticket
 
 KNOWN = (*QUEUE, "item")
 
@@ -39,6 +39,7 @@ if run is not None:
             "run": run.key,
             "query": query,
             "ticket": ticket(),
+            "refusal": refusal(),
             "author": author(),
             "named": is_named(),
             "strata": strata(run),

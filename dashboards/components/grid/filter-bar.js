@@ -32,7 +32,7 @@ const DECISIONS = [
 /** Sort, filters, tile size and saved views. */
 export class FilterBar {
   /** @param actions - change (name and value of the query), resize, openView, saveView. */
-  constructor(query, { strata, tileSize }, actions) {
+  constructor(query, { strata, tileSize, permission }, actions) {
     Object.assign(this, { query, actions });
     this.direction = make("button", { "aria-label": "Sort direction", onclick: () => this.turnDirection() });
     this.saved = dropdown("Saved views", [], (view) => view && actions.openView(view));
@@ -58,7 +58,7 @@ export class FilterBar {
       make("span", { class: "gap" }),
       labelled("Size", input("range", "Tile size", { ...sliderRange, oninput })),
       labelled("View", this.saved),
-      make("button", { text: "Save view", onclick: actions.saveView }),
+      permission.guard(make("button", { text: "Save view", onclick: actions.saveView })),
     );
     this.showQuery(query);
   }

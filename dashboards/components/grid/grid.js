@@ -3,6 +3,7 @@ import { Changes } from "../shared/changes.js";
 import { make } from "../shared/dom.js";
 import { isOn } from "../shared/leaving.js";
 import { clamp } from "../shared/numbers.js";
+import { Permission } from "../shared/permission.js";
 import { postJson, requestJson, routeUrl } from "../shared/requests.js";
 import { helpDialog, listenForShortcuts } from "../shared/shortcuts.js";
 import { StatusLine } from "../shared/status-line.js";
@@ -33,6 +34,7 @@ export class Grid {
     this.rows = new RowPages(run);
     this.selection = new Selection();
     this.status = new StatusLine("span");
+    this.permission = new Permission(this.status);
     this.list = this.buildList();
     const onChange = (indices) => this.list.redraw(indices);
     this.author = new Author((name) => this.trigger("named", { name }));
@@ -43,7 +45,8 @@ export class Grid {
   }
 
   /** What Python says: at the start, and again after each of its reruns. */
-  update({ ticket, author, named }, trigger) {
+  update({ ticket, refusal, author, named }, trigger) {
+    this.permission.update(refusal);
     Object.assign(this, { ticket, trigger });
     this.author.update({ author, named });
     this.verdicts.update({ ticket, author }, this.author);
@@ -79,7 +82,7 @@ export class Grid {
     const { strata, list } = this;
     const bar = new FilterBar(
       this.query,
-      { strata, tileSize: list.tileSize },
+      { strata, tileSize: list.tileSize, permission: this.permission },
       {
         change: (name, value) => this.change(name, value),
         resize: (size) => this.resize(size),
@@ -92,16 +95,20 @@ export class Grid {
   }
 
   buildVerdictBar() {
-    return toolbar(
-      "Verdict on what is selected",
+    const ofReaders = [
       shortcutButton("O", "Odd", "Verdict: odd", () => this.decide("odd")),
       shortcutButton("N", "Normal", "Verdict: normal", () => this.decide("normal")),
       shortcutButton("U", "Unsure", "Verdict: unsure", () => this.decide("unsure")),
       shortcutButton("Z", "Undo", "Undo: take back the last verdict", () => this.undo()),
       shortcutButton("T", "Tag", "Tag what is selected", () => this.tag()),
+    ];
+    return toolbar(
+      "Verdict on what is selected",
+      ...ofReaders.map((control) => this.permission.guard(control)),
       shortcutButton(".", "Next undecided", "Next undecided item", () => this.goToUndecided()),
       shortcutButton("↵", "Open", "Open the case", () => this.openCase()),
       shortcutButton("?", "Keys", "Keys: keyboard help", () => this.showHelp()),
+      this.permission.element,
       make("span", { class: "gap" }),
       this.status.element,
     );
@@ -280,6 +287,7 @@ export class Grid {
   }
 
   async decide(decision) {
+    if (!this.permission.isGiven()) return undefined;
     const items = this.selection.itemsOr(this.rows.row(this.current));
     if (!items.length) return this.status.show("Nothing was decided: the view is still loading, or empty.");
     if (items.length > MANY && !confirm(`${decision}: ${items.length} items?`)) return undefined;
@@ -292,6 +300,7 @@ export class Grid {
   }
 
   async tag() {
+    if (!this.permission.isGiven()) return;
     const items = this.selection.itemsOr(this.rows.row(this.current));
     if (!items.length) return;
     if (!(await this.author.known())) {
@@ -316,6 +325,7 @@ export class Grid {
   }
 
   undo() {
+    if (!this.permission.isGiven()) return;
     const item = this.verdicts.undo();
     if (item !== undefined) this.goToItem(item);
   }

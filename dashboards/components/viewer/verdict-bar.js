@@ -2,6 +2,7 @@ import { Author } from "../shared/author.js";
 import { make } from "../shared/dom.js";
 import { otherOpinions } from "../shared/opinions.js";
 import { Outbox } from "../shared/outbox.js";
+import { Permission } from "../shared/permission.js";
 import { input, shortcutButton, toolbar } from "../shared/toolbar.js";
 
 /** The verdict on the item that is shown. It shows at once, and is on its way until the server has confirmed it. */
@@ -28,23 +29,29 @@ export class VerdictBar {
       placeholder: "Note (optional)",
       maxlength: 5000,
     });
-    this.element = toolbar(
-      "Verdict",
-      this.standing,
+    this.permission = new Permission(status);
+    const ofReaders = [
       shortcutButton("O", "Odd", "Verdict: odd", () => press(() => this.decide("odd"))),
       shortcutButton("N", "Normal", "Verdict: normal", () => press(() => this.decide("normal"))),
       shortcutButton("U", "Unsure", "Verdict: unsure", () => press(() => this.decide("unsure"))),
       shortcutButton("Z", "Undo", "Undo: take back your last verdict on it", () => press(() => this.undo())),
       this.note,
+    ];
+    this.element = toolbar(
+      "Verdict",
+      this.standing,
+      ...ofReaders.map((control) => this.permission.guard(control)),
       shortcutButton("K", "Previous", "Previous in the queue", () => press(() => step(-1))),
       shortcutButton("J", "Next", "Next in the queue", () => press(() => step(1))),
+      this.permission.element,
     );
     this.element.classList.add("verdicts");
   }
 
   /** @param trigger - tells Python: "decided" with an item whose verdict was confirmed. */
-  update({ item, decision, opinions, ticket, author, named }, trigger) {
+  update({ item, decision, opinions, ticket, refusal, author, named }, trigger) {
     this.trigger = trigger;
+    this.permission.update(refusal);
     this.author.update({ author, named });
     this.learn({ [item]: { decision, opinions } });
     this.outbox.setTicket(author, ticket);
@@ -84,6 +91,7 @@ export class VerdictBar {
 
   async decide(decision) {
     const item = this.currentItem();
+    if (!this.permission.isGiven()) return;
     if (!(await this.author.known())) {
       this.status.show("Nothing was decided: verdicts need a name.");
       return;
@@ -97,7 +105,7 @@ export class VerdictBar {
   }
 
   undo() {
-    this.outbox.add([this.currentItem()], null);
+    if (this.permission.isGiven()) this.outbox.add([this.currentItem()], null);
   }
 
   confirm(items) {
