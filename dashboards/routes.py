@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from oddpixel.errors import MissingFile, OddPixelError, RunError, UnreadableInput, UsageError
 from oddpixel.forensics.runs.originals import recorded_digest
+from oddpixel.forensics.runs.regions import drawn
 from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.table import DECISION, Filter
 from oddpixel.forensics.runs.verdicts import Sent
@@ -220,6 +221,13 @@ def normals(request: Request) -> dict[str, Any]:
     return {"normals": normals_of(run, run.row(request.query_params.get("item", "")))}
 
 
+def regions(request: Request) -> dict[str, Any]:
+    """The regions that people drew on an item."""
+    run = _run(request)
+    row = run.row(request.query_params.get("item", ""))
+    return {"regions": [region.shown() for region in run.verdicts.regions(run.key, row.item)]}
+
+
 def place(request: Request) -> dict[str, Any]:
     """The position of an item in the pages, or of the next undecided one behind a position."""
     run, given = _run(request), request.query_params
@@ -394,12 +402,15 @@ def _entry(given: Any) -> Sent:
     if decision is not None and decision not in DECISIONS:
         raise UsageError(f"the decision must be one of {', '.join(DECISIONS)}")
     undoes = entry.get("undoes")
+    region = None if entry.get("region") is None else drawn(entry["region"])
+    if region is not None and not (KEY.fullmatch(region.region) and decision is None and len(_items(entry)) == 1):
+        raise UsageError("a region has a key and one item, and decides nothing")
     if undoes is not None and not (isinstance(undoes, str) and KEY.fullmatch(undoes) and decision is None):
         raise UsageError("only another entry can be taken back, by its key")
     if not isinstance(note, str) or len(note) > 5000:
         raise UsageError("a note has at most 5,000 characters")
     items = tuple((item, None) for item in _items(entry))
-    return Sent(key=key, items=items, decision=decision, note=note, undoes=undoes)
+    return Sent(key=key, items=items, decision=decision, note=note, undoes=undoes, region=region)
 
 
 def undo(request: Request) -> dict[str, Any]:
@@ -486,6 +497,7 @@ ROUTES = [
             changes,
             case,
             normals,
+            regions,
             place,
             thumbnails,
             thumbnail,

@@ -123,7 +123,7 @@ export class VerdictBar {
       this.refused.add(item);
       if (entry.note && item === this.currentItem() && !this.note.value) this.note.value = entry.note;
     }
-    const what = entry ? `${entry.decision === null ? "Not taken back" : "Not saved"}: ` : "";
+    const what = entry ? `${entry.decision === null && !entry.region ? "Not taken back" : "Not saved"}: ` : "";
     this.status.showError(what + because);
   }
 }
