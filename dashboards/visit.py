@@ -17,10 +17,8 @@ from .access import COOKIE
 from .library import OpenRun
 from .roles import LEAD, READER, Visitor, check
 from .roles import refusal as refusal_of
-from .site import default_author, the_site
+from .site import LONGEST_NAME, NAME, default_author, the_site
 
-NAME = "oddpixel-name"  # the cookie with the name that a visitor gave
-LONGEST_NAME = 80
 # Streamlit's own margins are made for prose; pictures need the room.
 STYLE = """<style>
   [data-testid="stMainBlockContainer"] { padding: 3.6rem 2rem 1rem }
@@ -116,6 +114,19 @@ def refusal() -> str | None:
     """Why this visitor's verdicts, tags and regions would be refused, as components say it; None where they are taken."""
     because = refusal_of(role(), READER)
     return None if because is None else f"You may look: {because}."
+
+
+def blind_items(run: OpenRun) -> frozenset[str]:
+    """The items of blind readings that are open for this visitor: only there they see them."""
+    return the_site().readings.blind_items(run, author())
+
+
+def reads_blindly(run: OpenRun, what: str) -> None:
+    """Say that something is not shown while a blind reading is open for this visitor, and lead there."""
+    st.info(f"{what} while a blind reading is open for you.", icon=":material/visibility_off:")
+    st.page_link(
+        "views/reading.py", label="Go on reading", icon=":material/visibility_off:", query_params={"run": run.key}
+    )
 
 
 def chosen_run(page: str) -> OpenRun | None:

@@ -17,7 +17,7 @@ from oddpixel.dashboards.forms import literal
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.roles import READER
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.visit import author, chosen_run, failed, may, plain, quiet, require
+from oddpixel.dashboards.visit import author, blind_items, chosen_run, failed, may, plain, quiet, require
 from oddpixel.errors import OddPixelError
 
 MOST_POINTS = 5000
@@ -76,11 +76,13 @@ def tag_form(run: OpenRun, name: str, items: list[str]) -> None:
 
 
 def state_of(run: OpenRun) -> dict[str, str]:
-    """What each item is coloured by: its verdict, else whether it is flagged."""
+    """What each item is coloured by: its verdict, else whether it is flagged; nothing of what this visitor reads blindly."""
+    blind = blind_items(run)
     columns = [run.table.column(name) for name in ("item", "decision", "flagged")]
     return {
         item: decision or ("flagged, no verdict" if flagged else "no verdict")
         for item, decision, flagged in zip(*columns, strict=True)
+        if item not in blind
     }
 
 

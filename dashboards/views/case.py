@@ -17,6 +17,7 @@ from oddpixel.dashboards.synthetic_form import for_viewer
 from oddpixel.dashboards.synthetic_form import show as show_synthetic
 from oddpixel.dashboards.visit import (
     author,
+    blind_items,
     chosen_run,
     failed,
     is_named,
@@ -24,6 +25,7 @@ from oddpixel.dashboards.visit import (
     name_given,
     plain,
     quiet,
+    reads_blindly,
     refusal,
     require,
     table_of,
@@ -132,6 +134,9 @@ if run is not None:
         else:
             if st.query_params.get("item") != item:
                 st.query_params["item"] = item
-            show(run, run.row(item))
+            if item in blind_items(run):
+                reads_blindly(run, "Nothing is told of this item")
+            else:
+                show(run, run.row(item))
     except OddPixelError as error:
         failed(error)

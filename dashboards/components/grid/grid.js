@@ -7,13 +7,13 @@ import { Permission } from "../shared/permission.js";
 import { postJson, requestJson, routeUrl } from "../shared/requests.js";
 import { helpDialog, listenForShortcuts } from "../shared/shortcuts.js";
 import { StatusLine } from "../shared/status-line.js";
+import { Tagger } from "../shared/tags.js";
 import { TaskQueue } from "../shared/task-queue.js";
 import { shortcutButton, toolbar } from "../shared/toolbar.js";
 import { FilterBar } from "./filter-bar.js";
 import { GESTURES, gridShortcuts } from "./grid-shortcuts.js";
 import { RowPages } from "./row-pages.js";
 import { Selection } from "./selection.js";
-import { describeItems, sendTag } from "./tags.js";
 import { Thumbnails } from "./thumbnails.js";
 import { Verdicts } from "./verdicts.js";
 import { addressQuery, changedQuery, openedQuery } from "./view-query.js";
@@ -22,11 +22,12 @@ import { VirtualGrid } from "./virtual-grid.js";
 export const PAGES = ["", "triage"]; // where this view is, by the last part of the path
 const MANY = 200; // items, for a verdict on which one is asked again
 const TILE_SIZE = 150;
+const MAPS_KEY = "oddpixel-maps"; // in the browser's storage, as is
 const TILE_SIZE_KEY = "oddpixel-tile"; // in the browser's storage
 
 /** One queue on the screen: its parts, the view that it shows, and the cursor. */
 export class Grid {
-  constructor(root, { run, query, strata, views }) {
+  constructor(root, { run, query, strata, views, author, named }) {
     Object.assign(this, { root, run, strata, views, initialQuery: query });
     const opened = openedQuery(query);
     this.query = opened.query;
@@ -38,7 +39,10 @@ export class Grid {
     this.list = this.buildList();
     const onChange = (indices) => this.list.redraw(indices);
     this.author = new Author((name) => this.trigger("named", { name }));
+    const { permission, status } = this;
+    this.tagger = new Tagger(run, { author: this.author, permission, status, ticket: () => this.ticket });
     this.verdicts = new Verdicts(run, { rows: this.rows, status: this.status, onChange });
+    this.author.update({ author, named }); // before rows are asked for: what somebody reads blindly is not among them
     this.build();
     this.listen();
     this.open(opened.item);
@@ -67,10 +71,19 @@ export class Grid {
     );
   }
 
+  toggleMaps() {
+    this.thumbnails.withMaps = !this.thumbnails.withMaps;
+    localStorage.setItem(MAPS_KEY, this.thumbnails.withMaps ? "1" : "");
+    this.filterBar.pressMaps(this.thumbnails.withMaps);
+    this.list.redraw([...this.list.cells.keys()]);
+  }
+
   buildList() {
+    this.thumbnails = new Thumbnails(this.run, (error) => this.status.showError(error.message));
+    this.thumbnails.withMaps = localStorage.getItem(MAPS_KEY) === "1";
     const tileSize = Number(localStorage.getItem(TILE_SIZE_KEY)) || TILE_SIZE;
     return new VirtualGrid(this.rows, tileSize, {
-      thumbnails: new Thumbnails(this.run, (error) => this.status.showError(error.message)),
+      thumbnails: this.thumbnails,
       status: this.status,
       onClick: (index, event) => this.click(index, event),
       onOpen: (index) => this.openCase(index),
@@ -88,9 +101,11 @@ export class Grid {
         resize: (size) => this.resize(size),
         openView: (query) => this.openView(query),
         saveView: () => this.saveView(),
+        toggleMaps: () => this.toggleMaps(),
       },
     );
     bar.showViews(this.views);
+    bar.pressMaps(this.thumbnails.withMaps);
     return bar;
   }
 
@@ -300,28 +315,10 @@ export class Grid {
   }
 
   async tag() {
-    if (!this.permission.isGiven()) return;
-    const items = this.selection.itemsOr(this.rows.row(this.current));
-    if (!items.length) return;
-    if (!(await this.author.known())) {
-      this.status.show("Nothing was tagged: tags need a name.");
-      return;
-    }
-    const given = prompt(`A tag for ${describeItems(items)}; with a - before it, it is taken off:`)?.trim();
-    if (!given) return;
-    const isOff = given.startsWith("-");
-    try {
-      const {
-        tag,
-        items: tagged,
-        tags,
-      } = await sendTag(this.run, this.ticket, { tag: given.slice(isOff), off: isOff, items });
-      this.list.redraw(this.rows.setTags(tagged));
-      this.filterBar.showTags(tags);
-      this.status.show(`${tag}: ${isOff ? "taken off" : "put on"} ${describeItems(items)}`);
-    } catch (error) {
-      this.status.showError(`Not tagged: ${error.message}`);
-    }
+    const said = await this.tagger.ask(this.selection.itemsOr(this.rows.row(this.current)));
+    if (!said) return;
+    this.list.redraw(this.rows.setTags(said.items));
+    this.filterBar.showTags(said.tags);
   }
 
   undo() {

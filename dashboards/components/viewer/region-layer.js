@@ -2,6 +2,7 @@
 const OWN = "#57d3ff";
 const OTHERS = "#d3b5ff";
 const HANDLE = 7; // pixels
+const BELOW_TITLE = 44; // pixels: above, the title of the pane would hide a label
 const MOST_HANDLES = 60; // points, from which squares would hide the outline
 
 /** @param drawing - regions of {points, label, author, isOwn, isSelected}, and the points of a draft or null. */
@@ -47,7 +48,8 @@ function drawHandle(context, [x, y], colour) {
 
 function drawLabel(context, text, points, colour) {
   const x = Math.min(...points.map(([u]) => u));
-  const y = Math.min(...points.map(([, v]) => v));
+  const top = Math.min(...points.map(([, v]) => v));
+  const y = top < BELOW_TITLE ? top + 20 : top;
   context.font = "600 12px system-ui";
   const { width } = context.measureText(text);
   context.fillStyle = "rgb(0 0 0 / 0.75)";

@@ -1,5 +1,4 @@
 import { newKey } from "../shared/outbox.js";
-import { requestJson, routeUrl } from "../shared/requests.js";
 
 /** The regions of items: what the server said, with what is on its way; each change goes the way that verdicts go. */
 export class Regions {
@@ -7,8 +6,8 @@ export class Regions {
    * @param verdictBar - its outbox, author and permission are those of regions too.
    * @param onChange - called when something is to be drawn anew.
    */
-  constructor(run, { verdictBar, status, onChange }) {
-    Object.assign(this, { run, verdictBar, status, onChange });
+  constructor({ verdictBar, status, onChange }) {
+    Object.assign(this, { verdictBar, status, onChange });
     this.known = new Map(); // item -> regions by key
     this.changes = []; // {item, before, after}, to take back
     this.item = null;
@@ -21,17 +20,13 @@ export class Regions {
     this.onChange();
   }
 
-  async load(item) {
-    try {
-      const { regions } = await requestJson(routeUrl(this.run, "regions", { item }));
-      const byKey = new Map(regions.map((region) => [region.key, region]));
-      for (const { items, author, region } of this.verdictBar.outbox.entries) {
-        if (region && items[0] === item) byKey.set(region.key, { ...region, author: author || this.author });
-      }
-      this.known.set(item, byKey);
-    } catch (error) {
-      if (item === this.item) this.status.showError(`Regions cannot be shown: ${error.message}`);
+  /** What the server says of an item; what is still on its way is newer. */
+  learn(item, regions) {
+    const byKey = new Map(regions.map((region) => [region.key, region]));
+    for (const { items, author, region } of this.verdictBar.outbox.entries) {
+      if (region && items[0] === item) byKey.set(region.key, { ...region, author: author || this.author });
     }
+    this.known.set(item, byKey);
     if (item === this.item) this.onChange();
   }
 

@@ -3,6 +3,7 @@ import { make } from "../shared/dom.js";
 import { otherOpinions } from "../shared/opinions.js";
 import { Outbox } from "../shared/outbox.js";
 import { Permission } from "../shared/permission.js";
+import { Tagger } from "../shared/tags.js";
 import { input, shortcutButton, toolbar } from "../shared/toolbar.js";
 
 /** The verdict on the item that is shown. It shows at once, and is on its way until the server has confirmed it. */
@@ -30,12 +31,16 @@ export class VerdictBar {
       maxlength: 5000,
     });
     this.permission = new Permission(status);
+    const { author, permission } = this;
+    this.tagger = new Tagger(run, { author, permission, status, ticket: () => this.outbox.tickets.get(author.name) });
+    this.tags = make("span", { class: "tags", role: "note" });
     const ofReaders = [
       shortcutButton("O", "Odd", "Verdict: odd", () => press(() => this.decide("odd"))),
       shortcutButton("N", "Normal", "Verdict: normal", () => press(() => this.decide("normal"))),
       shortcutButton("U", "Unsure", "Verdict: unsure", () => press(() => this.decide("unsure"))),
       shortcutButton("Z", "Undo", "Undo: take back your last verdict on it", () => press(() => this.undo())),
       this.note,
+      shortcutButton("T", "Tag", "Tag this item", () => press(() => this.tag())),
     ];
     this.element = toolbar(
       "Verdict",
@@ -102,6 +107,17 @@ export class VerdictBar {
     this.note.value = "";
     this.status.show(`${item}: ${decision}`);
     this.show();
+  }
+
+  async tag() {
+    const item = this.currentItem();
+    const said = await this.tagger.ask([item]);
+    if (said && item === this.currentItem()) this.showTags(said.items[item]);
+  }
+
+  showTags(tags) {
+    this.tags.textContent = tags.join(" \u00b7 ");
+    this.tags.setAttribute("aria-label", tags.length ? `Tags: ${tags.join(", ")}` : "No tags");
   }
 
   undo() {

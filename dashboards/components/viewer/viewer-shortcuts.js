@@ -9,6 +9,7 @@ export function viewerShortcuts(viewer) {
     { key: "N", isOnce: true, action: () => verdictBar.decide("normal"), meaning: "verdict: normal" },
     { key: "U", isOnce: true, action: () => verdictBar.decide("unsure"), meaning: "verdict: unsure" },
     { key: "Z", isOnce: true, action: () => verdictBar.undo(), meaning: "take back your last verdict on it" },
+    { key: "T", isOnce: true, action: () => verdictBar.tag(), meaning: "tag it, or take a tag off" },
     { key: "J", action: () => viewer.step(1), meaning: "next in the queue" },
     { key: "K", action: () => viewer.step(-1), meaning: "previous in the queue" },
     { key: "P", action: () => viewer.takeTool("pan"), meaning: "drag moves the image" },

@@ -91,7 +91,7 @@ export class Viewer {
       step: (by) => this.step(by),
       press: (action) => this.presses.add(action),
     });
-    this.regions = new Regions(this.run, {
+    this.regions = new Regions({
       verdictBar: this.verdictBar,
       status: this.status,
       onChange: () => this.showRegions(),
@@ -124,7 +124,14 @@ export class Viewer {
   }
 
   layOut() {
-    const head = make("div", { class: "head" }, this.verdictBar.name, this.panel.figures, this.status.element);
+    const head = make(
+      "div",
+      { class: "head" },
+      this.verdictBar.name,
+      this.panel.figures,
+      this.verdictBar.tags,
+      this.status.element,
+    );
     const under = [this.regionBar, this.slices, this.mapBar].map((bar) => bar.element);
     const bench = make("div", { class: "bench" }, this.stage.element, ...under, this.probe);
     const desk = make("div", { class: "desk" }, bench, this.panel.element);
@@ -231,6 +238,7 @@ export class Viewer {
     this.ruler = null;
     this.pen.drop();
     this.regions.show(item);
+    this.verdictBar.showTags([]);
     this.comparison.clear();
     this.panel.clear();
     this.loadCase(item);
@@ -240,7 +248,7 @@ export class Viewer {
     await this.loadOriginal(item);
     if (item === this.item) await this.loadHeatMap(item, heatMap);
     if (item !== this.item) return;
-    this.regions.load(item);
+    this.loadMarks(item);
     this.loadedItem = item;
     this.offerOthers();
     await this.prefetch.around(item, () => item === this.item);
@@ -253,6 +261,17 @@ export class Viewer {
       if (item === this.item) this.panel.show(facts);
     } catch (error) {
       if (item === this.item) this.status.showError(error.message);
+    }
+  }
+
+  /** What people put on it, beside verdicts. */
+  async loadMarks(item) {
+    try {
+      const { regions, tags } = await requestJson(routeUrl(this.run, "marks", { item }));
+      this.regions.learn(item, regions);
+      if (item === this.item) this.verdictBar.showTags(tags);
+    } catch (error) {
+      if (item === this.item) this.status.showError(`Regions and tags cannot be shown: ${error.message}`);
     }
   }
 
