@@ -70,7 +70,7 @@ def audit_form() -> None:
         return
     with st.form("audit", border=False, enter_to_submit=False):
         given = images("audit", "Suspected images")
-        st.caption("Checks")
+        quiet("Checks")
         rows = [st.columns(CHECKS_A_ROW) for _ in range(-(-len(checks()) // CHECKS_A_ROW))]
         cells = [cell for row in rows for cell in row]
         chosen = [

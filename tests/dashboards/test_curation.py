@@ -146,6 +146,27 @@ def test_tags_in_triage_and_by_looks(chromium: Any, server: Server) -> None:  # 
         page.get_by_role("list", name="Most alike ct-2.dcm").get_by_role("button").nth(1).wait_for()
         near = page.get_by_role("list", name="Most alike ct-2.dcm").get_by_role("button").nth(1).inner_text()
         assert "ct-" in near, "its neighbours are slices of the same series"
+        # A line around points takes them: by pointer, and by keys.
+        canvas = page.locator(".scatter canvas")
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.02)]
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=3)
+        page.mouse.up()
+        page.get_by_text(f"{server.run.record['num_items'] - 1} items within the line").wait_for()
+        canvas.focus()
+        page.keyboard.press("Escape")
+        for keys in ("Shift+ArrowLeft " * 5, "Shift+ArrowUp " * 10, "Shift+ArrowRight " * 10, "Shift+ArrowDown " * 10):
+            for each in keys.split():
+                page.keyboard.press(each)
+            page.keyboard.press("Enter")
+        page.keyboard.press("c")
+        page.get_by_text("items within the line").wait_for()
+        page.get_by_role("list", name="Items within the line").get_by_role("button").first.wait_for()
         page.get_by_role("slider", name="Correlation from which").press("Home")
         field = page.get_by_label("Tag for these", exact=False).first
         field.fill("series")
