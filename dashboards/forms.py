@@ -15,10 +15,10 @@ from oddpixel.forensics.runs.table import Filter
 from .job_runner import Step, step_of
 from .jobs import Job
 from .library import OpenRun
-from .roles import LEAD, allows
+from .roles import LEAD
 from .site import the_site
 from .uploads import allowed, keep
-from .visit import author, failed, quiet, require, role
+from .visit import author, failed, may, quiet, require
 
 SIGNS = {
     "running": ":material/progress_activity:",
@@ -124,7 +124,7 @@ def time_left(seconds: float) -> str:
 def act_on(job: Job, state: str) -> None:
     """Stop it, go on with it, or open what it made."""
     name = job.path.name
-    is_lead = allows(role(), LEAD)
+    is_lead = may(LEAD)
     if is_lead and state == "running" and st.button("Stop", key=f"stop-{name}", icon=":material/stop:"):
         job.stop()
     if is_lead and state in ("stopped", "failed"):

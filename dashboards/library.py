@@ -87,7 +87,11 @@ class OpenRun:
 
     def opinions(self, item: str) -> dict[str, str]:
         """Who thinks what of an item, as far as `table` has read: the newest decision of each that was not taken back."""
-        return {verdict.author: verdict.decision for verdict in standing(self._histories.get(item, ()))}
+        return {verdict.author: verdict.decision for verdict in self.standing(item)}
+
+    def standing(self, item: str) -> list[Verdict]:
+        """The decisions about an item that were not taken back, as far as `table` has read."""
+        return standing(self._histories.get(item, ()))
 
     def decision(self, item: str) -> str | None:
         """The decision that counts, as far as `table` has read."""

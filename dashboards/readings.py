@@ -1,7 +1,8 @@
 """Readings: items of a run handed out to several readers, who decide blindly, each in an order of their own.
 
 Blind means: the page of a reading shows no name, score, flag, map or verdict, and the order says nothing of an item.
-Verdicts given there go into the run's log with a note that names the reading; agreement counts those alone.
+Verdicts given there go into the run's log with a note that names the reading; agreement counts those alone. Until a reader is
+through, no other view tells them anything of its items either (`Readings.blind_items`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 
@@ -79,6 +81,14 @@ class Reading:
                     found[verdict.author][item] = verdict.decision
         return found
 
+    def is_open(self, run: OpenRun, reader: str) -> bool:
+        """Whether a reader has not yet decided on all items."""
+        _ = run.table  # reads what is new
+        return not all(
+            any((verdict.author, verdict.note) == (reader, self.note) for verdict in run.standing(item))
+            for item in self.items
+        )
+
     def agreements(self, run: OpenRun) -> list[tuple[str, str, Agreement]]:
         """Of each two readers, on the items that both have read."""
         found = []
@@ -108,11 +118,15 @@ class Readings:
         found = []
         for path in self.folder.glob("*.json"):
             try:
-                record = read_record(path, SCHEMA, RunError)
-            except RunError:
+                found.append(_read(path, path.stat().st_mtime_ns))
+            except (OSError, RunError):
                 continue
-            found.append(Reading(**record | {name: tuple(record[name]) for name in ("readers", "items")}))
         return sorted(found, key=lambda reading: reading.made, reverse=True)
+
+    def blind_items(self, run: OpenRun, reader: str) -> frozenset[str]:
+        """The items of the run's readings that were handed out to a reader who is not through."""
+        own = [reading for reading in self.all() if reading.run == run.key and reader in reading.readers]
+        return frozenset(item for reading in own if reading.is_open(run, reader) for item in reading.items)
 
     def hand_out(self, run: OpenRun, name: str, readers: Sequence[str], items: Sequence[str], author: str) -> Reading:
         """Begin a reading. Raises: UsageError."""
@@ -131,6 +145,12 @@ class Readings:
             written.write_text(json.dumps(asdict(reading), indent=1))
             written.replace(self.folder / f"{reading.key}.json")
         return reading
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, _changed: int) -> Reading:
+    record = read_record(path, SCHEMA, RunError)
+    return Reading(**record | {name: tuple(record[name]) for name in ("readers", "items")})
 
 
 def decide(reading: Reading, run: OpenRun, reader: str, item: str, decision: str) -> None:

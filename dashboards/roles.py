@@ -30,10 +30,17 @@ def allows(role: str, needed: str) -> bool:
     return (ROLES.index(role) if role in ROLES else 0) >= ROLES.index(needed)
 
 
+def refusal(role: str, needed: str) -> str | None:
+    """Why a role may not do what needs another one; None where it may."""
+    if allows(role, needed):
+        return None
+    return f"this needs the role of a {needed}, and yours is {role}; ask whoever runs this dashboard"
+
+
 def check(role: str, needed: str) -> None:
     """Raises: UsageError where the role may not do what needs another one."""
-    if not allows(role, needed):
-        raise UsageError(f"this needs the role of a {needed}, and yours is {role}; ask whoever runs this dashboard")
+    if (because := refusal(role, needed)) is not None:
+        raise UsageError(because)
 
 
 def role_of(groups: object, roles: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from oddpixel.errors import MissingFile, OddPixelError, RunError, UnreadableInput, UsageError
 from oddpixel.forensics.runs.originals import recorded_digest
+from oddpixel.forensics.runs.regions import drawn
 from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.table import DECISION, Filter
 from oddpixel.forensics.runs.verdicts import Sent
@@ -27,6 +28,7 @@ from .access import COOKIE
 from .case_facts import normals_of, of_case
 from .library import DECISIONS, OpenRun
 from .originals import Picture
+from .overlays import content_of, with_map
 from .query import Query
 from .report_routes import report, report_picture
 from .roles import LEAD, VIEWER
@@ -84,6 +86,27 @@ def _run(request: Request) -> OpenRun:
     return the_site().library.run(request.path_params["run"])
 
 
+def _blind(request: Request, run: OpenRun) -> frozenset[str]:
+    """The items of which whoever asks may see the picture alone: they are in a blind reading of theirs that is open."""
+    return the_site().readings.blind_items(run, the_site().looker(request.cookies))
+
+
+def _filters(request: Request, run: OpenRun, query: Query) -> list[Filter]:
+    """The conditions of a view, without the items that whoever asks reads blindly."""
+    blind = _blind(request, run)
+    return [*query.filters_in(the_site().tags(run.key)), *([Filter("item", "not in", sorted(blind))] if blind else [])]
+
+
+def _seen_row(request: Request, run: OpenRun) -> Row:
+    """The row of the item that a request names. Raises: UsageError where whoever asks reads it blindly, RunError."""
+    row = run.row(request.query_params.get("item", ""))
+    if row.item in _blind(request, run):
+        raise UsageError(
+            "this item is in a blind reading that is open for you; nothing is told of it until you are through"
+        )
+    return row
+
+
 def _author(request: Request) -> str:
     author = the_site().author_of(request.headers.get(TICKET, ""))
     if author is None:
@@ -121,7 +144,7 @@ def rows(request: Request) -> dict[str, Any]:
     query = Query.of(given)
     offset, limit = _numbers(given, offset=0, limit=100)
     table, tags = run.table, the_site().tags(run.key)
-    filters = query.filters_in(tags)
+    filters = _filters(request, run, query)
     page = table.page(
         filters,
         order_by=query.order_by,
@@ -145,7 +168,7 @@ def items(request: Request) -> dict[str, Any]:
     query = Query.of(given)
     offset, limit = _numbers(given, offset=0, limit=NAMED)
     names = run.table.items(
-        query.filters_in(the_site().tags(run.key)),
+        _filters(request, run, query),
         order_by=query.order_by,
         descending=not query.up,
         limit=min(max(limit, 0), NAMED),
@@ -162,9 +185,10 @@ def changes(request: Request) -> dict[str, Any]:
     run = _run(request)
     (since,) = _numbers(request.query_params, since=0)
     seq, changed = run.changes(since)
+    blind = _blind(request, run)
     if len(changed) > MOST_CHANGES:
         return {"seq": seq, "items": None}
-    return {"seq": seq, "items": {item: _opinions(run, item) for item in changed}}
+    return {"seq": seq, "items": {item: _opinions(run, item) for item in changed if item not in blind}}
 
 
 def _opinions(run: OpenRun, item: str) -> dict[str, Any]:
@@ -211,13 +235,23 @@ def _stem(thumbnail: str | None) -> str | None:
 def case(request: Request) -> dict[str, Any]:
     """What is said of one item beside its picture."""
     run = _run(request)
-    return of_case(run, run.row(request.query_params.get("item", "")))
+    return of_case(run, _seen_row(request, run))
 
 
 def normals(request: Request) -> dict[str, Any]:
     """The items to compare one with: unflagged, and most like it."""
     run = _run(request)
-    return {"normals": normals_of(run, run.row(request.query_params.get("item", "")))}
+    blind = _blind(request, run)
+    found = normals_of(run, _seen_row(request, run))
+    return {"normals": [normal for normal in found if normal["item"] not in blind]}
+
+
+def marks(request: Request) -> dict[str, Any]:
+    """What people put on an item beside verdicts: regions and tags."""
+    run = _run(request)
+    row = _seen_row(request, run)
+    regions = [region.shown() for region in run.verdicts.regions(run.key, row.item)]
+    return {"regions": regions, "tags": the_site().tags(run.key).by_item().get(row.item, [])}
 
 
 def place(request: Request) -> dict[str, Any]:
@@ -227,7 +261,7 @@ def place(request: Request) -> dict[str, Any]:
     which = Filter(DECISION, "is null") if given.get("next") else Filter("item", "=", given.get("of", ""))
     (after,) = _numbers(given, after=-1)
     arguments: dict[str, Any] = {"order_by": query.order_by, "descending": not query.up}
-    filters = query.filters_in(the_site().tags(run.key))
+    filters = _filters(request, run, query)
     position = run.table.place_of(which, filters, after=after, **arguments)
     if position is None and given.get("next"):
         position = run.table.place_of(which, filters, **arguments)
@@ -239,23 +273,22 @@ def thumbnails(request: Request) -> Response:
     """Several thumbnails in one answer, by the names that `rows` gave.
 
     A uint32 for the length of what follows, a JSON list of lengths (0 for one that is not there), the pictures. One
-    request for all in sight: fifty single ones cost ten milliseconds each.
+    request for all in sight: fifty single ones cost ten milliseconds each. With `maps`, each with its map where it has one.
     """
     run = _run(request)
     names = request.query_params.get("names", "").split(",")
     if len(names) > PAGE or not all(THUMBNAIL.fullmatch(name) for name in names):
         raise MissingFile("the run has no such thumbnails")
-    contents = [_content(run, f"thumbnails/{name}.webp") for name in names]
+    with_maps = request.query_params.get("maps") == "1"
+    contents = [
+        with_map(run, the_site().folder / "overlays", name) if with_maps else content_of(run, f"thumbnails/{name}.webp")
+        for name in names
+    ]
     lengths = json.dumps([len(content) for content in contents]).encode()
     content = len(lengths).to_bytes(4, "little") + lengths + b"".join(contents)
-    return Response(content, media_type="application/octet-stream", headers={"cache-control": FOREVER})
-
-
-def _content(run: OpenRun, name: str) -> bytes:
-    try:
-        return run.file(name).read_bytes()
-    except MissingFile:
-        return b""
+    return Response(
+        content, media_type="application/octet-stream", headers={"cache-control": NEVER if with_maps else FOREVER}
+    )
 
 
 def thumbnail(request: Request) -> Response:
@@ -273,7 +306,7 @@ def heat(request: Request) -> Response:
     from oddpixel.forensics.runs.heat_map import read_evidence
 
     run = _run(request)
-    row = run.row(request.query_params.get("item", ""))
+    row = _seen_row(request, run)
     if row.map is None:
         raise MissingFile("there is no map of this item")
     run.file(row.map)
@@ -394,12 +427,15 @@ def _entry(given: Any) -> Sent:
     if decision is not None and decision not in DECISIONS:
         raise UsageError(f"the decision must be one of {', '.join(DECISIONS)}")
     undoes = entry.get("undoes")
+    region = None if entry.get("region") is None else drawn(entry["region"])
+    if region is not None and not (KEY.fullmatch(region.region) and decision is None and len(_items(entry)) == 1):
+        raise UsageError("a region has a key and one item, and decides nothing")
     if undoes is not None and not (isinstance(undoes, str) and KEY.fullmatch(undoes) and decision is None):
         raise UsageError("only another entry can be taken back, by its key")
     if not isinstance(note, str) or len(note) > 5000:
         raise UsageError("a note has at most 5,000 characters")
     items = tuple((item, None) for item in _items(entry))
-    return Sent(key=key, items=items, decision=decision, note=note, undoes=undoes)
+    return Sent(key=key, items=items, decision=decision, note=note, undoes=undoes, region=region)
 
 
 def undo(request: Request) -> dict[str, Any]:
@@ -486,6 +522,7 @@ ROUTES = [
             changes,
             case,
             normals,
+            marks,
             place,
             thumbnails,
             thumbnail,

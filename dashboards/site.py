@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import getpass
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from oddpixel.errors import RunError
 
-from .access import Signer
+from .access import COOKIE, Signer
 from .jobs import Jobs
 from .library import Library
 from .readings import Readings
@@ -76,10 +78,21 @@ class Site:
         claims = self.signer.read("visit", cookie) or {}
         return Visitor(str(claims["author"]), self._role(claims)) if claims.get("author") else None
 
+    def looker(self, cookies: Mapping[str, str]) -> str:
+        """Who looks, as far as cookies tell: signed on, or by the name that they gave."""
+        if self.sign_on is not None:
+            visitor = self.visitor(cookies.get(COOKIE, ""))
+            return "" if visitor is None else visitor.author
+        return unquote(cookies.get(NAME, ""))[:LONGEST_NAME].strip() or default_author()
+
     def _role(self, claims: dict[str, Any]) -> str:
         """Of what was signed: what was signed before there were roles names none, and then may not do more than look."""
         has_roles = self.sign_on is not None and bool(self.sign_on.roles)
         return str(claims.get("role", VIEWER)) if has_roles else LEAD
+
+
+NAME = "oddpixel-name"  # the cookie with the name that a visitor gave
+LONGEST_NAME = 80
 
 
 def default_author() -> str:

@@ -10,9 +10,10 @@ from oddpixel.forensics.runs.table import DECISION, Filter
 from .detectors import detectors, folder_of
 from .forms import GENERATED, fresh, images, place_of, run_of, show_job, start
 from .library import OpenRun
+from .roles import LEAD
 from .site import the_site
 from .uploads import allowed
-from .visit import failed, labels, quiet
+from .visit import failed, labels, may, quiet
 
 MODELS = ("photo-grey", "photo-rgb", "ct")
 LABELS = ("photograph", "object", "brain-mr", "ct")
@@ -158,6 +159,8 @@ def empty_state() -> None:
 def demo_button() -> None:
     """One click to a run: real images that packages ship, with planted oddities."""
     job = the_site().jobs.running(DEMO)
+    if not may(LEAD, "Making a demo"):
+        return
     if st.button("Make a demo", type="primary", icon=":material/play_arrow:", disabled=job is not None, key="demo"):
         try:
             folder = the_site().folder / "demo"

@@ -17,11 +17,11 @@ from .detectors import detector_of
 from .job_runner import Step
 from .jobs import Job
 from .library import OpenRun
-from .roles import LEAD, allows
+from .roles import LEAD, READER
 from .site import the_site
 from .synthetic import LARGEST_SEED, MARK, TITLES, Synthetic, read_all
 from .synthetic_job import NO_DETECTOR, NO_MAP, TEXT_IN_PIXELS
-from .visit import author, failed, plain, quiet, require, role, table_of, ticket
+from .visit import author, failed, may, plain, quiet, require, table_of, ticket
 
 MODULE = "oddpixel.dashboards.synthetic_job"
 SIZES = {1: "about 512 x 512 pixels", 2: "about 1024 x 1024 pixels"}
@@ -67,7 +67,7 @@ def show(run: OpenRun, row: Row) -> None:
         quiet(f"Each picture is {MARK}. None counts as evidence: no score, verdict or threshold uses it.")
         if (reason := why_not(run, row)) is not None:
             quiet(f"No synthetic picture can be made of this image: {reason}")
-        else:
+        elif may(LEAD, "Making one"):
             form(run, row, about, is_running=job is not None)
         if job is not None:
             st.session_state[AWAITED + about] = job.path.name
@@ -157,7 +157,7 @@ def progress(name: str) -> None:
     step = job.step or Step("starting", "starting")
     done, whole = step.counts or (0, 1)
     st.progress(step.share, text=f"{step.doing}: {done} of {whole}")
-    if allows(role(), LEAD) and st.button("Cancel", key="synthetic-cancel"):
+    if may(LEAD) and st.button("Cancel", key="synthetic-cancel"):
         job.stop()
         st.rerun()
 
@@ -195,6 +195,8 @@ def listed(run: OpenRun, row: Row, synthetic: Synthetic) -> None:
         "SHA-256": record["picture_sha256"],
     }
     table_of({name: value for name, value in shown.items() if value is not None})
+    if not may(READER, "Downloading it"):
+        return
     query = urlencode({"item": row.item, "name": synthetic.name, "ticket": ticket()})
     link = html.escape(f"/oddpixel/runs/{run.key}/synthetic?{query}")
     st.html(f'<a href="{link}" download>Download it</a>; the file declares itself synthetic (noted in the log)')

@@ -15,16 +15,18 @@ from oddpixel.errors import RunError
 
 from .access import COOKIE
 from .library import OpenRun
-from .roles import LEAD, Visitor, check
-from .site import default_author, the_site
+from .roles import LEAD, READER, Visitor, check
+from .roles import refusal as refusal_of
+from .site import LONGEST_NAME, NAME, default_author, the_site
 
-NAME = "oddpixel-name"  # the cookie with the name that a visitor gave
-LONGEST_NAME = 80
 # Streamlit's own margins are made for prose; pictures need the room.
 STYLE = """<style>
   [data-testid="stMainBlockContainer"] { padding: 3.6rem 2rem 1rem }
   [data-testid="stSidebarContent"] { font-size: .92rem }
   [data-testid="stMainBlockContainer"] h3 { font-size: 1.15rem; padding: .4rem 0 }
+  /* What is chosen in a segmented control or by pills is too faint in Streamlit's own colours: 3.6 to 1 in the dark theme. */
+  [data-testid="stButtonGroup"] button[data-selected] p { color: light-dark(#96222f, #ffa3aa) }
+  [data-testid="stCode"] code span.token { color: inherit !important } /* 4.0 to 1 in the dark theme */
   .oddpixel-quiet { opacity: .75 }
   .oddpixel-facts { font-size: .88rem }
   .oddpixel-facts th { text-align: left; padding: .1rem .8rem .1rem 0; font-weight: 500; vertical-align: top }
@@ -101,6 +103,33 @@ def role() -> str:
 def require(needed: str) -> None:
     """Raises: UsageError where this visitor's role may not do what is asked."""
     check(role(), needed)
+
+
+def may(needed: str, what: str = "") -> bool:
+    """Whether this visitor's role allows it; where not, the page says so of `what`, in the place of its controls."""
+    because = refusal_of(role(), needed)
+    if because is not None and what:
+        quiet(f"{what}: {because}.")
+    return because is None
+
+
+def refusal() -> str | None:
+    """Why this visitor's verdicts, tags and regions would be refused, as components say it; None where they are taken."""
+    because = refusal_of(role(), READER)
+    return None if because is None else f"You may look: {because}."
+
+
+def blind_items(run: OpenRun) -> frozenset[str]:
+    """The items of blind readings that are open for this visitor: only there they see them."""
+    return the_site().readings.blind_items(run, author())
+
+
+def reads_blindly(run: OpenRun, what: str) -> None:
+    """Say that something is not shown while a blind reading is open for this visitor, and lead there."""
+    st.info(f"{what} while a blind reading is open for you.", icon=":material/visibility_off:")
+    st.page_link(
+        "views/reading.py", label="Go on reading", icon=":material/visibility_off:", query_params={"run": run.key}
+    )
 
 
 def chosen_run(page: str) -> OpenRun | None:

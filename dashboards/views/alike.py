@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import altair as alt
-import pandas as pd
+import numpy as np
 import streamlit as st
 
 from oddpixel.counting import counted
@@ -17,11 +17,11 @@ from oddpixel.dashboards.forms import literal
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.roles import READER
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet, require
+from oddpixel.dashboards.visit import author, blind_items, chosen_run, failed, may, plain, quiet, require
 from oddpixel.errors import OddPixelError
 
 MOST_POINTS = 5000
-GROUPS_SHOWN, MEMBERS_SHOWN, NEIGHBOURS = 20, 12, 12
+GROUPS_SHOWN, MEMBERS_SHOWN, NEIGHBOURS, CHOSEN_SHOWN = 20, 12, 12, 60
 COLOURS = {
     "odd": "#d1495b",
     "normal": "#2a8f6d",
@@ -55,6 +55,8 @@ def gallery(run: OpenRun, name: str, label: str, cards: list[dict[str, Any]], cu
 
 def tag_form(run: OpenRun, name: str, items: list[str]) -> None:
     """A field for a tag, and the button that puts it on these items and opens them in Triage."""
+    if not may(READER, "Tagging"):
+        return
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     tag = left.text_input(f"Tag for these {counted(len(items), 'item')}", max_chars=40, key=f"tag-{name}")
     if right.button("Tag", key=f"tag-do-{name}", width="stretch"):
@@ -74,48 +76,57 @@ def tag_form(run: OpenRun, name: str, items: list[str]) -> None:
 
 
 def state_of(run: OpenRun) -> dict[str, str]:
-    """What each item is coloured by: its verdict, else whether it is flagged."""
+    """What each item is coloured by: its verdict, else whether it is flagged; nothing of what this visitor reads blindly."""
+    blind = blind_items(run)
     columns = [run.table.column(name) for name in ("item", "decision", "flagged")]
     return {
         item: decision or ("flagged, no verdict" if flagged else "no verdict")
         for item, decision, flagged in zip(*columns, strict=True)
+        if item not in blind
     }
 
 
 def looks_map(run: OpenRun, looks: Looks) -> None:
-    """All items by looks; those within a drawn rectangle can be tagged."""
+    """All items by looks; those within a line that is drawn around them can be tagged."""
     st.subheader("Map")
-    placed, state = looks.map()[:MOST_POINTS], state_of(run)
-    points = pd.DataFrame(placed, columns=["x", "y"]).assign(item=looks.items[:MOST_POINTS])
-    points["state"] = [state.get(item, "no verdict") for item in points["item"]]
-    area = alt.selection_interval(name="area")
-    bare = alt.Axis(labels=False, ticks=False, title=None)
-    chart = (
-        alt.Chart(points)
-        .mark_circle(size=45, opacity=0.8)
-        .encode(
-            x=alt.X("x:Q", axis=bare),
-            y=alt.Y("y:Q", axis=bare),
-            color=alt.Color(
-                "state:N", title="", legend=alt.Legend(orient="top", columns=3),
-                scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())),
-            ),
-            tooltip=["item:N", "state:N"],
-        )
-        .add_params(area)
-        .properties(height=420)
-    )  # fmt: skip
-    event: Any = st.altair_chart(chart, width="stretch", on_select="rerun", key=f"looks-{run.key}")
-    quiet(
-        "Near is alike in thumbnails of 16 x 16 greys, by their first two principal components. Draw a rectangle to take items."
+    placed, state = unit(looks.map()[:MOST_POINTS]), state_of(run)
+    names = looks.items[:MOST_POINTS]
+    said = [state.get(item, "no verdict") for item in names]
+    numbers = {name: number for number, name in enumerate(COLOURS)}
+    counts = Counter(said)
+    component("scatter")(
+        data={
+            "about": f"{run.key} {len(names)}",
+            "label": "Items by looks",
+            "points": [[*map(float, place), numbers[name]] for place, name in zip(placed.round(4), said, strict=True)],
+            "names": list(names),
+            "states": [{"name": name, "colour": COLOURS[name], "count": counts[name]} for name in COLOURS],
+        },
+        key=f"looks-{run.key}",
+        on_chosen_change=lambda: chosen(run),
     )
-    chosen = (event.get("selection") or {}).get("area") or {}
-    if {"x", "y"} <= set(chosen):
-        inside = points[points["x"].between(*sorted(chosen["x"])) & points["y"].between(*sorted(chosen["y"]))]
-        if not inside.empty:
-            shown = [card(run, looks, int(index), str(points["state"][index])) for index in inside.index[:60]]
-            gallery(run, "area", "Items within the rectangle", shown)
-            tag_form(run, "area", inside["item"].tolist())
+    quiet("Near is alike in thumbnails of 16 x 16 greys, by their first two principal components.")
+    inside = [index for index in st.session_state.get(f"chosen-{run.key}", []) if index < len(names)]
+    if inside:
+        plain(f"{counted(len(inside), 'item')} within the line")
+        shown = [card(run, looks, index, said[index]) for index in inside[:CHOSEN_SHOWN]]
+        gallery(run, "area", "Items within the line", shown)
+        tag_form(run, "area", [names[index] for index in inside])
+
+
+def chosen(run: OpenRun) -> None:
+    """Keep which points the line was drawn around."""
+    given = st.session_state[f"looks-{run.key}"].get("chosen") or []
+    st.session_state[f"chosen-{run.key}"] = [int(index) for index in given][:MOST_POINTS]
+
+
+def unit(places: np.ndarray) -> np.ndarray:
+    """Places within 0..1, across and down."""
+    if not len(places):
+        return places
+    low, high = places.min(0), places.max(0)
+    inside: np.ndarray = (places - low) / np.maximum(high - low, 1e-9)
+    return inside
 
 
 def like_one(run: OpenRun, looks: Looks) -> None:

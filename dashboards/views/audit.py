@@ -20,8 +20,9 @@ from oddpixel.dashboards.components import component
 from oddpixel.dashboards.forms import fresh, images, place_of, run_of, show_job, start
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.report_routes import STORED, parts, read_report, stored
+from oddpixel.dashboards.roles import LEAD, READER
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.visit import author, failed, labels, plain, quiet, table_of, ticket
+from oddpixel.dashboards.visit import author, failed, labels, may, plain, quiet, table_of, ticket
 from oddpixel.errors import OddPixelError, UnreadableInput, UsageError
 from oddpixel.forensics.audit.checks import checks
 from oddpixel.forensics.audit.facts.fact import printable
@@ -65,9 +66,11 @@ STYLE = """<style>
 
 def audit_form() -> None:
     """The form for a new audit: images, checks, alpha, case id, PDF."""
+    if not may(LEAD, "Starting an audit"):
+        return
     with st.form("audit", border=False, enter_to_submit=False):
         given = images("audit", "Suspected images")
-        st.caption("Checks")
+        quiet("Checks")
         rows = [st.columns(CHECKS_A_ROW) for _ in range(-(-len(checks()) // CHECKS_A_ROW))]
         cells = [cell for row in rows for cell in row]
         chosen = [
@@ -353,6 +356,8 @@ def address_of(run: OpenRun, row: Row, name: str) -> str:
 
 def downloads(run: OpenRun, row: Row) -> None:
     """Links to the parts of the report, signed for this visitor."""
+    if not may(READER, "Downloading the report"):
+        return
 
     def link(name: str) -> str:
         query = urlencode({"item": row.item, "part": name, "ticket": ticket()})

@@ -17,12 +17,16 @@ from oddpixel.dashboards.synthetic_form import for_viewer
 from oddpixel.dashboards.synthetic_form import show as show_synthetic
 from oddpixel.dashboards.visit import (
     author,
+    blind_items,
     chosen_run,
     failed,
     is_named,
+    may,
     name_given,
     plain,
     quiet,
+    reads_blindly,
+    refusal,
     require,
     table_of,
     ticket,
@@ -59,6 +63,7 @@ def show(run: OpenRun, row: Row) -> None:
             "queue": queue,
             "synthetic": for_viewer(run, row),
             "ticket": ticket(),
+            "refusal": refusal(),
         },
         key="viewer",
         on_named_change=lambda: name_given("viewer"),
@@ -101,6 +106,8 @@ def facts(run: OpenRun, row: Row) -> None:
     except OddPixelError as error:
         shown["original"] = str(error)
     table_of({name: value for name, value in shown.items() if value is not None})
+    if not may(READER, "The original and its identifiers"):
+        return
     query = urlencode({"item": row.item, "ticket": ticket()})
     st.html(
         f'<a href="/oddpixel/runs/{run.key}/original?{query}" download>Download the original</a> (noted in the log)'
@@ -127,6 +134,9 @@ if run is not None:
         else:
             if st.query_params.get("item") != item:
                 st.query_params["item"] = item
-            show(run, run.row(item))
+            if item in blind_items(run):
+                reads_blindly(run, "Nothing is told of this item")
+            else:
+                show(run, run.row(item))
     except OddPixelError as error:
         failed(error)

@@ -11,7 +11,7 @@ import streamlit as st
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.query import SHOWN, Query
 from oddpixel.dashboards.roles import READER
-from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet, require
+from oddpixel.dashboards.visit import author, blind_items, chosen_run, failed, may, plain, quiet, reads_blindly, require
 from oddpixel.errors import OddPixelError
 from oddpixel.forensics.runs.export import export, forms
 
@@ -39,7 +39,9 @@ def made(run: OpenRun, form: str, wanted: list[str] | None) -> tuple[str, bytes,
 
 
 run = chosen_run("export")
-if run is not None:
+if run is not None and blind_items(run):
+    reads_blindly(run, "Nothing is exported")
+elif run is not None:
     st.subheader("What")
     left, right = st.columns(2)
     show = left.selectbox("Items", SHOWN, format_func=lambda name: {"unflagged": "not flagged"}.get(name, name))
@@ -56,7 +58,7 @@ if run is not None:
         query = Query.of({"show": show, "decision": verdict})
         wanted = items(run, query) if query.filters else None
         plain(f"{run.table.count() if wanted is None else len(wanted)} items")
-        if st.button("Prepare", type="primary"):
+        if may(READER, "Taking it along") and st.button("Prepare", type="primary"):
             require(READER)
             with st.spinner("Writing …"):
                 name, content, left_out = made(run, form, wanted)

@@ -13,9 +13,9 @@ from oddpixel.dashboards.components import component
 from oddpixel.dashboards.library import DECISIONS, OpenRun
 from oddpixel.dashboards.query import Query
 from oddpixel.dashboards.readings import Reading, decide, drawn
-from oddpixel.dashboards.roles import LEAD, READER, allows
+from oddpixel.dashboards.roles import LEAD, READER
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.visit import author, chosen_run, failed, plain, quiet, require, role
+from oddpixel.dashboards.visit import author, chosen_run, failed, may, plain, quiet, require
 from oddpixel.errors import OddPixelError
 from oddpixel.forensics.runs.table import Filter
 
@@ -66,6 +66,8 @@ def read(run: OpenRun, reading: Reading) -> bool:
         }  # fmt: skip
         about = f"{reading.key} {number}"
         component("plates")(data={"about": about, "label": f"Item {number}", "plates": [plate]}, key="reading-plates")
+    if not may(READER, "Verdicts"):
+        return not left
     columns = st.columns(len(BUTTONS) + 1)
     for column, (decision, label, key) in zip(columns, BUTTONS, strict=False):
         if left and column.button(label, key=f"read-{decision}", shortcut=key, width="stretch"):
@@ -137,7 +139,7 @@ def said_of(reading: Reading) -> str:
 def show(run: OpenRun) -> None:
     """The readings of a run: one's own to go on with, others' results."""
     readings = {reading.key: reading for reading in the_site().readings.all() if reading.run == run.key}
-    is_lead = allows(role(), LEAD)
+    is_lead = may(LEAD)
     if is_lead:
         with st.expander("Hand out a blind reading", expanded=not readings):
             hand_out(run)

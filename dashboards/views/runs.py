@@ -7,7 +7,7 @@ import streamlit as st
 from oddpixel.dashboards.components import component
 from oddpixel.dashboards.forms import show_job
 from oddpixel.dashboards.library import OpenRun
-from oddpixel.dashboards.roles import LEAD, allows
+from oddpixel.dashboards.roles import LEAD
 from oddpixel.dashboards.site import the_site
 from oddpixel.dashboards.start_forms import (
     demo_button,
@@ -17,7 +17,7 @@ from oddpixel.dashboards.start_forms import (
     learn_form,
     watch_form,
 )
-from oddpixel.dashboards.visit import quiet, role
+from oddpixel.dashboards.visit import may, quiet
 from oddpixel.dashboards.workspace_dialogs import ask_deletion, ask_name, ask_rule
 from oddpixel.errors import RunError
 from oddpixel.forensics.runs.table import DECISION, Filter
@@ -63,7 +63,7 @@ def jobs() -> None:
 
 def acts(run: OpenRun) -> list[dict[str, str]]:
     """What can be done with a run, besides opening it."""
-    if not allows(role(), LEAD):
+    if not may(LEAD):
         return []
     is_scored = run.run.record["kind"] == "flag"
     names = {"compare": "Compare", "decide": "Decide anew"} if is_scored else {}
@@ -130,7 +130,7 @@ st.subheader("Runs")
 listed()
 st.subheader("Jobs")
 jobs()
-if allows(role(), LEAD):
+if may(LEAD, "Jobs, and changes of runs"):
     st.subheader("Start")
     for tab, form in zip(st.tabs(list(FORMS)), FORMS.values(), strict=True):
         with tab:

@@ -6,11 +6,12 @@ from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
+from oddpixel.counting import counted
 from oddpixel.dashboards.components import component
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.query import QUEUE
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.visit import author, chosen_run, is_named, name_given, ticket
+from oddpixel.dashboards.visit import author, blind_items, chosen_run, is_named, name_given, quiet, refusal, ticket
 
 KNOWN = (*QUEUE, "item")
 
@@ -34,11 +35,14 @@ if run is not None:
     # Who comes back by the side bar finds the queue as it was left.
     given = given or st.session_state.get("queue", {}).get(run.key, {})
     query = urlencode(given)
+    if blind := blind_items(run):
+        quiet(f"{counted(len(blind), 'item')} of a blind reading that is open for you: seen there alone.")
     component("grid")(
         data={
             "run": run.key,
             "query": query,
             "ticket": ticket(),
+            "refusal": refusal(),
             "author": author(),
             "named": is_named(),
             "strata": strata(run),

@@ -14,7 +14,7 @@ from oddpixel.dashboards.components import component
 from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.paired import Paired, paired
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.visit import chosen_run, failed, labels, plain, quiet
+from oddpixel.dashboards.visit import blind_items, chosen_run, failed, labels, plain, quiet, reads_blindly
 from oddpixel.errors import OddPixelError
 
 MOST_POINTS = 4000
@@ -200,6 +200,8 @@ if run is not None:
     try:
         if run.run.record["kind"] not in ("flag", "watch"):
             st.info("This run has no scores; choose one that `oddpixel flag` made.")
+        elif blind_items(run):
+            reads_blindly(run, "Runs are not compared")
         elif (second := other_run(run)) is not None:
             show(run, second)
     except OddPixelError as error:

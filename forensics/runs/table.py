@@ -21,8 +21,8 @@ from oddpixel.errors import RunError, UsageError
 from .rows import COLUMNS, Row, decoded
 from .run import Run
 
-Comparison = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "in", "is null", "is not null"]
-COMPARISONS = ("=", "!=", "<", "<=", ">", ">=", "contains", "in", "is null", "is not null")
+Comparison = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "in", "not in", "is null", "is not null"]
+COMPARISONS = ("=", "!=", "<", "<=", ">", ">=", "contains", "in", "not in", "is null", "is not null")
 DECISION = "decision"  # what people said; a column to filter and sort by, not of the parts
 NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 # A decision is about the content that was looked at: of a watched file that was overwritten, it is not about the other row.
@@ -32,7 +32,7 @@ DUCKDB_TYPES = {"string": "VARCHAR", "Float64": "DOUBLE", "Int64": "BIGINT", "bo
 
 @dataclass(frozen=True)
 class Filter:
-    """One condition, `column comparison value`, as in Filter("p_value", "<", 0.01); "in" takes a list of texts."""
+    """One condition, `column comparison value`, as in Filter("p_value", "<", 0.01); "in" and "not in" take a list of texts."""
 
     column: str
     comparison: Comparison
@@ -49,8 +49,8 @@ class Filter:
             return f'"{self.column}" {self.comparison}', []
         if self.comparison == "contains":
             return f'contains(lower("{self.column}"), lower(?))', [self.value]
-        if self.comparison == "in":
-            return f'"{self.column}" IN (SELECT unnest(?::VARCHAR[]))', [list(self.value)]
+        if self.comparison in ("in", "not in"):
+            return f'"{self.column}" {self.comparison} (SELECT unnest(?::VARCHAR[]))', [list(self.value)]
         return f'"{self.column}" {self.comparison} ?', [self.value]
 
 

@@ -6,7 +6,8 @@ is that the newest entries were cut off together with their verdicts, or that al
 `head` elsewhere (reports do) and compare.
 
 Not only decisions are logged: an action that must leave a trace (identifiers looked at, results sent away) is an entry of
-its own. A decision that was taken back is no decision, but stays in the history.
+its own. A decision that was taken back is no decision, but stays in the history. Regions that people drew (`regions`) are
+logged in the same way.
 
 SQLite in the run's folder for one person, PostgreSQL by a URL for a team; the same code for both.
 """
@@ -29,6 +30,7 @@ from oddpixel.errors import RunError, UsageError
 from oddpixel.records import checked, parsed
 
 from .database import engine_of
+from .regions import Drawn, Region, region_table, standing_regions
 
 GENESIS = "0" * 64
 LOCK = 0x0DD_0001  # PostgreSQL's advisory lock: one writer of the chain at a time
@@ -58,6 +60,7 @@ verdict_table = sql.Table(
     sql.Column("at", sql.Text, nullable=False),
     sql.Index("verdicts_by_item", "run", "item", "seq"),
 )
+regions_table = region_table(tables)
 # What browsers have sent, with the entries that came of it: one whose answer was lost sends it again, or takes all of it back.
 sent_table = sql.Table(
     "sent_entries",
@@ -96,6 +99,7 @@ class Sent:
         items: names, each with the SHA-256 of its file or None.
         decision: None takes back: what was sent under the key `undoes`, all of it; without one the author's newest decision
             about each item.
+        region: a version of a region of the one item; then nothing is decided.
     """
 
     key: str
@@ -103,6 +107,7 @@ class Sent:
     decision: str | None
     note: str = ""
     undoes: str | None = None
+    region: Drawn | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,8 +198,11 @@ class Verdicts:
         known = sql.select(sent_table.c.key).where(sent_table.c.key == sent.key)
         if connection.execute(known).first() is not None:
             return None
+        done: Sequence[Verdict | Region]
         try:
-            if sent.decision is not None:
+            if sent.region is not None:
+                done = [self._drawn(connection, run, sent.items[0], sent.region, author)]
+            elif sent.decision is not None:
                 done = self._decided(connection, run, sent.items, sent.decision, author, sent.note)
             elif sent.undoes is not None:
                 done = self._all_taken_back(connection, run, sent.undoes, author)
@@ -204,6 +212,44 @@ class Verdicts:
             return str(error)
         connection.execute(sent_table.insert().values(key=sent.key, first=done[0].seq, last=done[-1].seq))
         return None
+
+    def _drawn(
+        self, connection: sql.Connection, run: str, item: tuple[str, str | None], drawn: Drawn, author: str
+    ) -> Region:
+        """Add a version of a region. Raises: UsageError where it is somebody else's."""
+        if not author.strip():
+            raise UsageError("a region needs an author")
+        of_key = (regions_table.c.run == run) & (regions_table.c.region == drawn.region)
+        before = self._rows(connection, sql.select(regions_table).where(of_key).limit(1))
+        if before and (before[0].author, before[0].item) != (author, item[0]):
+            raise UsageError(f"this region is of {before[0].author}, on {before[0].item}: draw one of your own")
+        seq, previous = _end(connection)
+        region = Region(
+            seq=seq,
+            run=run,
+            item=item[0],
+            sha256=item[1],
+            region=drawn.region,
+            kind=drawn.kind,
+            points=json.dumps(drawn.points, separators=(",", ":")),
+            label=drawn.label,
+            author=author,
+            at=_now(),
+        )
+        connection.execute(log.insert(), [_link(seq, previous, _content(region))])
+        connection.execute(regions_table.insert(), [vars(region)])
+        return region
+
+    def regions(self, run: str, item: str | None = None) -> list[Region]:
+        """The regions that stand, of an item or of all. Raises: RunError."""
+        return standing_regions(self.region_versions(run, item))
+
+    def region_versions(self, run: str, item: str | None = None) -> list[Region]:
+        """Every version of the regions of an item or of all, oldest first. Raises: RunError."""
+        chosen = regions_table.c.run == run
+        chosen = chosen if item is None else chosen & (regions_table.c.item == item)
+        query = sql.select(regions_table).where(chosen).order_by(regions_table.c.seq)
+        return [Region(**row._mapping) for row in self._read(query)]
 
     def _decided(
         self,
@@ -310,20 +356,27 @@ class Verdicts:
         return [Verdict(**row._mapping) for row in self._read(query)]
 
     def verify(self) -> Chain:
-        """Recompute the chain and compare every verdict with its entry. Raises: RunError."""
+        """Recompute the chain and compare every verdict and region with its entry. Raises: RunError."""
         with self._explained(), self._at_one_time() as connection:
             entries = self._rows(connection, sql.select(log).order_by(log.c.seq))
-            verdicts = {row.seq: row for row in self._rows(connection, sql.select(verdict_table))}
+            kept: dict[str, dict[int, Verdict | Region]] = {
+                "verdict": {
+                    row.seq: Verdict(**row._mapping) for row in self._rows(connection, sql.select(verdict_table))
+                },
+                "region": {
+                    row.seq: Region(**row._mapping) for row in self._rows(connection, sql.select(regions_table))
+                },
+            }
         previous = GENESIS
         for expected, entry in enumerate(entries, start=1):
-            because = _flaw(entry, expected, previous, verdicts.pop(entry.seq, None))
+            because = _flaw(entry, expected, previous, kept)
             if because:
                 return Chain(ok=False, length=len(entries), head=previous, broken_at=entry.seq, because=because)
             previous = entry.hash
-        if verdicts:
-            seq = min(verdicts)
-            because = f"verdict {seq} has no entry in the log"
-            return Chain(ok=False, length=len(entries), head=previous, broken_at=seq, because=because)
+        for kind, left in kept.items():
+            if left:
+                because = f"{kind} {min(left)} has no entry in the log"
+                return Chain(ok=False, length=len(entries), head=previous, broken_at=min(left), because=because)
         return Chain(ok=True, length=len(entries), head=previous)
 
     def _read(self, query: Any) -> list[Any]:
@@ -396,8 +449,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def _content(verdict: Verdict) -> str:
-    return _canonical(vars(verdict))
+def _content(record: Verdict | Region) -> str:
+    return _canonical(vars(record))
 
 
 def _canonical(entry: Mapping[str, Any]) -> str:
@@ -409,26 +462,30 @@ def _hash(previous: str, content: str) -> str:
     return hashlib.sha256(f"{previous}\n{content}".encode()).hexdigest()
 
 
-def _is_action(content: str) -> bool:
+def _kind(content: str) -> str:
+    """What an entry of the log is about: an action, a region or a verdict."""
     try:
         entry = json.loads(content)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(entry, dict) and "action" in entry
+        return "verdict"
+    names = entry if isinstance(entry, dict) else {}
+    return next((kind for kind in ("action", "region") if kind in names), "verdict")
 
 
-def _flaw(entry: Any, expected: int, previous: str, verdict: Any) -> str:
-    """Why an entry of the log cannot be right; empty if it can."""
+def _flaw(entry: Any, expected: int, previous: str, kept: Mapping[str, dict[int, Verdict | Region]]) -> str:
+    """Why an entry of the log cannot be right; empty if it can. What is kept of it is taken out of `kept`."""
     if entry.seq != expected:
         return f"entry {expected} is missing"
     if entry.previous != previous:
         return f"entry {entry.seq} does not follow the one before it"
     if entry.hash != _hash(entry.previous, entry.content):
         return f"entry {entry.seq} was changed after it was written"
-    if verdict is None and _is_action(entry.content):
+    kind = _kind(entry.content)
+    if kind == "action":
         return ""
-    if verdict is None:
-        return f"the verdict of entry {entry.seq} was removed"
-    if _content(Verdict(**verdict._mapping)) != entry.content:
-        return f"verdict {entry.seq} is not what the log says was decided"
+    record = kept[kind].pop(entry.seq, None)
+    if record is None:
+        return f"the {kind} of entry {entry.seq} was removed"
+    if _content(record) != entry.content:
+        return f"{kind} {entry.seq} is not what the log says was {'decided' if kind == 'verdict' else 'drawn'}"
     return ""

@@ -101,10 +101,17 @@ class serving:
     """A dashboard process for a `with` block."""
 
     def __init__(
-        self, run: Run, made: Path, folder: Path, token: str | None, more: Sequence[Path] = (), port: int = 0
+        self,
+        run: Run,
+        made: Path,
+        folder: Path,
+        token: str | None,
+        more: Sequence[Path] = (),
+        port: int = 0,
+        options: Sequence[str] = (),
     ) -> None:
         command = [sys.executable, "-m", "oddpixel", "dashboard", *map(str, (run.path, *more)), "--port", str(port)]
-        command += ["--folder", str(folder / "dashboard"), "--data", str(made), "--max-upload", "1"]
+        command += ["--folder", str(folder / "dashboard"), "--data", str(made), "--max-upload", "1", *options]
         environment = os.environ | ({"ODDPIXEL_TOKEN": token} if token else {})
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=folder

@@ -28,13 +28,25 @@ from oddpixel.forensics.detect import store
 from oddpixel.forensics.detect.decide import Rule
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.flag import Incoming, flag_into
-from oddpixel.forensics.runs.verdicts import Verdicts
+from oddpixel.forensics.runs.regions import Drawn
+from oddpixel.forensics.runs.verdicts import Sent, Verdicts
 from tests.dashboards.conftest import Server, serving
 from tests.dashboards.test_audit_view import splice
 from tests.dashboards.test_browser import FLAGS
 
 WIDTHS = {390: 844, 1280: 860, 1920: 1200}
 QUALITY = 82
+HOLE = Sent(
+    key="the-missing-part",
+    items=(("grass-04-missing-part.png", None),),
+    decision=None,
+    region=Drawn(
+        region="the-missing-part",
+        kind="polygon",
+        points=((30, 6), (36, 3), (42, 6), (43, 12), (39, 17), (32, 17), (29, 12)),
+        label="a piece is gone",
+    ),
+)
 # By name: path and query, and what must be seen before the picture is taken.
 VIEWS = {
     "triage": ("/?run={demo}", ".cell img"),
@@ -43,7 +55,7 @@ VIEWS = {
     "synthetic": ("/case?run={demo}&item=china.jpg", "text=Reference, seed"),
     "distribution": ("/distribution?run={demo}", ".queue"),
     "audit": ("/audit?run={audit}", ".oddpixel-verdict"),
-    "alike": ("/alike?run={demo}", "canvas, svg, img"),
+    "alike": ("/alike?run={demo}", ".scatter canvas"),
     "compare": ("/two_runs?run={demo}&with={second}", "text=kappa"),
     "reading": ("/reading?run={demo}", "text=reading"),
     "runs": ("/runs", "text=Jobs"),
@@ -94,6 +106,7 @@ def _server(place: Path) -> Iterator[tuple[Server, dict[str, str]]]:
         verdicts.record(key, "grass-04-missing-part.png", "odd", author="ann", note="a piece is gone")
         verdicts.record(key, "grass-27.png", "normal", author="ann", note="grass, as it should be")
         verdicts.record(key, "gravel.png", "odd", author="ben")
+        verdicts.receive(key, [HOLE], author="ann")
     with closing(OpenRun(demo, (place.resolve(),))) as opened:
         make(opened, "china.jpg", Options(kind="reference", author="ann"))
     Pillow.fromarray(splice(place)).save(place / "splice.png")

@@ -1,4 +1,4 @@
-"""Triage and Case by axe-core (WCAG 2.2, levels A and AA) in both themes and on a phone, and by keys alone."""
+"""Every view by axe-core (WCAG 2.2, levels A and AA) in both themes and on a phone; Triage and Case by keys alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ from tests.patience import until
 pytestmark = pytest.mark.filterwarnings("default")
 AXE = ROOT / "node_modules/axe-core/axe.min.js"  # checks the pages, and is not shipped
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+# By path: what must be seen before a view is checked.
+OTHERS = {
+    "distribution": ".queue",
+    "alike": ".scatter canvas",
+    "reading": "[data-testid=stExpander]",
+    "two_runs": "[data-testid=stAlert]",
+    "audit": "text=Suspected images: files",
+    "runs": "text=Jobs",
+    "export": "text=Prepare",
+}
 FOCUS = """() => {
   let element = document.activeElement;
   while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
@@ -76,6 +86,46 @@ def test_triage_and_case_have_no_flaw_that_axe_knows(
         page.locator(".normals button").first.click()
         page.get_by_text("not flagged:").first.wait_for()
         assert flaws(page, axe) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_other_views_have_no_flaw_that_axe_knows(
+    chromium: Any,  # noqa: F811
+    server: Server,
+    axe: str,
+    scheme: str,
+) -> None:
+    with visit(chromium, server.entrance, color_scheme=scheme) as page:
+        ready(page)
+        found = []
+        for name, seen in OTHERS.items():
+            page.goto(f"{server.address}/{name}?run={server.run.record['id']}")
+            page.locator(seen).first.wait_for()
+            settled(page)
+            for width in (1280, 390):
+                page.set_viewport_size({"width": width, "height": 800})
+                found += [f"{name} at {width}: {flaw}" for flaw in flaws(page, axe)]
+        assert found == []
+
+
+def test_a_ruler_is_put_down_and_moved_by_keys(chromium: Any, server: Server) -> None:  # noqa: F811
+    address = f"{server.address}/case?run={server.run.record['id']}&item=ct-2.dcm"
+    with visit(chromium, address) as page:
+        shown(page, "ct-2.dcm")
+        settled(page)
+        page.keyboard.press("m")
+        page.keyboard.press("Enter")
+        before = page.evaluate(f"{VIEWER}.ruler")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Shift+ArrowLeft")
+        after = page.evaluate(f"{VIEWER}.ruler")
+        assert after["to"][1] > before["to"][1]
+        assert after["from"][0] < before["from"][0]
+        page.get_by_text("mm", exact=False).first.wait_for()
+        page.keyboard.press("Escape")
+        assert page.evaluate(f"{VIEWER}.ruler") is None
+        page.keyboard.press("ArrowDown")  # slices again
+        shown(page, "ct-3.dcm")
 
 
 def test_a_case_is_decided_by_keys_alone_and_the_focus_stays(chromium: Any, server: Server) -> None:  # noqa: F811

@@ -53,7 +53,7 @@ def run_script(script: str, then: str, folder: Path) -> str:
     return result.stdout.strip()
 
 
-@pytest.mark.parametrize("name", ["gallery", "grid", "plates", "records", "threshold", "viewer"])
+@pytest.mark.parametrize("name", ["gallery", "grid", "plates", "records", "scatter", "threshold", "viewer"])
 def test_a_component_is_one_script_of_all_its_modules(name: str, tmp_path: Path) -> None:
     script = bundle(FOLDER, f"{name}/index.js")
     assert run_script(script, "console.log(typeof main)", tmp_path) == "function"

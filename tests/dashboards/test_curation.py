@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from oddpixel.dashboards.alike import Looks, looks_of
 from oddpixel.dashboards.library import Library
+from oddpixel.dashboards.overlays import content_of, with_map
 from oddpixel.dashboards.query import Query
 from oddpixel.dashboards.site import Site, open_site
 from oddpixel.dashboards.tags import Tags
@@ -22,6 +25,7 @@ from oddpixel.forensics.runs.verdicts import Verdicts
 from tests.dashboards.conftest import HOSTILE, Server
 from tests.dashboards.test_browser import chromium, ready, visit  # noqa: F401 -- a fixture
 from tests.dashboards.test_views import page, said
+from tests.patience import until
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -54,6 +58,22 @@ def test_tags_are_kept_filtered_by_and_never_written_over_when_damaged(library: 
     with pytest.raises(RunError):
         tags.put("artefact", ["a"])
     assert tags.path.read_text() == "["
+
+
+def test_tiles_with_maps_are_made_once_for_a_rule(library: Library, run: Run, tmp_path: Path) -> None:
+    opened = library.runs()[0]
+    row = opened.row("odd-noise.png")
+    assert row.map is not None
+    name = Path(str(row.thumbnail)).stem
+    plain = content_of(opened, str(row.thumbnail))
+    made = with_map(opened, tmp_path / "overlays", name)
+    picture = np.asarray(Pillow.open(io.BytesIO(made)).convert("RGB"), int)
+    assert picture.shape == np.asarray(Pillow.open(io.BytesIO(plain)).convert("RGB")).shape
+    assert np.ptp(picture, axis=2).max() > 30, "coloured where it is odd"
+    (run.path / row.map).unlink()
+    assert with_map(opened, tmp_path / "overlays", name) == made, "kept"
+    assert with_map(opened, tmp_path / "elsewhere", name) == plain, "without a map the thumbnail alone"
+    assert with_map(opened, tmp_path / "overlays", "0" * 64) == b""
 
 
 def test_near_duplicates_are_chained_and_nothing_else_is() -> None:
@@ -89,6 +109,12 @@ def test_tags_in_triage_and_by_looks(chromium: Any, server: Server) -> None:  # 
     key = server.run.record["id"]
     with visit(chromium, f"{server.address}/?run={key}&find=odd-") as page:
         ready(page)
+        plain = page.locator(".cell img").first.get_attribute("src")
+        page.keyboard.press("m")
+        until(lambda: page.locator(".cell img").first.get_attribute("src") not in (None, plain), "the map on a tile")
+        assert page.get_by_label("Maps on the tiles").get_attribute("aria-pressed") == "true"
+        page.get_by_label("Maps on the tiles").click()
+        until(lambda: page.locator(".cell img").first.get_attribute("src") == plain, "the tile alone")
         page.on("dialog", lambda dialog: dialog.accept(answers.pop(0)))
         answers = ["check <b>again</b>", "-check <b>again</b>"]
         page.locator(".cell").first.click()
@@ -106,11 +132,41 @@ def test_tags_in_triage_and_by_looks(chromium: Any, server: Server) -> None:  # 
         ready(page, 2)
         assert page.locator(".cell").count() == 2
         assert "tag=" in page.url
+        # From a case too, where tags are seen.
+        page.locator(".cell").first.dblclick()
+        page.locator(".head .tags", has_text="check <b>again</b>").wait_for()
+        answers.append("from the case")
+        page.keyboard.press("t")
+        page.locator(".head .tags", has_text="check <b>again</b> · from the case").wait_for()
+        page.keyboard.press("j")
+        page.locator(".head .tags", has_text="check <b>again</b>").wait_for()
+        page.locator(".head .tags", has_text="from the case").wait_for(state="detached")
         # What looks alike can be tagged together, and is found in Triage.
         page.goto(f"{server.address}/alike?run={key}&item=ct-2.dcm")
         page.get_by_role("list", name="Most alike ct-2.dcm").get_by_role("button").nth(1).wait_for()
         near = page.get_by_role("list", name="Most alike ct-2.dcm").get_by_role("button").nth(1).inner_text()
         assert "ct-" in near, "its neighbours are slices of the same series"
+        # A line around points takes them: by pointer, and by keys.
+        canvas = page.locator(".scatter canvas")
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.02)]
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=3)
+        page.mouse.up()
+        page.get_by_text(f"{server.run.record['num_items'] - 1} items within the line").wait_for()
+        canvas.focus()
+        page.keyboard.press("Escape")
+        for keys in ("Shift+ArrowLeft " * 5, "Shift+ArrowUp " * 10, "Shift+ArrowRight " * 10, "Shift+ArrowDown " * 10):
+            for each in keys.split():
+                page.keyboard.press(each)
+            page.keyboard.press("Enter")
+        page.keyboard.press("c")
+        page.get_by_text("items within the line").wait_for()
+        page.get_by_role("list", name="Items within the line").get_by_role("button").first.wait_for()
         page.get_by_role("slider", name="Correlation from which").press("Home")
         field = page.get_by_label("Tag for these", exact=False).first
         field.fill("series")
@@ -121,7 +177,9 @@ def test_tags_in_triage_and_by_looks(chromium: Any, server: Server) -> None:  # 
         assert page.locator(".cell").count() >= 2
     with Verdicts(server.run.verdicts_path) as verdicts:
         said = [each["action"] for each in verdicts.actions(key)]
-        assert said[:2] == ["tag check <b>again</b> put on 3", "tag check <b>again</b> taken off 1"]
+        assert said[:3] == [
+            "tag check <b>again</b> put on 3", "tag check <b>again</b> taken off 1", "tag from the case put on 1",
+        ]  # fmt: skip
         assert verdicts.verify().ok
     kept = json.loads((server.folder / "tags" / f"{key}.json").read_text())
     assert name not in kept["check <b>again</b>"]

@@ -7,19 +7,27 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from starlette.requests import Request
+from streamlit.testing.v1 import AppTest
 
+from oddpixel.dashboards import routes
+from oddpixel.dashboards.app import ENTRY
 from oddpixel.dashboards.library import Library, OpenRun
 from oddpixel.dashboards.originals import picture_of
 from oddpixel.dashboards.readings import Readings, decide, drawn
+from oddpixel.dashboards.site import Site, open_site
 from oddpixel.errors import UsageError
 from oddpixel.forensics.runs.run import Run
 from oddpixel.image import Image
 from tests.dashboards.conftest import Server
 from tests.dashboards.test_browser import chromium, visit  # noqa: F401 -- a fixture
+from tests.dashboards.test_views import said
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.filterwarnings("default")
 ITEMS = ["normal-00.png", "normal-01.png", "normal-02.png", "odd-noise.png"]
@@ -58,6 +66,46 @@ def test_agreement_counts_blind_verdicts_alone(opened: OpenRun, tmp_path: Path) 
         readings.hand_out(opened, "", ["ann"], ITEMS, "chief")
     (tmp_path / "readings" / "broken.json").write_text("{")
     assert readings.all() == [reading], "a damaged one ends nothing"
+
+
+def test_nothing_is_told_elsewhere_until_a_reader_is_through(run: Run, made: Path, tmp_path: Path) -> None:
+    with closing(Library([run.path], tmp_path / "own", data=[made])) as library:
+        site = open_site(Site(library, tmp_path / "own", (made,)))
+        opened = library.runs()[0]
+        reading = site.readings.hand_out(opened, "March", ["ann", "ben"], ITEMS, "chief")
+        opened.decide(ITEMS, "odd", author="ben")  # not in the reading
+
+        def asked(handler: Any, name: str, **query: str) -> Any:
+            headers = [(b"cookie", f"oddpixel-name={name}".encode())]
+            scope = {"type": "http", "method": "GET", "path": "/", "headers": headers}
+            more = {"query_string": urlencode(query).encode(), "path_params": {"run": opened.key}}
+            return handler(Request(scope | more))
+
+        def listed(name: str) -> set[str]:
+            return {row["item"] for row in asked(routes.rows, name, limit="500", count="1")["rows"]}
+
+        assert listed("ann").isdisjoint(ITEMS)
+        assert listed("ann") == set(asked(routes.items, "ann")["items"])
+        assert listed("eve") >= set(ITEMS), "whoever was given nothing sees all"
+        assert asked(routes.place, "ann", of=ITEMS[0])["place"] is None
+        assert asked(routes.changes, "ann")["items"] == {}
+        for handler in (routes.case, routes.heat, routes.marks, routes.normals):
+            with pytest.raises(UsageError, match="blind reading that is open for you"):
+                asked(handler, "ann", item="odd-noise.png")
+        near = asked(routes.normals, "ann", item="normal-05.png")["normals"]
+        assert {each["item"] for each in near}.isdisjoint(ITEMS)
+        for view, words in (("case", "Nothing is told of this item"), ("export", "Nothing is exported")):
+            test = AppTest.from_file(ENTRY, default_timeout=PATIENCE)
+            test.session_state["author"] = "ann"
+            test.query_params["run"], test.query_params["item"] = opened.key, ITEMS[0]
+            test.run().switch_page(f"views/{view}.py").run()
+            assert words in said(test)
+        for item in ITEMS:
+            decide(reading, opened, "ann", item, "normal")
+        assert listed("ann") >= set(ITEMS), "through"
+        assert listed("ben").isdisjoint(ITEMS)
+        opened.verdicts.undo(opened.key, [ITEMS[1]], author="ann")
+        assert listed("ann").isdisjoint(ITEMS), "not any more"
 
 
 def test_a_draw_is_repeated_by_its_seed(opened: OpenRun) -> None:

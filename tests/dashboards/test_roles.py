@@ -15,13 +15,17 @@ from oddpixel.dashboards import routes, visit
 from oddpixel.dashboards.access import COOKIE, Signer
 from oddpixel.dashboards.library import Library
 from oddpixel.dashboards.report_routes import report
-from oddpixel.dashboards.roles import ROLES, Visitor, parsed, role_of
+from oddpixel.dashboards.roles import ROLES, Visitor, allows, parsed, role_of
 from oddpixel.dashboards.sign_on import SignOn
 from oddpixel.dashboards.site import Site, open_site
 from oddpixel.errors import UsageError
 from oddpixel.forensics.runs.run import Run
+from tests.dashboards.conftest import serving
+from tests.dashboards.test_browser import chromium, latest, ready  # noqa: F401 -- a fixture
+from tests.dashboards.test_quick_hands import free_port
 from tests.dashboards.test_sign_on import Provider, begun, provider  # noqa: F401 -- a fixture
 from tests.dashboards.test_views import page, said
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.filterwarnings("default")
 GROUPS = {"radiology": "reader", "chiefs": "lead"}
@@ -117,12 +121,58 @@ def test_pages_offer_what_the_role_allows(role: str, site: Site, monkeypatch: py
     assert f"Signed on as vera, {role}" in said(test)
     assert ("Flag" in [each.label for each in test.button]) == (role == "lead")
     key: Any = site.library.runs()[0].key
-    test = page("export", run=key)
-    next(each for each in test.button if each.label == "Prepare").click().run()
-    assert ("role of a reader" in said(test)) == (role == "viewer")
+    for name, label, needed in (
+        ("runs", "Flag", "lead"),
+        ("export", "Prepare", "reader"),
+        ("case", "Show identifiers", "reader"),
+        ("case", "Make reference", "lead"),
+        ("audit", "Audit", "lead"),
+    ):
+        test = page(name, run=key, item="ct-2.dcm")
+        is_allowed = allows(role, needed)
+        assert (label in [each.label for each in test.button]) == is_allowed, label
+        assert (f"role of a {needed}, and yours is {role}" in said(test)) == (not is_allowed), label
     test = page("case", run=key, item="ct-2.dcm")
-    next(each for each in test.button if each.label == "Show identifiers").click().run()
-    assert ("Doe^Jane" in said(test)) == (role != "viewer")
-    test = page("audit")
-    next(each for each in test.button if each.label == "Audit").click().run()
-    assert ("role of a lead" in said(test)) == (role != "lead")
+    assert ("Download the original" in said(test)) == (role != "viewer")
+
+
+def test_a_viewer_is_told_what_the_server_would_refuse(
+    chromium: Any,  # noqa: F811
+    provider: Provider,  # noqa: F811
+    run: Run,
+    made: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ODDPIXEL_OIDC_SECRET", "s3cret")
+    port = free_port()
+    options = ["--oidc", provider.address, "--oidc-client", "odd", "--address", f"http://localhost:{port}"]
+    options += ["--oidc-role", "radiology=reader"]
+    with serving(run, made, tmp_path, None, port=port, options=options) as server:
+        for groups, is_reader in (([], False), (["radiology"], True)):
+            provider.claims = {"email": "vera@odd.example", "groups": groups}
+            with chromium.new_context(viewport={"width": 1280, "height": 800}) as context:
+                context.set_default_timeout(1000 * PATIENCE)
+                page = context.new_page()
+                page.goto(server.address)
+                ready(page)
+                said = page.get_by_text("You may look: this needs the role of a reader, and yours is viewer")
+                names = ["Verdict: odd", "Verdict: normal", "Verdict: unsure", "Undo: take back the last verdict"]
+                for name in (*names, "Tag what is selected", "Save view"):
+                    assert page.get_by_role("button", name=name).is_enabled() == is_reader, name
+                assert said.count() == (0 if is_reader else 1)
+                page.locator(".cell").first.click()
+                page.keyboard.press("o")
+                if not is_reader:
+                    said.nth(1).wait_for()
+                page.keyboard.press("Home")
+                page.keyboard.press("Enter")
+                page.locator(".stage[data-ready]").wait_for()
+                for name in (*names[:3], "Undo: take back your last verdict on it"):
+                    assert page.get_by_role("button", name=name).is_enabled() == is_reader, name
+                page.keyboard.press("n")
+                if is_reader:
+                    page.locator(".standing", has_text="normal").wait_for()
+                else:
+                    said.nth(1).wait_for()
+                    assert latest(run) == {}

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import jwt
 import pytest
@@ -48,6 +48,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         address = self.server.address
+        if self.path.startswith("/auth?"):  # somebody who is signed on there already
+            asked = dict(parse_qsl(urlsplit(self.path).query))
+            self.server.claims |= {"nonce": asked["nonce"]}
+            self.send_response(303)
+            self.send_header("location", f"{asked['redirect_uri']}?{urlencode({'state': asked['state'], 'code': 'c'})}")
+            return self.end_headers()
         if self.path.endswith("/openid-configuration"):
             parts = {"authorization_endpoint": "/auth", "token_endpoint": "/token", "jwks_uri": "/keys"}
             return self._say({"issuer": address} | {name: address + path for name, path in parts.items()})

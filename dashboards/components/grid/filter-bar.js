@@ -1,5 +1,5 @@
 import { make, makeOptions, setVisible } from "../shared/dom.js";
-import { dropdown, input, labelled, toolbar } from "../shared/toolbar.js";
+import { dropdown, input, labelled, shortcutButton, toolbar } from "../shared/toolbar.js";
 import { isAscending, rangeText } from "./view-query.js";
 
 const TYPING_PAUSE = 180; // milliseconds without another key, before a typed filter counts
@@ -31,8 +31,8 @@ const DECISIONS = [
 
 /** Sort, filters, tile size and saved views. */
 export class FilterBar {
-  /** @param actions - change (name and value of the query), resize, openView, saveView. */
-  constructor(query, { strata, tileSize }, actions) {
+  /** @param actions - change (name and value of the query), resize, openView, saveView, toggleMaps. */
+  constructor(query, { strata, tileSize, permission }, actions) {
     Object.assign(this, { query, actions });
     this.direction = make("button", { "aria-label": "Sort direction", onclick: () => this.turnDirection() });
     this.saved = dropdown("Saved views", [], (view) => view && actions.openView(view));
@@ -42,6 +42,7 @@ export class FilterBar {
     this.tags = dropdown("Tag", [], (tag) => actions.change("tag", tag));
     this.tagged = labelled("Tag", this.tags);
     setVisible(this.tagged, false);
+    this.maps = shortcutButton("M", "Maps", "Maps on the tiles", actions.toggleMaps);
     const sliderRange = { min: 56, max: 320, step: 8, value: tileSize };
     const oninput = (value) => actions.resize(Number(value));
     this.element = toolbar(
@@ -56,9 +57,10 @@ export class FilterBar {
       ...(strata.length > 1 ? [this.choice("stratum", "Stratum", stratumOptions(strata))] : []),
       this.tagged,
       make("span", { class: "gap" }),
+      this.maps,
       labelled("Size", input("range", "Tile size", { ...sliderRange, oninput })),
       labelled("View", this.saved),
-      make("button", { text: "Save view", onclick: actions.saveView }),
+      permission.guard(make("button", { text: "Save view", onclick: actions.saveView })),
     );
     this.showQuery(query);
   }
@@ -88,6 +90,10 @@ export class FilterBar {
     this.tags.replaceChildren(...makeOptions([["", "any"], ...options]));
     this.tags.value = chosen;
     setVisible(this.tagged, options.length > 0);
+  }
+
+  pressMaps(areShown) {
+    this.maps.setAttribute("aria-pressed", String(areShown));
   }
 
   focusName() {

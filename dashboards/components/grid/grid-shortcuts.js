@@ -18,6 +18,7 @@ export function gridShortcuts(grid) {
     { key: "ArrowUp", action: () => grid.goTo(grid.current - grid.list.layout.columns), meaning: "a row up" },
     { key: "Home", action: () => grid.goTo(0), meaning: "first" },
     { key: "End", action: () => grid.goTo(grid.rows.count - 1), meaning: "last" },
+    { key: "M", isOnce: true, action: () => grid.toggleMaps(), meaning: "maps on the tiles, or not" },
     { key: "/", action: () => grid.filterBar.focusName(), meaning: "find by name" },
     { key: "?", action: () => grid.showHelp(), meaning: "these keys" },
   ];

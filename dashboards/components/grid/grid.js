@@ -3,16 +3,17 @@ import { Changes } from "../shared/changes.js";
 import { make } from "../shared/dom.js";
 import { isOn } from "../shared/leaving.js";
 import { clamp } from "../shared/numbers.js";
+import { Permission } from "../shared/permission.js";
 import { postJson, requestJson, routeUrl } from "../shared/requests.js";
 import { helpDialog, listenForShortcuts } from "../shared/shortcuts.js";
 import { StatusLine } from "../shared/status-line.js";
+import { Tagger } from "../shared/tags.js";
 import { TaskQueue } from "../shared/task-queue.js";
 import { shortcutButton, toolbar } from "../shared/toolbar.js";
 import { FilterBar } from "./filter-bar.js";
 import { GESTURES, gridShortcuts } from "./grid-shortcuts.js";
 import { RowPages } from "./row-pages.js";
 import { Selection } from "./selection.js";
-import { describeItems, sendTag } from "./tags.js";
 import { Thumbnails } from "./thumbnails.js";
 import { Verdicts } from "./verdicts.js";
 import { addressQuery, changedQuery, openedQuery } from "./view-query.js";
@@ -21,11 +22,12 @@ import { VirtualGrid } from "./virtual-grid.js";
 export const PAGES = ["", "triage"]; // where this view is, by the last part of the path
 const MANY = 200; // items, for a verdict on which one is asked again
 const TILE_SIZE = 150;
+const MAPS_KEY = "oddpixel-maps"; // in the browser's storage, as is
 const TILE_SIZE_KEY = "oddpixel-tile"; // in the browser's storage
 
 /** One queue on the screen: its parts, the view that it shows, and the cursor. */
 export class Grid {
-  constructor(root, { run, query, strata, views }) {
+  constructor(root, { run, query, strata, views, author, named }) {
     Object.assign(this, { root, run, strata, views, initialQuery: query });
     const opened = openedQuery(query);
     this.query = opened.query;
@@ -33,17 +35,22 @@ export class Grid {
     this.rows = new RowPages(run);
     this.selection = new Selection();
     this.status = new StatusLine("span");
+    this.permission = new Permission(this.status);
     this.list = this.buildList();
     const onChange = (indices) => this.list.redraw(indices);
     this.author = new Author((name) => this.trigger("named", { name }));
+    const { permission, status } = this;
+    this.tagger = new Tagger(run, { author: this.author, permission, status, ticket: () => this.ticket });
     this.verdicts = new Verdicts(run, { rows: this.rows, status: this.status, onChange });
+    this.author.update({ author, named }); // before rows are asked for: what somebody reads blindly is not among them
     this.build();
     this.listen();
     this.open(opened.item);
   }
 
   /** What Python says: at the start, and again after each of its reruns. */
-  update({ ticket, author, named }, trigger) {
+  update({ ticket, refusal, author, named }, trigger) {
+    this.permission.update(refusal);
     Object.assign(this, { ticket, trigger });
     this.author.update({ author, named });
     this.verdicts.update({ ticket, author }, this.author);
@@ -64,10 +71,19 @@ export class Grid {
     );
   }
 
+  toggleMaps() {
+    this.thumbnails.withMaps = !this.thumbnails.withMaps;
+    localStorage.setItem(MAPS_KEY, this.thumbnails.withMaps ? "1" : "");
+    this.filterBar.pressMaps(this.thumbnails.withMaps);
+    this.list.redraw([...this.list.cells.keys()]);
+  }
+
   buildList() {
+    this.thumbnails = new Thumbnails(this.run, (error) => this.status.showError(error.message));
+    this.thumbnails.withMaps = localStorage.getItem(MAPS_KEY) === "1";
     const tileSize = Number(localStorage.getItem(TILE_SIZE_KEY)) || TILE_SIZE;
     return new VirtualGrid(this.rows, tileSize, {
-      thumbnails: new Thumbnails(this.run, (error) => this.status.showError(error.message)),
+      thumbnails: this.thumbnails,
       status: this.status,
       onClick: (index, event) => this.click(index, event),
       onOpen: (index) => this.openCase(index),
@@ -79,29 +95,35 @@ export class Grid {
     const { strata, list } = this;
     const bar = new FilterBar(
       this.query,
-      { strata, tileSize: list.tileSize },
+      { strata, tileSize: list.tileSize, permission: this.permission },
       {
         change: (name, value) => this.change(name, value),
         resize: (size) => this.resize(size),
         openView: (query) => this.openView(query),
         saveView: () => this.saveView(),
+        toggleMaps: () => this.toggleMaps(),
       },
     );
     bar.showViews(this.views);
+    bar.pressMaps(this.thumbnails.withMaps);
     return bar;
   }
 
   buildVerdictBar() {
-    return toolbar(
-      "Verdict on what is selected",
+    const ofReaders = [
       shortcutButton("O", "Odd", "Verdict: odd", () => this.decide("odd")),
       shortcutButton("N", "Normal", "Verdict: normal", () => this.decide("normal")),
       shortcutButton("U", "Unsure", "Verdict: unsure", () => this.decide("unsure")),
       shortcutButton("Z", "Undo", "Undo: take back the last verdict", () => this.undo()),
       shortcutButton("T", "Tag", "Tag what is selected", () => this.tag()),
+    ];
+    return toolbar(
+      "Verdict on what is selected",
+      ...ofReaders.map((control) => this.permission.guard(control)),
       shortcutButton(".", "Next undecided", "Next undecided item", () => this.goToUndecided()),
       shortcutButton("↵", "Open", "Open the case", () => this.openCase()),
       shortcutButton("?", "Keys", "Keys: keyboard help", () => this.showHelp()),
+      this.permission.element,
       make("span", { class: "gap" }),
       this.status.element,
     );
@@ -280,6 +302,7 @@ export class Grid {
   }
 
   async decide(decision) {
+    if (!this.permission.isGiven()) return undefined;
     const items = this.selection.itemsOr(this.rows.row(this.current));
     if (!items.length) return this.status.show("Nothing was decided: the view is still loading, or empty.");
     if (items.length > MANY && !confirm(`${decision}: ${items.length} items?`)) return undefined;
@@ -292,30 +315,14 @@ export class Grid {
   }
 
   async tag() {
-    const items = this.selection.itemsOr(this.rows.row(this.current));
-    if (!items.length) return;
-    if (!(await this.author.known())) {
-      this.status.show("Nothing was tagged: tags need a name.");
-      return;
-    }
-    const given = prompt(`A tag for ${describeItems(items)}; with a - before it, it is taken off:`)?.trim();
-    if (!given) return;
-    const isOff = given.startsWith("-");
-    try {
-      const {
-        tag,
-        items: tagged,
-        tags,
-      } = await sendTag(this.run, this.ticket, { tag: given.slice(isOff), off: isOff, items });
-      this.list.redraw(this.rows.setTags(tagged));
-      this.filterBar.showTags(tags);
-      this.status.show(`${tag}: ${isOff ? "taken off" : "put on"} ${describeItems(items)}`);
-    } catch (error) {
-      this.status.showError(`Not tagged: ${error.message}`);
-    }
+    const said = await this.tagger.ask(this.selection.itemsOr(this.rows.row(this.current)));
+    if (!said) return;
+    this.list.redraw(this.rows.setTags(said.items));
+    this.filterBar.showTags(said.tags);
   }
 
   undo() {
+    if (!this.permission.isGiven()) return;
     const item = this.verdicts.undo();
     if (item !== undefined) this.goToItem(item);
   }

@@ -17,59 +17,66 @@ export function splitThumbnails(content) {
   });
 }
 
-/** Thumbnails are requested together for all cells that were made together, and are kept. */
+/** Thumbnails, plain or with their maps, are requested together for all cells that were made together, and are kept. */
 export class Thumbnails {
   constructor(run, onError) {
     Object.assign(this, { run, onError });
-    this.urls = new Map(); // name -> URL of its blob
-    this.waiting = new Map(); // name -> images without their picture
+    this.withMaps = false;
+    this.urls = new Map(); // key -> URL of its blob
+    this.waiting = new Map(); // key -> images without their picture
   }
 
   /** An image that shows the thumbnail once it is here. */
   image(name) {
     const image = make("img", { alt: "", draggable: "false" });
-    if (this.urls.has(name)) image.src = this.urls.get(name);
-    else this.wait(name, image);
+    const key = `${this.withMaps ? 1 : 0}${name}`;
+    if (this.urls.has(key)) image.src = this.urls.get(key);
+    else this.wait(key, image);
     return image;
   }
 
-  wait(name, image) {
+  wait(key, image) {
     if (!this.waiting.size) queueMicrotask(() => this.fetchWaiting());
-    this.waiting.set(name, [...(this.waiting.get(name) ?? []), image]);
+    this.waiting.set(key, [...(this.waiting.get(key) ?? []), image]);
   }
 
   async fetchWaiting() {
     const { waiting } = this;
     this.waiting = new Map();
-    const names = [...waiting.keys()];
-    for (let start = 0; start < names.length; start += AT_ONCE) {
-      await this.fetch(names.slice(start, start + AT_ONCE), waiting);
+    for (const kind of ["0", "1"]) {
+      const keys = [...waiting.keys()].filter((key) => key.startsWith(kind));
+      for (let start = 0; start < keys.length; start += AT_ONCE) {
+        await this.fetch(kind, keys.slice(start, start + AT_ONCE), waiting);
+      }
     }
   }
 
-  async fetch(names, waiting) {
+  async fetch(kind, keys, waiting) {
     try {
-      const content = await requestBytes(routeUrl(this.run, "thumbnails", { names: names.join(",") }));
+      const names = keys.map((key) => key.slice(1)).join(",");
+      const content = await requestBytes(
+        routeUrl(this.run, "thumbnails", kind === "1" ? { names, maps: 1 } : { names }),
+      );
       for (const [k, picture] of splitThumbnails(content).entries()) {
-        const url = this.keep(names[k], picture);
-        for (const image of waiting.get(names[k])) image.src = url;
+        const url = this.keep(keys[k], picture);
+        for (const image of waiting.get(keys[k])) image.src = url;
       }
     } catch (error) {
       this.onError(error);
     }
   }
 
-  keep(name, picture) {
+  keep(key, picture) {
     if (this.urls.size > MOST_KEPT) this.discardOldest();
     const url = URL.createObjectURL(new Blob([picture], { type: "image/webp" }));
-    this.urls.set(name, url);
+    this.urls.set(key, url);
     return url;
   }
 
   discardOldest() {
-    for (const [name, url] of [...this.urls].slice(0, DISCARDED_AT_ONCE)) {
+    for (const [key, url] of [...this.urls].slice(0, DISCARDED_AT_ONCE)) {
       URL.revokeObjectURL(url);
-      this.urls.delete(name);
+      this.urls.delete(key);
     }
   }
 }

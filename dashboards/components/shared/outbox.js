@@ -45,10 +45,11 @@ export class Outbox {
   /**
    * @param decision - null takes back: all that was added under the key `undoes`; without one the author's newest decision about
    *   the items.
+   * @param region - a version of a region of the one item; then nothing is decided.
    * @returns the key of what was added.
    */
-  add(items, decision, { note = "", undoes } = {}) {
-    const entry = { key: newKey(), author: this.author(), items, decision, note, undoes };
+  add(items, decision, { note = "", undoes, region } = {}) {
+    const entry = { key: newKey(), author: this.author(), items, decision, note, undoes, region };
     this.entries.push(entry);
     this.keep(entry);
     this.send();
@@ -165,14 +166,16 @@ export class Outbox {
 /** The entry that a text in the storage holds; null where it holds none. */
 function parsed(text) {
   try {
-    const { key, author, items, decision, note = "", undoes } = JSON.parse(text);
+    const { key, author, items, decision, note = "", undoes, region } = JSON.parse(text);
     const isEntry =
       typeof key === "string" &&
       Array.isArray(items) &&
       items.every((item) => typeof item === "string") &&
       (decision === null || typeof decision === "string") &&
-      (undoes === undefined || typeof undoes === "string");
-    return isEntry ? { key, author: author && String(author), items, decision, note: String(note), undoes } : null;
+      (undoes === undefined || typeof undoes === "string") &&
+      (region === undefined || Array.isArray(region?.points));
+    const said = { key, author: author && String(author), items, decision, note: String(note), undoes, region };
+    return isEntry ? said : null;
   } catch {
     return null;
   }
@@ -184,7 +187,7 @@ function isFinal({ status }) {
 }
 
 /** Keys sort by when they were made. */
-function newKey() {
+export function newKey() {
   newKey.count = (newKey.count ?? 0) + 1;
   const time = Date.now().toString(36).padStart(9, "0");
   const random = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0"));

@@ -17,13 +17,16 @@ export function listenForGestures(viewer, pane) {
   });
   element.addEventListener("pointermove", (event) => {
     point(viewer, pane, event);
+    if (fingers.size === 2) TOOLS[viewer.tool].cancel?.(viewer); // two fingers zoom, and draw nothing
     if (fingers.size === 2 && fingers.has(event.pointerId)) pinch(viewer, pane, event, fingers);
   });
   for (const end of ["pointerup", "pointercancel"]) {
     element.addEventListener(end, (event) => fingers.delete(event.pointerId));
   }
   element.addEventListener("dblclick", (event) => {
-    if (viewer.viewport) viewer.zoomAround(pane.size(), pane.pointOf(event), CLOSER);
+    const { double } = TOOLS[viewer.tool];
+    if (double) double(viewer);
+    else if (viewer.viewport) viewer.zoomAround(pane.size(), pane.pointOf(event), CLOSER);
   });
   element.addEventListener("wheel", (event) => turnWheel(viewer, pane, event), { passive: false });
 }
@@ -32,16 +35,18 @@ export function listenForGestures(viewer, pane) {
 function drag(viewer, pane, event, fingers) {
   if (!viewer.viewport) return;
   event.preventDefault();
+  pane.element.getRootNode().activeElement?.blur(); // what is typed after a press on the picture is about the picture
   const tool = TOOLS[event.button === RIGHT_BUTTON ? "window" : viewer.tool];
   tool.start?.(viewer, { point: imagePoint(viewer, pane, event) });
   let before = event;
-  followPointer(pane.element, event, (moved) => {
+  const follow = (moved) => {
     if (moved.pointerId !== event.pointerId) return;
     const delta = [moved.clientX - before.clientX, moved.clientY - before.clientY];
     before = moved;
     if (!viewer.viewport || fingers.size > 1) return; // the next item is not drawn yet, or two fingers zoom
     tool.drag(viewer, { delta, point: imagePoint(viewer, pane, moved) });
-  });
+  };
+  followPointer(pane.element, event, follow, () => tool.end?.(viewer));
 }
 
 /** What lies under two fingers stays under them. */

@@ -4,6 +4,7 @@ import { Curtain } from "./curtain.js";
 import { layersOf, paneTitles, syntheticPanes } from "./display-mode.js";
 import { drawLayers, drawRuler } from "./layers.js";
 import { Pane } from "./pane.js";
+import { drawRegions } from "./region-layer.js";
 import { imageOrigin } from "./viewport.js";
 
 /** Two panes, of which the second shows side by side only, and the curtain over the first. */
@@ -62,14 +63,14 @@ export class Stage {
   }
 
   /**
-   * @param view - viewport, mode, content (heat map and other picture), original, map, look, ruler.
+   * @param view - viewport, mode, content (heat map and other picture), original, map, look, ruler, drawing.
    * @returns whether every tile in sight was there.
    */
   paint(view) {
     this.curtain.showPosition(this.element);
     const scene = this.scene(view);
     const layers = layersOf(view.mode, view.content);
-    return this.panes.map((pane, k) => !layers[k] || paintPane(pane, layers[k], scene, view.ruler)).every(Boolean);
+    return this.panes.map((pane, k) => !layers[k] || paintPane(pane, layers[k], scene, view)).every(Boolean);
   }
 
   scene({ viewport, mode, content, original, map, look }) {
@@ -93,9 +94,10 @@ export class Stage {
   }
 }
 
-function paintPane(pane, layers, scene, ruler) {
+function paintPane(pane, layers, scene, { ruler, drawing }) {
   const context = pane.context(scene.placement);
   const isComplete = drawLayers(context, layers, scene);
+  if (layers[0] !== "other") drawRegions(context, drawing, scene); // they are about the original
   if (ruler) drawRuler(context, ruler, scene);
   return isComplete;
 }

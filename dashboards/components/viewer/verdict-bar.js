@@ -2,6 +2,8 @@ import { Author } from "../shared/author.js";
 import { make } from "../shared/dom.js";
 import { otherOpinions } from "../shared/opinions.js";
 import { Outbox } from "../shared/outbox.js";
+import { Permission } from "../shared/permission.js";
+import { Tagger } from "../shared/tags.js";
 import { input, shortcutButton, toolbar } from "../shared/toolbar.js";
 
 /** The verdict on the item that is shown. It shows at once, and is on its way until the server has confirmed it. */
@@ -28,23 +30,33 @@ export class VerdictBar {
       placeholder: "Note (optional)",
       maxlength: 5000,
     });
-    this.element = toolbar(
-      "Verdict",
-      this.standing,
+    this.permission = new Permission(status);
+    const { author, permission } = this;
+    this.tagger = new Tagger(run, { author, permission, status, ticket: () => this.outbox.tickets.get(author.name) });
+    this.tags = make("span", { class: "tags", role: "note" });
+    const ofReaders = [
       shortcutButton("O", "Odd", "Verdict: odd", () => press(() => this.decide("odd"))),
       shortcutButton("N", "Normal", "Verdict: normal", () => press(() => this.decide("normal"))),
       shortcutButton("U", "Unsure", "Verdict: unsure", () => press(() => this.decide("unsure"))),
       shortcutButton("Z", "Undo", "Undo: take back your last verdict on it", () => press(() => this.undo())),
       this.note,
+      shortcutButton("T", "Tag", "Tag this item", () => press(() => this.tag())),
+    ];
+    this.element = toolbar(
+      "Verdict",
+      this.standing,
+      ...ofReaders.map((control) => this.permission.guard(control)),
       shortcutButton("K", "Previous", "Previous in the queue", () => press(() => step(-1))),
       shortcutButton("J", "Next", "Next in the queue", () => press(() => step(1))),
+      this.permission.element,
     );
     this.element.classList.add("verdicts");
   }
 
   /** @param trigger - tells Python: "decided" with an item whose verdict was confirmed. */
-  update({ item, decision, opinions, ticket, author, named }, trigger) {
+  update({ item, decision, opinions, ticket, refusal, author, named }, trigger) {
     this.trigger = trigger;
+    this.permission.update(refusal);
     this.author.update({ author, named });
     this.learn({ [item]: { decision, opinions } });
     this.outbox.setTicket(author, ticket);
@@ -84,6 +96,7 @@ export class VerdictBar {
 
   async decide(decision) {
     const item = this.currentItem();
+    if (!this.permission.isGiven()) return;
     if (!(await this.author.known())) {
       this.status.show("Nothing was decided: verdicts need a name.");
       return;
@@ -96,8 +109,19 @@ export class VerdictBar {
     this.show();
   }
 
+  async tag() {
+    const item = this.currentItem();
+    const said = await this.tagger.ask([item]);
+    if (said && item === this.currentItem()) this.showTags(said.items[item]);
+  }
+
+  showTags(tags) {
+    this.tags.textContent = tags.join(" \u00b7 ");
+    this.tags.setAttribute("aria-label", tags.length ? `Tags: ${tags.join(", ")}` : "No tags");
+  }
+
   undo() {
-    this.outbox.add([this.currentItem()], null);
+    if (this.permission.isGiven()) this.outbox.add([this.currentItem()], null);
   }
 
   confirm(items) {
@@ -115,7 +139,7 @@ export class VerdictBar {
       this.refused.add(item);
       if (entry.note && item === this.currentItem() && !this.note.value) this.note.value = entry.note;
     }
-    const what = entry ? `${entry.decision === null ? "Not taken back" : "Not saved"}: ` : "";
+    const what = entry ? `${entry.decision === null && !entry.region ? "Not taken back" : "Not saved"}: ` : "";
     this.status.showError(what + because);
   }
 }

@@ -5,7 +5,10 @@ const TOOLS = [
   ["pan", "Pan", "P"],
   ["window", "Window", "W"],
   ["ruler", "Ruler", "M"],
+  ["rectangle", "Box", "R"],
+  ["polygon", "Outline", "L"],
 ];
+const DRAWING = new Set(["rectangle", "polygon"]); // regions are for readers
 const MODES = [
   ["over", "Overlay", "V"],
   ["curtain", "Curtain", "C"],
@@ -17,9 +20,10 @@ const MODES = [
 /** How the image is shown: tools, display modes, what it is compared with, zoom. */
 export class ViewBar {
   /** @param actions - takeTool, showMode, fit, zoomTo, togglePanel, showHelp. */
-  constructor(actions, comparison) {
+  constructor(actions, comparison, permission) {
     const { takeTool, showMode, fit, zoomTo, togglePanel, showHelp } = actions;
     this.tools = buttons(TOOLS, "tool", "Tool", takeTool);
+    for (const button of this.tools) if (DRAWING.has(button.dataset.tool)) permission.guard(button);
     this.modes = buttons(MODES, "mode", "Map", showMode);
     this.panelButton = shortcutButton("S", "Sides", "Panels at the sides", togglePanel, { "aria-pressed": "true" });
     this.element = toolbar(

@@ -9,6 +9,7 @@ export function viewerShortcuts(viewer) {
     { key: "N", isOnce: true, action: () => verdictBar.decide("normal"), meaning: "verdict: normal" },
     { key: "U", isOnce: true, action: () => verdictBar.decide("unsure"), meaning: "verdict: unsure" },
     { key: "Z", isOnce: true, action: () => verdictBar.undo(), meaning: "take back your last verdict on it" },
+    { key: "T", isOnce: true, action: () => verdictBar.tag(), meaning: "tag it, or take a tag off" },
     { key: "J", action: () => viewer.step(1), meaning: "next in the queue" },
     { key: "K", action: () => viewer.step(-1), meaning: "previous in the queue" },
     { key: "P", action: () => viewer.takeTool("pan"), meaning: "drag moves the image" },
@@ -17,7 +18,18 @@ export function viewerShortcuts(viewer) {
       action: () => viewer.takeTool("window"),
       meaning: "drag changes window (across) and level (down); the right button always does",
     },
-    { key: "M", action: () => viewer.takeTool("ruler"), meaning: "drag measures" },
+    {
+      key: "M",
+      action: () => viewer.takeTool("ruler"),
+      meaning: "drag measures; by keys: Enter, then arrows for the end, with Shift for the beginning",
+    },
+    { key: "R", action: () => viewer.takeTool("rectangle"), meaning: "drag draws a box; Enter puts one in the middle" },
+    {
+      key: "L",
+      action: () => viewer.takeTool("polygon"),
+      meaning: "drag draws an outline; clicks draw it point by point",
+    },
+    { key: "Y", isOnce: true, action: () => viewer.regions.undo(), meaning: "take back your last change of a region" },
     { key: "V", action: () => viewer.showMode("over"), meaning: "map over the image" },
     { key: "C", action: () => viewer.showMode("curtain"), meaning: "map or other picture behind a curtain" },
     { key: "B", action: () => viewer.showMode("side"), meaning: "map or other picture beside the image" },
@@ -44,7 +56,11 @@ export function viewerShortcuts(viewer) {
 
 export const GESTURES = [
   { key: "wheel", meaning: "zoom; slices where there are several (with Ctrl: zoom)" },
-  { key: "drag", meaning: "pan, window or ruler, by the tool" },
+  { key: "drag", meaning: "pan, window, ruler or region, by the tool" },
+  {
+    key: "regions",
+    meaning: "drag one to move it, its points to correct it; arrows move it, with Shift they size it; Del",
+  },
   { key: "double click", meaning: "closer to that place" },
   { key: "two fingers", meaning: "zoom and pan" },
   { key: "contours", meaning: "their ticks point to the odd side; the slider under the image sets what is marked" },

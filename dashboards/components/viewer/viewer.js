@@ -3,7 +3,7 @@ import { make } from "../shared/dom.js";
 import { isOn } from "../shared/leaving.js";
 import { Recent } from "../shared/recent.js";
 import { requestJson, routeUrl } from "../shared/requests.js";
-import { helpDialog, listenForShortcuts } from "../shared/shortcuts.js";
+import { helpDialog, isTyping, listenForShortcuts } from "../shared/shortcuts.js";
 import { StatusLine } from "../shared/status-line.js";
 import { TaskQueue } from "../shared/task-queue.js";
 import { CasePanel } from "./case-panel.js";
@@ -19,10 +19,14 @@ import { edgeLetters } from "./orientation.js";
 import { correspondingPixel } from "./other-picture.js";
 import { Prefetch } from "./prefetch.js";
 import { probeText } from "./probe.js";
+import { RegionBar } from "./region-bar.js";
+import { RegionPen } from "./region-pen.js";
+import { Regions } from "./regions.js";
 import { SidePanels } from "./side-panels.js";
 import { SliceBar } from "./slice-bar.js";
 import { Stage } from "./stage.js";
 import { TilePyramid } from "./tile-pyramid.js";
+import { TOOLS } from "./tools.js";
 import { VerdictBar } from "./verdict-bar.js";
 import { ViewBar } from "./view-bar.js";
 import { GESTURES, viewerShortcuts } from "./viewer-shortcuts.js";
@@ -68,6 +72,7 @@ export class Viewer {
     this.mapBar.open(data.about.threshold, data.about.places);
     if (data.item !== this.item && !this.opened.has(data.item)) this.open(data.item, data.group);
     this.verdictBar.update(data, trigger);
+    this.showRegions();
     if (data.item !== this.item) return; // it is behind: it will say more
     this.group = data.group;
     this.synthetic = { item: data.item, pictures: data.synthetic };
@@ -86,6 +91,13 @@ export class Viewer {
       step: (by) => this.step(by),
       press: (action) => this.presses.add(action),
     });
+    this.regions = new Regions({
+      verdictBar: this.verdictBar,
+      status: this.status,
+      onChange: () => this.showRegions(),
+    });
+    this.regionBar = new RegionBar(this.regions);
+    this.pen = new RegionPen(this.regions, viewOf(this));
     this.windowBar = new WindowBar(() => this.draw());
     this.slices = new SliceBar((item) => this.open(item, this.group));
     this.comparison = new Comparison({
@@ -95,7 +107,7 @@ export class Viewer {
     });
     this.panel = new CasePanel(this.run, (rank) => this.compareNormal(rank));
     this.mapBar = new MapBar(() => this.draw());
-    this.viewBar = new ViewBar(this.viewActions(), this.comparison);
+    this.viewBar = new ViewBar(this.viewActions(), this.comparison, this.verdictBar.permission);
     this.stage = new Stage(() => this.draw());
     this.prefetch = new Prefetch({
       ...this.recent,
@@ -112,8 +124,15 @@ export class Viewer {
   }
 
   layOut() {
-    const head = make("div", { class: "head" }, this.verdictBar.name, this.panel.figures, this.status.element);
-    const under = [this.slices, this.mapBar].map((bar) => bar.element);
+    const head = make(
+      "div",
+      { class: "head" },
+      this.verdictBar.name,
+      this.panel.figures,
+      this.verdictBar.tags,
+      this.status.element,
+    );
+    const under = [this.regionBar, this.slices, this.mapBar].map((bar) => bar.element);
     const bench = make("div", { class: "bench" }, this.stage.element, ...under, this.probe);
     const desk = make("div", { class: "desk" }, bench, this.panel.element);
     const bars = [this.verdictBar, this.viewBar, this.windowBar].map((bar) => bar.element);
@@ -149,8 +168,16 @@ export class Viewer {
 
   /** The panel scrolls by keys when it has the focus. */
   isBlocked(event) {
+    if (this.help.open || this.verdictBar.author.isAsking) return true;
     const scrolls = event.composedPath()[0] === this.panel.element && /^(Arrow|Page)/.test(event.key);
-    return this.help.open || this.verdictBar.author.isAsking || scrolls;
+    return scrolls || this.isForTool(event);
+  }
+
+  isForTool(event) {
+    if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return false;
+    const isTaken = Boolean(TOOLS[this.tool].press?.(this, event));
+    if (isTaken) event.preventDefault();
+    return isTaken;
   }
 
   togglePanel() {
@@ -209,6 +236,9 @@ export class Viewer {
   async load(item, row) {
     this.slices.showItem(item);
     this.ruler = null;
+    this.pen.drop();
+    this.regions.show(item);
+    this.verdictBar.showTags([]);
     this.comparison.clear();
     this.panel.clear();
     this.loadCase(item);
@@ -218,6 +248,7 @@ export class Viewer {
     await this.loadOriginal(item);
     if (item === this.item) await this.loadHeatMap(item, heatMap);
     if (item !== this.item) return;
+    this.loadMarks(item);
     this.loadedItem = item;
     this.offerOthers();
     await this.prefetch.around(item, () => item === this.item);
@@ -230,6 +261,17 @@ export class Viewer {
       if (item === this.item) this.panel.show(facts);
     } catch (error) {
       if (item === this.item) this.status.showError(error.message);
+    }
+  }
+
+  /** What people put on it, beside verdicts. */
+  async loadMarks(item) {
+    try {
+      const { regions, tags } = await requestJson(routeUrl(this.run, "marks", { item }));
+      this.regions.learn(item, regions);
+      if (item === this.item) this.verdictBar.showTags(tags);
+    } catch (error) {
+      if (item === this.item) this.status.showError(`Regions and tags cannot be shown: ${error.message}`);
     }
   }
 
@@ -335,7 +377,14 @@ export class Viewer {
 
   takeTool(name) {
     this.tool = name;
+    this.pen.drop();
     this.viewBar.pressTool(name);
+    this.showRegions();
+  }
+
+  showRegions() {
+    this.regionBar.show(TOOLS[this.tool]?.help ?? "");
+    this.draw();
   }
 
   /** What there is besides the original. */
@@ -345,7 +394,8 @@ export class Viewer {
 
   get view() {
     const { viewport, mode, content, original, map, ruler } = this;
-    return { viewport, mode, content, original, map, ruler, look: this.windowBar.look };
+    const { drawing } = this.pen;
+    return { viewport, mode, content, original, map, ruler, drawing, look: this.windowBar.look };
   }
 
   showMode(mode = this.chosenMode) {
@@ -458,4 +508,14 @@ export class Viewer {
       scale: this.viewport.scale,
     });
   }
+}
+
+/** What a pen needs to know of what is shown. */
+function viewOf(viewer) {
+  return {
+    get image() {
+      return viewer.viewport && viewer.facts;
+    },
+    scale: () => viewer.viewport?.scale ?? 1,
+  };
 }

@@ -1,7 +1,8 @@
-"""COCO: marked places as polygons and boxes, so that labelling tools can go on from there.
+"""COCO: marked places and regions drawn by people as polygons and boxes, so that labelling tools can go on from there.
 
-https://cocodataset.org/#format-data: x right, y down, in pixels of the original. What is marked is what the run's own rule
-marks; a person's decision about the image stands in its `attributes`.
+https://cocodataset.org/#format-data: x right, y down, in pixels of the original. What the run's own rule marks has the category
+`odd`; what people drew has the label that they gave it (`region` without one), and who drew it in its `attributes`. A person's
+decision about the image stands in the attributes of the image.
 """
 
 from __future__ import annotations
@@ -16,32 +17,40 @@ import numpy as np
 from oddpixel import __version__
 from oddpixel.errors import NotExported
 
+from ..regions import Region
 from .exported import DecidedRow, Export, Exported
 
 FEWEST_POINTS = 3
+MARKED = ("rule", "odd")  # the category of what the rule marks
+UNLABELLED = "region"
 
 
 def write(exported: Exported, path: Path) -> list[str]:
     """Write the COCO JSON; the names and reasons of items that are left out."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
+    categories = {MARKED: 1}
     left_out: list[str] = []
 
     def drawn(row: DecidedRow) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         if row.row.width is None:
             raise NotExported("could not be read")
-        return _image(row), _polygons(exported.marked(row.row))
+        drawn_ones = [_of_region(region) for region in exported.regions(row.row)]
+        return _image(row), [*_polygons(exported.marked(row.row)), *drawn_ones]
 
     for image, shapes in exported.each(drawn, left_out):
         number = len(images) + 1
         images.append({"id": number, **image})
         for shape in shapes:
+            category = categories.setdefault(shape.pop("category"), len(categories) + 1)
             annotations.append(
-                {"id": len(annotations) + 1, "image_id": number, "category_id": 1, "iscrowd": 0, **shape}
+                {"id": len(annotations) + 1, "image_id": number, "category_id": category, "iscrowd": 0, **shape}
             )
     content = {
-        "info": {"description": "OddPixel: places marked as odd", "version": __version__},
-        "categories": [{"id": 1, "name": "odd"}],
+        "info": {"description": "OddPixel: places marked as odd, and regions drawn", "version": __version__},
+        "categories": [
+            {"id": number, "name": name, "supercategory": source} for (source, name), number in categories.items()
+        ],
         "images": images,
         "annotations": annotations,
     }
@@ -66,6 +75,7 @@ def _polygons(marks: np.ndarray | None) -> list[dict[str, Any]]:
         x, y, wide, high = cv2.boundingRect(outline)
         annotations.append(
             {
+                "category": MARKED,
                 "segmentation": [outline.ravel().tolist()],
                 "bbox": [x, y, wide, high],
                 "area": float(cv2.contourArea(outline)),
@@ -74,4 +84,18 @@ def _polygons(marks: np.ndarray | None) -> list[dict[str, Any]]:
     return annotations
 
 
-EXPORT = Export("coco", ".json", "Marked places as polygons and boxes", write)
+def _of_region(region: Region) -> dict[str, Any]:
+    points = np.array(region.outline)
+    (left, top), (right, bottom) = points.min(0), points.max(0)
+    x, y = points.T
+    area = abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    return {
+        "category": ("drawn", region.label or UNLABELLED),
+        "segmentation": [points.ravel().tolist()],
+        "bbox": [left, top, right - left, bottom - top],
+        "area": float(area),
+        "attributes": {"author": region.author, "at": region.at, "kind": region.kind, "region": region.region},
+    }
+
+
+EXPORT = Export("coco", ".json", "Marked places and drawn regions as polygons and boxes", write)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from oddpixel.border import border
 from oddpixel.errors import NotExported, OddPixelError, UnreadableInput
 
 from ..heat_map import on_image, read_evidence
+from ..regions import Region, standing_regions
 from ..rows import Row, encoded
 from ..run import Run
 from ..table import RunTable
@@ -50,22 +51,26 @@ class Exported:
     rows: in the order of the inputs.
     history: every decision about these items, oldest first.
     chain: of the log.
+    drawn: every version of the regions drawn on these items, oldest first.
     """
 
     run: Run
     rows: list[DecidedRow]
     history: list[Verdict]
     chain: Chain | None
+    drawn: list[Region] = field(default_factory=list)
 
     @classmethod
     def of(cls, run: Run, store: str | None, items: list[str] | None) -> Exported:
         """Collect the rows of a run and their latest decisions: of all items, or of those named. Raises: RunError."""
         key = run.record["id"]
         history: list[Verdict] = []
+        drawn: list[Region] = []
         chain = None
         if store is not None or run.verdicts_path.exists():
             with Verdicts(store or run.verdicts_path) as verdicts:
                 history, chain = verdicts.since(key, 0), verdicts.verify()
+                drawn = verdicts.region_versions(key)
         latest = {verdict.item: verdict for verdict in history}
         wanted = None if items is None else set(items)
         rows = [
@@ -73,7 +78,8 @@ class Exported:
             for row in RunTable(run).rows()
             if wanted is None or row.item in wanted
         ]
-        return cls(run, rows, [verdict for verdict in history if wanted is None or verdict.item in wanted], chain)
+        history = [verdict for verdict in history if wanted is None or verdict.item in wanted]
+        return cls(run, rows, history, chain, [region for region in drawn if wanted is None or region.item in wanted])
 
     def each(self, step: Callable[[DecidedRow], Answer], left_out: list[str]) -> Iterator[Answer]:
         """The result of `step` for each row; a row that fails becomes a sentence in `left_out`."""
@@ -98,6 +104,14 @@ class Exported:
         heat, _ = read_evidence(self.run, row.map)
         marks: np.ndarray = on_image(heat, (row.height, row.width)) > self.threshold
         return marks
+
+    def regions(self, row: Row) -> list[Region]:
+        """What people drew on the content that a row is about."""
+        return [
+            region
+            for region in standing_regions(region for region in self.drawn if region.item == row.item)
+            if region.sha256 is None or region.sha256 == row.sha256
+        ]
 
     def files(self) -> Iterator[Path]:
         """The files of the run by name, without locks and databases."""

@@ -2,6 +2,7 @@
 
 manifest.json     {schema, run, files: {name: sha256}, log: {length, head, ok}}
 verdicts.json     every decision, oldest first
+regions.json      every version of the regions that people drew, oldest first
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ def write(exported: Exported, path: Path) -> list[str]:
     """Write the archive, its manifest last; the names and reasons of files that could not be read."""
     run = exported.run
     verdicts = json.dumps([vars(verdict) for verdict in exported.history], indent=1, ensure_ascii=False).encode()
-    hashes = {"verdicts.json": hashlib.sha256(verdicts).hexdigest()}
+    regions = json.dumps([vars(region) for region in exported.drawn], indent=1, ensure_ascii=False).encode()
+    people = {"verdicts.json": verdicts, "regions.json": regions}
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in people.items()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo("verdicts.json", EPOCH), verdicts, zipfile.ZIP_DEFLATED)
+        for name, content in people.items():
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), content, zipfile.ZIP_DEFLATED)
 
         def add(file: Path) -> None:
             name, content = file.relative_to(run.path).as_posix(), file.read_bytes()
