@@ -1,19 +1,23 @@
 """What looks alike in a run: nearest neighbours of an item, groups of near duplicates, and a map of all.
 
-By thumbnails of 16 x 16 grey values, as `similar` compares them: no claim of meaning, only of looking alike. The map shows their
-first two principal components (Pearson 1901).
+Near duplicates by thumbnails of 16 x 16 grey values, as `similar` compares them: no claim of meaning, only of looking alike.
+Neighbours and the map by the same, or by what the bundled encoder sees in the thumbnails, where a job has looked
+(`looks_job`). The map shows the first two principal components (Pearson 1901).
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from oddpixel.errors import OddPixelError
-from oddpixel.forensics.runs.table import Filter
+from oddpixel.forensics.runs.table import Filter, RunTable
 
 from .library import OpenRun
 from .similar import reduced_thumbnail
@@ -34,18 +38,25 @@ class Looks:
     Arguments:
         items, thumbnails: oddest first.
         vectors: of mean 0 and length 1; 0 of a picture of one grey, which is like nothing.
+        seen: by the encoder, likewise; None where no job has looked yet.
     """
 
     items: tuple[str, ...]
     thumbnails: tuple[str, ...]
     vectors: Float[np.ndarray, "n d"]
+    seen: Float[np.ndarray, "n e"] | None = None
+
+    @property
+    def compared(self) -> Float[np.ndarray, "n d"]:
+        """What neighbours and the map are taken from."""
+        return self.vectors if self.seen is None else self.seen
 
     def nearest(self, item: str, count: int) -> list[tuple[int, float]]:
         """The items that look most like one, with their correlations; none where it has no thumbnail."""
         if item not in self.items:
             return []
         own = self.items.index(item)
-        correlation = self.vectors @ self.vectors[own]
+        correlation = self.compared @ self.compared[own]
         order = [int(index) for index in np.argsort(-correlation, kind="stable") if index != own]
         return [(index, float(correlation[index])) for index in order[:count]]
 
@@ -71,12 +82,16 @@ class Looks:
 
         if len(self.items) < 3:
             return np.zeros((len(self.items), 2))
-        placed: np.ndarray = PCA(2, random_state=0).fit_transform(self.vectors)
+        placed: np.ndarray = PCA(2, random_state=0).fit_transform(self.compared)
         return placed
 
 
-def looks_of(run: OpenRun) -> Looks:
-    """Read once for as many rows as the run has; an item whose thumbnail cannot be read is left out."""
+def looks_of(run: OpenRun, seen: Path | None = None) -> Looks:
+    """Read once for as many rows as the run has; an item whose thumbnail cannot be read is left out.
+
+    Arguments:
+        seen: what a `looks_job` has written, or will.
+    """
     rows = run.table.count()
     with _lock:
         known = _looks.get(run.key)
@@ -85,18 +100,38 @@ def looks_of(run: OpenRun) -> Looks:
             known = _looks[run.key] = (rows, _read(run))
             for key in list(_looks)[:-KEPT]:
                 del _looks[key]
-        return known[1]
+        found = known[1]
+    vectors = None if seen is None else _seen(seen, found.items)
+    return found if vectors is None else replace(found, seen=vectors)
+
+
+def thumbnails_of(table: RunTable) -> list[tuple[str, str]]:
+    """The items that are compared, with their thumbnails, oddest first."""
+    rows = table.page([Filter("thumbnail", "is not null")], order_by="raw", descending=True, limit=MOST)
+    return [(row.item, str(row.thumbnail)) for row in rows]
+
+
+def _seen(path: Path, items: Sequence[str]) -> Float[np.ndarray, "n e"] | None:
+    """The encoder's vectors in the order of the items; None where there are none, or those of other items."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            places = {str(item): place for place, item in enumerate(kept["items"])}
+            if not all(item in places for item in items):
+                return None
+            vectors: np.ndarray = kept["vectors"][[places[item] for item in items]].astype(np.float32)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return vectors
 
 
 def _read(run: OpenRun) -> Looks:
-    rows = run.table.page([Filter("thumbnail", "is not null")], order_by="raw", descending=True, limit=MOST)
     items, thumbnails, vectors = [], [], []
-    for row in rows:
+    for item, thumbnail in thumbnails_of(run.table):
         try:
-            vector = reduced_thumbnail(run, str(row.thumbnail))
+            vector = reduced_thumbnail(run, thumbnail)
         except (OddPixelError, OSError, ValueError):
             continue
-        items.append(row.item)
-        thumbnails.append(str(row.thumbnail))
+        items.append(item)
+        thumbnails.append(thumbnail)
         vectors.append(vector)
     return Looks(tuple(items), tuple(thumbnails), np.array(vectors, np.float32).reshape(len(items), -1))

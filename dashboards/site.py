@@ -49,6 +49,10 @@ class Site:
         """The views that visitors saved."""
         return SavedViews(self.folder / "views.json")
 
+    def looks(self, run: str) -> Path:
+        """Where a `looks_job` writes what the encoder sees in a run's thumbnails."""
+        return self.folder / "looks" / f"{run}.npz"
+
     def tags(self, run: str) -> Tags:
         """The tags of a run, by its key."""
         return Tags(self.folder / "tags" / f"{run}.json")

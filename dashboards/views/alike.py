@@ -15,12 +15,14 @@ from oddpixel.dashboards.alike import MOST, NEAR, Looks, looks_of
 from oddpixel.dashboards.components import component
 from oddpixel.dashboards.forms import literal
 from oddpixel.dashboards.library import OpenRun
-from oddpixel.dashboards.roles import READER
+from oddpixel.dashboards.roles import LEAD, READER
 from oddpixel.dashboards.site import the_site
 from oddpixel.dashboards.visit import author, blind_items, chosen_run, failed, may, plain, quiet, require
 from oddpixel.errors import OddPixelError
 
 MOST_POINTS = 5000
+MODULE = "oddpixel.dashboards.looks_job"
+BY_GREYS, BY_ENCODER = "thumbnails of 16 x 16 greys", "what the encoder sees in the thumbnails"
 GROUPS_SHOWN, MEMBERS_SHOWN, NEIGHBOURS, CHOSEN_SHOWN = 20, 12, 12, 60
 COLOURS = {
     "odd": "#d1495b",
@@ -105,7 +107,9 @@ def looks_map(run: OpenRun, looks: Looks) -> None:
         key=f"looks-{run.key}",
         on_chosen_change=lambda: chosen(run),
     )
-    quiet("Near is alike in thumbnails of 16 x 16 greys, by their first two principal components.")
+    quiet(
+        f"Near is alike in {BY_GREYS if looks.seen is None else BY_ENCODER}, by their first two principal components."
+    )
     inside = [index for index in st.session_state.get(f"chosen-{run.key}", []) if index < len(names)]
     if inside:
         plain(f"{counted(len(inside), 'item')} within the line")
@@ -164,15 +168,53 @@ def duplicates(run: OpenRun, looks: Looks) -> None:
     quiet("Copies of one picture in several groups make a calibration look larger than it is.")
 
 
+def ways(run: OpenRun, looks: Looks) -> None:
+    """By what is compared, and the job that lets the encoder look."""
+    if looks.seen is not None:
+        quiet(f"Compared by {BY_ENCODER}; near duplicates by {BY_GREYS}.")
+        return
+    quiet(f"Compared by {BY_GREYS}, which are alike where pictures are dark and bright in the same places.")
+    about = f"looks {run.key}"
+    job = the_site().jobs.running(about)
+    if job is not None:
+        watched(about)
+    elif may(LEAD, "Looking with the encoder") and st.button("Look with the encoder", key="looks-start"):
+        try:
+            require(LEAD)
+            out = the_site().looks(run.key)
+            the_site().jobs.start(
+                f"Looks of {run.run.path.name}",
+                [str(run.run.path), f"--out={out}"],
+                author(),
+                module=MODULE,
+                once=about,
+            )
+        except OddPixelError as error:
+            failed(error)
+        else:
+            st.rerun()
+
+
+@st.fragment(run_every=2)
+def watched(about: str) -> None:
+    """How far the job is; the page is drawn anew when it has ended."""
+    job = the_site().jobs.running(about)
+    if job is None:
+        st.rerun(scope="app")
+    step = job.step
+    st.progress(0.0 if step is None else step.share, text="The encoder looks at the thumbnails")
+
+
 def show(run: OpenRun) -> None:
     """The view of a run."""
     with st.spinner("Comparing thumbnails …"):
-        looks = looks_of(run)
+        looks = looks_of(run, the_site().looks(run.key))
     if len(looks.items) < 2:
         st.info("This run has too few thumbnails to compare.")
         return
     if len(looks.items) == MOST:
         quiet(f"Of this run, the {MOST} oddest items.")
+    ways(run, looks)
     like_one(run, looks)
     looks_map(run, looks)
     duplicates(run, looks)

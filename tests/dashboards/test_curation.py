@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from oddpixel.dashboards import looks_job
 from oddpixel.dashboards.alike import Looks, looks_of
 from oddpixel.dashboards.library import Library
 from oddpixel.dashboards.overlays import content_of, with_map
@@ -103,6 +104,24 @@ def test_looks_leave_out_what_cannot_be_read(library: Library, run: Run) -> None
     text = said(page("alike", run=run.record["id"], item="normal-03.png"))
     assert "normal-03.png" in text
     assert "Near duplicates" in text
+
+
+def test_the_encoder_looks_and_what_it_sees_is_compared(library: Library, run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "looks" / "seen.npz"
+    assert looks_job.main([str(run.path), f"--out={out}"]) == 0
+    opened = library.runs()[0]
+    looks = looks_of(opened, out)
+    assert looks.seen is not None
+    assert looks.seen.shape[0] == len(looks.items)
+    # A surface is more like surfaces than like stripes, which greys of 16 x 16 cannot tell.
+    near = [looks.items[index] for index, _ in looks.nearest("normal-03.png", 5)]
+    assert sum(name.startswith("normal-") for name in near) >= 4, near
+    assert looks_of(opened, tmp_path / "none.npz").seen is None
+    out.write_bytes(b"PK\x03\x04 nothing")
+    assert looks_of(opened, out).seen is None
+    np.savez(out, items=np.array(["another"]), vectors=np.zeros((1, 4), np.float16))
+    assert looks_of(opened, out).seen is None, "of other items"
+    assert looks_job.main([str(tmp_path / "no-run"), f"--out={out}"]) == 2
 
 
 def test_tags_in_triage_and_by_looks(chromium: Any, server: Server) -> None:  # noqa: F811
