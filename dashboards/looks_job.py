@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 from PIL import Image as Pillow
+from sklearn.decomposition import PCA
 
 from oddpixel.encoders import EFFICIENTNET_LITE0, load_encoder, whole
 from oddpixel.errors import OddPixelError
@@ -27,6 +28,7 @@ from oddpixel.forensics.runs.table import RunTable
 from .alike import thumbnails_of
 
 SIDE, AT_ONCE = 128, 16
+COMPONENTS = 64  # that are kept of a large run: a page reads them within a few milliseconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +61,7 @@ def write(run: Run, out: Path) -> None:
             vectors.append(whole(encoder, torch.from_numpy(pictures)).float().numpy())
         items += names
     kept = np.concatenate(vectors) if vectors else np.zeros((0, 1), np.float32)
-    kept = kept - kept.mean(0)
+    kept = PCA(COMPONENTS, random_state=0).fit_transform(kept) if len(kept) > COMPONENTS else kept - kept.mean(0)
     kept /= np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-9)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.npz")
