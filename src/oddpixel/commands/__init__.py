@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from oddpixel import __version__
+from oddpixel.console import log_to_stderr
 from oddpixel.discover import discover
 from oddpixel.errors import OddPixelError, UnreadableInput
 
@@ -27,6 +28,7 @@ def main() -> None:
     """Run the command line; errors that OddPixel raises on purpose become one line on stderr and an exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a path may hold bytes that are no UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
+    log_to_stderr()
     try:
         app()
     except UnreadableInput as error:
