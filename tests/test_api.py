@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import oddpixel
-from oddpixel.api.places import as_places, default_folder
 from oddpixel.commands.demonstration import demo_files, write_images
+from oddpixel.places import as_places, default_folder
 from tests.patience import PATIENCE
 
 

@@ -22,6 +22,8 @@ BASE = {
     "folders",
     "image",
     "errors",
+    "naming",
+    "places",
     "figure",
     "envelope",
     "files",

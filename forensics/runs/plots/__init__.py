@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from oddpixel.discover import discover
 from oddpixel.errors import UsageError
+from oddpixel.naming import no_such
 
 from ..run import Run
 from .plotted import Plot, Plotted
@@ -30,5 +31,5 @@ def plot(run: Run, name: str) -> Figure:
     Raises: UsageError for another name or without matplotlib, NotPlotted where the run has not what it needs.
     """
     if name not in plots():
-        raise UsageError(f"no plot {name!r}; there are {', '.join(plots())}")
+        raise UsageError(no_such("plot", name, plots()))
     return plots()[name].draw(Plotted.of(run))

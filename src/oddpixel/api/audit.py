@@ -11,9 +11,8 @@ from oddpixel.forensics.audit.medium import PICTURE
 from oddpixel.forensics.audit.run import AuditRun, Handling, audit_into, sign_reports
 from oddpixel.forensics.audit.trust import read_trust_lists
 from oddpixel.forensics.runs.executors import executor
+from oddpixel.places import Place, Places, as_places, default_folder
 from oddpixel.progress import Progress, counting, silent
-
-from .places import Place, Places, as_places, default_folder
 
 
 def audit(

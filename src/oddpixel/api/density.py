@@ -9,9 +9,8 @@ from oddpixel.files import writable_folder
 from oddpixel.forensics.density.measure import measure_source
 from oddpixel.forensics.density.measured import Measured
 from oddpixel.forensics.density.store import load_model
+from oddpixel.places import Place, Places, as_places
 from oddpixel.progress import Progress, counting, silent
-
-from .places import Place, Places, as_places
 
 
 def density(

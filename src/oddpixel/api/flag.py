@@ -12,9 +12,8 @@ from oddpixel.forensics.detect.flag import Flagged, Incoming, flag_into
 from oddpixel.forensics.detect.grouping import way_of
 from oddpixel.forensics.detect.store import read_record, save
 from oddpixel.forensics.runs.executors import executor
+from oddpixel.places import Place, Places, as_places, default_folder
 from oddpixel.progress import Progress, counting, silent
-
-from .places import Place, Places, as_places, default_folder
 
 if TYPE_CHECKING:
     from oddpixel.forensics.detect.detector import Detector

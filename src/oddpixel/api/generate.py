@@ -9,10 +9,9 @@ from oddpixel.generation.made import Made
 from oddpixel.generation.make import Generator, make
 from oddpixel.generation.request import Request
 from oddpixel.generation.sizes import parsed
+from oddpixel.places import Place
 from oddpixel.progress import Progress, silent
 from oddpixel.provenance import Signature
-
-from .places import Place
 
 DEFAULT_FOLDER = "made"
 

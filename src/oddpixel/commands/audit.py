@@ -20,7 +20,9 @@ def audit(
     files: Annotated[
         list[str] | None, typer.Argument(help="Files, folders, globs, manifests, zip archives, corpus:NAME[/ROLE].")
     ] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the run and its reports.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for the run and its reports; FILE-audit if not given.")
+    ] = None,
     checks: Annotated[str | None, typer.Option(help="Only these, with commas; --list-checks names them.")] = None,
     alpha: Annotated[float, typer.Option(help="At most this share of authentic images gets a label.", min=0.0)] = 0.05,
     anchors: Annotated[
@@ -120,4 +122,9 @@ def print_checks(items: list[dict[str, Any]]) -> None:
         print(f"    needs: {item['needs']}\n    cannot: {item['cannot']}\n    after: {item['reference']}")
 
 
+EXAMPLES = (
+    "audit photo.jpg",
+    "audit incoming/ -o audit --pdf --jobs 2",
+    "audit --list-checks",
+)
 COMMAND = audit

@@ -15,7 +15,9 @@ from .options import AnySuffix, AsJson, FailOnError, FollowLinks, ListLeftOut, P
 
 def density(
     files: Places,
-    model: Annotated[str, typer.Option("--model", help="A model folder, or the name of a bundled model.")],
+    model: Annotated[
+        str, typer.Option("--model", help="A model folder, or the name of a bundled model.")
+    ] = "photo-rgb",
     identity: Annotated[
         bool, typer.Option("--identity", help="Cross-check with the model's own denoiser (slow).")
     ] = False,
@@ -69,4 +71,9 @@ def _density_cells(item: Mapping[str, Any]) -> tuple[Cell, ...]:
     return item["item"], *measured, "; ".join(item["notes"])
 
 
+EXAMPLES = (
+    "density photos/",
+    "density photos/ --model photo-rgb --map maps",
+    "density digit.png --model digits --identity",
+)
 COMMAND = density

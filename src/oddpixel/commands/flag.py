@@ -40,7 +40,10 @@ GROUP_SHOWN = 16  # characters of a group, which may be a long hash
 def flag(
     incoming: Places,
     detector: DetectorFolder,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the run: table, maps, report.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for the run: table, maps, report; INCOMING-flagged if not given."),
+    ] = None,
     alpha: Annotated[
         float | None,
         typer.Option(help="At most this share of normal groups is flagged; 0.05 if not given.", min=0.0, max=1.0),
@@ -191,4 +194,9 @@ def _note_lines(notes: Mapping[str, Sequence[str]]) -> Iterator[str]:
         yield f"... {counted(len(items) - MAX_ROWS, 'more note')} in the run's table"
 
 
+EXAMPLES = (
+    "flag new/ --detector detector",
+    "flag new/ --detector detector --alpha 0.01 --confidence 0.95",
+    "flag study/ --detector detector --group-from dicom --strata modality,manufacturer --workers 2",
+)
 COMMAND = flag

@@ -76,4 +76,9 @@ def generate(
     return None
 
 
+EXAMPLES = (
+    "generate photograph --size 512x512",
+    "generate --like scan.dcm --size 1024x1024 -o like",
+    "generate ct -n 8 --seed 10 -o made",
+)
 COMMAND = generate

@@ -7,11 +7,16 @@ from typing import Annotated
 
 import typer
 
+from oddpixel.places import default_folder
+
 from .options import DryRun
 
 
 def train(
-    out: Annotated[Path, typer.Option("-o", "--out", help="The model folder; a training in it is resumed.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="The model folder; a training in it is resumed. RECIPE-model if not given."),
+    ] = None,
     source: Annotated[
         list[str] | None, typer.Argument(help="Images to train on; none where the recipe names a corpus.")
     ] = None,
@@ -47,6 +52,7 @@ def train(
         raise UsageError("a cascade's recipe has steps for every stage; change them in a copy of it")
     if steps is not None:
         resolved["training"]["steps"] = steps
+    out = default_folder((recipe,), "model") if out is None else out
     if dry_run:
         return print_options("train", {"source": source or [], "out": out, "recipe": resolved})
     if device is not None:
@@ -80,4 +86,8 @@ def train(
     return None
 
 
+EXAMPLES = (
+    "train photos/ --recipe photo-rgb --minutes 30",
+    "train --recipe cascade -o my-cascade",
+)
 COMMAND = train
