@@ -139,9 +139,9 @@ class AuditRun(Result):
         rows = {row.item: row for row in RunTable(self.run).rows()}
         return [self._row(record, rows.get(record["item"])) for record in self.records()[:most]]
 
-    def plot(self, name: str = "overlays") -> Figure:
+    def plot(self, name: str = "overlays", labels: str | None = None) -> Figure:
         """A figure of the run: overlays, scores, ... (`oddpixel.forensics.runs.plots`). Raises: UsageError, NotPlotted."""
-        return plot(self.run, name)
+        return plot(self.run, name, labels)
 
     def _record(self, item: dict[str, Any]) -> dict[str, Any]:
         if item["error"]:

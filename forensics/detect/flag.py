@@ -141,12 +141,12 @@ class Flagged(Result):
         """The oddest images with picture, decision and reason."""
         return [self._row(row) for row in self.rows[:most]]
 
-    def plot(self, name: str = "scores") -> Figure:
+    def plot(self, name: str = "scores", labels: str | None = None) -> Figure:
         """A figure of the run: scores, overlays, power, ... (`oddpixel.forensics.runs.plots`).
 
         Raises: UsageError, NotPlotted.
         """
-        return plot(self.run, name)
+        return plot(self.run, name, labels)
 
     def _row(self, row: Row) -> Shown:
         picture = None if row.thumbnail is None else (self.run.content(row.thumbnail), "image/webp")

@@ -25,11 +25,14 @@ def plots() -> dict[str, Plot]:
     return discover(__name__, "PLOT")
 
 
-def plot(run: Run, name: str) -> Figure:
+def plot(run: Run, name: str, labels: str | None = None) -> Figure:
     """The figure of that name.
+
+    Arguments:
+        labels: a place whose labels say what is normal; None for what people decided.
 
     Raises: UsageError for another name or without matplotlib, NotPlotted where the run has not what it needs.
     """
     if name not in plots():
         raise UsageError(no_such("plot", name, plots()))
-    return plots()[name].draw(Plotted.of(run))
+    return plots()[name].draw(Plotted.of(run, labels))
