@@ -51,6 +51,7 @@ check: setup $(NODE_READY)
 	$(BIN)/mypy
 	$(BIN)/typos
 	$(BIOME) check --error-on-warnings
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench: setup
 	$(BIN)/python -m oddpixel bench all
