@@ -18,6 +18,8 @@ PAGES = {
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+    "THIRD_PARTY_NOTICES.md": "third-parties.md",
     "benchmarks/README.md": "benchmarks.md",
 }
 SCHEMAS = {
