@@ -116,9 +116,12 @@ def training_progress(
     """
     started = time.monotonic()
     if not sys.stderr.isatty():
+        has_begun = False
 
         def say(step: int, losses: dict[str, float]) -> None:
-            if step % 500 == 0:
+            nonlocal has_begun
+            if not has_begun or step % 500 == 0:  # at once how long it will take, then now and then
+                has_begun = True
                 spent = time.monotonic() - started
                 left = spent / max(step - done, 1) * (steps - step) if minutes is None else 60 * minutes - spent
                 shown = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
