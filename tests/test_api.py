@@ -89,6 +89,17 @@ def test_auditing_is_one_call(photograph: str, tmp_path: Path) -> None:
     assert audited.plot().axes
 
 
+def test_a_pdf_that_cannot_be_made_is_refused_before_any_work(
+    photograph: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from oddpixel.forensics.audit.report import pdf
+
+    monkeypatch.setattr(pdf, "find_spec", lambda name: None)
+    with pytest.raises(oddpixel.OddPixelError, match=r"pip install 'oddpixel\[pdf\]'"):
+        oddpixel.audit(photograph, out=tmp_path / "run", pdf=True)
+    assert not (tmp_path / "run").exists()
+
+
 def test_measuring_is_one_call(photograph: str, tmp_path: Path) -> None:
     measured = oddpixel.density(photograph, maps=tmp_path / "maps")
     (record,) = measured

@@ -8,6 +8,7 @@ from pathlib import Path
 from oddpixel.errors import UsageError
 from oddpixel.forensics.audit.audited import Options
 from oddpixel.forensics.audit.medium import PICTURE
+from oddpixel.forensics.audit.report.pdf import check_installed
 from oddpixel.forensics.audit.run import AuditRun, Handling, audit_into, sign_reports
 from oddpixel.forensics.audit.trust import read_trust_lists
 from oddpixel.forensics.runs.executors import executor
@@ -56,6 +57,8 @@ def audit(
     """
     if (sign is None) != (key is None) or (sign is not None and not pdf):
         raise UsageError("signing needs --sign CERTIFICATES, --key KEY and --pdf: it is the PDF that is signed")
+    if pdf:
+        check_installed()
     PICTURE.named(checks)
     places = as_places(files)
     options = Options(checks=checks, alpha=alpha, anchors=read_trust_lists(anchors), aids=aids, sensitivity=sensitivity)
