@@ -27,7 +27,11 @@ $(NODE_READY): package.json package-lock.json .npmrc $(READY)
 	@touch $@
 
 demo: setup
-	@started=$$SECONDS; $(BIN)/python -m oddpixel demo -o demo; echo "demo took $$((SECONDS - started)) s"
+	@started=$$SECONDS; $(BIN)/python -m oddpixel demo -o demo; echo "demo took $$((SECONDS - started)) s"; \
+	case "$${SHELL:-}" in *fish) how=activate.fish;; *csh) how=activate.csh;; *) how=activate;; esac; \
+	echo; echo "To go on in this shell:  source $(BIN)/$$how"; \
+	echo "then:                    oddpixel dashboard demo/run"; \
+	echo "all four jobs:           oddpixel"
 
 test: setup
 	@started=$$SECONDS; $(BIN)/python -m pytest -n 2 --dist worksteal; echo "tests took $$((SECONDS - started)) s"
@@ -47,12 +51,14 @@ check: setup $(NODE_READY)
 	$(BIN)/mypy
 	$(BIN)/typos
 	$(BIOME) check --error-on-warnings
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench: setup
 	$(BIN)/python -m oddpixel bench all
 
 screens: setup
 	$(BIN)/python -m tests.dashboards.screens docs/dashboard
+	$(BIN)/python -m tests.readme_pictures docs
 
 docs: setup
 	$(BIN)/python -m oddpixel.commands.reference docs/cli.md

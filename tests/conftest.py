@@ -65,6 +65,7 @@ def pydicom_files() -> list[str]:
 
 # Whole commands, trainings, browsers and servers: `make quick` leaves them to `make test`.
 SLOW = (
+    *("test_tutorials", "test_api", "test_site"),
     *("test_cli", "test_fuzz", "test_border", "test_docs", "test_packaging", "test_bench_audit"),
     *("dashboards/test_browser", "dashboards/test_audit_view", "dashboards/test_views", "dashboards/test_hostile_runs"),
     *(

@@ -16,7 +16,18 @@ from tests.patience import PATIENCE
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize(("page", "least"), [("README.md", 4), ("docs/generate.md", 4)])
+PAGES = {
+    "README.md": 5,
+    "docs/audit.md": 5,
+    "docs/data.md": 6,
+    "docs/generate.md": 4,
+    "docs/json.md": 2,
+    "docs/python.md": 10,
+    "docs/reading.md": 4,
+}
+
+
+@pytest.mark.parametrize(("page", "least"), PAGES.items())
 def test_the_documented_python_runs(page: str, least: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     result = doctest.testfile(str(ROOT / page), module_relative=False, optionflags=doctest.ELLIPSIS)
@@ -38,8 +49,19 @@ def test_every_make_target_of_the_readme_exists() -> None:
     assert all(f"\n{target}:" in makefile for target in targets)
 
 
-def test_every_command_of_the_readme_exists() -> None:
-    commands = set(re.findall(r"^\$? ?oddpixel ([a-z]+)", README, re.MULTILINE))
+def test_every_page_with_python_runs() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    pages = [page for page in pages if page.parent.name != "tutorials"]  # tests/test_tutorials.py
+    assert {page.relative_to(ROOT).as_posix() for page in pages if "\n>>> " in page.read_text()} == set(PAGES)
+
+
+def test_the_readme_is_two_screens() -> None:
+    assert len(re.sub(r"<!--.*?-->", "", README).split()) < 550
+
+
+def test_every_command_of_the_pages_exists() -> None:
+    pages = [README, *(page.read_text() for page in (ROOT / "docs").glob("*.md"))]
+    commands = set(re.findall(r"^\$? ?oddpixel ([a-z]+)", "\n".join(pages), re.MULTILINE))
     assert {"inspect", "density", "train"} <= commands
     for command in commands:
         result = subprocess.run(

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from oddpixel.errors import UsageError
+from oddpixel.naming import no_such
 
 from .checks import checks
 from .video.checks import timeline_checks
@@ -46,7 +47,7 @@ class Medium:
         wanted = list(self.checks) if names is None else [name.strip() for name in names.split(",") if name.strip()]
         known = PICTURE.checks | FILM.checks
         if unknown := [name for name in wanted if name not in known]:
-            raise UsageError(f"no check {unknown[0]!r}; there are {', '.join(known)}")
+            raise UsageError(no_such("check", unknown[0], known))
         return [name for name in self.checks if name in wanted]
 
 

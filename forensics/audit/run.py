@@ -14,12 +14,13 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from oddpixel.border import border
+from oddpixel.counting import counted
 from oddpixel.datasets.decoders import FROM_SHARD_TO_SHARD
 from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
@@ -31,11 +32,14 @@ from oddpixel.forensics.runs.executors import Executor, InProcess
 from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
 from oddpixel.forensics.runs.heat_map import EVIDENCE_SHOWN, write_evidence
 from oddpixel.forensics.runs.order import Order, identities
+from oddpixel.forensics.runs.plots import plot
 from oddpixel.forensics.runs.rows import Failure, Reason, Row
 from oddpixel.forensics.runs.run import Run
+from oddpixel.forensics.runs.table import RunTable
 from oddpixel.image import Image
 from oddpixel.provenance import sign_report
 from oddpixel.records import read_record
+from oddpixel.results import Result, Shown
 
 from .audited import Audited, Options, audit_entry, is_film
 from .exhibit import Exhibit
@@ -48,6 +52,9 @@ from .report.record import as_bytes, files_of, record_of
 from .report.schema import DETAILS
 from .report.verdict_table import tables
 from .video.film import Film
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHARD_SIZE = 1  # an audit takes seconds; a kill costs at most one
 LONGER_SIDE = 1024  # of the map that the run's table points to
@@ -105,7 +112,7 @@ class Shard:
 
 
 @dataclass(frozen=True, eq=False)
-class AuditRun:
+class AuditRun(Result):
     """The results of an audit that has finished.
 
     Arguments:
@@ -117,6 +124,48 @@ class AuditRun:
     items: list[dict[str, Any]] = field(default_factory=list)
     listing: Listing = field(default_factory=Listing)
 
+    def records(self) -> list[dict[str, Any]]:
+        """One mapping a file: item, label, p_value, because, report, sha256, error."""
+        return [self._record(item) for item in self.items]
+
+    def headline(self) -> str:
+        """How many files got which label; and that none of them says authentic."""
+        labels = [record["label"] or "not read" for record in self.records()]
+        counts = ", ".join(f"{labels.count(label)} {label}" for label in sorted(set(labels)))
+        return f"{counted(len(labels), 'file')}: {counts}. No result here says that an image is authentic."
+
+    def shown(self, most: int) -> Sequence[Shown]:
+        """The files with picture, label and reason."""
+        rows = {row.item: row for row in RunTable(self.run).rows()}
+        return [self._row(record, rows.get(record["item"])) for record in self.records()[:most]]
+
+    def plot(self, name: str = "overlays", labels: str | None = None) -> Figure:
+        """A figure of the run: overlays, scores, ... (`oddpixel.forensics.runs.plots`). Raises: UsageError, NotPlotted."""
+        return plot(self.run, name, labels)
+
+    def _record(self, item: dict[str, Any]) -> dict[str, Any]:
+        if item["error"]:
+            blank = dict.fromkeys(("label", "p_value", "because", "report"))
+            return {"item": item["item"], **blank, "sha256": item["sha256"], "error": item["error"]["message"]}
+        verdict = item["verdict"]
+        return {
+            "item": item["item"],
+            "label": str(verdict["label"]),
+            "p_value": verdict["p_value"],
+            "because": "; ".join(verdict["because"]),
+            "report": str(self.run.path / item["report"] / "report.html"),
+            "sha256": item["sha256"],
+            "error": None,
+        }
+
+    def _row(self, record: dict[str, Any], row: Row | None) -> Shown:
+        is_there = row is not None and row.thumbnail is not None
+        picture = (self.run.content(str(row.thumbnail)), "image/webp") if is_there and row is not None else None
+        p_value = "-" if record["p_value"] is None else f"{record['p_value']:.2g}"
+        why = record["because"] or record["error"] or ""
+        cells = {"item": record["item"], "verdict": record["label"] or "not read", "p": p_value, "why": why}
+        return Shown(cells, picture, record["label"] in FLAGGED)
+
 
 def audit_into(
     out: Path,
@@ -124,13 +173,20 @@ def audit_into(
     options: Options,
     handling: Handling | None = None,
     *,
+    source: FileSource | None = None,
     executor: Executor | None = None,
     overwrite: bool = False,
     on_item: Callable[[], None] = lambda: None,
 ) -> AuditRun:
-    """Audit every file at the places, one shard each, and write the run. Raises: RunError, UsageError."""
+    """Audit every file at the places, one shard each, and write the run.
+
+    Arguments:
+        source: what `handling.open(places)` gave, where that was asked for already.
+
+    Raises: RunError, UsageError.
+    """
     handling = handling or Handling()
-    source = handling.open(places)
+    source = handling.open(places) if source is None else source
     source.check_any()
     order = Order(
         kind="audit", items=identities(source.entries), options=options.as_json() | handling.as_json(), places=places,

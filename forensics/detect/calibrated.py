@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from oddpixel.errors import CalibrationTooSmall, UsageError
 from oddpixel.image import Image, Unreadable
+from oddpixel.naming import no_such
 
 from .calibration import EVERYTHING, Calibration
 from .conformal import group_maxima, p_values
@@ -167,7 +168,7 @@ def stratum(facts: Mapping[str, str], names: Sequence[str]) -> str:
     """`CT/SIEMENS` for the facts named. Raises: UsageError."""
     for name in names:
         if name not in STRATA:
-            raise UsageError(f"no stratum {name!r}; there are {', '.join(STRATA)}")
+            raise UsageError(no_such("stratum", name, STRATA))
     return "/".join(facts.get(name, UNKNOWN).replace("/", " ") for name in names) or EVERYTHING
 
 

@@ -52,6 +52,15 @@ class Rule:
         if self.fdr is not None and not 0 < self.fdr < 1:
             raise UsageError(f"the false discovery rate must lie between 0 and 1, got {self.fdr:g}")
 
+    @classmethod
+    def of(
+        cls, *, alpha: float | None, confidence: float | None, fdr: float | None, strata: Sequence[str] = ()
+    ) -> Rule:
+        """The rule that a user's options make, 0.05 where no rate is given. Raises: UsageError where two are."""
+        if alpha is not None and fdr is not None:
+            raise UsageError("--alpha bounds false alarms among normals, --fdr among what is flagged; give one of them")
+        return cls(alpha=0.05 if alpha is None else alpha, confidence=confidence, fdr=fdr, strata=tuple(strata))
+
 
 @dataclass(frozen=True, eq=False)
 class Decided:

@@ -27,6 +27,7 @@ from oddpixel.forensics.density.store import load_pyramid
 from oddpixel.forensics.runs.heat_map import on_image
 from oddpixel.forensics.runs.rows import Reason
 from oddpixel.image import Image, Unit, Unreadable
+from oddpixel.naming import no_such
 
 from .calibrated import Calibrated, CalibrationImage
 from .channels import Channel, Context, chosen, kinds
@@ -233,7 +234,7 @@ class Detector(OutlierMixin, BaseEstimator):
             return chosen(has_encoder)
         for name in self.channels:
             if name not in kinds():
-                raise UsageError(f"no channel {name!r}; there are {', '.join(kinds())}")
+                raise UsageError(no_such("channel", name, kinds()))
             if kinds()[name].needs == "encoder" and not has_encoder:
                 raise UsageError(f"the channel {name!r} needs an encoder; give encoder='efficientnet-lite0'")
         return list(self.channels)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from oddpixel.counting import counted
 from oddpixel.datasets.decoders import FROM_SHARD_TO_SHARD
 from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
+from oddpixel.datasets.listing import Listing
 from oddpixel.datasets.reading import Reader
 from oddpixel.datasets.source import FileSource, open_source, reader_of
 from oddpixel.envelope import plain
@@ -30,10 +31,12 @@ from oddpixel.forensics.runs.executors import Executor, InProcess, Rank
 from oddpixel.forensics.runs.freshness import drop_outdated, note_stamps, stamps_of
 from oddpixel.forensics.runs.heat_map import MAPS_UP_TO, write_evidence
 from oddpixel.forensics.runs.order import Order, identities
+from oddpixel.forensics.runs.plots import plot
 from oddpixel.forensics.runs.rows import Row, failed_row
 from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.table import RunTable
 from oddpixel.image import Image, Unreadable
+from oddpixel.results import Result, Shown
 
 from .calibrated import facts_of, stratum
 from .decide import Decided, Rule, decide
@@ -43,6 +46,9 @@ from .guarantee import groups_needed, guarantee
 from .levels import WARNING
 from .power import as_json
 from .store import load, read_record
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHARD_SIZE = 32  # files; a kill costs at most so much work
 GROUP_SHOWN = ("group", "stratum", "p_value", "q_value", "flagged", "num_images", "oddest")
@@ -104,19 +110,52 @@ class Shard:
 
 
 @dataclass(frozen=True, eq=False)
-class Flagged:
+class Flagged(Result):
     """A decided run.
 
     Arguments:
         rows: as in the run's table, oddest group first.
         decision: as in run.json.
         groups: as in groups.json, oddest first.
+        listing: what was at the places, with what is not flagged.
     """
 
     run: Run
     rows: list[Row]
     decision: dict[str, Any] = field(default_factory=dict)
     groups: list[dict[str, Any]] = field(default_factory=list)
+    listing: Listing = field(default_factory=Listing)
+
+    def records(self) -> list[dict[str, Any]]:
+        """One mapping an image, oddest first: item, group, p_value, q_value, flagged, because, raw, reasons, error, ..."""
+        return [_record(row) for row in self.rows]
+
+    def headline(self) -> str:
+        """How many groups are flagged, and the promise that holds."""
+        flagged, groups = self.decision.get("num_flagged_groups", 0), self.decision.get("num_groups", 0)
+        promise = self.decision.get("promise", "")
+        promised = f" {promise[0].upper()}{promise[1:]}." if promise else ""
+        return f"{flagged} of {counted(groups, 'group')} flagged.{promised}"
+
+    def shown(self, most: int) -> Sequence[Shown]:
+        """The oddest images with picture, decision and reason."""
+        return [self._row(row) for row in self.rows[:most]]
+
+    def plot(self, name: str = "scores", labels: str | None = None) -> Figure:
+        """A figure of the run: scores, overlays, power, ... (`oddpixel.forensics.runs.plots`).
+
+        Raises: UsageError, NotPlotted.
+        """
+        return plot(self.run, name, labels)
+
+    def _row(self, row: Row) -> Shown:
+        picture = None if row.thumbnail is None else (self.run.content(row.thumbnail), "image/webp")
+        if row.error is not None:
+            return Shown({"item": row.item, "p": "-", "decision": "not read", "why": row.error.message}, picture)
+        decision = "flagged" if row.flagged else "not flagged"
+        why = row.reason.because if row.flagged and row.reason is not None else ""
+        cells = {"item": row.item, "p": f"{row.p_value:.4f}", "decision": decision, "why": why}
+        return Shown(cells, picture, bool(row.flagged))
 
     def as_json(self, detector: Path) -> dict[str, Any]:
         """What `flag --json` says: the guarantee, and groups and scores, oddest first."""
@@ -133,6 +172,13 @@ class Flagged:
             "groups": [{name: group[name] for name in GROUP_SHOWN} for group in self.groups],
             "scores": [row.as_json() for row in self.rows],
         }
+
+
+def _record(row: Row) -> dict[str, Any]:
+    record = row.as_json()
+    because = None if row.reason is None else row.reason.because
+    first = ("item", "group", "p_value", "q_value", "flagged")
+    return {name: record[name] for name in first} | {"because": because} | record
 
 
 def flag_into(
@@ -190,10 +236,10 @@ def flag_into(
         if run.missing_shards():
             return None
         with run.writing_alone():
-            return decide_run(run, load(detector, encoder, device), rule)
+            return replace(decide_run(run, load(detector, encoder, device), rule), listing=source.listing)
     with run.writing_alone():
         _score(executor, specs, on_item)
-        return decide_run(run, load(detector, encoder, device), rule)
+        return replace(decide_run(run, load(detector, encoder, device), rule), listing=source.listing)
 
 
 def decide_anew(path: Path, detector: Path, rule: Rule, *, device: str = "cpu") -> Flagged:

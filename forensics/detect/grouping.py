@@ -6,8 +6,11 @@ dicom    the patient (a keyed hash)     file    the file itself
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from oddpixel.counting import counted
 from oddpixel.datasets.entry import Entry
@@ -16,6 +19,30 @@ from oddpixel.errors import MissingGroup, UsageError
 
 REMEDY = "groups are to come from the patient in DICOM headers; use --group-from folder or csv"
 WAYS = ("folder", "csv", "dicom", "file")
+logger = logging.getLogger(__name__)
+
+
+def way_of(detector: Mapping[str, Any], given: str | None) -> str | None:
+    """Where groups come from: as given, or as those of the detector's normals, which is said.
+
+    None where the source says it, as a manifest does.
+
+    Arguments:
+        detector: its record.
+    """
+    kept = detector.get("group_from")
+    if given is not None:
+        if kept not in (None, given):
+            logger.warning(
+                "groups come from %s, those of the detector's normals came from %s: the promise is about groups of that kind "
+                "(--group-from %s)",
+                *(given, kept, kept),
+            )
+        return given
+    if kept is None or kept == "csv":
+        return None
+    logger.info("groups come from %s, as those of the detector's normals did (--group-from for others)", kept)
+    return str(kept)
 
 
 def grouped(source: FileSource, way: str | None) -> FileSource:

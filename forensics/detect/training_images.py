@@ -11,18 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from oddpixel.datasets.labels import NORMAL_LABELS, folded, is_normal
 from oddpixel.datasets.source import FileSource
 from oddpixel.errors import UsageError
 from oddpixel.image import Image, Unreadable
 
-# What data sets call an image without anomaly.
-NORMAL_LABELS = frozenset(
-    (
-        "good", "ok", "okay", "normal", "healthy", "nominal", "real", "authentic", "pristine", "original", "pass", "negative",
-        "none", "no", "no finding", "no anomaly", "defect-free", "defect free", "non-defective", "anomaly-free", "0", "0.0",
-        "false",
-    )
-)  # fmt: skip
 UNSPLIT = "no role or label"
 TRAINING = "train"
 
@@ -37,7 +30,7 @@ class TrainingImages:
 
     def __init__(self, roles: Iterable[str | None] = (), normal_labels: Sequence[str] | None = None) -> None:
         self.roles = {role for role in roles if role is not None}
-        self.normal_labels = NORMAL_LABELS if normal_labels is None else {_folded(label) for label in normal_labels}
+        self.normal_labels = NORMAL_LABELS if normal_labels is None else {folded(label) for label in normal_labels}
         self.taken: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
         self.labels: set[str] = set()
@@ -69,14 +62,14 @@ class TrainingImages:
     def takes(self, role: str | None, label: str | None, mask: str | None) -> bool:
         """Whether one with these facts is taken; counts it."""
         is_training = not self.roles or role in (None, TRAINING)
-        is_normal = mask is None if label is None else _folded(label) in self.normal_labels
+        is_good = is_normal(label, mask, self.normal_labels)
         if label is not None:
             self.labels.add(str(label))
         facts = [fact for fact in (role, label) if fact is not None] or [UNSPLIT]
         if label is None and mask is not None:
             facts.append("with a mask")
-        (self.taken if is_training and is_normal else self.left_out)["/".join(map(str, facts))] += 1
-        return is_training and is_normal
+        (self.taken if is_training and is_good else self.left_out)["/".join(map(str, facts))] += 1
+        return is_training and is_good
 
     def check(self) -> None:
         """Refuse a source of which no image may be learned from.
@@ -102,7 +95,3 @@ def in_words(selection: dict[str, dict[str, int]]) -> str:
         ", ".join(f"{count} of {facts}" for facts, count in selection[name].items()) for name in ("taken", "left_out")
     )
     return f"chosen by role and label: {taken}; left out: {left_out or 'none'}"
-
-
-def _folded(label: Any) -> str:
-    return str(label).strip().casefold().replace("_", " ")

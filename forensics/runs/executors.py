@@ -7,6 +7,7 @@ A shard's part file appears whole or not at all, so executors may retry, double 
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import threading
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any, Protocol, runtime_checkable
 
+from oddpixel.console import log_to_stderr
 from oddpixel.counting import counted
 from oddpixel.errors import RunError, UsageError
 
@@ -55,7 +57,7 @@ class Pool:
         for _ in range(MAX_RESTARTS):
             context = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(
-                self.num_workers, context, initializer=_start_worker, initargs=(self.num_workers,)
+                self.num_workers, context, initializer=_start_worker, initargs=(self.num_workers, _is_heard())
             ) as pool:
                 futures = {pool.submit(function, specs[index]): index for index in waiting}
                 try:
@@ -134,8 +136,17 @@ def executor(
     return InProcess() if num_workers <= 1 else Pool(num_workers)
 
 
-def _start_worker(num_workers: int) -> None:
+def _is_heard() -> bool:
+    """Whether this process tells anybody what OddPixel logs; then its workers do too."""
+    handlers = logging.getLogger("oddpixel").handlers
+    return any(not isinstance(handler, logging.NullHandler) for handler in handlers)
+
+
+def _start_worker(num_workers: int, is_heard: bool) -> None:
     import torch
+
+    if is_heard:
+        log_to_stderr()
 
     threading.Thread(target=_end_with_parent, daemon=True, name="oddpixel-parent").start()
     torch.set_num_threads(max((os.cpu_count() or 1) // num_workers, 1))

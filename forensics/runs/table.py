@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from oddpixel.errors import RunError, UsageError
+from oddpixel.naming import no_such
 
 from .rows import COLUMNS, Row, decoded
 from .run import Run
@@ -231,7 +232,7 @@ def _order(order_by: str | None = None, descending: bool = False) -> str:
 
 def _check(column: str) -> None:
     if column not in (*COLUMNS, DECISION):
-        raise UsageError(f"no column {column!r}; there are {', '.join((*COLUMNS, DECISION))}")
+        raise UsageError(no_such("column", column, (*COLUMNS, DECISION)))
 
 
 def _where(filters: Sequence[Filter]) -> tuple[str, list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from oddpixel.progress import Progress, counting, silent
 
 MAX_ROWS = 60
 WIDTH = 140  # characters of a table that goes into a file or a pipe
@@ -53,30 +56,53 @@ def _markup(text: Cell) -> str:
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar with the time left on a terminal; lines `what done/total` where ODDPIXEL_PROGRESS=lines, else silent."""
+    """The same for one task: a function to call once for each of `total`."""
+    with shown_progress() as report:
+        yield counting(what, total, report)
+
+
+@contextmanager
+def shown_progress() -> Iterator[Progress]:
+    """A bar with the time left on a terminal; lines `what done/total` where ODDPIXEL_PROGRESS=lines, else silent."""
     if not sys.stderr.isatty():
-        yield _progress_lines(what, total) if os.environ.get("ODDPIXEL_PROGRESS") == "lines" else lambda: None
+        yield _progress_lines() if os.environ.get("ODDPIXEL_PROGRESS") == "lines" else silent
         return
     from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich.progress import MofNCompleteColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
+    columns = (*Bar.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("")
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
 
 
-def _progress_lines(what: str, total: int) -> Callable[[], None]:
-    done, shown_at = 0, 0.0
+def _progress_lines() -> Progress:
+    """A line when a part begins or ends, and in between once a second."""
+    part, shown_at = "", 0.0
 
-    def advance() -> None:
-        nonlocal done, shown_at
-        done += 1
-        if done == total or time.monotonic() - shown_at >= 1:
-            shown_at = time.monotonic()
+    def report(what: str, done: int, total: int) -> None:
+        nonlocal part, shown_at
+        if what != part or done == total or time.monotonic() - shown_at >= 1:
+            part, shown_at = what, time.monotonic()
             print(f"{what} {done}/{total}", file=sys.stderr, flush=True)
 
-    return advance
+    return report
+
+
+def log_to_stderr() -> None:
+    """Tell people on stderr what OddPixel logs: warnings as such, notes as they are."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Plain())
+    logger = logging.getLogger("oddpixel")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
+class _Plain(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = "warning: " if record.levelno >= logging.WARNING else ""
+        return f"{prefix}{shown(record.getMessage())}"
 
 
 @contextmanager
@@ -90,9 +116,12 @@ def training_progress(
     """
     started = time.monotonic()
     if not sys.stderr.isatty():
+        has_begun = False
 
         def say(step: int, losses: dict[str, float]) -> None:
-            if step % 500 == 0:
+            nonlocal has_begun
+            if not has_begun or step % 500 == 0:  # at once how long it will take, then now and then
+                has_begun = True
                 spent = time.monotonic() - started
                 left = spent / max(step - done, 1) * (steps - step) if minutes is None else 60 * minutes - spent
                 shown = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
@@ -131,25 +160,6 @@ def stage_progress() -> Iterator[Callable[[str, int, int], Callable[[int, dict[s
             return stages.enter_context(training_progress(steps, done))
 
         yield on_stage
-
-
-@contextmanager
-def steps_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Show a bar for each part of a sampling on a terminal; lines where ODDPIXEL_PROGRESS=lines, else nothing."""
-    if not sys.stderr.isatty():
-        wants_lines = os.environ.get("ODDPIXEL_PROGRESS") == "lines"
-        yield _print_step if wants_lines else lambda part, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("")
-        yield lambda part, done, total: bar.update(task, description=part, completed=done, total=total)
-
-
-def _print_step(part: str, done: int, total: int) -> None:
-    print(f"{part} {done}/{total}", file=sys.stderr, flush=True)
 
 
 def print_options(command: str, options: dict[str, Any]) -> None:

@@ -24,9 +24,11 @@ OddPixelError
 ├── NotEnoughMemory             work that would not fit, refused before it starts
 ├── CalibrationTooSmall         a guarantee that so few normals cannot give
 ├── RunError                    a run folder that cannot be written or read
+│   ├── Unfinished              a run whose other ranks have work left
 │   └── StorageFull             no room, or no permission to write anything more: nothing can be kept, not even an error row
 ├── DuplicateName               two variants of one family (checks, formats, commands, ...) under one name
 ├── NotExported                 a row that this form of export cannot hold; its message goes on after the name of the item
+├── NotPlotted                  a run that has not what a plot shows
 └── Defect                      a failure that nobody foresaw, in OddPixel or in a library; its message names the exception
 """
 
@@ -129,6 +131,10 @@ class RunError(OddPixelError):
     """A run folder cannot be written or read."""
 
 
+class Unfinished(RunError):
+    """Other ranks have shards of this run to finish; the last one decides."""
+
+
 class StorageFull(RunError):
     """The disk or the quota is full, or the file system is read-only: no row can be kept, so the batch ends."""
 
@@ -139,6 +145,10 @@ class DuplicateName(OddPixelError):
 
 class NotExported(OddPixelError):
     """A row that this form of export cannot hold."""
+
+
+class NotPlotted(OddPixelError):
+    """A run that has not what a plot shows."""
 
 
 class Defect(OddPixelError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -14,14 +15,19 @@ from .groups import grouped
 WIDE, AID = 400, 230  # points of a picture, of a visual aid
 
 
+def check_installed() -> None:
+    """Before any work. Raises: UsageError where reportlab is missing."""
+    if find_spec("reportlab") is None:
+        raise UsageError("PDF reports need reportlab: pip install 'oddpixel[pdf]'")
+
+
 def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping[str, bytes]) -> bytes:
     """The report as a PDF document; arguments as for `page.page`. Raises: UsageError where reportlab is missing."""
-    try:
-        from reportlab.lib.pagesizes import A4
-        from reportlab.lib.styles import getSampleStyleSheet
-        from reportlab.platypus import KeepTogether, Paragraph, SimpleDocTemplate, Spacer
-    except ImportError as error:
-        raise UsageError("PDF reports need reportlab: pip install 'oddpixel[pdf]'") from error
+    check_installed()
+    from reportlab.lib.pagesizes import A4
+    from reportlab.lib.styles import getSampleStyleSheet
+    from reportlab.platypus import KeepTogether, Paragraph, SimpleDocTemplate, Spacer
+
     styles = getSampleStyleSheet()
     styles["BodyText"].splitLongWords = 1
     parts: list[Any] = []

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from oddpixel.discover import discover
 from oddpixel.errors import RunError, UsageError
+from oddpixel.naming import no_such
 
 from ..run import Run
 from .exported import Export, Exported
@@ -36,7 +37,7 @@ def export(run: Run, form: str, path: Path, *, store: str | None = None, items: 
     Raises: UsageError, RunError.
     """
     if form not in forms():
-        raise UsageError(f"no form {form!r}; there are {', '.join(forms())}")
+        raise UsageError(no_such("form", form, forms()))
     if path.exists():
         raise UsageError(f"{path} is there already; name another file")
     exported = Exported.of(run, store, items)

@@ -36,7 +36,7 @@ def write(exported: Exported, path: Path) -> list[str]:
         if row.row.width is None:
             raise NotExported("could not be read")
         drawn_ones = [_of_region(region) for region in exported.regions(row.row)]
-        return _image(row), [*_polygons(exported.marked(row.row)), *drawn_ones]
+        return _image(row), [*polygons(exported.marked(row.row)), *drawn_ones]
 
     for image, shapes in exported.each(drawn, left_out):
         number = len(images) + 1
@@ -65,7 +65,8 @@ def _image(decided: DecidedRow) -> dict[str, Any]:
     return {"file_name": row.item, **size, "attributes": attributes | decided.decided}
 
 
-def _polygons(marks: np.ndarray | None) -> list[dict[str, Any]]:
+def polygons(marks: np.ndarray | None) -> list[dict[str, Any]]:
+    """Outlines of marked places, in pixels of the original, with their boxes and areas."""
     if marks is None:
         return []
     annotations = []

@@ -20,7 +20,9 @@ def audit(
     files: Annotated[
         list[str] | None, typer.Argument(help="Files, folders, globs, manifests, zip archives, corpus:NAME[/ROLE].")
     ] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the run and its reports.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for the run and its reports; FILE-audit if not given.")
+    ] = None,
     checks: Annotated[str | None, typer.Option(help="Only these, with commas; --list-checks names them.")] = None,
     alpha: Annotated[float, typer.Option(help="At most this share of authentic images gets a label.", min=0.0)] = 0.05,
     anchors: Annotated[
@@ -49,47 +51,37 @@ def audit(
     dry_run: DryRun = False,
 ) -> None:
     """Facts, tests with error rates, maps, and a bounded verdict or an honest "inconclusive", for each file."""
-
-    from oddpixel.console import print_options, progress
+    from oddpixel.console import print_options, shown_progress
     from oddpixel.envelope import envelope
     from oddpixel.errors import UsageError
-    from oddpixel.forensics.audit.audited import Options
-    from oddpixel.forensics.audit.labels import Label
-    from oddpixel.forensics.audit.medium import FILM, PICTURE
-    from oddpixel.forensics.audit.run import Handling, audit_into, sign_reports
-    from oddpixel.forensics.audit.trust import read_trust_lists
-    from oddpixel.forensics.runs.executors import executor
+    from oddpixel.progress import silent
 
     from .ending import check_choice, exit_by, failures, not_read, print_not_read
 
     if list_checks:
+        from oddpixel.forensics.audit.medium import FILM, PICTURE
+
         described = [
             {name: getattr(check, name) for name in FIELDS} for check in (PICTURE.checks | FILM.checks).values()
         ]
         return print(envelope("checks", items=described)) if json else print_checks(described)
-    if not files or out is None:
-        raise UsageError("name the files to audit, and a folder for the reports: oddpixel audit FILE -o OUT")
+    if not files:
+        raise UsageError("name the files to audit: oddpixel audit FILE")
     check_choice("--fail-on", fail_on, ("evidence", "error"))
-    if (sign is None) != (key is None) or (sign is not None and not pdf):
-        raise UsageError("signing needs --sign CERTIFICATES, --key KEY and --pdf: it is the PDF that is signed")
-    PICTURE.named(checks)
-    options = Options(
-        checks=checks, alpha=alpha, anchors=read_trust_lists(anchors or ()), aids=aids, sensitivity=sensitivity
-    )
     talk = os.environ.get("ODDPIXEL_PROGRESS") == "lines"
-    handling = Handling(
-        max_megapixels=max_megapixels, follow_links=follow_links, case=case, examiner=examiner, with_pdf=pdf, talk=talk
-    )
+    options: dict[str, Any] = {
+        "files": files, "out": out, "checks": checks, "alpha": alpha, "anchors": anchors or (), "aids": aids,
+        "sensitivity": sensitivity, "pdf": pdf, "sign": sign, "key": key, "case": case, "examiner": examiner,
+        "jobs": jobs, "max_megapixels": max_megapixels, "follow_links": follow_links, "overwrite": overwrite,
+        "talk": talk,
+    }  # fmt: skip
     if dry_run:
-        given = {"files": files, "out": out, **options.as_json(), **handling.as_json()}
-        return print_options("audit", given | {"examiner": examiner, "jobs": jobs})
-    with progress("auditing", 0) as advance:
-        found = audit_into(
-            out, files, options, handling, executor=executor(jobs, None, None, None), overwrite=overwrite,
-            on_item=(lambda: None) if talk else advance,
-        )  # fmt: skip
-    if sign is not None and key is not None:
-        sign_reports(found.run, sign, key)
+        return print_options("audit", options)
+    from oddpixel.api.audit import audit as audit_files
+    from oddpixel.forensics.audit.labels import Label
+
+    with shown_progress() as on_progress:
+        found = audit_files(**options, on_progress=silent if talk else on_progress)
     if json:
         print(envelope("audit", run=found.run.path, items=found.items, **not_read(found.listing)))
     else:
@@ -130,4 +122,9 @@ def print_checks(items: list[dict[str, Any]]) -> None:
         print(f"    needs: {item['needs']}\n    cannot: {item['cannot']}\n    after: {item['reference']}")
 
 
+EXAMPLES = (
+    "audit photo.jpg",
+    "audit incoming/ -o audit --pdf --jobs 2",
+    "audit --list-checks",
+)
 COMMAND = audit

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from oddpixel.places import default_folder
+
 from .fit import print_result
 from .options import AsJson, Device, Encoder, FollowLinks, GroupFrom, ListLeftOut, Places
 
@@ -14,7 +16,10 @@ from .options import AsJson, Device, Encoder, FollowLinks, GroupFrom, ListLeftOu
 def calibrate(
     detector: Annotated[Path, typer.Argument(help="A detector's folder.")],
     normals: Places,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the newly calibrated detector.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for the newly calibrated detector; DETECTOR-calibrated if not given."),
+    ] = None,
     group_from: GroupFrom = None,
     encoder: Encoder = None,
     device: Device = "cpu",
@@ -27,6 +32,7 @@ def calibrate(
     from oddpixel.forensics.detect.flag import Incoming
     from oddpixel.forensics.detect.store import load, save
 
+    out = default_folder((str(detector),), "calibrated") if out is None else out
     loaded = load(detector, encoder, device)
     incoming = Incoming(places=tuple(normals), group_from=group_from, follow_links=follow_links)
     source = incoming.open(num_workers=2)
@@ -37,4 +43,5 @@ def calibrate(
     print_result("calibrate", out, source.listing, left_out, json)
 
 
+EXAMPLES = ("calibrate detector other-scanner/ -o detector2",)
 COMMAND = calibrate

@@ -94,4 +94,8 @@ def _token(given: str | None, file: Path | None) -> str | None:
         raise UsageError(f"{file} holds no token that can be read: {error}") from error
 
 
+EXAMPLES = (
+    "dashboard run",
+    "dashboard run --host 0.0.0.0 --token new",
+)
 COMMAND = dashboard

@@ -15,7 +15,9 @@ from .options import AnySuffix, AsJson, FailOnError, FollowLinks, ListLeftOut, P
 
 def density(
     files: Places,
-    model: Annotated[str, typer.Option("--model", help="A model folder, or the name of a bundled model.")],
+    model: Annotated[
+        str, typer.Option("--model", help="A model folder, or the name of a bundled model.")
+    ] = "photo-rgb",
     identity: Annotated[
         bool, typer.Option("--identity", help="Cross-check with the model's own denoiser (slow).")
     ] = False,
@@ -34,29 +36,24 @@ def density(
     fail_on: FailOnError = None,
 ) -> None:
     """The likelihood of each image under a density model, in bits per dimension: one forward pass."""
-    from oddpixel.console import progress
-    from oddpixel.datasets.source import open_source
+    from oddpixel.api.density import density as measure
+    from oddpixel.console import shown_progress
     from oddpixel.envelope import envelope
-    from oddpixel.files import writable_folder
-    from oddpixel.forensics.density.measure import measure_source
-    from oddpixel.forensics.density.store import load_model
 
     from .ending import check_choice, exit_by, failures, not_read, print_not_read
 
     check_choice("--fail-on", fail_on, ("error",))
-    if maps is not None:
-        writable_folder(maps)
-    loaded = load_model(model)
-    loaded.use_bf16(bf16)
-    source = open_source(*files, num_workers=workers, any_suffix=any_suffix, follow_links=follow_links)
-    with progress("measuring", len(source)) as advance:
-        items = measure_source(source, loaded, identity=identity, maps=maps, on_item=advance)
+    with shown_progress() as on_progress:
+        found = measure(
+            files, model, identity=identity, maps=maps, bf16=bf16, workers=workers, any_suffix=any_suffix,
+            follow_links=follow_links, on_progress=on_progress,
+        )  # fmt: skip
     if json:
-        print(envelope("density", model=model, items=items, **not_read(source.listing)))
+        print(envelope("density", model=model, items=found.items, **not_read(found.listing)))
     else:
-        print_density(items)
-        print_not_read(source.listing, left_out)
-    exit_by(failures(items), fail_on == "error")
+        print_density(found.items)
+        print_not_read(found.listing, left_out)
+    exit_by(failures(found.items), fail_on == "error")
 
 
 def print_density(items: Sequence[Mapping[str, Any]]) -> None:
@@ -74,4 +71,9 @@ def _density_cells(item: Mapping[str, Any]) -> tuple[Cell, ...]:
     return item["item"], *measured, "; ".join(item["notes"])
 
 
+EXAMPLES = (
+    "density photos/",
+    "density photos/ --model photo-rgb --map maps",
+    "density digit.png --model digits --identity",
+)
 COMMAND = density

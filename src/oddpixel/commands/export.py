@@ -22,9 +22,10 @@ def export(
     from oddpixel.forensics.runs.export import export as write
     from oddpixel.forensics.runs.export import forms
     from oddpixel.forensics.runs.run import Run
+    from oddpixel.naming import no_such
 
     if to not in forms():
-        raise UsageError(f"no form {to!r}; there are {', '.join(forms())}")
+        raise UsageError(no_such("form", to, forms()))
     place = out or Path(f"{run.resolve().name}-{to}{forms()[to].suffix}")
     left_out = write(Run.open(run), to, place, store=store)
     for sentence in left_out[:20]:
@@ -34,4 +35,9 @@ def export(
     print(place)
 
 
+EXAMPLES = (
+    "export run --to csv",
+    "export run --to coco -o marks.json",
+    "export run --to seg",
+)
 COMMAND = export

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oddpixel.console import print_rows, shown
+from oddpixel.places import default_folder
 
 if TYPE_CHECKING:
     from oddpixel.datasets.listing import Listing
@@ -33,7 +34,9 @@ from .options import (
 
 def fit(
     normals: Places,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the detector.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for the detector; NORMALS-detector if not given.")
+    ] = None,
     model: Annotated[str, typer.Option(help="A pyramid: photo-rgb, photo-grey, ct, or a folder.")] = "photo-grey",
     encoder: Encoder = "efficientnet-lite0",
     device: Device = "cpu",
@@ -75,6 +78,7 @@ def fit(
     from oddpixel.forensics.detect.flag import Incoming
     from oddpixel.forensics.detect.store import save
 
+    out = default_folder(normals, "detector") if out is None else out
     named = None if channels is None else [name.strip() for name in channels.split(",")]
     options: dict[str, Any] = {
         "model": model,
@@ -153,4 +157,9 @@ def _print_record(record: Mapping[str, Any], out: Path) -> None:
         print(f"\nwhat it finds with --alpha {rate_text(power['alpha'])}: {power['text']}.")
 
 
+EXAMPLES = (
+    "fit good/ -o detector",
+    "fit study/ -o detector --group-from dicom --aligned",
+    "fit mvtec:screws -o detector",
+)
 COMMAND = fit

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,6 @@ import typer
 
 from oddpixel.console import MAX_ROWS, Cell, Coloured, error_cell, print_table, shown
 from oddpixel.counting import counted
-from oddpixel.errors import UsageError
 
 from .options import (
     AnySuffix,
@@ -42,7 +40,10 @@ GROUP_SHOWN = 16  # characters of a group, which may be a long hash
 def flag(
     incoming: Places,
     detector: DetectorFolder,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the run: table, maps, report.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for the run: table, maps, report; INCOMING-flagged if not given."),
+    ] = None,
     alpha: Annotated[
         float | None,
         typer.Option(help="At most this share of normal groups is flagged; 0.05 if not given.", min=0.0, max=1.0),
@@ -77,73 +78,42 @@ def flag(
 ) -> None:
     """Which of these images are odd, why, where, and at what rate of false alarms. With another alpha, a finished run is only
     decided anew."""
-    from oddpixel.console import print_options, progress
+    from oddpixel.console import print_options, shown_progress
     from oddpixel.envelope import envelope
-    from oddpixel.forensics.detect.decide import Rule
-    from oddpixel.forensics.detect.flag import Incoming, flag_into
-    from oddpixel.forensics.runs.executors import executor
+    from oddpixel.errors import Unfinished
 
     from .ending import check_choice, exit_by, not_read, print_not_read
 
     check_choice("--fail-on", fail_on, ("flagged", "error"))
-    if alpha is not None and fdr is not None:
-        raise UsageError("--alpha bounds false alarms among normals, --fdr among what is flagged; give one of them")
-    rule = Rule(
-        alpha=0.05 if alpha is None else alpha,
-        confidence=confidence,
-        fdr=fdr,
-        strata=tuple((strata or "").split(",")) if strata else (),
-    )
-    group_from = _groups_of(detector, group_from)
-    given = Incoming(
-        places=tuple(incoming), group_from=group_from, any_suffix=any_suffix, every=every, by_shot=by_shot,
-        max_megapixels=max_megapixels, follow_links=follow_links,
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "incoming": incoming, "detector": detector, "out": out, "alpha": alpha, "confidence": confidence, "fdr": fdr,
+        "strata": strata.split(",") if strata else (), "group_from": group_from, "encoder": encoder, "device": device,
+        "maps": maps, "workers": workers, "dask": dask, "rank": rank, "world": world, "any_suffix": any_suffix,
+        "every": every, "by_shot": by_shot, "max_megapixels": max_megapixels, "follow_links": follow_links,
+        "overwrite": overwrite,
+    }  # fmt: skip
     if dry_run:
-        return print_options("flag", {"incoming": vars(given), "detector": detector, "rule": vars(rule), "out": out})
-    source = given.open()
-    with progress("flagging", len(source)) as advance:
-        found = flag_into(
-            out, given, detector, rule, encoder=encoder, device=device, executor=executor(workers, dask, rank, world), maps=maps,
-            source=source, overwrite=overwrite, on_item=advance,
-        )  # fmt: skip
-    if found is None:
-        print(f"{out}: this rank is done; the last one to finish decides")
+        return print_options("flag", options)
+    from oddpixel.api.flag import flag as flag_images
+
+    try:
+        with shown_progress() as on_progress:
+            found = flag_images(**options, on_progress=on_progress)
+    except Unfinished as others:
+        print(others)
         return None
     drawn = _expected(found, detector, expected) if expected else []
     if json:
         shown = {"expected": drawn} if expected else {}
-        print(envelope("flag", **found.as_json(detector), **shown, **not_read(source.listing)))
+        print(envelope("flag", **found.as_json(detector), **shown, **not_read(found.listing)))
     else:
         print_flagged(found)
         print_expected(found.run.path, drawn)
-        print_not_read(source.listing, left_out)
+        print_not_read(found.listing, left_out)
     exit_by([row.error for row in found.rows], fail_on == "error")
     if fail_on == "flagged" and any(row.flagged for row in found.rows):
         raise typer.Exit(1)
     return None
-
-
-def _groups_of(detector: Path, given: str | None) -> str | None:
-    """Where groups come from: as given, or as those of the detector's normals, which is said.
-
-    None where the source says it, as a manifest does.
-    """
-    from oddpixel.forensics.detect.store import read_record
-
-    kept = read_record(detector).get("group_from")
-    if given is not None:
-        if kept not in (None, given):
-            print(
-                f"warning: groups come from {given}, those of the detector's normals came from {kept}: the promise is about "
-                f"groups of that kind (--group-from {kept})",
-                file=sys.stderr,
-            )
-        return given
-    if kept is None or kept == "csv":
-        return None
-    print(f"groups come from {kept}, as those of the detector's normals did (--group-from for others)", file=sys.stderr)
-    return str(kept)
 
 
 def _expected(flagged: Any, detector: Path, normals: list[str]) -> list[dict[str, Any]]:
@@ -180,10 +150,7 @@ def print_flagged(found: Any) -> None:
     for line in _note_lines(notes):
         print(shown(line))
     decision = found.decision
-    flagged, groups = decision.get("num_flagged_groups", 0), decision.get("num_groups", 0)
-    promise = decision.get("promise", "")
-    promised = f" {promise[0].upper()}{promise[1:]}." if promise else ""
-    print(f"\n{flagged} of {counted(groups, 'group')} flagged.{promised}")
+    print(f"\n{found.headline()}")
     if power := decision.get("power"):
         print(f"What it finds: {power['text']}.")
     for warning in decision.get("warnings", []):
@@ -227,4 +194,9 @@ def _note_lines(notes: Mapping[str, Sequence[str]]) -> Iterator[str]:
         yield f"... {counted(len(items) - MAX_ROWS, 'more note')} in the run's table"
 
 
+EXAMPLES = (
+    "flag new/ --detector detector",
+    "flag new/ --detector detector --alpha 0.01 --confidence 0.95",
+    "flag study/ --detector detector --group-from dicom --strata modality,manufacturer --workers 2",
+)
 COMMAND = flag

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -54,42 +54,31 @@ def generate(
     dry_run: DryRun = False,
 ) -> None:
     """Make synthetic pictures, every one marked as such. The layout of a real image may guide them (--like)."""
-    from oddpixel.console import print_options, steps_progress
+    from oddpixel.console import print_options, shown_progress
     from oddpixel.envelope import envelope
     from oddpixel.errors import UsageError
-    from oddpixel.generation.make import Generator, make
-    from oddpixel.generation.request import Request
-    from oddpixel.generation.sizes import parsed
-    from oddpixel.provenance import Signature
 
     if prompt is not None and label is not None:
         raise UsageError(f"two prompts, {prompt!r} and {label!r}; give one")
-    if (certificates is None) != (key is None):
-        raise UsageError("a C2PA manifest needs both --certificates and --key")
-    request = Request(
-        prompt=prompt if prompt is not None else label,
-        negative_prompt=negative_prompt,
-        size=None if size is None else parsed(size),
-        count=count,
-        seed=seed,
-        like=like,
-        image=image,
-        strength=strength,
-        control=control,
-        mask=mask,
-        steps=steps,
-        format=format,
-    )
+    options: dict[str, Any] = {
+        "prompt": prompt if prompt is not None else label, "out": out, "like": like, "size": size, "count": count,
+        "seed": seed, "negative_prompt": negative_prompt, "image": image, "strength": strength, "adapter": adapter,
+        "control": control, "mask": mask, "steps": steps, "cascade": cascade, "official": official, "format": format,
+        "certificates": certificates, "key": key, "device": device, "offload": offload, "overwrite": overwrite,
+    }  # fmt: skip
     if dry_run:
-        return print_options(
-            "generate", {"out": out, "cascade": cascade, "official": official, "adapter": adapter, **vars(request)}
-        )
-    generator = Generator.load(cascade, official, device, offload, adapter)
-    signature = None if certificates is None or key is None else Signature(certificates, key)
-    with steps_progress() as on_step:
-        items = make(request, generator, out, on_step, signature, overwrite=overwrite)
-    print(envelope("generate", items=items) if json else "\n".join(str(out / item["item"]) for item in items))
+        return print_options("generate", options)
+    from oddpixel.api.generate import generate as make
+
+    with shown_progress() as on_progress:
+        made = make(**options, on_progress=on_progress)
+    print(envelope("generate", items=made.items) if json else "\n".join(map(str, made.paths)))
     return None
 
 
+EXAMPLES = (
+    "generate photograph --size 512x512",
+    "generate --like scan.dcm --size 1024x1024 -o like",
+    "generate ct -n 8 --seed 10 -o made",
+)
 COMMAND = generate

@@ -105,4 +105,9 @@ def _notes(meta: dict[str, Any]) -> str:
     return ", ".join([*notes, *meta.get("notes", [])])
 
 
+EXAMPLES = (
+    "inspect scans/",
+    "inspect photos/*.jpg study.zip -o run",
+    "inspect corpus:photographs/test --json",
+)
 COMMAND = inspect

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from oddpixel.counting import counted
+from oddpixel.places import default_folder
 
 from .options import Alpha, AsJson, Confidence, DetectorFolder, Device, RunFolder, Store
 
@@ -28,12 +29,15 @@ def show_run(run: RunFolder, json: AsJson = False) -> None:
 @app.command("merge")
 def merge_runs(
     runs: Annotated[list[Path], typer.Argument(help="Finished runs of one command with the same options.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the merged run.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for the merged run; FIRST-merged if not given.")
+    ] = None,
 ) -> None:
     """One run out of several, as array jobs and several machines leave them."""
     from oddpixel.forensics.runs.run import Run
 
-    merged = Run.merge(out, [Run.open(run) for run in runs])
+    folder = default_folder((str(runs[0]),), "merged") if out is None else out
+    merged = Run.merge(folder, [Run.open(run) for run in runs])
     print(f"{merged.path}: {counted(len(merged.parts()), 'part')} of {counted(len(runs), 'run')}")
 
 

@@ -7,10 +7,15 @@ from typing import Annotated
 
 import typer
 
+from oddpixel.places import default_folder
+
 
 def sample(
     model: Annotated[str, typer.Option("--model", help="A model folder, or the name of a bundled model.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the images and their sheet.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for the images and their sheet; MODEL-samples if not given."),
+    ] = None,
     number: Annotated[int, typer.Option("-n", help="How many images.", min=1)] = 16,
     sampler: Annotated[str | None, typer.Option(help="ddim, ddpm, dpm-solver-2 or flow-euler.")] = None,
     steps: Annotated[int, typer.Option(help="Denoising steps.", min=1)] = 50,
@@ -28,10 +33,12 @@ def sample(
     request = SampleRequest(
         count=number, steps=steps, seed=seed, size=size, sampler=sampler, label=label, guidance=guidance
     )  # fmt: skip
+    out = default_folder((model,), "samples") if out is None else out
     writable_folder(out)
     samples = load_model(model).sample(request)
     made_by = f"model {Path(model).name}, sampler {samples.sampler}, {steps} steps, seed {seed}"
     print(write_samples(out, samples.values, samples.bits, made_by))
 
 
+EXAMPLES = ("sample --model digits --sampler ddpm -n 16",)
 COMMAND = sample

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from oddpixel.places import default_folder
+
 from .options import DryRun
 
 
 def train(
-    out: Annotated[Path, typer.Option("-o", "--out", help="The model folder; a training in it is resumed.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="The model folder; a training in it is resumed. IMAGES-model or RECIPE-model if not given.",
+        ),
+    ] = None,
     source: Annotated[
         list[str] | None, typer.Argument(help="Images to train on; none where the recipe names a corpus.")
     ] = None,
     recipe: Annotated[
-        str, typer.Option(help="A bundled recipe (digits, photo-rgb, cascade, style, edges, ...), or a TOML file.")
-    ] = "digits",
+        str | None,
+        typer.Option(
+            help="A bundled recipe (digits, photo-rgb, cascade, style, edges, ...), or a TOML file; what suits the images "
+            "if not given."
+        ),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Train to this step instead of the recipe's.", min=1)] = None,
     start_from: Annotated[Path | None, typer.Option(help="Begin with this model's weights.")] = None,
     minutes: Annotated[
@@ -40,6 +54,7 @@ def train(
     from oddpixel.files import writable_folder
     from oddpixel.recipe import read_recipe
 
+    recipe = _suited(source or []) if recipe is None else recipe
     resolved = read_recipe(recipe)
     kind = resolved["model"].get("kind")
     is_cascade = kind == "cascade"
@@ -47,6 +62,7 @@ def train(
         raise UsageError("a cascade's recipe has steps for every stage; change them in a copy of it")
     if steps is not None:
         resolved["training"]["steps"] = steps
+    out = default_folder(source or (recipe,), "model") if out is None else out
     if dry_run:
         return print_options("train", {"source": source or [], "out": out, "recipe": resolved})
     if device is not None:
@@ -77,7 +93,29 @@ def train(
     with training_progress(trainer.options.steps, trainer.step, left) as on_step:
         trainer.run(on_step)
     print(f"{out}: step {trainer.step}" + ("" if minutes is not None else f" of {trainer.options.steps}"))
+    if kind != "adapter":
+        print(f"its card: {out / 'README.md'}; likelihoods: oddpixel density IMAGES --model {out}")
     return None
 
 
+def _suited(source: list[str]) -> str:
+    """The recipe for these images, which is said. Raises: UsageError without any."""
+    from oddpixel.errors import UsageError
+    from oddpixel.forensics.density.recipe_choice import recipe_for
+
+    if not source:
+        raise UsageError(
+            "name images to train on, or a recipe: oddpixel train FOLDER, or oddpixel train --recipe digits"
+        )
+    chosen = recipe_for(source)
+    print(f"recipe {chosen.recipe}: {chosen.because} (--recipe for another)", file=sys.stderr)
+    for doubt in chosen.doubts:
+        print(f"warning: {doubt}", file=sys.stderr)
+    return chosen.recipe
+
+
+EXAMPLES = (
+    "train photos/ --minutes 30",
+    "train --recipe cascade -o my-cascade",
+)
 COMMAND = train

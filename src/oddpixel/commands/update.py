@@ -8,14 +8,18 @@ from typing import Annotated
 import typer
 
 from oddpixel.console import print_rows, shown
+from oddpixel.places import default_folder
 
 from .options import AsJson, Device, Encoder, Store
 
 
 def update(
     detector: Annotated[Path, typer.Argument(help="A detector's folder.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the detector as it is afterwards.")],
     from_verdicts: Annotated[Path, typer.Option(help="A run whose images people decided on.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for the detector as it is afterwards; DETECTOR-updated if not given."),
+    ] = None,
     store: Store = None,
     encoder: Encoder = None,
     device: Device = "cpu",
@@ -28,6 +32,7 @@ def update(
     from oddpixel.forensics.detect.teaching import decided_images, teach
     from oddpixel.forensics.runs.run import Run
 
+    out = default_folder((str(detector),), "updated") if out is None else out
     loaded = load(detector, encoder, device)
     run = Run.open(from_verdicts)
     decided = decided_images(run, store)
@@ -57,4 +62,5 @@ def update(
         print(shown(f"left out: {sentence}"))
 
 
+EXAMPLES = ("update detector --from-verdicts run -o detector3",)
 COMMAND = update

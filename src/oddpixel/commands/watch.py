@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from oddpixel.console import shown
+from oddpixel.places import default_folder
 
 from .options import Alpha, Confidence, DetectorFolder, Device, Encoder, ListLeftOut
 
@@ -15,7 +16,12 @@ from .options import Alpha, Confidence, DetectorFolder, Device, Encoder, ListLef
 def watch(
     folder: Annotated[Path, typer.Argument(help="Where images arrive.")],
     detector: DetectorFolder,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the run; a watch in it is taken up again.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="Folder for the run; a watch in it is taken up again. FOLDER-watched if not given."
+        ),
+    ] = None,
     alpha: Alpha = 0.05,
     confidence: Confidence = None,
     encoder: Encoder = None,
@@ -35,6 +41,7 @@ def watch(
 
     from .ending import exit_by, print_not_read
 
+    out = default_folder((str(folder),), "watched") if out is None else out
     rule = Rule(alpha=alpha, confidence=confidence)
     errors: list[Any] = []
     for arrival in watch_folder(
@@ -65,4 +72,5 @@ def print_arrival(arrival: Any) -> None:
     print(shown(f"{row.item}: p {row.p_value:.4f}, {decision}{why}{alarm}{notes}"), flush=True)
 
 
+EXAMPLES = ("watch incoming/ --detector detector -o watched",)
 COMMAND = watch

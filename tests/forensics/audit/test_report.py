@@ -190,7 +190,7 @@ def test_exit_codes_and_json(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["FILE"], "a folder for the reports"),
+        ([], "name the files to audit"),
         (["FILE", "-o", "OUT", "--checks", "nonsense"], "no check 'nonsense'"),
         (["FILE", "-o", "OUT", "--anchors", "FILE"], "PEM"),
         (["FILE", "-o", "OUT", "--sign", "FILE"], "--key"),

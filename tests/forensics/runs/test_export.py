@@ -71,6 +71,23 @@ def test_coco_marks_what_the_map_marks(decided: Run, tmp_path: Path) -> None:
     assert {each["file_name"]: each["attributes"]["decision"] for each in images.values()}[HOSTILE] == "normal"
 
 
+def test_label_studio_has_marks_in_percent_and_decisions_of_people(decided: Run, tmp_path: Path) -> None:
+    left_out = export(decided, "label-studio", tmp_path / "t.json")
+    tasks = {task["data"]["image"]: task for task in json.loads((tmp_path / "t.json").read_text())}
+    assert left_out == ["zz-broken.png could not be read"]
+    marks = [each for task in tasks.values() for each in task["predictions"][0]["result"] if "points" in each["value"]]
+    assert marks, "the odd ones bear marks"
+    for each in marks:
+        assert all(0 <= value <= 100 for point in each["value"]["points"] for value in point)
+        assert len(each["value"]["points"]) >= 3
+    flagged = {name: task["predictions"][0]["result"][-1]["value"]["choices"] for name, task in tasks.items()}
+    assert {name for name, choices in flagged.items() if choices == ["odd"]} == {
+        name for name, task in tasks.items() if task["meta"]["flagged"]
+    }
+    assert tasks["ct-1.dcm"]["annotations"][0]["result"][0]["value"]["choices"] == ["odd"]
+    assert "annotations" not in tasks["normal-00.png"], "taken back"
+
+
 def test_the_page_holds_decisions_as_text(decided: Run, tmp_path: Path) -> None:
     export(decided, "html", tmp_path / "t.html")
     page = (tmp_path / "t.html").read_text()
@@ -193,4 +210,4 @@ def test_what_cannot_be_exported_leaves_nothing(decided: Run, tmp_path: Path) ->
         export(decided, "csv", tmp_path / "there")
     assert (tmp_path / "there").read_text() == "kept"
     assert not (tmp_path / "none").exists()
-    assert set(forms()) == {"csv", "parquet", "coco", "html", "zip", "seg", "sr", "sc"}
+    assert set(forms()) == {"csv", "parquet", "coco", "html", "label-studio", "zip", "seg", "sr", "sc"}
