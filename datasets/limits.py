@@ -44,8 +44,8 @@ class Limits:
         """Check the pixels of one frame and the number of frames. Raises: TooLarge, naming the figure and the cap."""
         if width * height > self.max_pixels:
             raise TooLarge(
-                f"{width} x {height} is {width * height / 1e6:.0f} megapixels, over the cap of "
-                f"{self.max_pixels / 1e6:.0f}; raise max_pixels if you trust this file"
+                f"{width} x {height} is {round(width * height / 1e6, 2):g} megapixels, over the cap of "
+                f"{round(self.max_pixels / 1e6, 2):g}; raise max_pixels if you trust this file"
             )
         if frames > self.max_frames:
             raise TooLarge(

@@ -11,26 +11,36 @@ from typing import Any
 DAMAGED = "the video data are damaged here: this frame, or one that it builds on, was decoded with errors"
 
 
-def frames_of(av: Any, container: Any, stream: Any, sizes: dict[int, int] | None = None) -> Iterator[tuple[Any, bool]]:
+def frames_of(
+    av: Any, container: Any, stream: Any, sizes: dict[int, int] | None = None, *, skips_lost: bool = False
+) -> Iterator[tuple[Any, bool]]:
     """Yield frames in display order, and whether each is in doubt. Raises: whatever PyAV does on a lost frame.
 
     Arguments:
         sizes: where given, takes the bytes of every packet by its time stamp.
+        skips_lost: go on after a packet that cannot be decoded; the frame that follows is in doubt, be it whole or not.
     """
     doubtful_from: int | None = None
-    is_doubtful = False
+    is_doubtful = was_lost = False
     for packet in _quietly(av, container.demux(stream)):
         if sizes is not None and packet.pts is not None:
             sizes[packet.pts] = packet.size
         with av.logging.Capture() as messages:
-            frames = packet.decode()
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                if not skips_lost:
+                    raise
+                is_doubtful, doubtful_from, was_lost = True, packet.pts, True
+                continue
         if has_errors(av, messages) or packet.is_corrupt or any(frame.is_corrupt for frame in frames):
             is_doubtful, doubtful_from = True, packet.pts
         for frame in frames:
             is_later = None not in (frame.pts, doubtful_from) and frame.pts > doubtful_from
             if frame.key_frame and is_later and not frame.is_corrupt:
                 is_doubtful = False
-            yield frame, is_doubtful
+            yield frame, is_doubtful or was_lost
+            was_lost = False
 
 
 def _quietly(av: Any, packets: Iterator[Any]) -> Iterator[Any]:

@@ -34,7 +34,7 @@ def rows_of(av: Any, container: Any) -> Iterator[Float64[np.ndarray, "width"]]:
     stream.thread_type = "NONE"
     stream.codec_context.options = {"flags2": "+export_mvs"}
     sizes: dict[int, int] = {}
-    for frame, is_doubtful in frames_of(av, container, stream, sizes):
+    for frame, is_doubtful in frames_of(av, container, stream, sizes, skips_lost=True):
         facts = (
             np.nan if frame.time is None else frame.time, int(frame.pict_type), frame.key_frame,
             sizes.pop(frame.pts, 0), _intra(frame), is_doubtful,

@@ -107,15 +107,16 @@ class OpenedVideo:
             stream = container.streams.video[0]
             limits.check_size(stream.width, stream.height)
             # Containers are often silent, or wrong, about how many frames they hold; counting packets decodes nothing.
-            num_packets, num_discarded, num_corrupt = 0, 0, 0
+            num_packets, num_discarded, num_corrupt, last = 0, 0, 0, 0.0
             for packet in container.demux(stream):
                 num_packets += packet.size > 0
                 # Before the beginning that an edit list sets: decoded for what follows, never shown (ISO/IEC 14496-12, 8.6.6).
                 num_discarded += packet.size > 0 and packet.is_discard
                 num_corrupt += packet.is_corrupt
+                last = max(last, float((packet.pts or 0) * packet.time_base) if packet.size > 0 else 0.0)
                 limits.check_size(stream.width, stream.height, num_packets)
             num_frames = num_packets - num_discarded
-            promise = _promise(container, stream, num_packets)
+            promise = _promise(container, stream, num_packets, last)
             notes = [*promise.pop("notes", []), *_damage(has_errors(av, messages), num_corrupt), *_cut_packet(file)]
             self.header = Header(
                 format="video",
@@ -255,12 +256,18 @@ def _cut_packet(file: BinaryIO) -> list[str]:
     return ["the file ends within a packet of its stream: it is cut short, and frames are missing"] if is_cut else []
 
 
-def _promise(container: Any, stream: Any, num_packets: int) -> dict[str, Any]:
-    """A note where the container promises more frames than it holds: the file was cut short or is damaged."""
+def _promise(container: Any, stream: Any, num_packets: int, last_s: float) -> dict[str, Any]:
+    """A note where the container promises more frames than it holds: the file was cut short or is damaged.
+
+    Duration times rate promises frames only where they end too early: of a variable rate, the nominal one promises nothing.
+    """
     promised, margin = int(stream.frames), 0.0
     if not promised and container.duration and stream.average_rate:
         promised = round(container.duration / 1e6 * float(stream.average_rate))
         margin = max(1.0, ROUGHLY * promised)
+        begin = float((stream.start_time or 0) * stream.time_base)
+        if last_s - begin >= (1 - ROUGHLY) * container.duration / 1e6 - 1 / float(stream.average_rate):
+            return {}
     if promised - num_packets <= margin:
         return {}
     return {

@@ -73,7 +73,8 @@ FILM = Medium(
     (
         "cameras, streams and screen recorders that stall, or lose frames",
         "editing in the open: jump cuts, replays, held frames, inserted titles",
-        "loops, and machines or lights in regular motion",
+        "captions, fades and pages that are scrolled",
+        "loops, and machines, lights or cameras in regular motion",
         "change of the frame rate by a platform",
     ),
 )

@@ -141,6 +141,8 @@ def decide(
         return verdict(Label.ANOMALOUS, *(_said(finding) for finding in hits))
     if gate.degraded:
         return verdict(Label.INCONCLUSIVE, gate.degraded)
+    if not findings:
+        return verdict(Label.INCONCLUSIVE, "none of the tests that were asked for is one of this kind of file")
     if not fused:
         return verdict(
             Label.INCONCLUSIVE,

@@ -39,7 +39,7 @@ class DensitySurprise:
     def draw(self, exhibit: Exhibit) -> UInt8[np.ndarray, "h w *c"]:
         """Nats per detail times a fixed gain; 128 is no surprise."""
         height, width = exhibit.size
-        cell = TILE * max(1, math.ceil(math.sqrt(height * width / MOST_PIXELS)))
+        cell = _cell(height, width)
         rows, columns = -(-height // cell), -(-width // cell)
         places = TILE // PLACE
         picture = np.zeros((rows * places, columns * places), np.float32)
@@ -56,6 +56,14 @@ class DensitySurprise:
 
 
 AID = DensitySurprise()
+
+
+def _cell(height: int, width: int) -> int:
+    """Pixels between tiles, so that no more than `MOST_PIXELS` are looked at, however long and thin the image is."""
+    cell = TILE * max(1, math.ceil(math.sqrt(height * width / MOST_PIXELS)))
+    while -(-height // cell) * -(-width // cell) * TILE**2 > max(MOST_PIXELS, TILE**2):
+        cell += TILE
+    return cell
 
 
 def _surprise(exhibit: Exhibit, top: int, left: int, places: int) -> np.ndarray:

@@ -63,7 +63,7 @@ def audit_film(
             raise CorruptFile("no frame of the video can be decoded; get an undamaged copy of the file")
         on_check("facts")
         damaged = int(timeline.facts["is_doubtful"].sum())
-        gate = gate_of(opened, digests.container, len(timeline), timeline.time(len(timeline) - 1), damaged)
+        gate = gate_of(opened, digests.container, len(timeline), timeline.seconds, damaged)
         findings, events = examine_film(timeline, chosen, on_check)
         findings = settled(findings, gate, alpha, measured())
         shots = shots_of(timeline, _deciding(findings, events))
@@ -92,7 +92,9 @@ def examine_film(
         on_check(check.name)
         try:
             because = check.applies(timeline)
-            events = [] if because else check.find(timeline)
+            # Damage looks like an edit: what touches a frame that was decoded with errors says nothing.
+            whole = [] if because else check.find(timeline)
+            events = [event for event in whole if not timeline.is_damaged(event.first, event.last)]
         except Exception as error:  # one test that fails is a finding, never the end of the audit
             because, events = None, []
             findings.append(Finding(check.name, "error", because=f"{type(error).__name__}: {error}"[:300]))
@@ -109,9 +111,10 @@ def _finding(check: TimelineCheck, events: Sequence[Event]) -> Finding:
     strongest = min(events, key=lambda each: each.log10_nfa, default=None)
     because = "nothing along the time line reaches its bound"
     if events and strongest:
-        named = ", ".join(f"frames {each.first} to {each.last}" for each in events[:MOST_NAMED])
-        more = f" and {counted(len(events) - MOST_NAMED, 'more place')}" if len(events) > MOST_NAMED else ""
-        because = f"{strongest.because}: {named}{more}"
+        others = [f"{each.first} to {each.last}" for each in events if each is not strongest]
+        also = f"; also at frames {', '.join(others[:MOST_NAMED])}" if others else ""
+        more = f" and {counted(len(others) - MOST_NAMED, 'more place')}" if len(others) > MOST_NAMED else ""
+        because = f"frames {strongest.first} to {strongest.last}: {strongest.because}{also}{more}"
     nfa = 0.0 if strongest is None else strongest.log10_nfa
     status: Status = "evidence" if nfa <= REPORTED else "no-evidence"
     return Finding(

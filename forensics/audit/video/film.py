@@ -20,6 +20,7 @@ from .shots import Shot
 
 VIDEO = "video"  # the format, and the name under which tests of time lines are audited
 AT_ONCE = 2**20
+MOST_DAMAGED = 0.1  # of the frames
 PICTURES = "the pictures inside the frames (no test of pictures was calibrated on video), and sound"
 
 
@@ -49,7 +50,7 @@ class FilmGate:
     def degraded(self) -> str | None:
         """Why a negative result would mean nothing for this film, or None."""
         share = self.damaged / max(self.frames, 1)
-        return f"damaged: {share:.0%} of the frames were decoded with errors" if share > 0.1 else None
+        return f"damaged: {share:.0%} of the frames were decoded with errors" if share > MOST_DAMAGED else None
 
     @property
     def not_examined(self) -> str:

@@ -34,7 +34,7 @@ class Shot:
 
 def shots_of(timeline: Timeline, events: Sequence[Event]) -> list[Shot]:
     """The shots of a film, each with its label: by events that decide, which are bounded over the whole film."""
-    cuts = [int(frame) for frame, is_cut in zip(timeline.breaks, timeline.is_cut, strict=True) if is_cut]
+    cuts = timeline.cuts.tolist()
     firsts, lasts = [0, *(cut + 1 for cut in cuts)], [*cuts, len(timeline) - 1]
     return [_shot(timeline, first, last, events) for first, last in zip(firsts, lasts, strict=True)]
 

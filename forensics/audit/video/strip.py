@@ -45,7 +45,7 @@ def strip(
     """Draw the strip; `shown` are frames by their number, of one size."""
     side = (WIDTH - GAP * (IN_A_ROW - 1)) // IN_A_ROW
     ratio = next((each.shape[0] / each.shape[1] for each in shown.values()), 0.75)
-    tall = round(side * ratio)
+    tall = min(max(1, round(side * ratio)), 4 * side)
     rows = -(-len(shown) // IN_A_ROW)
     top = rows * (tall + CAPTION + GAP)
     canvas = Pillow.new("RGB", (WIDTH, top + CURVE + AXIS), PAPER)

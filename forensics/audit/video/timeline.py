@@ -17,6 +17,9 @@ from oddpixel.datasets.video_timeline import COLUMNS, FACTS, ROWS
 
 AT_ONCE = 256  # frames a question to the decoder
 AROUND = 3  # transitions on each side that a jump is compared with
+USUAL_RATE = 25.0  # frames a second, where a film says nothing
+FEWEST_FRAMES = 20
+MOVING, SHARE_MOVING = 0.1, 0.02  # grey levels a frame; of the transitions
 LEAST = 0.05  # grey levels: below, steps are rounding
 JUMP = 0.8  # log ratio from which a transition is a break: 2.2 times its largest neighbour
 # A break leads elsewhere from this multiple on of what the scenes around it move within REACH frames; of pictures that are
@@ -45,10 +48,42 @@ class Timeline:
         """The small pictures of the frames from `start` to before `end`, as float32."""
         return self.pictures[max(start, 0) : end].astype(np.float32)
 
+    @cached_property
+    def clock(self) -> Float64[np.ndarray, "frames"]:
+        """When each frame is shown, in seconds: by its stamp; evenly where stamps are missing or go back."""
+        stamps = self.facts["time_s"]
+        gaps = np.diff(stamps)
+        if np.isfinite(stamps).all() and (gaps >= 0).all():
+            return stamps
+        forward = gaps[np.isfinite(gaps) & (gaps > 0)]
+        return np.arange(len(self)) * (float(np.median(forward)) if len(forward) else 1 / USUAL_RATE)
+
     def time(self, frame: int) -> float:
-        """When a frame is shown, in seconds; its number over 25 where the file does not say."""
-        seconds = float(self.facts["time_s"][frame])
-        return seconds if np.isfinite(seconds) else frame / 25.0
+        """When a frame is shown, in seconds (`clock`)."""
+        return float(self.clock[frame])
+
+    @property
+    def seconds(self) -> float:
+        """How long the film is, its last frame as long as a usual one."""
+        gaps = np.diff(self.clock)
+        return float(self.clock[-1] - self.clock[0] + (np.median(gaps) if len(gaps) else 0.0))
+
+    @property
+    def cannot_move(self) -> str | None:
+        """Why no test of motion can be asked of this film, or None."""
+        if len(self) < FEWEST_FRAMES:
+            return f"fewer than {FEWEST_FRAMES} frames"
+        return None if (self.steps > MOVING).mean() >= SHARE_MOVING else "nothing moves in this film"
+
+    def is_damaged(self, first: int, last: int) -> bool:
+        """Whether any frame from before `first` to after `last` was decoded with errors."""
+        return bool(self.facts["is_doubtful"][max(first - 1, 0) : last + 2].any())
+
+    @cached_property
+    def cuts(self) -> Int[np.ndarray, "n"]:
+        """The breaks that lead to another scene, by the frame before them."""
+        cuts: np.ndarray = self.breaks[self.is_cut]
+        return cuts
 
     @cached_property
     def steps(self) -> Float64[np.ndarray, "transitions"]:

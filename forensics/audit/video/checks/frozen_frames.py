@@ -6,7 +6,8 @@ transitions elsewhere, a run of k still ones among n has
     NFA = N P(Binomial(n, q) >= k)
 
 which is large where stillness is usual: slides, screens, animation. A pause within a scene slows down and speeds up again;
-frames that somebody held stop and start at full motion.
+frames that somebody held stop and start at full motion. A still shot between two moving ones begins or ends with a cut, and
+is none.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from jaxtyping import Float64
 
 from ...nfa import log10_binomial_tail
 from ..event import REPORTED, Event, apart
-from ..timeline import Timeline
+from ..timeline import MOVING, Timeline
 
 FEWEST = 6  # still transitions
 AROUND = 40  # transitions on each side that say what motion is usual
 STILL, SLOW = 0.1, 0.5  # of the usual motion
-FLAT, MOVING = 0.03, 0.1  # grey levels: rounding; the least motion in which stillness says something
+FLAT = 0.03  # grey levels: rounding
+EDGE = 2  # transitions by which a cut may lie beside the run
 LEAD = 4  # frames in which an encoder settles on a held picture
 ABRUPT, LARGE = 0.7, 0.4  # motion beside the run, of the twenty transitions beyond it and of the usual one
 
@@ -40,7 +42,7 @@ class FrozenFrames:
 
     def applies(self, timeline: Timeline) -> str | None:
         """Why stillness says nothing here, or None."""
-        return None if (usual(timeline.steps) > MOVING).any() else "nothing moves in this film"
+        return timeline.cannot_move
 
     def find(self, timeline: Timeline) -> list[Event]:
         """The runs of still transitions that begin and end abruptly."""
@@ -51,6 +53,8 @@ class FrozenFrames:
             start = _settled(steps, level, first)
             if count < FEWEST or start < AROUND // 10 or end > len(steps) - 2:
                 continue
+            if self._is_a_shot(timeline, start, end):
+                continue
             others = (still.sum() - count + 1) / (len(steps) - count + 1)
             nfa = float(np.log10(len(steps)) + log10_binomial_tail(max(count, end - first), count, others))
             if nfa <= REPORTED and _is_abrupt(steps, level, start, end):
@@ -59,6 +63,12 @@ class FrozenFrames:
                 )
                 found.append(Event(self.name, start + 1, end, nfa, because))
         return apart(found)
+
+    @staticmethod
+    def _is_a_shot(timeline: Timeline, start: int, end: int) -> bool:
+        """A still shot between moving ones begins or ends with a cut."""
+        edges = (timeline.cuts >= start - EDGE) & (timeline.cuts <= start + LEAD + EDGE)
+        return bool((edges | (np.abs(timeline.cuts - end) <= EDGE)).any())
 
 
 CHECK = FrozenFrames()

@@ -38,7 +38,7 @@ class InterruptedShot:
 
     def applies(self, timeline: Timeline) -> str | None:
         """Why nothing can be interrupted here, or None."""
-        return None if len(timeline.breaks) > 1 else "fewer than two breaks in the film"
+        return timeline.cannot_move or (None if len(timeline.breaks) > 1 else "fewer than two breaks in the film")
 
     def find(self, timeline: Timeline) -> list[Event]:
         """The runs of frames between two breaks, around which the shot goes on."""

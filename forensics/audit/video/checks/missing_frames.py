@@ -32,11 +32,14 @@ class MissingFrames:
     purpose = "Whether frames were taken out of a shot."
     reference = "Exponential tail of the film's own jumps"
     needs = f"motion, and {FEWEST} frames"
-    cannot = "Cameras and streams lose frames too, and editors cut within a shot; a flash or a knock looks like a gap."
+    cannot = (
+        "Cameras and streams lose frames too, and editors cut within a shot; captions that come and go, ends of "
+        "fades, pages that are scrolled, flashes and knocks look like gaps."
+    )
 
     def applies(self, timeline: Timeline) -> str | None:
         """Why no tail can be fitted, or None."""
-        return None if len(timeline.steps) >= FEWEST else f"fewer than {FEWEST} frames"
+        return timeline.cannot_move if len(timeline.steps) >= FEWEST else f"fewer than {FEWEST} frames"
 
     def find(self, timeline: Timeline) -> list[Event]:
         """The jumps within shots that are too large for the film."""
