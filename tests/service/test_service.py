@@ -147,6 +147,16 @@ def test_workers_killed_at_random_lose_and_double_nothing(detector: Path, tmp_pa
         assert {answer["state"] for answer in answers} == {"done"}
         for number, answer in enumerate(answers):
             assert answer["result"]["items"][0]["item"] == f"{number}.png"  # type: ignore[index]
+        children = served.workers()
+        served.process.kill()
+        until(lambda: not any(_is_alive(child) for child in children), "the end of workers whose service is gone")
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _shorten_leases(folder: Path) -> None:

@@ -7,6 +7,7 @@ stays in the queue for the next start.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import subprocess
@@ -85,7 +86,7 @@ class Workers:
         return subprocess.Popen(
             [
                 sys.executable, "-m", "oddpixel.service.worker", "--folder", str(place.folder), "--store", place.url,
-                "--max-megapixels", str(place.max_megapixels), *detector,
+                "--max-megapixels", str(place.max_megapixels), "--parent", str(os.getpid()), *detector,
             ],
             stdin=subprocess.DEVNULL,
         )  # fmt: skip

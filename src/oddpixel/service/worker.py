@@ -42,9 +42,8 @@ class Worker:
         self.name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.stopping = threading.Event()
 
-    def run(self) -> None:
+    def run(self, parent: int) -> None:
         """Answer jobs until `stopping` is set, or the process that started this one is gone."""
-        parent = os.getppid()
         threading.Thread(target=self._renew, daemon=True).start()
         idle = IDLE
         try:
@@ -112,6 +111,8 @@ def main() -> None:
     parser.add_argument("--store", required=True)
     parser.add_argument("--detector", type=Path)
     parser.add_argument("--max-megapixels", type=float, default=150.0)
+    # By number: that process may be gone before this one has imported what it needs.
+    parser.add_argument("--parent", type=int, required=True)
     given = parser.parse_args()
     import torch
 
@@ -121,7 +122,7 @@ def main() -> None:
         signal.signal(number, lambda *_: worker.stopping.set())
     while True:
         try:
-            return worker.run()
+            return worker.run(given.parent)
         except Exception:  # the database is away: wait for it, jobs are safe there
             if worker.stopping.is_set():
                 return None
