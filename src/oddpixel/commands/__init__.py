@@ -11,7 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -38,6 +38,12 @@ All commands:        oddpixel --help; oddpixel COMMAND --help has examples
 Completion:          oddpixel --install-completion"""
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+
+# What Typer hands over: its own `Context` only names it.
+if TYPE_CHECKING:
+    from typer import Context
+else:
+    Context = typer.Context.__mro__[1]
 
 
 def main() -> None:
@@ -70,7 +76,7 @@ def _version(wanted: bool) -> bool:
 
 @app.callback(invoke_without_command=True)
 def _root(
-    context: typer.Context,
+    context: Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
