@@ -120,7 +120,9 @@ def decide(
     missing = sorted(question for question in calibration.counting(gate.reference) if check_of(question) not in ran)
     # Both were measured with all tests that count: with fewer, neither holds.
     ratio = None if missing else _likelihood_ratio(p_value, gate, calibration)
-    power = _power(gate, calibration) + (f"; not run here, so it is less: {', '.join(missing)}" if missing else "")
+    power = _power(gate, calibration, findings) + (
+        f"; not run here, so it is less: {', '.join(missing)}" if missing else ""
+    )
 
     def verdict(label: Label, *because: str) -> Verdict:
         unseen = (gate.not_examined,) if gate.not_examined else ()
@@ -258,8 +260,10 @@ def evidence_score(p_value: float) -> float:
     return float(np.clip(-np.log10(max(p_value, 1e-12)), 0, 3))
 
 
-def _power(gate: Gated, calibration: Calibration) -> str:
-    rows = calibration.power(gate.reference)
+def _power(gate: Gated, calibration: Calibration, findings: Sequence[Finding]) -> str:
+    """What was found of manipulations in files of this kind, less those that only a test finds which does not apply here."""
+    idle = {finding.check for finding in findings if finding.status == "not-applicable"}
+    rows = [row for row in calibration.power(gate.reference) if row.get("check") not in idle]
     if not rows:
         return f"not measured on files of this kind ({gate.reference}): finding nothing means nothing"
     hits, n = (sum(row[name] for row in rows) for name in ("found", "n"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -18,10 +19,15 @@ import pytest
 from PIL import Image as Pillow
 
 from oddpixel.errors import UsageError
+from oddpixel.forensics.audit.audited import Options as AuditOptions
+from oddpixel.forensics.audit.run import audit_into
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.store import save
 from oddpixel.service.clients import Bucket, read_tokens
-from oddpixel.service.worker import safe_name
+from oddpixel.service.models import Models
+from oddpixel.service.queue import Question, Queue
+from oddpixel.service.spool import Spool
+from oddpixel.service.worker import Worker, safe_name
 from tests.forensics.audit.images import photograph
 from tests.forensics.detect.test_detector import ODD, surface
 from tests.patience import until
@@ -150,6 +156,32 @@ def test_workers_killed_at_random_lose_and_double_nothing(detector: Path, tmp_pa
         children = served.workers()
         served.process.kill()
         until(lambda: not any(_is_alive(child) for child in children), "the end of workers whose service is gone")
+
+
+def test_a_job_that_a_killed_worker_left_half_done_is_done_again(tmp_path: Path) -> None:
+    content = png(photograph(192))
+    sha256 = hashlib.sha256(content).hexdigest()
+    spool = Spool(tmp_path / "s")
+    spool.file(sha256).parent.mkdir(parents=True)
+    spool.file(sha256).write_bytes(content)
+    queue = Queue(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+    options = {"alpha": 0.05, "checks": "noise-level", "aids": False, "pdf": False}
+    asked = Question(client="lab", kind="audit", sha256=sha256, name="a.png", options=options, version="1")
+    job = queue.submit(asked)
+    # What another worker had begun, of another path.
+    (tmp_path / "other.png").write_bytes(content)
+    audit_into(spool.results(job.id) / "run", (str(tmp_path / "other.png"),), AuditOptions(checks="noise-level"))
+    answer = Worker(queue, spool, Models(None)).answer(job)
+    queue.close()
+    assert isinstance(answer, dict), answer
+    assert answer["item"] == "a.png"
+    assert all(spool.result(job.id, name).is_file() for name in answer["files"])
+    left = tmp_path / "s" / "given" / "old"
+    left.mkdir(parents=True)
+    os.utime(left, (0, 0))
+    spool.sweep({sha256}, [])
+    assert not left.exists()
+    assert spool.file(sha256).exists()
 
 
 def _is_alive(process: int) -> bool:

@@ -37,6 +37,7 @@ def record_of(audited: Audited, options: Options, name: str, case: str | None = 
     exhibit = audited.exhibit
     medium = FILM if isinstance(exhibit, Film) else PICTURE
     chosen = medium.named(options.checks)
+    left_out = [f"check {name}" for name in medium.checks if name not in chosen]
     content = {
         "schema": f"oddpixel/audit-report/{SCHEMA_VERSION}",
         "case": None if case is None else printable(case),
@@ -57,7 +58,7 @@ def record_of(audited: Audited, options: Options, name: str, case: str | None = 
         "aids": [_aid(name) for name in _aids(audited, options)],
         "pictures": PICTURES_LEFT_OUT if exhibit.may_show_text else None,
         "innocent_explanations": list(medium.innocent),
-        "not_examined": [*medium.not_examined, *(f"check {name}" for name in medium.checks if name not in chosen)],
+        "not_examined": [*medium.not_examined, *_not_altered(audited, options), *left_out],
         "reproduce": _command(options, name),
         **({"timeline": plain(exhibit.as_json | {"picture": STRIP})} if isinstance(exhibit, Film) else {}),
     }
@@ -84,6 +85,15 @@ def files_of(audited: Audited, options: Options) -> dict[str, bytes]:
     for name, aid in _aids(audited, options).items():
         files[f"aids/{name}.png"] = _png(aid.draw(audited.exhibit))
     return files
+
+
+def _not_altered(audited: Audited, options: Options) -> list[str]:
+    is_asked = options.sensitivity and isinstance(audited.exhibit, Film)
+    return (
+        ["the sensitivity of the verdict, which was asked for: only pictures are altered and judged again"]
+        if is_asked
+        else []
+    )
 
 
 def _aids(audited: Audited, options: Options) -> dict[str, Aid]:

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from oddpixel import __version__
-from oddpixel.datasets.decoders import FROM_SHARD_TO_SHARD
-from oddpixel.datasets.limits import Limits
 from oddpixel.datasets.reading import Reader
-from oddpixel.datasets.source import reader_of
 from oddpixel.errors import ModelError
+from oddpixel.forensics.audit.run import Handling
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.store import load
 
@@ -61,16 +59,9 @@ class Models:
         return self._loaded
 
     @property
-    def limits(self) -> Limits:
-        """Caps on what one file may cost."""
-        return Limits(max_pixels=int(self.max_megapixels * 1e6))
-
-    @property
     def reader(self) -> Reader:
         """Reads by content, with a decoder that is kept from job to job."""
-        from dataclasses import replace
-
-        return replace(reader_of(limits=self.limits, num_workers=1, any_suffix=True), kept=FROM_SHARD_TO_SHARD)
+        return Handling(max_megapixels=self.max_megapixels).reader
 
 
 @cache

@@ -66,6 +66,9 @@ class Spool:
         for job in expired:
             shutil.rmtree(self.results(job), ignore_errors=True)
         before = time.time() - SECONDS_KEPT
+        for folder in (self.folder / "given").glob("*"):  # left by workers that were killed
+            if folder.stat().st_mtime < before:
+                shutil.rmtree(folder, ignore_errors=True)
         for path in (self.folder / "files").rglob("*"):
             if path.is_file() and path.name not in wanted and path.stat().st_mtime < before:
                 path.unlink(missing_ok=True)

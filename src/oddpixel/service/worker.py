@@ -1,7 +1,7 @@
 """`python -m oddpixel.service.worker`: claims jobs and answers them, until it is told to stop or the service is gone.
 
-SIGTERM lets it finish what it is at; the rest of what it claimed goes back to the queue at once. A job is worked on in a folder
-of its own, so doing it twice gives the same files.
+SIGTERM lets it finish what it is at. A job is worked on in a folder of its own, which is emptied first, so that doing it twice
+gives the same files.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ from .models import Models
 from .queue import LEASE_SECONDS, Job, Queue
 from .spool import Spool
 
-CLAIMED = {"score": 8}  # jobs of a kind at once; of slow ones one
-MOST_CLAIMED = max(CLAIMED.values())
 IDLE, LONGEST_IDLE = 0.005, 0.1  # seconds between looks into the queue
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 LONGEST_NAME = 80
@@ -48,15 +46,13 @@ class Worker:
         idle = IDLE
         try:
             while not self.stopping.is_set() and os.getppid() == parent:
-                jobs = self.queue.claim(self.name, self._count())
+                jobs = self.queue.claim(self.name)
                 if not jobs:
                     self.stopping.wait(idle)
                     idle = min(2 * idle, LONGEST_IDLE)
                     continue
                 idle = IDLE
                 for job in jobs:
-                    if self.stopping.is_set():
-                        break
                     self.queue.finish(self.name, [(job.id, self.answer(job))])
         finally:
             self.queue.give_back(self.name)
@@ -65,6 +61,7 @@ class Worker:
     def answer(self, job: Job) -> dict[str, Any] | Exception:
         """The answer to one job, or the error that stands for it."""
         out = self.spool.results(job.id)
+        shutil.rmtree(out, ignore_errors=True)  # of a worker that died of it, or was given up
         given = self.spool.folder / "given" / f"{job.id}-{self.name}"
         try:
             task = Task(self._given(job, given), job.options, out, self.models)
@@ -88,9 +85,6 @@ class Worker:
         with contextlib.suppress(FileExistsError):
             os.link(source, path)
         return path
-
-    def _count(self) -> int:
-        return MOST_CLAIMED
 
     def _renew(self) -> None:
         while not self.stopping.wait(LEASE_SECONDS / 4):

@@ -112,6 +112,7 @@ def test_nothing_to_test_is_inconclusive(tmp_path: Path) -> None:
     items = {item["item"]: item for item in audit_into(tmp_path / "run", (str(folder),), Options()).items}
     for name in ("two.mp4", "black.mp4"):
         assert items[name]["verdict"]["label"] == Label.INCONCLUSIVE, items[name]
+        assert "finding nothing means nothing" in items[name]["verdict"]["power"]
     assert items["flat.mkv"]["error"] is None, "a film of any shape has a strip"
 
 
@@ -178,6 +179,8 @@ def test_verdicts_shots_and_reports(audited: AuditRun) -> None:
     expected = {name: check.about for name, check in timeline_checks().items()}
     labels = {"manipulation": Label.MANIPULATION, "anomaly": Label.ANOMALOUS}
     assert items["untouched"]["verdict"]["label"] == Label.NOTHING_FOUND
+    assert "repeated frames" in items["untouched"]["verdict"]["power"]
+    assert "inserted frames" not in items["untouched"]["verdict"]["power"], "no test of them applied"
     for name, about in expected.items():
         verdict = items[name]["verdict"]
         assert verdict["label"] == labels[about], name
@@ -214,6 +217,8 @@ def test_only_the_named_tests_run(folder: Path, tmp_path: Path) -> None:
     path = str(folder / "repeated-frames.mp4")
     only = audit_into(tmp_path / "only", (path,), Options(checks="frozen-frames,jpeg-grid"))
     assert [finding["check"] for finding in only.items[0]["findings"]] == ["frozen-frames"]
+    altered = audit_into(tmp_path / "altered", (path,), Options(checks="frozen-frames", sensitivity=True))
+    assert "only pictures are altered" in (altered.run.path / altered.items[0]["report"] / "report.html").read_text()
     none = audit_into(tmp_path / "none", (path,), Options(checks="jpeg-grid"))
     assert none.items[0]["verdict"]["label"] == Label.INCONCLUSIVE
 

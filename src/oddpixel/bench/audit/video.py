@@ -94,7 +94,7 @@ def measured_on(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     touched = [row for row in rows if row["kind"] is not None]
     power = [
         {
-            "manipulation": f"{kind} frames", "n": sum(row["kind"] == kind for row in touched),
+            "manipulation": f"{kind} frames", "check": CHECK_OF[kind], "n": sum(row["kind"] == kind for row in touched),
             "found": sum(row["kind"] == kind and row["found"] for row in touched),
         }
         for kind in KINDS

@@ -41,7 +41,6 @@ class Audit:
         given = task.options
         options = AuditOptions(checks=given["checks"], alpha=given["alpha"], aids=given["aids"])
         handling = Handling(max_megapixels=task.models.max_megapixels, with_pdf=given["pdf"], examiner="oddpixel serve")
-        # A worker may have died in the midst of this very run: it goes on.
         done = audit_into(task.out / "run", (str(task.path),), options, handling)
         (item,) = done.items
         folder = None if item["error"] is not None else done.run.path / item["report"]
