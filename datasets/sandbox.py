@@ -206,7 +206,7 @@ class SandboxedDecoder:
         """Decode one frame in the worker, as its samples are stored: in memory that the next question overwrites."""
         answer = self.first if index == 0 else None
         self.first = None
-        answer = self._ask({"op": "frame", "index": index}) if answer is None else _checked(answer)
+        answer = self._ask({"op": "frame", "index": index}) if answer is None else self._checked(answer)
         try:
             return self._shared_frame(answer)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -369,7 +369,16 @@ class SandboxedDecoder:
             raise self._stopped(self._cause_of_death()) from error
         except (TypeError, ValueError) as error:
             raise self._stopped(INVALID_ANSWER) from error
-        return _checked(answer)
+        return self._checked(answer)
+
+    def _checked(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """The answer, or the typed error it carries. A worker whose memory ran out is replaced: its heap keeps what was freed."""
+        if "error" not in answer:
+            return answer
+        kind = by_name(str(answer["error"].get("type")))
+        if kind is DecodingStopped:
+            self.close()
+        raise (kind if issubclass(kind, UnreadableInput) else UnreadableInput)(str(answer["error"].get("message")))
 
     def _receive(self) -> dict[str, Any]:
         assert self.channel is not None
@@ -411,14 +420,6 @@ def pixels_of(frame: Frame) -> Pixels:
     frame.write(array)
     valid = None if frame.masked is None else ~frame.masked
     return Pixels(array, frame.bits, frame.unit, frame.spacing_mm, valid, frame.meta)
-
-
-def _checked(answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer, or the typed error it carries."""
-    if "error" in answer:
-        kind = by_name(str(answer["error"].get("type")))
-        raise (kind if issubclass(kind, UnreadableInput) else UnreadableInput)(str(answer["error"].get("message")))
-    return answer
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ the reader turns them into float32 itself, so the sandbox costs one copy of the 
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import socket
@@ -138,6 +139,8 @@ class Worker:
             return self.arena
         except (OSError, ValueError) as error:
             self.arena = None
+            if getattr(error, "errno", None) == errno.ENOMEM:
+                raise MemoryError from error
             raise UnreadableInput(f"the pixels could not be transferred: {error}") from error
         finally:
             os.close(descriptor)
