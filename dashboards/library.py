@@ -112,6 +112,13 @@ class OpenRun:
             raise RunError(f"the run {self.name} has no item {item}")
         return rows[0]
 
+    def same_as(self, other: OpenRun, items: Sequence[str]) -> set[str]:
+        """The items of this run that are, by their content, these items of another."""
+        if other is self:
+            return set(items)
+        digests = {digest for digest in other.table.digests(items).values() if digest is not None}
+        return set(self.table.column("item", [Filter("sha256", "in", sorted(digests))]))
+
     def file(self, name: str) -> Path:
         """The path of a file in the run's folder. Raises: MissingFile, which says nothing of this machine to a visitor."""
         try:

@@ -2,7 +2,7 @@
 
 Blind means: the page of a reading shows no name, score, flag, map or verdict, and the order says nothing of an item.
 Verdicts given there go into the run's log with a note that names the reading; agreement counts those alone. Until a reader is
-through, no other view tells them anything of its items either (`Readings.blind_items`).
+through, no other view of any run tells them anything of its items either (`Site.blind_items`).
 """
 
 from __future__ import annotations
@@ -123,10 +123,9 @@ class Readings:
                 continue
         return sorted(found, key=lambda reading: reading.made, reverse=True)
 
-    def blind_items(self, run: OpenRun, reader: str) -> frozenset[str]:
-        """The items of the run's readings that were handed out to a reader who is not through."""
-        own = [reading for reading in self.all() if reading.run == run.key and reader in reading.readers]
-        return frozenset(item for reading in own if reading.is_open(run, reader) for item in reading.items)
+    def handed_to(self, reader: str) -> list[Reading]:
+        """Those that were handed out to a reader, of all runs."""
+        return [reading for reading in self.all() if reader in reading.readers]
 
     def hand_out(self, run: OpenRun, name: str, readers: Sequence[str], items: Sequence[str], author: str) -> Reading:
         """Begin a reading. Raises: UsageError."""

@@ -100,10 +100,10 @@ def report_picture(request: Request) -> Response:
     from oddpixel.forensics.audit.report.page import overlay
 
     run = the_site().library.run(request.path_params["run"])
-    row = run.row(request.query_params.get("item", ""))
-    name = request.query_params.get("name", "")
+    item, name = request.query_params.get("item", ""), request.query_params.get("name", "")
     if name == STORED:
-        return _jpeg(stored(run, row))
+        return _jpeg(stored(run, run.row(item)))
+    row = the_site().seen_row(run, item, request.cookies)
     record = read_report(run, row)
     strips = [record["timeline"]["picture"]] if "timeline" in record else []
     if name in [*strips, *(aid["picture"] for aid in record["aids"])]:
@@ -142,7 +142,7 @@ def _jpeg(picture: np.ndarray) -> Response:
 def report(request: Request) -> Response:
     """One file of a report, always as a download; the log notes who took it."""
     run = the_site().library.run(request.path_params["run"])
-    row = run.row(request.query_params.get("item", ""))
+    row = the_site().seen_row(run, request.query_params.get("item", ""), request.cookies)
     name = request.query_params.get("part", "")
     author = the_site().author_of(request.query_params.get("ticket", ""))
     if author is None:

@@ -88,7 +88,7 @@ def _run(request: Request) -> OpenRun:
 
 def _blind(request: Request, run: OpenRun) -> frozenset[str]:
     """The items of which whoever asks may see the picture alone: they are in a blind reading of theirs that is open."""
-    return the_site().readings.blind_items(run, the_site().looker(request.cookies))
+    return the_site().blind_items(run, the_site().looker(request.cookies))
 
 
 def _filters(request: Request, run: OpenRun, query: Query) -> list[Filter]:
@@ -99,16 +99,15 @@ def _filters(request: Request, run: OpenRun, query: Query) -> list[Filter]:
 
 def _seen_row(request: Request, run: OpenRun) -> Row:
     """The row of the item that a request names. Raises: UsageError where whoever asks reads it blindly, RunError."""
-    row = run.row(request.query_params.get("item", ""))
-    if row.item in _blind(request, run):
-        raise UsageError(
-            "this item is in a blind reading that is open for you; nothing is told of it until you are through"
-        )
-    return row
+    return the_site().seen_row(run, request.query_params.get("item", ""), request.cookies)
 
 
 def _author(request: Request) -> str:
-    author = the_site().author_of(request.headers.get(TICKET, ""))
+    """Raises: PermissionError, so that a browser keeps what it wanted to send until it may."""
+    try:
+        author = the_site().author_of(request.headers.get(TICKET, ""))
+    except UsageError as error:
+        raise PermissionError(str(error)) from error
     if author is None:
         raise PermissionError("this page has expired; reload it to decide")
     return author

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from oddpixel.errors import RunError
+from oddpixel.errors import RunError, UsageError
+from oddpixel.forensics.runs.rows import Row
 
 from .access import COOKIE, Signer
 from .jobs import Jobs
-from .library import Library
-from .readings import Readings
+from .library import Library, OpenRun
+from .readings import Reading, Readings
 from .roles import LEAD, READER, VIEWER, Visitor, check
 from .saved_views import SavedViews
 from .sign_on import SignOn
@@ -61,6 +62,34 @@ class Site:
     def readings(self) -> Readings:
         """What was handed out for blind reading."""
         return Readings(self.folder / "readings")
+
+    def open_readings(self, reader: str) -> list[tuple[Reading, OpenRun]]:
+        """The blind readings that were handed out to a reader who is not through with them, each with its run."""
+        found = []
+        for reading in self.readings.handed_to(reader):
+            try:
+                run = self.library.run(reading.run)
+                if reading.is_open(run, reader):
+                    found.append((reading, run))
+            except RunError:  # the run has gone
+                continue
+        return found
+
+    def blind_items(self, run: OpenRun, reader: str) -> frozenset[str]:
+        """The items of a run of which a reader sees the picture alone: they are, in this run or with the same content in
+        another, in one of their open readings."""
+        return frozenset(
+            item for reading, read in self.open_readings(reader) for item in run.same_as(read, reading.items)
+        )
+
+    def seen_row(self, run: OpenRun, item: str, cookies: Mapping[str, str]) -> Row:
+        """The row of an item. Raises: UsageError where whoever asks reads it blindly, RunError."""
+        row = run.row(item)
+        if row.item in self.blind_items(run, self.looker(cookies)):
+            raise UsageError(
+                "this item is in a blind reading that is open for you; nothing is told of it until you are through"
+            )
+        return row
 
     def ticket(self, author: str, role: str) -> str:
         """A ticket with which a browser may send decisions under that name, if the role allows it."""

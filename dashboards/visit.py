@@ -121,14 +121,16 @@ def refusal() -> str | None:
 
 def blind_items(run: OpenRun) -> frozenset[str]:
     """The items of blind readings that are open for this visitor: only there they see them."""
-    return the_site().readings.blind_items(run, author())
+    return the_site().blind_items(run, author())
 
 
 def reads_blindly(run: OpenRun, what: str) -> None:
     """Say that something is not shown while a blind reading is open for this visitor, and lead there."""
     st.info(f"{what} while a blind reading is open for you.", icon=":material/visibility_off:")
+    runs = [read for _, read in the_site().open_readings(author())]
+    shown = run if run in runs or not runs else runs[0]
     st.page_link(
-        "views/reading.py", label="Go on reading", icon=":material/visibility_off:", query_params={"run": run.key}
+        "views/reading.py", label="Go on reading", icon=":material/visibility_off:", query_params={"run": shown.key}
     )
 
 

@@ -22,7 +22,18 @@ from oddpixel.dashboards.library import OpenRun
 from oddpixel.dashboards.report_routes import STORED, parts, read_report, stored
 from oddpixel.dashboards.roles import LEAD, READER
 from oddpixel.dashboards.site import the_site
-from oddpixel.dashboards.visit import author, failed, labels, may, plain, quiet, table_of, ticket
+from oddpixel.dashboards.visit import (
+    author,
+    blind_items,
+    failed,
+    labels,
+    may,
+    plain,
+    quiet,
+    reads_blindly,
+    table_of,
+    ticket,
+)
 from oddpixel.errors import OddPixelError, UnreadableInput, UsageError
 from oddpixel.forensics.audit.checks import checks
 from oddpixel.forensics.audit.facts.fact import printable
@@ -164,6 +175,11 @@ def reports(runs: list[OpenRun]) -> None:
     if not rows:
         st.info("No file of this run has been audited yet.")
         return
+    blind = blind_items(run)
+    if st.query_params.get("item") in blind or blind >= rows.keys():
+        reads_blindly(run, "Nothing is told of this item")
+        return
+    rows = {item: row for item, row in rows.items() if item not in blind}
     item = gallery(run, rows)
     row = rows[item]
     if row.error is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -106,6 +108,30 @@ def test_nothing_is_told_elsewhere_until_a_reader_is_through(run: Run, made: Pat
         assert listed("ben").isdisjoint(ITEMS)
         opened.verdicts.undo(opened.key, [ITEMS[1]], author="ann")
         assert listed("ann").isdisjoint(ITEMS), "not any more"
+
+
+def test_another_run_over_the_same_files_tells_nothing_either(run: Run, made: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(run.path, tmp_path / "other"))
+    record = json.loads((other / "run.json").read_text())
+    (other / "run.json").write_text(json.dumps(record | {"id": "0" * 32}))
+    with closing(Library([run.path, other], tmp_path / "own", data=[made])) as library:
+        site = open_site(Site(library, tmp_path / "own", (made,)))
+        read, beside = library.runs()
+        reading = site.readings.hand_out(read, "March", ["ann", "ben"], ITEMS, "chief")
+        assert site.blind_items(beside, "ann") == site.blind_items(read, "ann") == set(ITEMS)
+        assert site.blind_items(beside, "eve") == frozenset()
+        cookies = {"oddpixel-name": "ann"}
+        with pytest.raises(UsageError, match="blind reading that is open for you"):
+            site.seen_row(beside, ITEMS[0], cookies)
+        library.forget(read.key)
+        shutil.move(run.path, tmp_path / "away")
+        try:
+            assert site.blind_items(beside, "ann") == frozenset(), "the reading's run has gone"
+        finally:
+            shutil.move(tmp_path / "away", run.path)
+        for item in ITEMS:
+            decide(reading, library.run(read.key), "ann", item, "normal")
+        assert site.blind_items(beside, "ann") == frozenset()
 
 
 def test_a_draw_is_repeated_by_its_seed(opened: OpenRun) -> None:
