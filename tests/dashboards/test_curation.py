@@ -128,6 +128,7 @@ def test_tags_in_triage_and_by_looks(chromium: Any, server: Server) -> None:  # 
     key = server.run.record["id"]
     with visit(chromium, f"{server.address}/?run={key}&find=odd-") as page:
         ready(page)
+        until(lambda: page.locator(".cell img").first.get_attribute("src"), "the first tile")
         plain = page.locator(".cell img").first.get_attribute("src")
         page.keyboard.press("m")
         until(lambda: page.locator(".cell img").first.get_attribute("src") not in (None, plain), "the map on a tile")

@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -246,11 +246,12 @@ class Queue:
                 ).scalar_one()
             )
 
-    def expire(self, before: float) -> list[str]:
-        """Forget jobs that were finished before; their ids."""
+    def expire(self, before: float, kept: Collection[str] = ()) -> list[str]:
+        """Forget jobs that were finished before, all but these; their ids."""
         old = sql.and_(jobs.c.state.not_in(OPEN), jobs.c.finished < before)
         with self._writing() as connection:
-            ids = [str(job) for (job,) in connection.execute(sql.select(jobs.c.id).where(old))]
+            found = connection.execute(sql.select(jobs.c.id).where(old)).scalars()
+            ids = [str(job) for job in found if job not in kept]
             connection.execute(jobs.delete().where(jobs.c.id.in_(ids)))
         return ids
 

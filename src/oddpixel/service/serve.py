@@ -6,7 +6,6 @@ stays in the queue for the next start.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -111,7 +110,6 @@ def serve(
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise UsageError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     crew = Workers(place, workers)
     crew.start()
     print(f"service: http://{host}:{listening.getsockname()[1]}/v1/kinds", flush=True)

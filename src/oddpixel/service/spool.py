@@ -7,12 +7,47 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from oddpixel.errors import TooLarge, UnsafePath
 
+CHUNK = 2**20
 SECONDS_KEPT = 3600.0  # of a file that no job is about: its job may be about to be accepted
+
+
+@dataclass
+class _Incoming:
+    """A file on its way in."""
+
+    file: BinaryIO
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    size: int = 0
+
+    def write(self, part: bytes, most_bytes: int) -> None:
+        """Raises: TooLarge."""
+        self.size += len(part)
+        if self.size > most_bytes:
+            raise TooLarge(f"more than {most_bytes / 1e6:g} MB were sent; the service takes no more")
+        self.digest.update(part)
+        self.file.write(part)
+
+    @property
+    def name(self) -> str:
+        """What the file is known by."""
+        return self.digest.hexdigest()
+
+
+def _flush(folder: Path) -> None:
+    """Have a folder's entries on the disk, too."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 class Spool:
@@ -25,25 +60,42 @@ class Spool:
 
     async def take(self, parts: AsyncIterator[bytes], most_bytes: int) -> str:
         """Keep what comes, and return its SHA-256 once it is on the disk. Raises: TooLarge, OSError."""
-        digest, size = hashlib.sha256(), 0
+        with self._incoming() as incoming:
+            async for part in parts:
+                incoming.write(part, most_bytes)
+        return incoming.name
+
+    def keep(self, content: bytes, most_bytes: int) -> str:
+        """Keep a file, and return its SHA-256 once it is on the disk. Raises: TooLarge, OSError."""
+        with self._incoming() as incoming:
+            incoming.write(content, most_bytes)
+        return incoming.name
+
+    def made(self, write: Callable[[BinaryIO], None]) -> str:
+        """Keep what is written to a file, and return its SHA-256 once it is on the disk. Raises: OSError."""
+        with self._incoming() as incoming:
+            write(incoming.file)
+            incoming.file.seek(0)
+            while chunk := incoming.file.read(CHUNK):
+                incoming.digest.update(chunk)
+        return incoming.name
+
+    @contextmanager
+    def _incoming(self) -> Iterator[_Incoming]:
         number, temporary = tempfile.mkstemp(dir=self.folder / "files", prefix=".", suffix=".part")
         try:
-            with os.fdopen(number, "wb") as file:
-                async for part in parts:
-                    size += len(part)
-                    if size > most_bytes:
-                        raise TooLarge(f"more than {most_bytes / 1e6:g} MB were sent; the service takes no more")
-                    digest.update(part)
-                    file.write(part)
+            with os.fdopen(number, "w+b") as file:
+                incoming = _Incoming(file)
+                yield incoming
                 file.flush()
                 os.fsync(file.fileno())
-            path = self.file(digest.hexdigest())
+            path = self.file(incoming.name)
             path.parent.mkdir(exist_ok=True)
             Path(temporary).replace(path)
+            _flush(path.parent)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        return digest.hexdigest()
 
     def file(self, sha256: str) -> Path:
         """Where a file lies."""

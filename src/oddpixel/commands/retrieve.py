@@ -1,0 +1,63 @@
+"""`retrieve`: studies from another DICOM node or DICOMweb service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import AsJson
+
+
+def retrieve(
+    peer: Annotated[str, typer.Argument(help="AET@host:port or https://host/dicom-web.")],
+    find: Annotated[
+        list[str] | None, typer.Option(help="KEYWORD=VALUE, as in StudyDate=20260101- (may be repeated).")
+    ] = None,
+    study: Annotated[list[str] | None, typer.Option(help="A Study Instance UID (may be repeated).")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the studies; listed only without.")] = None,
+    aet: Annotated[str, typer.Option(help="Our application entity title.")] = "ODDPIXEL",
+    certificate: Annotated[Path | None, typer.Option(help="Our certificate (PEM): speak TLS.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
+    authority: Annotated[Path | None, typer.Option(help="Who signed the peer's certificate (PEM).")] = None,
+    token: Annotated[Path | None, typer.Option(help="File with a bearer token for DICOMweb.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Find studies by C-FIND or QIDO-RS, and fetch them by C-GET or WADO-RS, each into a folder of its own."""
+    from oddpixel.console import print_table
+    from oddpixel.envelope import envelope
+    from oddpixel.errors import UsageError
+
+    try:
+        from oddpixel.node.peers import STUDY_KEYS, Caller, peer_of
+        from oddpixel.node.receive import checked_aet, credentials_of
+        from oddpixel.node.retrieve import parsed_keys
+        from oddpixel.node.retrieve import retrieve as retrieved
+    except ImportError as error:
+        raise UsageError(f"this needs {error.name}: pip install 'oddpixel[dicom-node]'") from error
+    if not find and not study:
+        raise UsageError("say which studies: --find KEYWORD=VALUE or --study UID")
+    words = None if token is None else token.read_text().strip()
+    caller = Caller(aet=checked_aet(aet), credentials=credentials_of(certificate, key, authority), token=words)
+    other = peer_of(peer, caller)
+    found = other.find(parsed_keys(find)) if find else []
+    uids = [*(study or ()), *(each["StudyInstanceUID"] for each in found)]
+    if out is None:
+        if json:
+            print(envelope("retrieve", studies=found))
+        else:
+            print_table(STUDY_KEYS, [[each[name] for name in STUDY_KEYS] for each in found])
+        return
+    done = list(retrieved(other, list(dict.fromkeys(uids)), out))
+    if json:
+        print(envelope("retrieve", studies=[{**vars(each), "folder": str(each.folder)} for each in done]))
+    else:
+        for each in done:
+            said = each.error["message"] if each.error else "there already" if each.objects is None else f"{each.objects} objects"
+            print(f"{each.folder}: {said}")
+    if any(each.error for each in done):
+        raise typer.Exit(1)
+
+
+COMMAND = retrieve

@@ -1,0 +1,58 @@
+"""Delivery: the objects of finished jobs go to every peer in order, each until the peer has taken it.
+
+How far a peer is stands in the database, so that a node that dies goes on where it was; at worst a peer gets an object twice,
+which is the same object with the same UID.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from oddpixel.service.queue import Queue, State
+from oddpixel.service.spool import Spool
+
+from .arrivals import Arrivals, Delivery
+from .peers import Peer, PeerError
+
+FIRST_WAIT, LONGEST_WAIT = 2.0, 600.0  # seconds until the next try, twice as long after each
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Deliverer:
+    """Sends what is due."""
+
+    arrivals: Arrivals
+    queue: Queue
+    spool: Spool
+    peers: Mapping[str, Peer]
+
+    def deliver(self) -> int:
+        """Send what is due now; how many objects were taken."""
+        due = self.arrivals.due()
+        done = {job.id: job for job in self.queue.finished_among([delivery.job for delivery in due])}
+        count = 0
+        for delivery in due:
+            if delivery.job in done and delivery.peer in self.peers:
+                job = done[delivery.job]
+                objects = [] if job.result is None or job.state != State.DONE else job.result.get("objects", [])
+                count += self._send(delivery, [str(name) for name in objects])
+        return count
+
+    def _send(self, delivery: Delivery, names: list[str]) -> int:
+        paths = [self.spool.result(delivery.job, name) for name in names[delivery.sent :]]
+        sent = delivery.sent
+        try:
+            for _ in self.peers[delivery.peer].store(paths):
+                sent += 1
+                self.arrivals.sent(delivery, sent, finished=False)
+            self.arrivals.sent(delivery, sent, finished=True)
+        except PeerError as error:
+            wait = min(FIRST_WAIT * 2**delivery.attempts, LONGEST_WAIT)
+            self.arrivals.failed(delivery, wait)
+            log.warning("a peer did not take its results, next try in %.0f s: %s", wait, error)
+        else:
+            log.info("results delivered: %d objects", sent)
+        return sent - delivery.sent

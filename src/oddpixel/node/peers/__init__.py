@@ -1,0 +1,78 @@
+"""Other nodes, found by their address: one way to speak to them a file, with a `PEERS`.
+
+AET@host:port                 DIMSE
+https://host/dicom-web        DICOMweb
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from oddpixel.discover import discover
+from oddpixel.errors import OddPixelError, UsageError
+
+if TYPE_CHECKING:
+    from ..receive import Credentials
+
+
+class PeerError(OddPixelError):
+    """Another node could not be reached, or refused what it was asked for."""
+
+
+@runtime_checkable
+class Peer(Protocol):
+    """Another node."""
+
+    def store(self, paths: Sequence[Path]) -> Iterator[Path]:
+        """Send objects, each yielded once it was taken. Raises: PeerError at the first that was not."""
+
+    def find(self, keys: Mapping[str, str]) -> list[dict[str, str]]:
+        """Studies that match (keys by DICOM keyword, wildcards as in PS3.4 C.2.2.2). Raises: PeerError."""
+
+    def retrieve(self, study: str, keep: Callable[[bytes], Any]) -> int:
+        """Hand every object of a study over, as a file's bytes; how many. Raises: PeerError."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who we are for others."""
+
+    aet: str = "ODDPIXEL"
+    credentials: Credentials | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One way to speak to others.
+
+    Arguments:
+        parse: the peer of an address; None where it is not one of this kind. Raises: UsageError.
+    """
+
+    parse: Callable[[str, Caller], Peer | None]
+
+
+STUDY_KEYS = (
+    "StudyInstanceUID", "StudyDate", "StudyDescription", "ModalitiesInStudy", "PatientID", "AccessionNumber",
+    "NumberOfStudyRelatedInstances",
+)  # fmt: skip
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """All kinds by name."""
+    by_name: dict[str, Kind] = discover(__name__, "PEERS")
+    return by_name
+
+
+def peer_of(address: str, caller: Caller) -> Peer:
+    """The peer of an address. Raises: UsageError."""
+    for kind in kinds().values():
+        if (peer := kind.parse(address, caller)) is not None:
+            return peer
+    raise UsageError(f"{address} is no address of a DICOM node: give AET@host:port or https://host/path")

@@ -1,0 +1,82 @@
+"""DICOMweb (PS3.18): STOW-RS, QIDO-RS, WADO-RS, by dicomweb-client."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from . import STUDY_KEYS, Caller, Kind, PeerError
+
+
+@dataclass(frozen=True)
+class WebPeer:
+    """A node by the URL of its DICOMweb service."""
+
+    url: str
+    caller: Caller
+
+    @cached_property
+    def client(self) -> Any:
+        """The client, with our token and certificate."""
+        from dicomweb_client.api import DICOMwebClient
+        from requests import Session
+
+        session = Session()
+        session.trust_env = False
+        if (credentials := self.caller.credentials) is not None:
+            session.cert = (str(credentials.certificate), str(credentials.key))
+            if credentials.authority is not None:
+                session.verify = str(credentials.authority)
+        headers = {"Authorization": f"Bearer {self.caller.token}"} if self.caller.token else None
+        return DICOMwebClient(self.url, session=session, headers=headers)
+
+    def store(self, paths: Sequence[Path]) -> Iterator[Path]:
+        """STOW-RS, object by object."""
+        import pydicom
+
+        for path in paths:
+            answer = self._asked(lambda path=path: self.client.store_instances([pydicom.dcmread(path)]))  # type: ignore[misc]
+            if "FailedSOPSequence" in answer:
+                (failed,) = answer.FailedSOPSequence
+                raise PeerError(f"the peer refused an object with status {int(failed.FailureReason):04X}")
+            yield path
+
+    def find(self, keys: Mapping[str, str]) -> list[dict[str, str]]:
+        """QIDO-RS for studies."""
+        from pydicom.dataset import Dataset
+
+        found = self._asked(lambda: self.client.search_for_studies(search_filters=dict(keys), fields=list(STUDY_KEYS)))
+        answers = [Dataset.from_json(each) for each in found]
+        return [{name: str(answer.get(name, "") or "") for name in STUDY_KEYS} for answer in answers]
+
+    def retrieve(self, study: str, keep: Callable[[bytes], Any]) -> int:
+        """WADO-RS of one study, as its objects are stored there."""
+        count = 0
+        transfer = ("application/dicom", "*")
+        for data in self._asked(lambda: list(self.client.iter_study(study, media_types=(transfer,)))):
+            file = io.BytesIO()
+            data.save_as(file)
+            keep(file.getvalue())
+            count += 1
+        return count
+
+    def _asked(self, question: Callable[[], Any]) -> Any:
+        from requests import RequestException
+
+        try:
+            return question()
+        except (RequestException, ValueError, OSError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise PeerError(f"the peer did not do what it was asked for: {reason}") from error
+
+
+def parse(address: str, caller: Caller) -> WebPeer | None:
+    """http:// or https://."""
+    return WebPeer(address.rstrip("/"), caller) if address.startswith(("http://", "https://")) else None
+
+
+PEERS = Kind(parse)

@@ -1,0 +1,151 @@
+"""The C-STORE SCP: an object is in the spool and in the table, both flushed to the disk, before it is acknowledged.
+
+DICOM PS3.4 B (storage service class) and PS3.7 (DIMSE). What cannot be kept is refused with "out of resources" (A700): the
+sender keeps it, and sends it again.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from oddpixel.errors import TooLarge, UsageError
+from oddpixel.service.spool import Spool
+
+from .arrivals import Arrivals
+from .image_classes import image_classes
+
+SUCCESS, OUT_OF_RESOURCES, DOES_NOT_MATCH = 0x0000, 0xA700, 0xA900
+SECONDS = 30.0  # without a word of the peer
+LONGEST_AET = 16
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """Certificates of this node, in PEM; with `authority` peers must show one that it signed."""
+
+    certificate: Path
+    key: Path
+    authority: Path | None = None
+
+    def context(self, purpose: ssl.Purpose) -> ssl.SSLContext:
+        """TLS as either side. Raises: UsageError."""
+        try:
+            context = ssl.create_default_context(purpose, cafile=self.authority)
+            context.load_cert_chain(self.certificate, self.key)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(f"the certificates cannot be used: {error}") from error
+        context.check_hostname = False  # nodes are known by their certificate, not by a name in it
+        is_server = purpose is ssl.Purpose.CLIENT_AUTH
+        known = self.authority is not None
+        context.verify_mode = ssl.CERT_REQUIRED if known else ssl.CERT_NONE
+        if not known and not is_server:
+            raise UsageError("to send over TLS, name the authority that signs the peers' certificates")
+        return context
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """Who may come in, and how much at once.
+
+    Arguments:
+        aet: this node's application entity title.
+        callers: titles that may call; empty for any.
+        most: associations at once.
+        most_bytes: of one object.
+    """
+
+    aet: str = "ODDPIXEL"
+    host: str = "127.0.0.1"
+    port: int = 11112
+    callers: Sequence[str] = ()
+    most: int = 10
+    most_bytes: int = 200_000_000
+    credentials: Credentials | None = None
+
+
+@dataclass
+class Receiver:
+    """The node's ear: `start`, then `stop`."""
+
+    door: Door
+    spool: Spool
+    arrivals: Arrivals
+    server: Any = field(default=None, init=False)
+
+    def start(self) -> int:
+        """Listen; the port. Raises: UsageError."""
+        from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, evt
+        from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+        door = self.door
+        ae = AE(ae_title=checked_aet(door.aet))
+        ae.maximum_associations = door.most
+        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = SECONDS
+        ae.require_called_aet = True
+        ae.require_calling_aet = [checked_aet(each) for each in door.callers]
+        ae.add_supported_context(Verification)
+        for each in image_classes():
+            ae.add_supported_context(each, ALL_TRANSFER_SYNTAXES)
+        tls = None if door.credentials is None else door.credentials.context(ssl.Purpose.CLIENT_AUTH)
+        handlers: list[Any] = [(evt.EVT_C_STORE, self._store), (evt.EVT_REJECTED, _rejected)]
+        try:
+            self.server = ae.start_server((door.host, door.port), block=False, evt_handlers=handlers, ssl_context=tls)
+        except OSError as error:
+            raise UsageError(f"cannot listen on {door.host}, port {door.port}: {error.strerror or error}") from error
+        port: int = self.server.socket.getsockname()[1]
+        return port
+
+    def stop(self) -> None:
+        """Take no more, and end what is under way."""
+        if self.server is not None:
+            self.server.shutdown()
+            self.server.ae.shutdown()
+
+    def _store(self, event: Any) -> int:
+        """Keep one object, then acknowledge it."""
+        try:
+            study, instance = str(event.dataset.StudyInstanceUID), str(event.request.AffectedSOPInstanceUID)
+        except Exception:  # of what is no data set anything may come
+            log.warning("an object without a study was refused")
+            return DOES_NOT_MATCH
+        try:
+            sha256 = self.spool.keep(event.encoded_dataset(), self.door.most_bytes)
+            is_new = self.arrivals.note(study, instance, sha256)
+        except TooLarge as error:
+            log.warning("an object was refused: %s", error)
+            return OUT_OF_RESOURCES
+        except (OSError, SQLAlchemyError) as error:  # the sender keeps it, and sends it again
+            log.warning("an object could not be kept: %s", type(error).__name__)
+            return OUT_OF_RESOURCES
+        log.info("object %s", "kept" if is_new else "known")
+        return SUCCESS
+
+
+def _rejected(event: Any) -> None:
+    log.warning("an association was rejected: caller or called title is not one that this node knows")
+
+
+def credentials_of(certificate: Path | None, key: Path | None, authority: Path | None) -> Credentials | None:
+    """The certificates of a command line; None without any. Raises: UsageError where one is missing."""
+    if certificate is None and key is None and authority is None:
+        return None
+    if certificate is None or key is None:
+        raise UsageError("to speak TLS, give both --certificate and --key")
+    return Credentials(certificate=certificate, key=key, authority=authority)
+
+
+def checked_aet(title: str) -> str:
+    """An application entity title. Raises: UsageError."""
+    title = title.strip()
+    if not 0 < len(title) <= LONGEST_AET or "\\" in title or not title.isascii() or not title.isprintable():
+        raise UsageError(f"{title!r} is no application entity title: 1 to {LONGEST_AET} ASCII characters, no backslash")
+    return title

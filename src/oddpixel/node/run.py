@@ -1,0 +1,98 @@
+"""Run a node: receive, group, deliver, sweep, and the service's workers beside it, until interrupted."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from oddpixel.errors import OddPixelError
+from oddpixel.service.models import version_of
+from oddpixel.service.queue import Queue
+from oddpixel.service.serve import Place, Workers
+from oddpixel.service.spool import Spool
+
+from .arrivals import Arrivals
+from .deliver import Deliverer
+from .peers import Caller, peer_of
+from .receive import Door, Receiver
+from .studies import Studies
+
+LOOK_SECONDS, SWEEP_SECONDS = 1.0, 300.0
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What becomes of a study.
+
+    Arguments:
+        peers: addresses of those who get the results.
+        options: of the kind `study`.
+        quiet_seconds: a study has arrived when nothing of it came for so long.
+        keep_seconds: how long studies and results stay once they are delivered.
+    """
+
+    peers: Sequence[str]
+    options: dict[str, Any]
+    quiet_seconds: float = 30.0
+    keep_seconds: float = 24 * 3600.0
+
+
+def run_node(place: Place, door: Door, results: Results, *, workers: int, token: str | None = None) -> None:
+    """Receive and answer until interrupted. Raises: UsageError, ModelError."""
+    version_of(place.detector)
+    caller = Caller(aet=door.aet, credentials=door.credentials, token=token)
+    peers = {address: peer_of(address, caller) for address in results.peers}
+    place.folder.mkdir(parents=True, exist_ok=True)
+    queue, spool, arrivals = Queue(place.url), Spool(place.folder), Arrivals(place.url)
+    studies = Studies(arrivals, queue, spool, tuple(peers), results.options)
+    receiver, deliverer = Receiver(door, spool, arrivals), Deliverer(arrivals, queue, spool, peers)
+    stopping = threading.Event()
+
+    def sweep() -> None:
+        kept = arrivals.waiting_jobs()
+        expired = queue.expire(time.time() - results.keep_seconds, kept)
+        spool.sweep(queue.files() | arrivals.waiting_files(), expired)
+
+    tasks: list[tuple[Callable[[], Any], float]] = [
+        (lambda: studies.hand_in(results.quiet_seconds, version_of(place.detector)), LOOK_SECONDS),
+        (deliverer.deliver, LOOK_SECONDS),
+        (sweep, SWEEP_SECONDS),
+    ]
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines hold identifiers
+    port = receiver.start()
+    crew = Workers(place, workers)
+    crew.start()
+    threads = [threading.Thread(target=_again_and_again, args=(*task, stopping), daemon=True) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    print(f"node: {door.aet}@{door.host}:{port}", flush=True)
+    try:
+        stopping.wait()
+    finally:
+        receiver.stop()
+        stopping.set()
+        for thread in threads:
+            thread.join()
+        crew.stop()
+        arrivals.close()
+        queue.close()
+
+
+def _again_and_again(act: Callable[[], Any], seconds: float, stopping: threading.Event) -> None:
+    """Whatever keeps one round from being done is said, and does not keep the next one."""
+    while not stopping.is_set():
+        try:
+            act()
+        except (OddPixelError, SQLAlchemyError, OSError) as error:
+            log.warning("%s; trying again", type(error).__name__ if isinstance(error, SQLAlchemyError) else error)
+        stopping.wait(seconds)

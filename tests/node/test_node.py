@@ -1,0 +1,165 @@
+"""The node as an archive meets it: what it takes, what it sends back, what it survives, and what it keeps to itself."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from typer.testing import CliRunner
+
+from oddpixel.commands import app
+from oddpixel.errors import UsageError
+from oddpixel.node.arrivals import Arrivals
+from oddpixel.node.peers import Caller, peer_of
+from oddpixel.node.receive import OUT_OF_RESOURCES, Door, Receiver, checked_aet
+from oddpixel.service.spool import Spool
+from tests.node.conftest import ID, PATIENT, PHYSICIAN, Archive, Node, free_port, running, study
+from tests.patience import until
+
+RESULTS = ["SEG", "SR", "SR", "SR"]  # of three images, one of them odd
+
+
+def identifiers_of(paths: list[Path]) -> list[bytes]:
+    uids = {str(dcmread(path)[name].value) for path in paths for name in ("SOPInstanceUID", "StudyInstanceUID")}
+    return [each.encode() for each in (PATIENT, ID, PHYSICIAN, *uids)]
+
+
+def test_a_study_comes_back_as_reports_and_segmentations(archive: Archive, detector: Path, tmp_path: Path) -> None:
+    paths = study(tmp_path / "in")
+    with running(tmp_path / "node", detector, "--to", archive.dimse) as node:
+        assert node.send(paths) == [0, 0, 0]
+        until(lambda: archive.modalities() == RESULTS, "the results in the archive")
+        (of_study,) = archive.ask("/studies")
+        main = archive.ask(f"/studies/{of_study}")
+        assert main["MainDicomTags"]["StudyInstanceUID"] == dcmread(paths[0]).StudyInstanceUID
+        assert main["PatientMainDicomTags"]["PatientID"] == ID, "filed under the patient that it belongs to"
+        # The same objects again are the same study, which has its answer.
+        assert node.send(paths) == [0, 0, 0]
+        # What comes later is judged, and nothing else is judged again.
+        later = study(tmp_path / "later", odd=0, normal=1, seed=90)
+        assert node.send(later) == [0]
+        until(lambda: len(archive.modalities()) == 5, "the report of what came later")
+    with sqlite3.connect(tmp_path / "node/jobs.sqlite") as database:
+        results = [json.loads(result) for (result,) in database.execute("SELECT result FROM service_jobs")]
+        assert [len(each["items"]) for each in results] == [3, 1]
+        assert database.execute("SELECT count(*) FROM node_deliveries WHERE finished IS NULL").fetchone() == (0,)
+        assert sum(item["flagged"] for each in results for item in each["items"]) == 3, "an odd image flags its patient"
+    said = node.log.read_bytes()
+    thumbnails = [path.read_bytes() for path in (tmp_path / "node/results").rglob("*.webp")]
+    kept = [(tmp_path / "node/jobs.sqlite").read_bytes(), json.dumps(results).encode()]
+    assert thumbnails
+    for identifier in identifiers_of([*paths, *later]):
+        assert all(identifier not in content for content in [said, *thumbnails, *kept]), identifier
+
+
+def test_results_go_to_a_web_service_and_studies_come_from_both(
+    archive: Archive, detector: Path, tmp_path: Path
+) -> None:
+    paths = study(tmp_path / "in")
+    with running(tmp_path / "node", detector, "--to", archive.web, "--results", "sr") as node:
+        assert node.send(paths) == [0, 0, 0]
+        until(lambda: archive.modalities() == ["SR"] * 3, "the reports in the archive")
+    list(peer_of(archive.dimse, Caller()).store(paths))
+    uid = str(dcmread(paths[0]).StudyInstanceUID)
+    for number, address in enumerate((archive.dimse, archive.web)):
+        found = peer_of(address, Caller()).find({"PatientID": ID, "StudyDate": "20260101-20260103"})
+        assert [each["StudyInstanceUID"] for each in found] == [uid]
+        out = tmp_path / f"out-{number}"
+        result = CliRunner().invoke(app, ["retrieve", address, "--find", f"PatientID={ID}", "-o", str(out), "--json"])
+        assert result.exit_code == 0, result.output
+        (folder,) = out.iterdir()
+        there = {str(dcmread(path).SOPInstanceUID): dcmread(path) for path in folder.iterdir()}
+        for path in paths:
+            sent = dcmread(path)
+            assert there[str(sent.SOPInstanceUID)].PixelData == sent.PixelData
+        again = CliRunner().invoke(app, ["retrieve", address, "--study", uid, "-o", str(out)])
+        assert "there already" in again.output
+        missing = CliRunner().invoke(app, ["retrieve", address, "--study", "1.2.3", "-o", str(out)])
+        assert missing.exit_code == 1
+        assert [each.name for each in out.iterdir()] == [folder.name], "nothing half is left"
+
+
+def test_nothing_is_lost_when_the_node_is_killed_or_the_archive_is_away(
+    archive: Archive, detector: Path, tmp_path: Path
+) -> None:
+    away, node_folder = f"ORTHANC@127.0.0.1:{free_port()}", tmp_path / "node"
+    studies = [study(tmp_path / f"in{k}", odd=0, normal=1, seed=60 + k) for k in range(4)]
+    for k, paths in enumerate(studies):  # killed soon after each was acknowledged
+        with running(node_folder, detector, "--to", away) as node:
+            assert node.send(paths) == [0]
+            time.sleep(0.7 * k)
+            node.process.send_signal(signal.SIGKILL)
+            node.process.wait()
+    with running(node_folder, detector, "--to", away) as node:
+
+        def judged() -> bool:
+            with sqlite3.connect(node_folder / "jobs.sqlite") as database:
+                return database.execute("SELECT count(*) FROM service_jobs WHERE state = 'done'").fetchone() == (4,)
+
+        until(judged, "all studies judged")
+        until(lambda: "next try" in node.log.read_text(), "the archive is away")
+    with sqlite3.connect(node_folder / "jobs.sqlite") as database:
+        assert database.execute("SELECT count(*), count(DISTINCT job) FROM node_objects").fetchone() == (4, 4)
+        database.execute("UPDATE node_deliveries SET next = 0, peer = ?", (archive.dimse,))
+    with running(node_folder, detector, "--to", archive.dimse):
+        until(lambda: archive.modalities() == ["SR"] * 4, "all reports, once each")
+
+
+def test_who_may_send_and_what_is_taken(detector: Path, tmp_path: Path, archive: Archive) -> None:
+    paths = study(tmp_path / "in", odd=0, normal=1)
+    report = tmp_path / "report.dcm"
+    data = dcmread(paths[0])
+    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"  # a report
+    data.save_as(report)
+    nameless = tmp_path / "nameless.dcm"
+    data = dcmread(paths[0])
+    del data.StudyInstanceUID
+    data.save_as(nameless)
+    with running(tmp_path / "node", detector, "--from", "SCANNER", "--max-megabytes", "0.05") as node:
+        assert node.send(paths, caller="STRANGER") == [None]
+        assert node.send([report]) == [None], "results are not taken for images"
+        assert node.send([nameless]) == [0xA900]
+        large = study(tmp_path / "large", odd=0, normal=1)
+        data = dcmread(large[0])
+        data.add_new((0x0009, 0x0010), "LO", "X")
+        data.add_new((0x0009, 0x1001), "OB", bytes(60_000))
+        data.save_as(large[0])
+        assert node.send(large) == [OUT_OF_RESOURCES]
+        assert node.send(paths) == [0]
+    assert "rejected" in node.log.read_text()
+
+
+def test_what_cannot_be_kept_is_not_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = study(tmp_path / "in", odd=0, normal=1)
+    spool, arrivals = Spool(tmp_path / "node"), Arrivals(f"sqlite:///{tmp_path / 'a.sqlite'}")
+    receiver = Receiver(Door(port=0), spool, arrivals)
+    node = Node(None, receiver.start(), tmp_path / "node", tmp_path / "log")  # type: ignore[arg-type]
+    try:
+        for broken in ("oddpixel.service.spool.os.fsync", "oddpixel.node.arrivals.hashed"):
+            with monkeypatch.context() as patch:
+                patch.setattr(broken, lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+                assert node.send(paths) == [OUT_OF_RESOURCES]
+            assert arrivals.counts()["received"] == 0
+        assert node.send(paths) == [0]
+        assert arrivals.counts() == {"received": 1, "waiting": 1, "undelivered": 0}
+        assert not list((tmp_path / "node/files").glob("*.part"))
+    finally:
+        receiver.stop()
+        arrivals.close()
+
+
+def test_addresses_and_titles() -> None:
+    assert peer_of("PACS@archive.example:104", Caller()).port == 104  # type: ignore[attr-defined]
+    assert peer_of("PACS@[::1]:104", Caller()).host == "::1"  # type: ignore[attr-defined]
+    assert peer_of("https://a.example/dicom-web/", Caller()).url == "https://a.example/dicom-web"  # type: ignore[attr-defined]
+    for wrong in ("PACS", "PACS@host", "PACS@host:99999", "ftp://host", "A" * 17 + "@host:104"):
+        with pytest.raises(UsageError, match="no address of a DICOM node"):
+            peer_of(wrong, Caller())
+    for wrong in ("", "A" * 17, "A\\B", "Ä"):
+        with pytest.raises(UsageError, match="application entity title"):
+            checked_aet(wrong)
