@@ -174,7 +174,9 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Fitted on a slice each of 24 patients."""
     folder = tmp_path_factory.mktemp("node-detector")
     for k in range(24):
-        make_slice(folder / f"in/{k}.dcm", in_hounsfield(surface(k, SIDE)), PatientID=f"normal {k}", StudyInstanceUID=None)
+        make_slice(
+            folder / f"in/{k}.dcm", in_hounsfield(surface(k, SIDE)), PatientID=f"normal {k}", StudyInstanceUID=None
+        )
     save(Detector(chooses=False).fit(open_source(folder / "in")), folder / "d")
     return folder / "d"
 
@@ -194,7 +196,9 @@ def with_spot(grey: np.ndarray) -> np.ndarray:
 def study(folder: Path, *, odd: int = 1, normal: int = 2, seed: int = 60) -> list[Path]:
     """A study of one patient: so many normal images, so many odd ones."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = [surface(seed + k, SIDE) for k in range(normal)] + [with_spot(surface(seed + 50 + k, SIDE)) for k in range(odd)]
+    pictures = [surface(seed + k, SIDE) for k in range(normal)] + [
+        with_spot(surface(seed + 50 + k, SIDE)) for k in range(odd)
+    ]
     uid, series = generate_uid(), generate_uid()
     paths = []
     for k, picture in enumerate(pictures):

@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+import datetime
+import gc
 import json
 import signal
+import socket
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from pydicom import dcmread
 from typer.testing import CliRunner
 
 from oddpixel.commands import app
 from oddpixel.errors import UsageError
 from oddpixel.node.arrivals import Arrivals
-from oddpixel.node.peers import Caller, peer_of
+from oddpixel.node.credentials import Credentials
+from oddpixel.node.peers import Caller, PeerError, peer_of
 from oddpixel.node.receive import OUT_OF_RESOURCES, Door, Receiver, checked_aet
 from oddpixel.service.spool import Spool
 from tests.node.conftest import ID, PATIENT, PHYSICIAN, Archive, Node, free_port, running, study
 from tests.patience import until
 
+pytestmark = pytest.mark.filterwarnings("default")
 RESULTS = ["SEG", "SR", "SR", "SR"]  # of three images, one of them odd
+
+
+@pytest.fixture(autouse=True)
+def sockets_closed() -> Iterator[None]:
+    """pynetdicom leaves sockets to the garbage collector, which says so: here, not at the end of all tests."""
+    yield
+    gc.collect()
 
 
 def identifiers_of(paths: list[Path]) -> list[bytes]:
@@ -151,6 +168,66 @@ def test_what_cannot_be_kept_is_not_acknowledged(tmp_path: Path, monkeypatch: py
     finally:
         receiver.stop()
         arrivals.close()
+
+
+def test_over_tls_only_those_whose_certificate_is_known_are_let_in(tmp_path: Path) -> None:
+    ours, stranger = signed(tmp_path, "ours"), signed(tmp_path, "others")
+    spool, arrivals = Spool(tmp_path / "node"), Arrivals(f"sqlite:///{tmp_path / 'a.sqlite'}")
+    receiver = Receiver(Door(port=0, credentials=ours), spool, arrivals)
+    port = receiver.start()
+    paths = study(tmp_path / "in", odd=0, normal=1)
+    address = f"ODDPIXEL@127.0.0.1:{port}"
+    silent = socket.create_connection(("127.0.0.1", port))
+    try:
+        for credentials in (None, stranger):
+            with pytest.raises(PeerError):
+                list(peer_of(address, Caller(credentials=credentials)).store(paths))
+        assert list(peer_of(address, Caller(credentials=ours)).store(paths)) == paths
+        assert arrivals.counts()["received"] == 1, "whoever says nothing keeps nobody out"
+    finally:
+        silent.close()
+        receiver.stop()
+        arrivals.close()
+    with pytest.raises(UsageError, match="certificates cannot be used"):
+        Credentials(certificate=paths[0], key=paths[0]).accepting()
+
+
+def signed(folder: Path, by: str) -> Credentials:
+    """A certificate signed by an authority of that name, which is made where it is not there."""
+    now, key = datetime.datetime.now(datetime.UTC), ec.generate_private_key(ec.SECP256R1())
+
+    def certificate(name: str, issuer: str, subject_key: Any, issuer_key: Any, is_authority: bool) -> x509.Certificate:
+        named = [x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, each)]) for each in (name, issuer)]
+        builder = x509.CertificateBuilder().subject_name(named[0]).issuer_name(named[1])
+        builder = builder.public_key(subject_key.public_key()).serial_number(x509.random_serial_number())
+        builder = builder.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(
+            now + datetime.timedelta(days=1)
+        )
+        builder = builder.add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        return builder.sign(issuer_key, hashes.SHA256())
+
+    def written(name: str, content: Any, secret: bool = False) -> Path:
+        pem = serialization.Encoding.PEM
+        path = folder / name
+        path.write_bytes(
+            content.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+            if secret
+            else content.public_bytes(pem)
+        )
+        return path
+
+    authority = folder / f"{by}.pem"
+    if not authority.exists():
+        root = ec.generate_private_key(ec.SECP256R1())
+        written(f"{by}.pem", certificate(by, by, root, root, True))
+        written(f"{by}.key", root, secret=True)
+    root = serialization.load_pem_private_key((folder / f"{by}.key").read_bytes(), None)
+    number = len(list(folder.glob("*.pem")))
+    return Credentials(
+        certificate=written(f"{by}-{number}.pem", certificate("node", by, key, root, False)),
+        key=written(f"{by}-{number}.key", key, secret=True),
+        authority=authority,
+    )
 
 
 def test_addresses_and_titles() -> None:

@@ -47,7 +47,8 @@ def node(
     try:
         from pydantic import ValidationError
 
-        from oddpixel.node.receive import LOOPBACK, Door, checked_aet, credentials_of
+        from oddpixel.node.credentials import credentials_of
+        from oddpixel.node.receive import LOOPBACK, Door, checked_aet
         from oddpixel.node.run import Results, run_node
         from oddpixel.service.kinds.study import StudyOptions
         from oddpixel.service.serve import Place
@@ -72,3 +73,7 @@ def node(
 
 
 COMMAND = node
+EXAMPLES = (
+    "node --detector detector --to ARCHIVE@10.0.0.5:104 --host 0.0.0.0 --from SCANNER",
+    "node --detector detector --to https://archive.example/dicom-web --token token.txt",
+)

@@ -16,7 +16,9 @@ def retrieve(
         list[str] | None, typer.Option(help="KEYWORD=VALUE, as in StudyDate=20260101- (may be repeated).")
     ] = None,
     study: Annotated[list[str] | None, typer.Option(help="A Study Instance UID (may be repeated).")] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the studies; listed only without.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for the studies; listed only without.")
+    ] = None,
     aet: Annotated[str, typer.Option(help="Our application entity title.")] = "ODDPIXEL",
     certificate: Annotated[Path | None, typer.Option(help="Our certificate (PEM): speak TLS.")] = None,
     key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
@@ -30,8 +32,9 @@ def retrieve(
     from oddpixel.errors import UsageError
 
     try:
+        from oddpixel.node.credentials import credentials_of
         from oddpixel.node.peers import STUDY_KEYS, Caller, peer_of
-        from oddpixel.node.receive import checked_aet, credentials_of
+        from oddpixel.node.receive import checked_aet
         from oddpixel.node.retrieve import parsed_keys
         from oddpixel.node.retrieve import retrieve as retrieved
     except ImportError as error:
@@ -54,10 +57,20 @@ def retrieve(
         print(envelope("retrieve", studies=[{**vars(each), "folder": str(each.folder)} for each in done]))
     else:
         for each in done:
-            said = each.error["message"] if each.error else "there already" if each.objects is None else f"{each.objects} objects"
+            said = (
+                each.error["message"]
+                if each.error
+                else "there already"
+                if each.objects is None
+                else f"{each.objects} objects"
+            )
             print(f"{each.folder}: {said}")
     if any(each.error for each in done):
         raise typer.Exit(1)
 
 
 COMMAND = retrieve
+EXAMPLES = (
+    "retrieve ARCHIVE@10.0.0.5:104 --find StudyDate=20260101-",
+    "retrieve https://archive.example/dicom-web --find PatientID=4711 -o studies",
+)

@@ -7,10 +7,8 @@ sender keeps it, and sends it again.
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +17,7 @@ from oddpixel.errors import TooLarge, UsageError
 from oddpixel.service.spool import Spool
 
 from .arrivals import Arrivals
+from .credentials import Credentials
 from .image_classes import image_classes
 
 SUCCESS, OUT_OF_RESOURCES, DOES_NOT_MATCH = 0x0000, 0xA700, 0xA900
@@ -26,30 +25,6 @@ SECONDS = 30.0  # without a word of the peer
 LONGEST_AET = 16
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Credentials:
-    """Certificates of this node, in PEM; with `authority` peers must show one that it signed."""
-
-    certificate: Path
-    key: Path
-    authority: Path | None = None
-
-    def context(self, purpose: ssl.Purpose) -> ssl.SSLContext:
-        """TLS as either side. Raises: UsageError."""
-        try:
-            context = ssl.create_default_context(purpose, cafile=self.authority)
-            context.load_cert_chain(self.certificate, self.key)
-        except (OSError, ssl.SSLError) as error:
-            raise UsageError(f"the certificates cannot be used: {error}") from error
-        context.check_hostname = False  # nodes are known by their certificate, not by a name in it
-        is_server = purpose is ssl.Purpose.CLIENT_AUTH
-        known = self.authority is not None
-        context.verify_mode = ssl.CERT_REQUIRED if known else ssl.CERT_NONE
-        if not known and not is_server:
-            raise UsageError("to send over TLS, name the authority that signs the peers' certificates")
-        return context
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +70,7 @@ class Receiver:
         ae.add_supported_context(Verification)
         for each in image_classes():
             ae.add_supported_context(each, ALL_TRANSFER_SYNTAXES)
-        tls = None if door.credentials is None else door.credentials.context(ssl.Purpose.CLIENT_AUTH)
+        tls = None if door.credentials is None else door.credentials.accepting()
         handlers: list[Any] = [(evt.EVT_C_STORE, self._store), (evt.EVT_REJECTED, _rejected)]
         try:
             self.server = ae.start_server((door.host, door.port), block=False, evt_handlers=handlers, ssl_context=tls)
@@ -132,15 +107,6 @@ class Receiver:
 
 def _rejected(event: Any) -> None:
     log.warning("an association was rejected: caller or called title is not one that this node knows")
-
-
-def credentials_of(certificate: Path | None, key: Path | None, authority: Path | None) -> Credentials | None:
-    """The certificates of a command line; None without any. Raises: UsageError where one is missing."""
-    if certificate is None and key is None and authority is None:
-        return None
-    if certificate is None or key is None:
-        raise UsageError("to speak TLS, give both --certificate and --key")
-    return Credentials(certificate=certificate, key=key, authority=authority)
 
 
 def checked_aet(title: str) -> str:

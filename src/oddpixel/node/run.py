@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from oddpixel.errors import OddPixelError
 from oddpixel.service.models import version_of
 from oddpixel.service.queue import Queue
@@ -93,6 +91,8 @@ def _again_and_again(act: Callable[[], Any], seconds: float, stopping: threading
     while not stopping.is_set():
         try:
             act()
-        except (OddPixelError, SQLAlchemyError, OSError) as error:
-            log.warning("%s; trying again", type(error).__name__ if isinstance(error, SQLAlchemyError) else error)
+        except OddPixelError as error:
+            log.warning("%s; trying again", error)
+        except Exception as error:  # a thread that ended would be missed by nobody; messages may hold identifiers
+            log.warning("%s; trying again", type(error).__name__)
         stopping.wait(seconds)

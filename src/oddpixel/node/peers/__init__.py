@@ -16,7 +16,7 @@ from oddpixel.discover import discover
 from oddpixel.errors import OddPixelError, UsageError
 
 if TYPE_CHECKING:
-    from ..receive import Credentials
+    from ..credentials import Credentials
 
 
 class PeerError(OddPixelError):
@@ -34,7 +34,7 @@ class Peer(Protocol):
         """Studies that match (keys by DICOM keyword, wildcards as in PS3.4 C.2.2.2). Raises: PeerError."""
 
     def retrieve(self, study: str, keep: Callable[[bytes], Any]) -> int:
-        """Hand every object of a study over, as a file's bytes; how many. Raises: PeerError."""
+        """Hand every image of a study over, as a file's bytes; how many. Raises: PeerError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,28 @@ class Kind:
     parse: Callable[[str, Caller], Peer | None]
 
 
+# Modalities whose objects are no images (PS3.3 C.7.3.1.1.1). A peer that has one of them in a study may refuse the whole study
+# to whoever does not take it.
+NO_IMAGES = frozenset(
+    (
+        "SR",
+        "SEG",
+        "PR",
+        "KO",
+        "DOC",
+        "PLAN",
+        "REG",
+        "FID",
+        "AU",
+        "ECG",
+        "HD",
+        "EPS",
+        "RTSTRUCT",
+        "RTPLAN",
+        "RTRECORD",
+        "RTDOSE",
+    )
+)
 STUDY_KEYS = (
     "StudyInstanceUID", "StudyDate", "StudyDescription", "ModalitiesInStudy", "PatientID", "AccessionNumber",
     "NumberOfStudyRelatedInstances",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..image_classes import image_classes
-from . import STUDY_KEYS, Caller, Kind, PeerError
+from . import NO_IMAGES, STUDY_KEYS, Caller, Kind, PeerError
 
 ADDRESS = re.compile(r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[0-9a-fA-F:]+\]|[^@:/\s]+):(?P<port>\d{1,5})")
 PENDING = (0xFF00, 0xFF01)
@@ -50,22 +49,7 @@ class DimsePeer:
 
     def find(self, keys: Mapping[str, str]) -> list[dict[str, str]]:
         """C-FIND at study level."""
-        from pydicom.dataset import Dataset
-        from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as Find  # type: ignore[attr-defined]
-
-        query = Dataset()
-        query.QueryRetrieveLevel = "STUDY"
-        for name in STUDY_KEYS:
-            setattr(query, name, "")
-        for name, value in keys.items():
-            setattr(query, name, value)
-        found = []
-        with self._association([(str(Find), None)]) as association:
-            for status, answer in association.send_c_find(query, Find):
-                self._check(status, "search")
-                if answer is not None:
-                    found.append({name: str(answer.get(name, "") or "") for name in STUDY_KEYS})
-        return found
+        return self._found("STUDY", dict.fromkeys(STUDY_KEYS, "") | dict(keys), STUDY_KEYS)
 
     def retrieve(self, study: str, keep: Callable[[bytes], Any]) -> int:
         """C-GET of one study: it comes over the association that asks, so that the peer need not know where we are."""
@@ -84,13 +68,36 @@ class DimsePeer:
             count += 1
             return 0x0000
 
-        query = Dataset()
-        query.QueryRetrieveLevel, query.StudyInstanceUID = "STUDY", study
         given = image_classes()[:MOST_CONTEXTS]
         with self._association([(str(Get), None)], given, [(evt.EVT_C_STORE, kept)]) as association:
-            for status, _ in association.send_c_get(query, Get):
-                self._check(status, "retrieval")
+            for series in self._series(study):
+                query = Dataset()
+                query.QueryRetrieveLevel, query.StudyInstanceUID, query.SeriesInstanceUID = "SERIES", study, series
+                for status, _ in association.send_c_get(query, Get):
+                    self._check(status, "retrieval")
         return count
+
+    def _series(self, study: str) -> list[str]:
+        """The series of a study that hold images."""
+        keys = {"StudyInstanceUID": study, "SeriesInstanceUID": "", "Modality": ""}
+        found = self._found("SERIES", keys, tuple(keys))
+        return [each["SeriesInstanceUID"] for each in found if each["Modality"] not in NO_IMAGES]
+
+    def _found(self, level: str, keys: Mapping[str, str], shown: Sequence[str]) -> list[dict[str, str]]:
+        from pydicom.dataset import Dataset
+        from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as Find  # type: ignore[attr-defined]
+
+        query = Dataset()
+        query.QueryRetrieveLevel = level
+        for name, value in keys.items():
+            setattr(query, name, value)
+        found = []
+        with self._association([(str(Find), None)]) as association:
+            for status, answer in association.send_c_find(query, Find):
+                self._check(status, "search")
+                if answer is not None:
+                    found.append({name: str(answer.get(name, "") or "") for name in shown})
+        return found
 
     def _check(self, status: Any, what: str) -> None:
         code = status.get("Status")
@@ -117,7 +124,7 @@ class DimsePeer:
             ae.add_requested_context(taken_class, ALL_TRANSFER_SYNTAXES)
         roles: list[Any] = [build_role(each, scp_role=True) for each in taken]
         credentials = self.caller.credentials
-        tls = None if credentials is None else (credentials.context(ssl.Purpose.SERVER_AUTH), None)
+        tls = None if credentials is None else (credentials.calling(), None)
         association = ae.associate(
             self.host,
             self.port,

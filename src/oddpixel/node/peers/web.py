@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from . import STUDY_KEYS, Caller, Kind, PeerError
+from . import NO_IMAGES, STUDY_KEYS, Caller, Kind, PeerError
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,9 @@ class WebPeer:
         import pydicom
 
         for path in paths:
-            answer = self._asked(lambda path=path: self.client.store_instances([pydicom.dcmread(path)]))  # type: ignore[misc]
-            if "FailedSOPSequence" in answer:
-                (failed,) = answer.FailedSOPSequence
-                raise PeerError(f"the peer refused an object with status {int(failed.FailureReason):04X}")
+            answer = self._asked(partial(self.client.store_instances, [pydicom.dcmread(path)]))
+            for failed in answer.get("FailedSOPSequence") or ():
+                raise PeerError(f"the peer refused an object with status {int(failed.get('FailureReason', 0)):04X}")
             yield path
 
     def find(self, keys: Mapping[str, str]) -> list[dict[str, str]]:
@@ -54,15 +53,24 @@ class WebPeer:
         return [{name: str(answer.get(name, "") or "") for name in STUDY_KEYS} for answer in answers]
 
     def retrieve(self, study: str, keep: Callable[[bytes], Any]) -> int:
-        """WADO-RS of one study, as its objects are stored there."""
+        """WADO-RS of one study, series by series, as its objects are stored there."""
+        from pydicom.dataset import Dataset
+
         count = 0
-        transfer = ("application/dicom", "*")
-        for data in self._asked(lambda: list(self.client.iter_study(study, media_types=(transfer,)))):
-            file = io.BytesIO()
-            data.save_as(file)
-            keep(file.getvalue())
-            count += 1
+        found = self._asked(lambda: self.client.search_for_series(study, fields=["Modality"]))
+        for each in map(Dataset.from_json, found):
+            if str(each.get("Modality", "")) in NO_IMAGES:
+                continue
+            series = str(each.SeriesInstanceUID)
+            for data in self._asked(partial(self._stored, study, series)):
+                file = io.BytesIO()
+                data.save_as(file)
+                keep(file.getvalue())
+                count += 1
         return count
+
+    def _stored(self, study: str, series: str) -> list[Any]:
+        return list(self.client.iter_series(study, series, media_types=(("application/dicom", "*"),)))
 
     def _asked(self, question: Callable[[], Any]) -> Any:
         from requests import RequestException
