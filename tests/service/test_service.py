@@ -9,6 +9,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -92,6 +94,21 @@ def test_an_audit_as_a_job_with_its_report(service: Served) -> None:
     assert service.client("press").get(f"/v1/jobs/{said['job']}/files/{page}").status_code == 404
 
 
+def test_requests_at_random_are_answered_as_described(service: Served) -> None:
+    checks = (
+        "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,ignored_auth"
+    )
+    command = [
+        str(Path(sys.executable).parent / "st"), "run", f"{service.address}/openapi.json",
+        "--header", f"Authorization: Bearer {TOKENS['lab']}", "--checks", checks, "--phases", "coverage,fuzzing",
+        "--max-examples", "25", "--seed", "7", "--exclude-path-regex", "/v1/(generate|density)$", "--no-color",
+        "--request-timeout", "900", "--rate-limit", "40/s",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, cwd=service.folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test cases" in done.stdout.lower()
+
+
 def test_density_and_generate(service: Served) -> None:
     density = ask(service.client(), "/v1/density", png(photograph(64)), model="photo-rgb").json()
     assert density["result"]["items"][0]["bits_per_dim"] > 0, density
@@ -105,7 +122,7 @@ def test_density_and_generate(service: Served) -> None:
 def test_what_is_asked_wrongly_is_refused_in_words(service: Served) -> None:
     client = service.client()
     assert ask(client, "/v1/score").status_code == 422
-    assert "needs a file" in ask(client, "/v1/score").json()["detail"]
+    assert "needs a file" in ask(client, "/v1/score").json()["detail"][0]["why"]
     wrong = ask(client, "/v1/score", png(surface(1)), alpha=7)
     assert wrong.status_code == 422
     assert wrong.json()["detail"][0]["where"] == ["options", "alpha"]

@@ -22,7 +22,8 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, File, Form, HTTPException, Request, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
-from pydantic import ValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from oddpixel import __version__
@@ -47,6 +48,38 @@ SECURITY = {
     "content-security-policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
+}
+
+
+class Place(BaseModel):
+    """What is wrong with one part of a request."""
+
+    where: list[str]
+    why: str
+
+
+class Refusal(BaseModel):
+    """Why a request was refused, or its job failed."""
+
+    detail: str | list[Place] | None = None
+    type: str | None = None
+    job: str | None = None
+    state: str | None = None
+    error: dict[str, Any] | None = None
+
+
+def refusal(description: str) -> dict[str, Any]:
+    """How a refusal stands in the OpenAPI description."""
+    return {"description": description, "model": Refusal}
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: refusal("A token is needed, or it is not one of a client."),
+    422: refusal("The request is wrong, and the answer says where; or the job failed, and its error says why."),
+    429: refusal("Too fast, or too much waits: see Retry-After."),
+}
+MISSING: dict[int | str, dict[str, Any]] = REFUSALS | {
+    404: refusal("There is no such job or file, or it has expired."),
 }
 
 
@@ -181,8 +214,6 @@ def application(service: Service) -> FastAPI:
     async def question(
         kind: Kind, client: str, file: UploadFile | None, options: str | None, priority: int
     ) -> Question:
-        if file is None and kind.needs_file:
-            raise HTTPException(422, f"{kind.name} needs a file: send it as the form field `file`")
         chosen = _options(kind, options)
         try:
             version = version_of(service.detector if kind.needs_detector else None)
@@ -200,22 +231,22 @@ def application(service: Service) -> FastAPI:
     for kind in service.offered().values():
         _add(app, service, kind, client_of, question)
 
-    @app.get("/v1/jobs/{job}", summary="Where a job stands, and its answer.")
+    @app.get("/v1/jobs/{job}", summary="Where a job stands, and its answer.", responses=MISSING)
     async def job(found: Annotated[Job, Depends(job_of)]) -> Response:
         return said(found)
 
-    @app.delete("/v1/jobs/{job}", summary="Stop waiting for a job; what is finished stays.")
+    @app.delete("/v1/jobs/{job}", summary="Stop waiting for a job; what is finished stays.", responses=MISSING)
     async def cancel(found: Annotated[Job, Depends(job_of)]) -> Response:
         await asyncio.to_thread(service.queue.cancel, found.id)
         return said(await service.now(found))
 
-    @app.get("/v1/jobs/{job}/files/{name:path}", summary="A file that a job's answer names.")
+    @app.get("/v1/jobs/{job}/files/{name:path}", summary="A file that a job's answer names.", responses=MISSING)
     async def file(name: str, found: Annotated[Job, Depends(job_of)]) -> Response:
         if name not in (found.result or {}).get("files", []):
             raise HTTPException(404, "the job's answer names no such file")
         return FileResponse(service.spool.result(found.id, name))
 
-    @app.get("/v1/kinds", summary="What this service answers, and by which version.")
+    @app.get("/v1/kinds", summary="What this service answers, and by which version.", responses=REFUSALS)
     async def offered(_: Annotated[str, Depends(client_of)]) -> dict[str, Any]:
         return {
             "version": version_of(service.detector),
@@ -244,6 +275,12 @@ def application(service: Service) -> FastAPI:
         status = 413 if isinstance(error, TooLarge) else 404 if isinstance(error, UnsafePath) else 422
         return JSONResponse({"detail": str(error), "type": type(error).__name__}, status)
 
+    @app.exception_handler(405)
+    async def other_method(request: Request, _: Exception) -> Response:
+        routes = [each for each in app.routes if isinstance(each, APIRoute) and each.path_regex.match(request.url.path)]
+        allowed = sorted({method for each in routes for method in each.methods or ()})
+        return JSONResponse({"detail": "Method Not Allowed"}, 405, {"allow": ", ".join(allowed)})
+
     @app.exception_handler(SQLAlchemyError)
     async def away(_: Request, error: SQLAlchemyError) -> Response:
         said = "the database cannot be reached; nothing was accepted, try again"
@@ -257,37 +294,38 @@ def application(service: Service) -> FastAPI:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         # What was sent is not sent back: it may be a whole file.
-        places = [{"where": list(map(str, each["loc"])), "why": each["msg"]} for each in error.errors()]
+        places = [{"where": list(map(str, each["loc"])), "why": _why(each)} for each in error.errors()]
         return JSONResponse({"detail": places}, 422)
 
     return app
 
 
 def _add(app: FastAPI, service: Service, kind: Kind, client_of: Any, question: Any) -> None:
-    answers: dict[int | str, dict[str, Any]] = {
+    answers = REFUSALS | {
+        400: refusal("The body is no multipart form."),
         200: {"content": {"application/json": {"example": {"state": "done", "result": kind.example}}}},
         202: {"description": "Not finished yet: ask for the job."},
-        413: {"description": "The file is larger than the service takes."},
-        429: {"description": "Too fast, or too much waits: see Retry-After."},
-        503: {"description": "The database or the detector is away: nothing was accepted."},
+        413: refusal("The file is larger than the service takes."),
+        503: refusal("The database or the detector is away: nothing was accepted."),
+        507: refusal("The disk is full: nothing was accepted."),
     }
     schema = json.dumps(kind.options.model_json_schema()["properties"])
-    upload: Any = Annotated[UploadFile | None, File(description="The file, as multipart form data.")]
+    given = UploadFile if kind.needs_file else UploadFile | None
+    upload: Any = Annotated[given, File(description="The file, as multipart form data.")]
     chosen: Any = Annotated[str | None, Form(description=f"JSON with any of {schema}")]
     caller: Any = Annotated[str, Depends(client_of)]
 
-    async def at_once(client: str, file: UploadFile | None = None, options: str | None = None) -> Response:
+    async def at_once(client: str, file: UploadFile | None, options: str | None) -> Response:
         asked = await question(kind, client, file, options, AT_ONCE)
         return said(await service.answer(await service.ask(asked)))
 
-    async def later(client: str, file: UploadFile | None = None, options: str | None = None) -> Response:
+    async def later(client: str, file: UploadFile | None, options: str | None) -> Response:
         return said(await service.ask(await question(kind, client, file, options, LATER)), accepted=True)
 
-    for route in (
-        at_once,
-        later,
-    ):  # FastAPI reads there what a parameter is, so annotations are not postponed here
+    # FastAPI reads there what a parameter is, so annotations are not postponed here.
+    for route in (at_once, later):
         route.__annotations__ = {"client": caller, "file": upload, "options": chosen, "return": Response}
+        route.__defaults__ = (None,) if kind.needs_file else (None, None)
     app.post(f"/v1/{kind.name}", summary=kind.summary, responses=answers, name=kind.name)(at_once)
     app.post(
         f"/v1/jobs/{kind.name}", summary=f"{kind.summary} As a job.", responses=answers, status_code=202,
@@ -320,6 +358,12 @@ def _options(kind: Kind, options: str | None) -> dict[str, Any]:
     except ValidationError as error:
         places = [{"where": ["options", *map(str, each["loc"])], "why": each["msg"]} for each in error.errors()]
         raise HTTPException(422, places) from error
+
+
+def _why(error: dict[str, Any]) -> str:
+    if error["type"] == "missing" and error["loc"] == ("body", "file"):
+        return "this needs a file: send it as the form field `file`"
+    return str(error["msg"])
 
 
 async def _parts(file: UploadFile) -> AsyncIterator[bytes]:
