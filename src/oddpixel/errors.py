@@ -28,6 +28,7 @@ OddPixelError
 │   └── StorageFull             no room, or no permission to write anything more: nothing can be kept, not even an error row
 ├── DuplicateName               two variants of one family (checks, formats, commands, ...) under one name
 ├── NotExported                 a row that this form of export cannot hold; its message goes on after the name of the item
+├── NotDeidentified             a file that could not be freed of what names somebody; nothing of it was written
 ├── NotPlotted                  a run that has not what a plot shows
 └── Defect                      a failure that nobody foresaw, in OddPixel or in a library; its message names the exception
 """
@@ -145,6 +146,10 @@ class DuplicateName(OddPixelError):
 
 class NotExported(OddPixelError):
     """A row that this form of export cannot hold."""
+
+
+class NotDeidentified(OddPixelError):
+    """A file that could not be freed of what names somebody; nothing of it was written."""
 
 
 class NotPlotted(OddPixelError):

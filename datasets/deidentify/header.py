@@ -1,0 +1,161 @@
+"""One data set de-identified: elements by the profile, in sequences as outside of them, and then a look for what remains."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from oddpixel import __version__
+from oddpixel.errors import NotDeidentified
+
+from .profile import CLEAN_PIXELS, MEANINGS, Action, Profile
+from .pseudonyms import Pseudonyms, moved
+
+TEXTS = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT", "UR", "UN"))
+NAMING = (
+    "PatientName", "PatientID", "OtherPatientIDs", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName",
+    "ReferringPhysicianName", "PerformingPhysicianName", "OperatorsName", "NameOfPhysiciansReadingStudy",
+    "AccessionNumber", "InstitutionName", "PatientAddress", "PatientTelephoneNumbers", "IssuerOfPatientID",
+)  # fmt: skip
+SHORTEST = 4  # characters of a word that is looked for
+WORD = re.compile(r"[^\s^=,\\]+")
+DUMMIES: dict[str, Any] = {
+    "AS": "000Y", "DA": "19000101", "DT": "19000101000000", "TM": "000000", "DS": "0", "IS": "0", "FD": 0.0, "FL": 0.0,
+    "SS": 0, "US": 0, "SL": 0, "UL": 0, "SV": 0, "UV": 0, "UR": "http://removed.invalid", "CS": "REMOVED",
+}  # fmt: skip
+BINARY = frozenset(("OB", "OW", "OD", "OF", "OL", "OV", "UN"))
+
+
+@dataclass
+class Done:
+    """What was done to a data set, without a single value.
+
+    Arguments:
+        actions: how many elements were removed, emptied, ...
+        elements: the keywords, by action.
+        named: keywords of texts that named somebody, and were emptied for that.
+    """
+
+    actions: Counter[str] = field(default_factory=Counter)
+    elements: dict[str, set[str]] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
+
+    def note(self, action: Action, keyword: str) -> None:
+        """Count an element."""
+        self.actions[action] += 1
+        self.elements.setdefault(action, set()).add(keyword or "private or unknown")
+
+
+def deidentify(data: Any, profile: Profile, pseudonyms: Pseudonyms) -> Done:
+    """De-identify a data set in place. Raises: NotDeidentified where something that names somebody remains."""
+    words = naming_words(data)
+    identity = _text(data, "PatientID") or _text(data, "PatientName") or _text(data, "StudyInstanceUID")
+    done, days = Done(), pseudonyms.days(identity)
+    _walk(data, profile, pseudonyms, days, words, done)
+    data.PatientID = data.PatientName = pseudonyms.patient(identity)
+    if hasattr(data, "file_meta"):
+        _clean_meta(data, pseudonyms)
+    data.preamble = bytes(128)
+    data.PatientIdentityRemoved = "YES"
+    data.LongitudinalTemporalInformationModified = "MODIFIED" if profile.move_dates else "REMOVED"
+    sign(data, profile.codes)
+    if remaining := sorted({element.keyword for element in _strings(data) if names(str(element.value), words)}):
+        raise NotDeidentified(f"{', '.join(remaining)} would still name somebody; the file was not written")
+    return done
+
+
+def sign(data: Any, codes: list[str]) -> None:
+    """Say in the data set by what it was de-identified."""
+    from pydicom.dataset import Dataset
+    from pydicom.sequence import Sequence
+
+    method = []
+    for code in codes:
+        item = Dataset()
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, "DCM", MEANINGS[code]
+        method.append(item)
+    data.DeidentificationMethod = f"OddPixel {__version__}, DICOM PS3.15 E"
+    data.DeidentificationMethodCodeSequence = Sequence(method)
+
+
+def with_clean_pixels(data: Any, profile: Profile) -> None:
+    """Say also that the pixels were looked at, and hold no text any more."""
+    data.BurnedInAnnotation = "NO"
+    sign(data, [*profile.codes, CLEAN_PIXELS])
+
+
+def naming_words(data: Any) -> frozenset[str]:
+    """The words, in lower case, by which a data set names people and places."""
+    found = set()
+    for element in data.iterall():
+        if element.keyword in NAMING or element.VR == "PN":
+            found |= {word.lower() for word in WORD.findall(str(element.value)) if len(word) >= SHORTEST}
+    return frozenset(found)
+
+
+def names(text: str, words: frozenset[str]) -> bool:
+    """Whether a text holds one of the words, as a word of its own."""
+    return any(word.lower() in words for word in WORD.findall(text))
+
+
+def _walk(data: Any, profile: Profile, pseudonyms: Pseudonyms, days: int, words: frozenset[str], done: Done) -> None:
+    for element in list(data):
+        action = profile.action(int(element.tag), element.VR, element.keyword)
+        if element.VR == "SQ" and action in (Action.KEEP, Action.MAP, Action.DUMMY):
+            for item in element.value:
+                _walk(item, profile, pseudonyms, days, words, done)
+            continue
+        if action is Action.KEEP and element.VR in TEXTS and names(str(element.value), words):
+            element.value = "" if element.VR not in BINARY else b""
+            done.named.add(element.keyword)
+        elif action is Action.REMOVE:
+            del data[element.tag]
+        elif action is Action.EMPTY:
+            element.value = None if element.VR not in BINARY else b""
+        elif action is Action.DUMMY:
+            element.value = _dummy(element, pseudonyms)
+        elif action is Action.MAP and element.VR == "UI":
+            element.value = _each(element.value, pseudonyms.uid)
+        elif action is Action.MAP:
+            element.value = None
+        elif action is Action.MOVE:
+            element.value = _each(element.value, lambda value: moved(value, days))
+        if action is not Action.KEEP:
+            done.note(action, element.keyword)
+
+
+def _dummy(element: Any, pseudonyms: Pseudonyms) -> Any:
+    if element.VR == "UI":
+        return _each(element.value, pseudonyms.uid)
+    if element.VR in BINARY:
+        return b"\0\0"
+    return DUMMIES.get(element.VR, "removed")
+
+
+def _each(value: Any, change: Any) -> Any:
+    if value is None or value == "":
+        return value
+    return [change(str(each)) for each in value] if not isinstance(value, str) and hasattr(value, "__iter__") else change(str(value))
+
+
+def _strings(data: Any) -> Iterator[Any]:
+    for element in data.iterall():
+        if element.VR in TEXTS and element.VR not in BINARY:
+            yield element
+
+
+def _clean_meta(data: Any, pseudonyms: Pseudonyms) -> None:
+    meta = data.file_meta
+    for name in ("SourceApplicationEntityTitle", "SendingApplicationEntityTitle", "ReceivingApplicationEntityTitle",
+                 "PrivateInformation", "PrivateInformationCreatorUID", "SourcePresentationAddress"):  # fmt: skip
+        if name in meta:
+            delattr(meta, name)
+    if "MediaStorageSOPInstanceUID" in meta:
+        meta.MediaStorageSOPInstanceUID = pseudonyms.uid(str(meta.MediaStorageSOPInstanceUID))
+
+
+def _text(data: Any, name: str) -> str:
+    return str(data.get(name, "") or "")

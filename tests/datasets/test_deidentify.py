@@ -1,0 +1,195 @@
+"""De-identified files: nothing that names somebody is left in any byte, and what research needs is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from scipy.ndimage import gaussian_filter
+from typer.testing import CliRunner
+
+from oddpixel.commands import app
+from oddpixel.datasets.deidentify.burned_in import boxes, clean_pixels
+from oddpixel.datasets.deidentify.header import deidentify, naming_words
+from oddpixel.datasets.deidentify.profile import Action, Profile, table
+from oddpixel.datasets.deidentify.pseudonyms import Pseudonyms, key_of, moved
+from oddpixel.errors import NotDeidentified, UsageError
+from tests.datasets.dicom_maker import make_slice
+
+SECRETS = ("Quackenbush", "Zoltan", "PID-77120", "Fitzwilliam", "ACC-5512", "Ravensburg", "19590304", "1.2.3.4.5.6.7")
+
+
+def body(seed: int = 0, side: int = 256) -> np.ndarray:
+    """A round body with texture on black, 12 bits."""
+    rows, columns = np.mgrid[:side, :side]
+    inside = np.hypot(rows - side / 2, columns - side / 2) < side * 0.42
+    noise = gaussian_filter(np.random.default_rng(seed).normal(size=(side, side)), 3)
+    return np.where(inside, 900 + 1500 * noise / noise.std() * 0.2, 20).clip(0, 3000).astype(np.uint16)
+
+
+def with_text(stored: np.ndarray, text: str, place: tuple[int, int], size: float) -> np.ndarray:
+    """The picture with a line of text in its brightest value."""
+    ink = np.zeros(stored.shape, np.uint8)
+    cv2.putText(ink, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, 255, 1, cv2.LINE_AA)
+    return np.maximum(stored, (ink.astype(np.uint16) * 3000) // 255).astype(np.uint16)
+
+
+def slice_of(path: Path, stored: np.ndarray, **elements: Any) -> Path:
+    reference = Dataset()
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", "1.2.3.4.5.6.7.1"
+    reference.ReferringPhysicianName = "Fitzwilliam^Ada"
+    named = {"SOPInstanceUID": "1.2.3.4.5.6.7.1"} | elements
+    make_slice(
+        path, stored, PatientName="Quackenbush^Zoltan", PatientID="PID-77120", PatientBirthDate="19590304",
+        ReferringPhysicianName="Fitzwilliam^Ada", AccessionNumber="ACC-5512", InstitutionName="Ravensburg Hospital",
+        StudyInstanceUID="1.2.3.4.5.6.7.8", StudyDate="20250110",
+        SeriesDescription="Thorax of QUACKENBUSH", BodyPartExamined="CHEST", PatientAge="066Y", StationName="CT-3",
+        ReferencedImageSequence=Sequence([reference]), RescaleIntercept=0, ImageComments="Zoltan came late",
+        **named,
+    )  # fmt: skip
+    data = pydicom.dcmread(path)
+    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+    data.private_block(0x0011, "MAKER", create=True).add_new(1, "LO", "Quackenbush PID-77120")
+    data.add_new((0x5000, 0x3000), "OW", b"Quackenbush ")
+    data.add_new((0x6000, 0x3000), "OW", b"Quackenbush ")
+    data.file_meta.SourceApplicationEntityTitle = "RAVENSBURG"
+    data.save_as(path, enforce_file_format=True)
+    return path
+
+
+def ran(*arguments: object) -> Any:
+    return CliRunner().invoke(app, ["deidentify", *map(str, arguments)])
+
+
+def test_no_byte_names_anybody_and_studies_stay_together(tmp_path: Path) -> None:
+    slice_of(tmp_path / "in/Quackenbush-1.dcm", body(0))
+    slice_of(tmp_path / "in/Quackenbush-2.dcm", body(1), AcquisitionDate="20250112", SOPInstanceUID="1.2.3.4.5.6.7.2")
+    (tmp_path / "in/broken.dcm").write_bytes(bytes(128) + b"DICM" + b"Quackenbush")
+    result = ran(tmp_path / "in", "-o", tmp_path / "out", "--key", tmp_path / "k", "--text", "leave", "--json")
+    assert result.exit_code == 1, result.output
+    assert [each["error"] is None for each in json.loads(result.stdout)["items"]].count(True) == 2
+    written = sorted((tmp_path / "out").rglob("*.dcm"))
+    assert len(written) == 2
+    assert len({path.parent for path in written}) == 1, "one patient, one study"
+    for path in [*written, tmp_path / "out/report.json"]:
+        for secret in SECRETS:
+            assert secret.lower().encode() not in path.read_bytes().lower(), (path.name, secret)
+            assert secret.lower() not in str(path.relative_to(tmp_path)).lower()
+    first, second = sorted((pydicom.dcmread(path) for path in written), key=lambda each: "AcquisitionDate" in each)
+    assert first.PatientID == second.PatientID == first.PatientName
+    assert first.StudyDate == second.StudyDate != "20250110"
+    interval = np.datetime64(_iso(second.AcquisitionDate)) - np.datetime64(_iso(second.StudyDate))
+    assert interval == np.timedelta64(2, "D"), "intervals stay"
+    assert first.ReferencedImageSequence[0].ReferencedSOPInstanceUID == first.SOPInstanceUID, "references follow"
+    assert first.file_meta.MediaStorageSOPInstanceUID == first.SOPInstanceUID
+    assert "SeriesDescription" not in first or not first.SeriesDescription
+    assert first.BodyPartExamined == "CHEST"
+    assert np.array_equal(first.pixel_array, body(0)) or np.array_equal(first.pixel_array, body(1))
+    assert first.PatientIdentityRemoved == "YES"
+    assert [each.CodeValue for each in first.DeidentificationMethodCodeSequence] == ["113100", "113107"]
+    again = ran(tmp_path / "in", "-o", tmp_path / "again", "--key", tmp_path / "k", "--text", "leave")
+    assert again.exit_code == 1
+    for path in written:
+        assert (tmp_path / "again" / path.relative_to(tmp_path / "out")).read_bytes() == path.read_bytes()
+    ran(tmp_path / "in", "-o", tmp_path / "other", "--key", tmp_path / "k2", "--text", "leave")
+    assert {path.name for path in (tmp_path / "other").iterdir()}.isdisjoint({first.PatientID}), "by another key others"
+
+
+def _iso(date: str) -> str:
+    return f"{date[:4]}-{date[4:6]}-{date[6:]}"
+
+
+def test_options_keep_what_they_name(tmp_path: Path) -> None:
+    path = slice_of(tmp_path / "a.dcm", body())
+    plain, kept = pydicom.dcmread(path), pydicom.dcmread(path)
+    deidentify(plain, Profile.of([], move_dates=False), Pseudonyms(b"k" * 32))
+    deidentify(kept, Profile.of(["patient", "device"]), Pseudonyms(b"k" * 32))
+    assert kept.PatientAge == "066Y"
+    assert kept.StationName == "CT-3"
+    assert not plain.get("PatientAge")
+    assert plain.get("StationName") != "CT-3"
+    assert plain.get("StudyDate") in ("", None, "19000101")
+    assert not kept.PatientBirthDate, "no option keeps a date of birth"
+    with pytest.raises(UsageError, match="no option"):
+        Profile.of(["patients"])
+
+
+def test_a_name_in_free_text_is_found_wherever_it_stands(tmp_path: Path) -> None:
+    data = pydicom.dcmread(slice_of(tmp_path / "a.dcm", body()))
+    data.AcquisitionDeviceProcessingDescription = "kernel of Zoltan"
+    data.ConvolutionKernel = "QUACKENBUSH"
+    assert {"quackenbush", "zoltan", "pid-77120"} <= naming_words(data)
+    done = deidentify(data, Profile(), Pseudonyms(b"k" * 32))
+    assert "ConvolutionKernel" in done.named
+    assert not data.ConvolutionKernel
+
+
+def test_the_table_is_the_standards() -> None:
+    found = table()
+    assert len(found) > 600
+    for tag, action in ((0x00100010, "emptied"), (0x00080018, "mapped"), (0x00104000, "removed")):
+        assert found[tag] == action
+    assert Profile().action(0x00190010, "LO", "") is Action.REMOVE
+    assert moved("20240229", 366) == "20250301"
+    assert moved("20240229101500.5", 1) == "20240301101500.5"
+    assert moved("yesterday", 1) == ""
+
+
+@pytest.mark.parametrize("size", [0.4, 0.6, 1.0])
+@pytest.mark.parametrize("place", [(8, 24), (8, 240)])
+def test_text_in_pixels_is_found_masked_and_gone(size: float, place: tuple[int, int], tmp_path: Path) -> None:
+    picture = with_text(body(3), "QUACKENBUSH Z", place, size)
+    data = pydicom.dcmread(slice_of(tmp_path / "a.dcm", picture))
+    with pytest.raises(NotDeidentified, match="text in the pixels"):
+        clean_pixels(data, mask=False)
+    assert clean_pixels(data) > 0
+    changed = data.pixel_array != body(3)
+    assert not (data.pixel_array[picture != body(3)] > 1500).any(), "no letter is left"
+    assert changed.mean() < 0.35, "and the picture is"
+    assert clean_pixels(data) == 0
+
+
+def test_pictures_without_text_stay_as_they_are(tmp_path: Path) -> None:
+    for seed in range(4):
+        data = pydicom.dcmread(slice_of(tmp_path / f"{seed}.dcm", body(seed)))
+        assert clean_pixels(data) == 0
+    assert boxes(np.zeros((200, 300), np.uint8)) == []
+
+
+def test_files_of_others_end_in_a_file_or_a_reason(tmp_path: Path) -> None:
+    names = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "examples_ybr_color.dcm", "reportsi.dcm", "rtplan.dcm",
+             "color-px.dcm", "image_dfl.dcm", "priv_SQ.dcm", "no_meta.dcm", "SC_rgb_jpeg_gdcm.dcm")  # fmt: skip
+    (tmp_path / "in").mkdir()
+    for name in names:
+        if (path := get_testdata_file(name, download=False)) is not None:
+            (tmp_path / "in" / name).write_bytes(Path(str(path)).read_bytes())
+    result = ran(tmp_path / "in", "-o", tmp_path / "out", "--key", tmp_path / "k", "--text", "leave", "--json")
+    items = json.loads(result.stdout)["items"]
+    assert items
+    assert all(each["error"] is None or each["error"]["type"] == "NotDeidentified" for each in items), items
+    written = list((tmp_path / "out").rglob("*.dcm"))
+    assert len(written) >= 5
+    for path in written:
+        data = pydicom.dcmread(path)
+        assert str(data.PatientID).startswith("P")
+        assert not [each for each in data.iterall() if each.tag.is_private]
+
+
+def test_the_key_is_its_owners_and_lies_elsewhere(tmp_path: Path) -> None:
+    key = key_of(tmp_path / "k")
+    assert key == key_of(tmp_path / "k")
+    assert (tmp_path / "k").stat().st_mode & 0o077 == 0
+    (tmp_path / "short").write_text("abcd")
+    with pytest.raises(UsageError, match="is no key"):
+        key_of(tmp_path / "short")
+    slice_of(tmp_path / "in/a.dcm", body())
+    beside = ran(tmp_path / "in", "-o", tmp_path / "out", "--key", tmp_path / "out/k")
+    assert isinstance(beside.exception, UsageError)
