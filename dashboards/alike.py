@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,6 +45,14 @@ class Looks:
     thumbnails: tuple[str, ...]
     vectors: Float[np.ndarray, "n d"]
     seen: Float[np.ndarray, "n e"] | None = None
+
+    def without(self, left_out: Collection[str]) -> Looks:
+        """The looks of all but some items."""
+        kept = [index for index, item in enumerate(self.items) if item not in left_out]
+        if len(kept) == len(self.items):
+            return self
+        items, thumbnails = (tuple(each[index] for index in kept) for each in (self.items, self.thumbnails))
+        return Looks(items, thumbnails, self.vectors[kept], None if self.seen is None else self.seen[kept])
 
     @property
     def compared(self) -> Float[np.ndarray, "n d"]:

@@ -97,7 +97,10 @@ def show_job(job: Job) -> None:
         with st.expander("Command and log", expanded=is_mine and state in ("running", "failed")):
             quiet(f"{record['started']} · {record['author']}")
             st.code(" ".join(record["command"]), language="bash", wrap_lines=True)
-            st.text(job.log[-6000:] or "(nothing printed yet)")
+            if the_site().open_readings(author()):
+                quiet("What it printed is not shown while a blind reading is open for you.")
+            else:
+                st.code(job.log[-6000:] or "(nothing printed yet)", language=None)
 
 
 def headline(job: Job, state: str, step: Step | None) -> str:

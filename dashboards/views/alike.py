@@ -78,13 +78,11 @@ def tag_form(run: OpenRun, name: str, items: list[str]) -> None:
 
 
 def state_of(run: OpenRun) -> dict[str, str]:
-    """What each item is coloured by: its verdict, else whether it is flagged; nothing of what this visitor reads blindly."""
-    blind = blind_items(run)
+    """What each item is coloured by: its verdict, else whether it is flagged."""
     columns = [run.table.column(name) for name in ("item", "decision", "flagged")]
     return {
         item: decision or ("flagged, no verdict" if flagged else "no verdict")
         for item, decision, flagged in zip(*columns, strict=True)
-        if item not in blind
     }
 
 
@@ -208,7 +206,10 @@ def watched(about: str) -> None:
 def show(run: OpenRun) -> None:
     """The view of a run."""
     with st.spinner("Comparing thumbnails …"):
-        looks = looks_of(run, the_site().looks(run.key))
+        blind = blind_items(run)
+        looks = looks_of(run, the_site().looks(run.key)).without(blind)
+    if blind:
+        quiet(f"{counted(len(blind), 'item')} of a blind reading that is open for you: seen there alone.")
     if len(looks.items) < 2:
         st.info("This run has too few thumbnails to compare.")
         return

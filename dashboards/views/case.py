@@ -15,6 +15,7 @@ from oddpixel.dashboards.query import QUEUE
 from oddpixel.dashboards.roles import READER
 from oddpixel.dashboards.synthetic_form import for_viewer
 from oddpixel.dashboards.synthetic_form import show as show_synthetic
+from oddpixel.forensics.runs.verdicts import UNDECIDED, Verdict, is_undo
 from oddpixel.dashboards.visit import (
     author,
     blind_items,
@@ -85,10 +86,15 @@ def decisions(run: OpenRun, row: Row) -> None:
     if not history:
         quiet("No verdict yet.")
     for verdict in reversed(history[-12:]):
-        plain(
-            f"{verdict.at[:16].replace('T', ' ')} · {verdict.author}: {verdict.decision}"
-            + (f" · {verdict.note}" if verdict.note else "")
-        )
+        plain(f"{verdict.at[:16].replace('T', ' ')} · {verdict.author}: {said_by(verdict)}")
+
+
+def said_by(verdict: Verdict) -> str:
+    """What somebody decided, or took back: then what stands is somebody else's, or an earlier one."""
+    if not is_undo(verdict):
+        return verdict.decision + (f" · {verdict.note}" if verdict.note else "")
+    left = "nothing stands" if verdict.decision == UNDECIDED else f"{verdict.decision} stands"
+    return f"{verdict.note}, {left}"
 
 
 def facts(run: OpenRun, row: Row) -> None:

@@ -55,6 +55,7 @@ def read(run: OpenRun, reading: Reading) -> bool:
     own = reading.verdicts(run)[author()]
     order = reading.order(author())
     left = [item for item in order if item not in own]
+    about = ""
     st.progress(len(own) / len(order), text=f"{len(own)} of {len(order)} read")
     if left:
         item = left[0]
@@ -65,18 +66,31 @@ def read(run: OpenRun, reading: Reading) -> bool:
             "address": f"/oddpixel/runs/{run.key}/preview?{query}",
         }  # fmt: skip
         about = f"{reading.key} {number}"
-        component("plates")(data={"about": about, "label": f"Item {number}", "plates": [plate]}, key="reading-plates")
+        component("plates")(
+            data={"about": about, "label": f"Item {number}", "plates": [plate], "tellsWhenSeen": True},
+            key="reading-plates",
+            on_seen_change=note_seen,
+        )
     if not may(READER, "Verdicts"):
         return not left
     columns = st.columns(len(BUTTONS) + 1)
     for column, (decision, label, key) in zip(columns, BUTTONS, strict=False):
-        if left and column.button(label, key=f"read-{decision}", shortcut=key, width="stretch"):
+        # A button is about one picture and waits until that is on the screen: a second press finds it gone, and decides nothing.
+        if left and column.button(
+            label, key=f"read-{decision} {about}", shortcut=key, width="stretch",
+            disabled=st.session_state.get("reading-seen") != about,
+        ):  # fmt: skip
             st.session_state["reading-latest"] = left[0]
             attempt(partial(decide, reading, run, author(), left[0], decision))
     latest = st.session_state.get("reading-latest")
     if latest in own and columns[-1].button("Take back", key="read-undo", shortcut="z", width="stretch"):
         attempt(partial(run.verdicts.undo, run.key, [latest], author=author()))
     return not left
+
+
+def note_seen() -> None:
+    """Which picture is on the screen, as the browser says once it has drawn it."""
+    st.session_state["reading-seen"] = st.session_state["reading-plates"].get("seen")
 
 
 def attempt(action: Callable[[], object]) -> None:

@@ -51,7 +51,7 @@ def clean_pixels(data: Any, *, mask: bool = True) -> int:
     """
     if "PixelData" not in data:
         return 0
-    found = [_found(frame) for frame in _frames(data)]
+    found = [found_in(frame) for frame in _frames(data)]
     count = sum(map(len, found))
     if not count:
         return 0
@@ -59,12 +59,12 @@ def clean_pixels(data: Any, *, mask: bool = True) -> int:
         raise NotDeidentified(f"there seems to be text in the pixels, in {count} places; mask it, or look at the file")
     _mask(data, found)
     for frame, places in zip(_frames(data), found, strict=True):
-        if places and _found(frame):
+        if places and found_in(frame):
             raise NotDeidentified("text was found in the pixels, and still is after masking; the file was not written")
     return count
 
 
-def _found(frame: np.ndarray) -> list[tuple[int, int, int, int]]:
+def found_in(frame: np.ndarray) -> list[tuple[int, int, int, int]]:
     """In the contrast of most values, and in that of all: text is often brighter than anything else."""
     low, high = np.percentile(frame, (0.5, 99.5))
     contrasts = {(float(low), float(high)), (float(frame.min()), float(frame.max()))}

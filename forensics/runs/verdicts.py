@@ -422,10 +422,15 @@ class Verdicts:
             raise RunError(f"the verdicts in {self.name} are damaged: {error}; nothing was changed") from error
 
 
+def is_undo(verdict: Verdict) -> bool:
+    """Whether an entry only takes another one back; its decision is what is left, whoever gave that."""
+    return verdict.note.startswith(UNDO)
+
+
 def standing(history: Sequence[Verdict]) -> list[Verdict]:
     """The decisions of a history that were not taken back, oldest first. Entries by which others were taken back are none."""
-    taken_back = {verdict.note.removeprefix(UNDO) for verdict in history if verdict.note.startswith(UNDO)}
-    return [verdict for verdict in history if not verdict.note.startswith(UNDO) and str(verdict.seq) not in taken_back]
+    taken_back = {verdict.note.removeprefix(UNDO) for verdict in history if is_undo(verdict)}
+    return [verdict for verdict in history if not is_undo(verdict) and str(verdict.seq) not in taken_back]
 
 
 def _end(connection: sql.Connection) -> tuple[int, str]:

@@ -96,6 +96,13 @@ def test_nothing_is_told_elsewhere_until_a_reader_is_through(run: Run, made: Pat
                 asked(handler, "ann", item="odd-noise.png")
         near = asked(routes.normals, "ann", item="normal-05.png")["normals"]
         assert {each["item"] for each in near}.isdisjoint(ITEMS)
+        test = AppTest.from_file(ENTRY, default_timeout=PATIENCE)
+        test.session_state["author"] = "ann"
+        test.query_params["run"], test.query_params["item"] = opened.key, ITEMS[0]
+        test.run().switch_page("views/alike.py").run()
+        assert not test.exception
+        assert not [item for item in ITEMS if item in said(test)], "Alike shows none of them"
+        assert "seen there alone" in said(test)
         for view, words in (("case", "Nothing is told of this item"), ("export", "Nothing is exported")):
             test = AppTest.from_file(ENTRY, default_timeout=PATIENCE)
             test.session_state["author"] = "ann"
@@ -178,3 +185,42 @@ def test_two_read_blindly_and_see_how_far_they_agree(chromium: Any, server: Serv
         page.get_by_text("the same on 2 of 3 items").wait_for()
         page.get_by_role("button", name="Open the case").click()
         page.wait_for_url("**/case?**")
+
+
+PRESSES = """
+  const stages = () => [...document.querySelectorAll("*")].flatMap((e) => [...(e.shadowRoot?.querySelectorAll(".stage") ?? [])]);
+  window.presses = [];
+  document.addEventListener("keydown", (event) => {
+    const image = stages().flatMap((stage) => [...stage.querySelectorAll("img")])[0];
+    const isDrawn = image?.complete && image.naturalWidth > 0;
+    window.presses.push([event.key, isDrawn ? image.alt : null]);
+  }, true);
+"""
+
+
+def test_a_quick_key_is_about_the_picture_that_is_on_the_screen(chromium: Any, server: Server) -> None:  # noqa: F811
+    with visit(chromium, f"{server.address}/reading?run={server.run.record['id']}") as page:
+        page.get_by_label("Readers, with commas").fill("cleo, dan")
+        page.get_by_label("How many, by chance").fill("8")
+        page.get_by_label("Name of the reading").fill("quick")
+        page.get_by_role("button", name="Hand out").click()
+        page.get_by_text("This reading was").or_(page.get_by_text("Nothing.")).first.wait_for()
+        page.get_by_role("textbox", name="Your name").fill("cleo")
+        page.get_by_role("textbox", name="Your name").press("Enter")
+        page.get_by_text("0 of 8 read").wait_for()
+        page.locator(".stage").focus()
+        page.evaluate(PRESSES)
+        for wait in (60, 60, 150, 150, 400, 60, 60, 60, 400, 150):
+            page.keyboard.press("onu"[wait % 3 if wait != 400 else 1])
+            page.wait_for_timeout(wait)
+        page.wait_for_timeout(1500)
+        presses = page.evaluate("window.presses")
+    with closing(Library([server.run.path])) as library:
+        opened = library.runs()[0]
+        (reading,) = (each for each in Readings(server.folder / "readings").all() if each.name == "quick")
+        decided = reading.verdicts(opened)["cleo"]
+    order = reading.order("cleo")
+    assert decided, "at least one of ten keys counted"
+    seen = {(title, key) for key, title in presses}
+    for item, decision in decided.items():
+        assert (f"Item {order.index(item) + 1}", decision[0]) in seen, (item, decision, presses)

@@ -2,16 +2,25 @@
 // all.
 import { make } from "../shared/dom.js";
 import { followPointer } from "../shared/drag.js";
+import { whileHere } from "../shared/leaving.js";
 import { toolbar } from "../shared/toolbar.js";
 import { chosenPlates, FITTED, movedBy, viewAfterKey, zoomedAt } from "./view.js";
 
 const WHEEL = 0.0015; // of a doubling, per unit of the wheel
 
 /** Called by Streamlit at first and after every rerun. */
-export default function mount({ data, parentElement }) {
+export default function mount({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".odd");
   if (root.plates?.about === data.about) return;
   root.plates = new Plates(root, data);
+  if (data.tellsWhenSeen) tellWhenSeen(root.plates, whileHere(setTriggerValue));
+}
+
+/** Tell which pictures are on the screen, once all of them are, or cannot be. */
+async function tellWhenSeen({ about, stage }, trigger) {
+  await Promise.allSettled([...stage.querySelectorAll("img")].map((image) => image.decode()));
+  await new Promise(requestAnimationFrame);
+  if (stage.isConnected) trigger("seen", about);
 }
 
 class Plates {

@@ -3,6 +3,7 @@ import { make } from "./dom.js";
 const COOKIE = "oddpixel-name"; // Python reads it when a page is opened
 const A_YEAR = 365 * 24 * 3600; // seconds
 const LONGEST = 80; // characters
+const REST = 500; // milliseconds without a key
 
 /** Who decides: signed on, or the name that the visitor gave, which is asked for at the first verdict and then kept. */
 export class Author {
@@ -24,6 +25,7 @@ export class Author {
         make("div", { class: "bar end" }, cancel, say),
       ),
     );
+    this.dialog.addEventListener("keydown", (event) => this.pressWhileResting(event));
   }
 
   /** What Python knows: the name, and whether somebody gave it. */
@@ -49,9 +51,25 @@ export class Author {
   ask() {
     this.dialog.returnValue = "";
     this.dialog.showModal();
+    this.rest();
     return new Promise((resolve) => {
       this.dialog.addEventListener("close", () => resolve(this.take()), { once: true });
     });
+  }
+
+  /** Keys that were meant for pictures are not a name: the field takes none until no key has come for a moment. */
+  rest() {
+    clearTimeout(this.resting);
+    this.field.readOnly = true;
+    this.resting = setTimeout(() => {
+      this.field.readOnly = false;
+    }, REST);
+  }
+
+  pressWhileResting(event) {
+    if (!this.field.readOnly || event.key === "Escape") return;
+    event.preventDefault();
+    this.rest();
   }
 
   take() {

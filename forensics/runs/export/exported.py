@@ -17,7 +17,7 @@ from ..regions import Region, standing_regions
 from ..rows import Row, encoded
 from ..run import Run
 from ..table import RunTable
-from ..verdicts import UNDECIDED, Chain, Verdict, Verdicts
+from ..verdicts import UNDECIDED, Chain, Verdict, Verdicts, standing
 
 Answer = TypeVar("Answer")
 DECIDED = ("decision", "author", "decided_at", "note")
@@ -71,7 +71,11 @@ class Exported:
             with Verdicts(store or run.verdicts_path) as verdicts:
                 history, chain = verdicts.since(key, 0), verdicts.verify()
                 drawn = verdicts.region_versions(key)
-        latest = {verdict.item: verdict for verdict in history}
+        histories: dict[str, list[Verdict]] = {}
+        for verdict in history:
+            histories.setdefault(verdict.item, []).append(verdict)
+        # What counts is the newest that was not taken back, by whoever gave it: not the entry by which another was taken back.
+        latest = {item: stands[-1] for item, of_item in histories.items() if (stands := standing(of_item))}
         wanted = None if items is None else set(items)
         rows = [
             _with_verdict(row, latest.get(row.item))

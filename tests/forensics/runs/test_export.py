@@ -50,6 +50,20 @@ def test_csv_runs_nothing(decided: Run, tmp_path: Path) -> None:
     assert [safe(value) for value in ("-1", -1.5, "a=b", "@x")] == ["'-1", -1.5, "a=b", "'@x"]
 
 
+def test_a_verdict_is_of_whoever_gave_it_not_of_whoever_took_another_back(run: Run, tmp_path: Path) -> None:
+    with Verdicts(run.verdicts_path) as verdicts:
+        key = run.record["id"]
+        first = verdicts.record(key, "ct-1.dcm", "normal", author="ann")
+        verdicts.record(key, "ct-1.dcm", "unsure", author="ben")
+        verdicts.undo(key, ["ct-1.dcm"], author="ben")
+        assert verdicts.history(key, "ct-1.dcm")[-1].author == "ben"
+    export(run, "csv", tmp_path / "t.csv", items=["ct-1.dcm"])
+    with (tmp_path / "t.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["decision"], row["author"]) == ("normal", "ann")
+    assert first.at in row.values()
+
+
 def test_parquet_keeps_types(decided: Run, tmp_path: Path) -> None:
     export(decided, "parquet", tmp_path / "t.parquet", items=["ct-1.dcm", "normal-01.png"])
     table = pd.read_parquet(tmp_path / "t.parquet").set_index("item")
