@@ -15,7 +15,6 @@ from oddpixel.dashboards.query import QUEUE
 from oddpixel.dashboards.roles import READER
 from oddpixel.dashboards.synthetic_form import for_viewer
 from oddpixel.dashboards.synthetic_form import show as show_synthetic
-from oddpixel.forensics.runs.verdicts import UNDECIDED, Verdict, is_undo
 from oddpixel.dashboards.visit import (
     author,
     blind_items,
@@ -35,6 +34,7 @@ from oddpixel.dashboards.visit import (
 from oddpixel.errors import OddPixelError
 from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.table import Filter
+from oddpixel.forensics.runs.verdicts import UNDECIDED, Verdict, is_undo
 from oddpixel.image import spacing_as_size
 
 MOST_SLICES = 3000

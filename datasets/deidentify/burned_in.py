@@ -68,7 +68,9 @@ def found_in(frame: np.ndarray) -> list[tuple[int, int, int, int]]:
     """In the contrast of most values, and in that of all: text is often brighter than anything else."""
     low, high = np.percentile(frame, (0.5, 99.5))
     contrasts = {(float(low), float(high)), (float(frame.min()), float(frame.max()))}
-    return [box for contrast in sorted(contrasts) if contrast[1] > contrast[0] for box in boxes(_grey(frame, *contrast))]
+    return [
+        box for contrast in sorted(contrasts) if contrast[1] > contrast[0] for box in boxes(_grey(frame, *contrast))
+    ]
 
 
 def _grey(frame: np.ndarray, low: float, high: float) -> UInt8[np.ndarray, "h w"]:
@@ -83,7 +85,9 @@ def _frames(data: Any) -> Iterator[np.ndarray]:
     try:
         yield from iter_pixels(data, raw=True)
     except Exception as error:  # of a decoder anything may come
-        raise NotDeidentified(f"its pixels cannot be decoded ({type(error).__name__}): text in them would stay") from error
+        raise NotDeidentified(
+            f"its pixels cannot be decoded ({type(error).__name__}): text in them would stay"
+        ) from error
 
 
 def _mask(data: Any, found: list[list[tuple[int, int, int, int]]]) -> None:

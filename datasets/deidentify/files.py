@@ -69,7 +69,10 @@ def _one(entry: Entry, out: Path, profile: Profile, pseudonyms: Pseudonyms, text
         done = deidentify(data, profile, pseudonyms)
         if text != "leave" and "PixelData" in data:
             with_clean_pixels(data, profile)
-        names = data.PatientID, *(str(data.get(each, "")).rpartition(".")[2] for each in ("StudyInstanceUID", "SOPInstanceUID"))
+        names = (
+            data.PatientID,
+            *(str(data.get(each, "")).rpartition(".")[2] for each in ("StudyInstanceUID", "SOPInstanceUID")),
+        )
         path = out / names[0] / (names[1] or "study") / f"{names[2] or 'object'}.dcm"
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".part")
@@ -82,9 +85,7 @@ def _one(entry: Entry, out: Path, profile: Profile, pseudonyms: Pseudonyms, text
             temporary.unlink(missing_ok=True)
     elements = {str(action): sorted(keywords) for action, keywords in done.elements.items()}
     actions = {str(action): count for action, count in done.actions.items()}
-    return Deidentified(
-        entry.name, str(path.relative_to(out)), actions, elements, sorted(done.named), masked
-    )
+    return Deidentified(entry.name, str(path.relative_to(out)), actions, elements, sorted(done.named), masked)
 
 
 def report(done: list[Deidentified], profile: Profile, text: Text) -> str:

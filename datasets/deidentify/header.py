@@ -138,7 +138,9 @@ def _dummy(element: Any, pseudonyms: Pseudonyms) -> Any:
 def _each(value: Any, change: Any) -> Any:
     if value is None or value == "":
         return value
-    return [change(str(each)) for each in value] if not isinstance(value, str) and hasattr(value, "__iter__") else change(str(value))
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        return change(str(value))
+    return [change(str(each)) for each in value]
 
 
 def _strings(data: Any) -> Iterator[Any]:

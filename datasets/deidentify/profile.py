@@ -1,6 +1,6 @@
 """What is done to which element: table E.1-1 of PS3.15 (2026c) as dicom-anonymizer has it, and what options keep.
 
-Where the table leaves a choice to the object's definition (X/Z/D), the element stays with a dummy value: no object becomes invalid.
+Where the table leaves a choice to the object's definition (X/Z/D), the element stays with a dummy value: objects stay valid.
 """
 
 from __future__ import annotations
@@ -72,7 +72,11 @@ class Profile:
     @property
     def codes(self) -> list[str]:
         """Codes of the profile and its options, without that of clean pixels."""
-        return [BASIC, *([MODIFIED_DATES] if self.move_dates else []), *(RETAINED[each][0] for each in sorted(self.retain))]
+        return [
+            BASIC,
+            *([MODIFIED_DATES] if self.move_dates else []),
+            *(RETAINED[each][0] for each in sorted(self.retain)),
+        ]
 
     def action(self, tag: int, vr: str, keyword: str) -> Action:
         """What is done to an element."""
