@@ -80,7 +80,7 @@ def _one(entry: Entry, out: Path, profile: Profile, pseudonyms: Pseudonyms, text
             data.save_as(temporary, enforce_file_format=True)
             temporary.replace(path)
         except (ValueError, TypeError, AttributeError) as error:
-            raise NotDeidentified(f"cannot be written as a DICOM file: {error}") from error
+            raise NotDeidentified(f"cannot be written as a DICOM file ({type(error).__name__})") from error
         finally:
             temporary.unlink(missing_ok=True)
     elements = {str(action): sorted(keywords) for action, keywords in done.elements.items()}
@@ -91,8 +91,14 @@ def _one(entry: Entry, out: Path, profile: Profile, pseudonyms: Pseudonyms, text
 def report(done: list[Deidentified], profile: Profile, text: Text) -> str:
     """What was done, as JSON; failed files by their number, since their names may name somebody."""
     files = [
-        {name: value for name, value in vars(each).items() if name != "item"} | {"number": number}
+        {"number": number} | vars(each) | {"item": None, "error": _told(each.error)}
         for number, each in enumerate(done, start=1)
     ]
     said = {"profile": profile.codes, "text": text, "written": sum(each.error is None for each in done), "files": files}
     return json.dumps(said, indent=1)
+
+
+def _told(error: dict[str, Any] | None) -> dict[str, Any] | None:
+    """An error without what libraries put into their messages: values."""
+    is_ours = error is not None and error["type"] == NotDeidentified.__name__
+    return error if error is None or is_ours else {"type": error["type"]}

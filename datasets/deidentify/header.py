@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from oddpixel import __version__
 from oddpixel.errors import NotDeidentified
 
@@ -20,8 +22,9 @@ NAMING = (
     "ReferringPhysicianName", "PerformingPhysicianName", "OperatorsName", "NameOfPhysiciansReadingStudy",
     "AccessionNumber", "InstitutionName", "PatientAddress", "PatientTelephoneNumbers", "IssuerOfPatientID",
 )  # fmt: skip
-SHORTEST = 4  # characters of a word that is looked for
-WORD = re.compile(r"[^\s^=,\\]+")
+SHORTEST, FOUND_INSIDE = 2, 4  # characters of a word that is looked for, and of one that is looked for within others
+WORD = re.compile(r"[^\W_]+")
+OURS = frozenset(("PatientName", "PatientID", "DeidentificationMethod", "CodeMeaning"))  # written here
 DUMMIES: dict[str, Any] = {
     "AS": "000Y", "DA": "19000101", "DT": "19000101000000", "TM": "000000", "DS": "0", "IS": "0", "FD": 0.0, "FL": 0.0,
     "SS": 0, "US": 0, "SL": 0, "UL": 0, "SV": 0, "UV": 0, "UR": "http://removed.invalid", "CS": "REMOVED",
@@ -54,6 +57,7 @@ def deidentify(data: Any, profile: Profile, pseudonyms: Pseudonyms) -> Done:
     words = naming_words(data)
     identity = _text(data, "PatientID") or _text(data, "PatientName") or _text(data, "StudyInstanceUID")
     done, days = Done(), pseudonyms.days(identity)
+    _clear_high_bits(data)
     _walk(data, profile, pseudonyms, days, words, done)
     data.PatientID = data.PatientName = pseudonyms.patient(identity)
     if hasattr(data, "file_meta"):
@@ -62,7 +66,7 @@ def deidentify(data: Any, profile: Profile, pseudonyms: Pseudonyms) -> Done:
     data.PatientIdentityRemoved = "YES"
     data.LongitudinalTemporalInformationModified = "MODIFIED" if profile.move_dates else "REMOVED"
     sign(data, profile.codes)
-    if remaining := sorted({element.keyword for element in _strings(data) if names(str(element.value), words)}):
+    if remaining := sorted({element.keyword for element in _strings(data) if names(element, words)}):
         raise NotDeidentified(f"{', '.join(remaining)} would still name somebody; the file was not written")
     return done
 
@@ -92,13 +96,20 @@ def naming_words(data: Any) -> frozenset[str]:
     found = set()
     for element in data.iterall():
         if element.keyword in NAMING or element.VR == "PN":
-            found |= {word.lower() for word in WORD.findall(str(element.value)) if len(word) >= SHORTEST}
+            found |= {word.lower() for word in WORD.findall(_text_of(element)) if len(word) >= SHORTEST}
     return frozenset(found)
 
 
-def names(text: str, words: frozenset[str]) -> bool:
-    """Whether a text holds one of the words, as a word of its own."""
-    return any(word.lower() in words for word in WORD.findall(text))
+def names(element: Any, words: frozenset[str]) -> bool:
+    """Whether an element's text holds one of the words: long ones anywhere, short ones as words of their own."""
+    text = _text_of(element).lower()
+    return any(word in text for word in words if len(word) >= FOUND_INSIDE) or not words.isdisjoint(WORD.findall(text))
+
+
+def _text_of(element: Any) -> str:
+    """The value of a text, or of what may be one, as text."""
+    value = element.value
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value or "")
 
 
 def _walk(data: Any, profile: Profile, pseudonyms: Pseudonyms, days: int, words: frozenset[str], done: Done) -> None:
@@ -108,7 +119,7 @@ def _walk(data: Any, profile: Profile, pseudonyms: Pseudonyms, days: int, words:
             for item in element.value:
                 _walk(item, profile, pseudonyms, days, words, done)
             continue
-        if action is Action.KEEP and element.VR in TEXTS and names(str(element.value), words):
+        if action is Action.KEEP and element.VR in TEXTS and names(element, words):
             element.value = "" if element.VR not in BINARY else b""
             done.named.add(element.keyword)
         elif action is Action.REMOVE:
@@ -145,8 +156,21 @@ def _each(value: Any, change: Any) -> Any:
 
 def _strings(data: Any) -> Iterator[Any]:
     for element in data.iterall():
-        if element.VR in TEXTS and element.VR not in BINARY:
+        if element.VR in TEXTS and element.keyword not in OURS:
             yield element
+
+
+def _clear_high_bits(data: Any) -> None:
+    """Take away overlays of old objects, which lie in bits of the pixels that no value uses. Raises: NotDeidentified."""
+    places = [int(each.value or 0) for each in data if each.tag.group >> 8 == 0x60 and each.tag.elem == 0x0102]
+    if not any(places) or "PixelData" not in data:
+        return
+    if data.file_meta.TransferSyntaxUID.is_compressed:
+        raise NotDeidentified("overlays in the bits of compressed pixels cannot be taken away")
+    bits, stored, high = (int(data[name].value) for name in ("BitsAllocated", "BitsStored", "HighBit"))
+    mask = ((1 << stored) - 1) << (high + 1 - stored)
+    pixels = np.frombuffer(data.PixelData, np.dtype(f"<u{bits // 8}"))
+    data.PixelData = (pixels & pixels.dtype.type(mask)).tobytes()
 
 
 def _clean_meta(data: Any, pseudonyms: Pseudonyms) -> None:

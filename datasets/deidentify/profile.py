@@ -81,8 +81,8 @@ class Profile:
     def action(self, tag: int, vr: str, keyword: str) -> Action:
         """What is done to an element."""
         group = tag >> 16
-        if group % 2 or 0x5000 <= group <= 0x50FF or 0x6000 <= group <= 0x60FF:
-            return Action.REMOVE  # private elements, curves, overlays
+        if group % 2 or 0x5000 <= group <= 0x50FF or 0x6000 <= group <= 0x60FF or group == 0xFFFC:
+            return Action.REMOVE  # private elements, curves, overlays, padding
         if any(keyword in RETAINED[each][1] for each in self.retain):
             return Action.KEEP
         listed = table().get(tag)

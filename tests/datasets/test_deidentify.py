@@ -125,11 +125,23 @@ def test_options_keep_what_they_name(tmp_path: Path) -> None:
 def test_a_name_in_free_text_is_found_wherever_it_stands(tmp_path: Path) -> None:
     data = pydicom.dcmread(slice_of(tmp_path / "a.dcm", body()))
     data.AcquisitionDeviceProcessingDescription = "kernel of Zoltan"
-    data.ConvolutionKernel = "QUACKENBUSH"
-    assert {"quackenbush", "zoltan", "pid-77120"} <= naming_words(data)
+    data.ConvolutionKernel = "of_Quackenbush's"
+    data.add_new((0x0018, 0x1FFE), "UN", b"seen by zoltan")
+    assert {"quackenbush", "zoltan", "77120"} <= naming_words(data)
     done = deidentify(data, Profile(), Pseudonyms(b"k" * 32))
     assert "ConvolutionKernel" in done.named
     assert not data.ConvolutionKernel
+    assert data[0x0018, 0x1FFE].value == b""
+
+
+def test_overlays_in_unused_bits_of_pixels_go(tmp_path: Path) -> None:
+    path = slice_of(tmp_path / "a.dcm", body() | np.uint16(1 << 13))
+    data = pydicom.dcmread(path)
+    data.BitsStored, data.HighBit = 12, 11
+    data.add_new((0x6000, 0x0102), "US", 13)
+    deidentify(data, Profile(), Pseudonyms(b"k" * 32))
+    assert np.array_equal(np.frombuffer(data.PixelData, "<u2").reshape(body().shape), body() & 0xFFF)
+    assert (0x6000, 0x0102) not in data
 
 
 def test_the_table_is_the_standards() -> None:
