@@ -52,6 +52,7 @@ ALLOWED = {
         "bench",
         "dashboards",
         "commands",
+        "node",
         "service",
     },
 }

@@ -150,6 +150,9 @@ def test_the_name_is_asked_at_the_first_verdict(chromium: Any, server: Server) -
         page.keyboard.press("Escape")
         page.get_by_text("Nothing was decided: verdicts need a name.").wait_for()
         page.keyboard.press("o")
+        page.keyboard.type("nujo")  # meant for pictures: neither a name nor a verdict
+        asked = page.get_by_role("dialog", name="Your name").get_by_role("textbox")
+        until(lambda: asked.is_editable() or page.wait_for_timeout(50), "the field that takes a name")
         page.keyboard.type("ann")  # and none of it is a verdict
         page.keyboard.press("Enter")
         page.get_by_text(f"{first}: odd").wait_for()

@@ -151,9 +151,9 @@ def test_metrics_and_log_name_no_file_and_the_description_is_whole(service: Serv
     for hidden in ("Miller", *TOKENS.values()):
         assert hidden not in metrics + log
     described = service.client().get("/openapi.json").json()
-    assert {f"/v1/{kind}" for kind in ("score", "audit", "density", "generate")} <= set(described["paths"])
+    assert {f"/v1/{kind}" for kind in ("score", "audit", "density", "generate", "study")} <= set(described["paths"])
     assert "example" in json.dumps(described["paths"]["/v1/audit"])
-    assert set(service.client().get("/v1/kinds").json()["kinds"]) == {"score", "audit", "density", "generate"}
+    assert set(service.client().get("/v1/kinds").json()["kinds"]) == {"score", "audit", "density", "generate", "study"}
 
 
 def test_workers_killed_at_random_lose_and_double_nothing(detector: Path, tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from scipy.stats import binomtest
 
-from oddpixel import open_source
 from oddpixel.bench import Report
 from oddpixel.datasets.corpora import fetch
 from oddpixel.datasets.deidentify.burned_in import found_in
+from oddpixel.datasets.source import open_source
 from oddpixel.errors import MissingFile, UsageError
 
 CORPORA = ("ct-series", "ct-volumes", "head-ct", "mr-volume")
