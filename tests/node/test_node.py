@@ -24,8 +24,11 @@ from oddpixel.commands import app
 from oddpixel.errors import UsageError
 from oddpixel.node.arrivals import Arrivals
 from oddpixel.node.credentials import Credentials
+from oddpixel.node.deliver import Deliverer
 from oddpixel.node.peers import Caller, PeerError, peer_of
 from oddpixel.node.receive import OUT_OF_RESOURCES, Door, Receiver, checked_aet
+from oddpixel.node.studies import Studies
+from oddpixel.service.queue import Queue
 from oddpixel.service.spool import Spool
 from tests.node.conftest import ID, PATIENT, PHYSICIAN, Archive, Node, free_port, running, study
 from tests.patience import until
@@ -228,6 +231,41 @@ def signed(folder: Path, by: str) -> Credentials:
         key=written(f"{by}-{number}.key", key, secret=True),
         authority=authority,
     )
+
+
+def test_what_fails_holds_up_nothing_else(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
+    spool, arrivals, queue = Spool(tmp_path / "node"), Arrivals(url), Queue(url)
+    studies = Studies(arrivals, queue, spool, ["peer"], {})
+    for k in range(2):
+        arrivals.note(f"study {k}", f"object {k}", spool.keep(b"%d" % k, 10))
+    lost = next(iter(arrivals.quiet(-1).values()))[0]
+    spool.file(lost.sha256).unlink()
+    (job,) = studies.hand_in(-1, "1")
+    queue.claim("w")
+    queue.finish("w", [(job.id, {"objects": ["sr/gone.dcm"]})])
+
+    class Taking:
+        def store(self, paths: Any) -> Any:
+            yield from paths
+
+        def find(self, keys: Any) -> Any:
+            raise AssertionError
+
+        retrieve = find
+
+    deliverer = Deliverer(arrivals, queue, spool, {"peer": Taking()})
+    assert deliverer.deliver() == 0
+    assert arrivals.counts() == {"received": 2, "waiting": 1, "undelivered": 1}
+    (spool.results(job.id) / "sr").mkdir(parents=True)
+    (spool.results(job.id) / "sr/gone.dcm").write_bytes(b"")
+    assert deliverer.deliver() == 0, "not before its time"
+    with sqlite3.connect(tmp_path / "a.sqlite") as database:
+        database.execute("UPDATE node_deliveries SET next = 0")
+    assert deliverer.deliver() == 1
+    assert arrivals.counts()["undelivered"] == 0
+    arrivals.close()
+    queue.close()
 
 
 def test_addresses_and_titles() -> None:

@@ -10,11 +10,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from oddpixel.errors import OddPixelError
 from oddpixel.service.queue import Queue, State
 from oddpixel.service.spool import Spool
 
 from .arrivals import Arrivals, Delivery
-from .peers import Peer, PeerError
+from .peers import Peer
 
 FIRST_WAIT, LONGEST_WAIT = 2.0, 600.0  # seconds until the next try, twice as long after each
 log = logging.getLogger(__name__)
@@ -42,17 +43,20 @@ class Deliverer:
         return count
 
     def _send(self, delivery: Delivery, names: list[str]) -> int:
-        paths = [self.spool.result(delivery.job, name) for name in names[delivery.sent :]]
         sent = delivery.sent
         try:
+            paths = [self.spool.result(delivery.job, name) for name in names[sent:]]
             for _ in self.peers[delivery.peer].store(paths):
                 sent += 1
                 self.arrivals.sent(delivery, sent, finished=False)
             self.arrivals.sent(delivery, sent, finished=True)
-        except PeerError as error:
+        except Exception as error:  # one delivery that fails, however, must not hold up the others
             wait = min(FIRST_WAIT * 2**delivery.attempts, LONGEST_WAIT)
             self.arrivals.failed(delivery, wait)
-            log.warning("a peer did not take its results, next try in %.0f s: %s", wait, error)
+            why = (
+                error if isinstance(error, OddPixelError) else type(error).__name__
+            )  # libraries' messages may hold names
+            log.warning("a peer did not take its results, next try in %.0f s: %s", wait, why)
         else:
             log.info("results delivered: %d objects", sent)
         return sent - delivery.sent

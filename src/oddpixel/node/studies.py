@@ -7,6 +7,7 @@ judged once.
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from oddpixel.service.spool import Spool
 from .arrivals import Arrivals, Arrived
 
 CLIENT = "dicom"
+log = logging.getLogger(__name__)
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same objects give the same archive
 
 
@@ -41,7 +43,11 @@ class Studies:
         """The jobs of studies that have become quiet."""
         jobs = []
         for study, arrived in self.arrivals.quiet(quiet_seconds).items():
-            archive = self.spool.made(partial(self._write, arrived))
+            try:
+                archive = self.spool.made(partial(self._write, arrived))
+            except FileNotFoundError:  # one study that cannot be had must not hold up the others
+                log.warning("files of a study are no longer in the spool; it waits")
+                continue
             job = self.queue.submit(
                 Question(
                     client=CLIENT, kind="study", sha256=archive, name=f"{study[:16]}.zip", options=self.options,
