@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,7 +74,7 @@ def deidentify(data: Any, profile: Profile, pseudonyms: Pseudonyms) -> Done:
 def sign(data: Any, codes: list[str]) -> None:
     """Say in the data set by what it was de-identified."""
     from pydicom.dataset import Dataset
-    from pydicom.sequence import Sequence
+    from pydicom.sequence import Sequence as Items
 
     method = []
     for code in codes:
@@ -82,7 +82,7 @@ def sign(data: Any, codes: list[str]) -> None:
         item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, "DCM", MEANINGS[code]
         method.append(item)
     data.DeidentificationMethod = f"OddPixel {__version__}, DICOM PS3.15 E"
-    data.DeidentificationMethodCodeSequence = Sequence(method)
+    data.DeidentificationMethodCodeSequence = Items(method)
 
 
 def with_clean_pixels(data: Any, profile: Profile) -> None:
@@ -109,7 +109,10 @@ def names(element: Any, words: frozenset[str]) -> bool:
 def _text_of(element: Any) -> str:
     """The value of a text, or of what may be one, as text."""
     value = element.value
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value or "")
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    is_one = isinstance(value, str) or not isinstance(value, Sequence)
+    return str(value or "") if is_one else " ".join(map(str, value))
 
 
 def _walk(data: Any, profile: Profile, pseudonyms: Pseudonyms, days: int, words: frozenset[str], done: Done) -> None:
@@ -174,13 +177,17 @@ def _clear_high_bits(data: Any) -> None:
 
 
 def _clean_meta(data: Any, pseudonyms: Pseudonyms) -> None:
-    meta = data.file_meta
-    for name in ("SourceApplicationEntityTitle", "SendingApplicationEntityTitle", "ReceivingApplicationEntityTitle",
-                 "PrivateInformation", "PrivateInformationCreatorUID", "SourcePresentationAddress"):  # fmt: skip
-        if name in meta:
-            delattr(meta, name)
-    if "MediaStorageSOPInstanceUID" in meta:
-        meta.MediaStorageSOPInstanceUID = pseudonyms.uid(str(meta.MediaStorageSOPInstanceUID))
+    """A new one, of what a reader needs: pydicom adds who wrote it."""
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import UID
+
+    meta = FileMetaDataset()
+    for name in ("MediaStorageSOPClassUID", "TransferSyntaxUID"):
+        if name in data.file_meta:
+            setattr(meta, name, data.file_meta[name].value)
+    if "MediaStorageSOPInstanceUID" in data.file_meta:
+        meta.MediaStorageSOPInstanceUID = UID(pseudonyms.uid(str(data.file_meta.MediaStorageSOPInstanceUID)))
+    data.file_meta = meta
 
 
 def _text(data: Any, name: str) -> str:

@@ -86,9 +86,11 @@ class Profile:
         if any(keyword in RETAINED[each][1] for each in self.retain):
             return Action.KEEP
         listed = table().get(tag)
-        if vr in ("DA", "DT") and self.move_dates and tag not in BIRTH:
+        if tag in BIRTH:
+            return listed or Action.REMOVE
+        if vr in ("DA", "DT") and self.move_dates:
             return Action.MOVE
-        if vr == "TM" and self.move_dates and tag not in BIRTH:
+        if vr == "TM" and self.move_dates:
             return Action.KEEP
         if listed is None and vr == "PN":
             return Action.EMPTY

@@ -126,11 +126,13 @@ def test_a_name_in_free_text_is_found_wherever_it_stands(tmp_path: Path) -> None
     data = pydicom.dcmread(slice_of(tmp_path / "a.dcm", body()))
     data.AcquisitionDeviceProcessingDescription = "kernel of Zoltan"
     data.ConvolutionKernel = "of_Quackenbush's"
+    data.SoftwareVersions = ["v1", "Zoltan"]
     data.add_new((0x0018, 0x1FFE), "UN", b"seen by zoltan")
     assert {"quackenbush", "zoltan", "77120"} <= naming_words(data)
     done = deidentify(data, Profile(), Pseudonyms(b"k" * 32))
     assert "ConvolutionKernel" in done.named
     assert not data.ConvolutionKernel
+    assert not data.SoftwareVersions
     assert data[0x0018, 0x1FFE].value == b""
 
 

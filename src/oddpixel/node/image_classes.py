@@ -12,4 +12,4 @@ def image_classes() -> tuple[str, ...]:
     from pynetdicom import AllStoragePresentationContexts
 
     uids = [UID(str(context.abstract_syntax)) for context in AllStoragePresentationContexts]
-    return tuple(str(uid) for uid in uids if uid.name.endswith("Image Storage"))
+    return tuple(str(uid) for uid in uids if "Image Storage" in uid.name)

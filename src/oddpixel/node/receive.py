@@ -89,6 +89,8 @@ class Receiver:
         """Keep one object, then acknowledge it."""
         try:
             study, instance = str(event.dataset.StudyInstanceUID), str(event.request.AffectedSOPInstanceUID)
+            if not study.strip():
+                raise ValueError("no study")
         except Exception:  # of what is no data set anything may come
             log.warning("an object without a study was refused")
             return DOES_NOT_MATCH

@@ -14,7 +14,7 @@ from . import NO_IMAGES, STUDY_KEYS, Caller, Kind, PeerError
 
 ADDRESS = re.compile(r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[0-9a-fA-F:]+\]|[^@:/\s]+):(?P<port>\d{1,5})")
 PENDING = (0xFF00, 0xFF01)
-WARNINGS = (0xB000, 0xB006, 0xB007)  # of C-STORE: taken, with something coerced (PS3.4 table B.2-1)
+WARNINGS = (0xB000, 0xB006, 0xB007, 0x0111)  # of C-STORE: taken, with something coerced (PS3.4 B.2-1), or there already
 SECONDS = 30.0
 MOST_CONTEXTS = 126  # of an association (PS3.8), two fewer than all: find or get is one
 
