@@ -19,6 +19,7 @@ from oddpixel.errors import NotDeidentified
 LINE = 0.12  # of the picture's height, at most, where no letters are read
 READ = 0.6  # the least confidence of letters
 MARGIN = 0.35  # of a box's height, around it
+UNSEEN = ("FloatPixelData", "DoubleFloatPixelData")
 LEAST_SIDE = 640  # smaller pictures are enlarged: letters of 6 pixels are found then
 
 
@@ -47,10 +48,18 @@ def boxes(grey: UInt8[np.ndarray, "h w"]) -> list[tuple[int, int, int, int]]:
 def clean_pixels(data: Any, *, mask: bool = True) -> int:
     """Look for text in every frame of a data set and mask it, in place; how many places were masked.
 
-    Raises: NotDeidentified where text is found and shall not be, or cannot be, masked, or where pixels cannot be decoded.
+    The pixels are written anew, uncompressed, and nothing else: comments in compressed ones, bits that no value uses and bytes
+    behind the last frame go.
+
+    Raises: NotDeidentified where text is found and shall not be, or cannot be, masked, or where pixels cannot be looked at.
     """
+    if any(name in data for name in UNSEEN) or any(
+        name in item for item in _items(data) for name in (*UNSEEN, "PixelData")
+    ):
+        raise NotDeidentified("it holds pixels that are not looked at (in a sequence, or of floating-point numbers)")
     if "PixelData" not in data:
         return 0
+    _write_anew(data)
     found = [found_in(frame) for frame in _frames(data)]
     count = sum(map(len, found))
     if not count:
@@ -62,6 +71,35 @@ def clean_pixels(data: Any, *, mask: bool = True) -> int:
         if places and found_in(frame):
             raise NotDeidentified("text was found in the pixels, and still is after masking; the file was not written")
     return count
+
+
+def _items(data: Any) -> Iterator[Any]:
+    """All data sets in sequences, however deep."""
+    for element in data:
+        if element.VR == "SQ":
+            for item in element.value:
+                yield item
+                yield from _items(item)
+
+
+def _write_anew(data: Any) -> None:
+    from pydicom.pixels.utils import get_expected_length
+
+    try:
+        if data.file_meta.TransferSyntaxUID.is_compressed:
+            data.decompress(generate_instance_uid=False)
+        content = data.PixelData[: get_expected_length(data)]
+        bits, stored = int(data.BitsAllocated), int(data.BitsStored)
+        if bits in (16, 32) and stored < bits and int(data.HighBit) == stored - 1:
+            signed = int(data.PixelRepresentation) == 1
+            unused = bits - stored
+            pixels = np.frombuffer(content, np.dtype(f"<{'i' if signed else 'u'}{bits // 8}"))
+            content = ((pixels << unused) >> unused).astype(pixels.dtype).tobytes()
+        data.PixelData = content + b"\0" * (len(content) % 2)
+    except Exception as error:  # of a decoder anything may come
+        raise NotDeidentified(
+            f"its pixels cannot be decoded ({type(error).__name__}): text in them would stay"
+        ) from error
 
 
 def found_in(frame: np.ndarray) -> list[tuple[int, int, int, int]]:
@@ -91,9 +129,7 @@ def _frames(data: Any) -> Iterator[np.ndarray]:
 
 
 def _mask(data: Any, found: list[list[tuple[int, int, int, int]]]) -> None:
-    """Write black over places, into pixels that are not compressed any more."""
-    if data.file_meta.TransferSyntaxUID.is_compressed:
-        data.decompress(generate_instance_uid=False)
+    """Write black over places."""
     pixels = np.array(data.pixel_array) if len(found) > 1 else np.array(data.pixel_array)[None]
     black = pixels.max() if data.PhotometricInterpretation == "MONOCHROME1" else pixels.min()
     for frame, places in zip(pixels, found, strict=True):

@@ -65,8 +65,10 @@ def _one(entry: Entry, out: Path, profile: Profile, pseudonyms: Pseudonyms, text
             data.walk(lambda *_: None)  # reads on to the end
         except Exception as error:  # of a hostile file anything may come
             raise NotDeidentified("is not a DICOM file, or a damaged one") from error
-        masked = 0 if text == "leave" else clean_pixels(data, mask=text == "mask")
+        if not str(data.get("SOPInstanceUID", "") or ""):
+            raise NotDeidentified("it has no SOP Instance UID, by which it would be known")
         done = deidentify(data, profile, pseudonyms)
+        masked = 0 if text == "leave" else clean_pixels(data, mask=text == "mask")
         if text != "leave" and "PixelData" in data:
             with_clean_pixels(data, profile)
         names = (
@@ -78,6 +80,8 @@ def _one(entry: Entry, out: Path, profile: Profile, pseudonyms: Pseudonyms, text
         temporary = path.with_suffix(".part")
         try:
             data.save_as(temporary, enforce_file_format=True)
+            if path.exists() and path.read_bytes() != temporary.read_bytes():
+                raise NotDeidentified("another file of the same SOP Instance UID has been written already")
             temporary.replace(path)
         except (ValueError, TypeError, AttributeError) as error:
             raise NotDeidentified(f"cannot be written as a DICOM file ({type(error).__name__})") from error

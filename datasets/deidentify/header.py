@@ -1,14 +1,17 @@
-"""One data set de-identified: elements by the profile, in sequences as outside of them, and then a look for what remains."""
+"""One data set de-identified: elements by the profile, in sequences as outside of them, and then a look for what remains.
+
+An element is what the standard's dictionary says it is: one that the dictionary does not know, or that is declared as another
+type, goes, since it could hold anything; a date, time or number that is not written as one is emptied.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from oddpixel import __version__
 from oddpixel.errors import NotDeidentified
@@ -16,7 +19,25 @@ from oddpixel.errors import NotDeidentified
 from .profile import CLEAN_PIXELS, MEANINGS, Action, Profile
 from .pseudonyms import Pseudonyms, moved
 
-TEXTS = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT", "UR", "UN"))
+FREE = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
+TEXTS = FREE | {"AE", "CS"}
+BINARY = frozenset(("OB", "OW", "OD", "OF", "OL", "OV", "UN"))
+FORMS = {
+    "DA": r"\d{8}", "DT": r"\d{4,14}(\.\d{1,6})?([+-]\d{4})?", "TM": r"\d{2}(:?\d{2}){0,2}(\.\d{1,6})?", "AS": r"\d{3}[DWMY]",
+    "IS": r"[+-]?\d{1,12}", "DS": r"[+-]?[\d.]+([eE][+-]?\d+)?",
+}  # fmt: skip
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+CODE = ("CodeValue", "LongCodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning")
+PUBLISHED = (
+    "DCM",
+    "SCT",
+    "SRT",
+    "SNM3",
+    "LN",
+    "UCUM",
+    "RADLEX",
+    "FMA",
+)  # coding schemes whose meanings anybody can read
 NAMING = (
     "PatientName", "PatientID", "OtherPatientIDs", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName",
     "ReferringPhysicianName", "PerformingPhysicianName", "OperatorsName", "NameOfPhysiciansReadingStudy",
@@ -29,7 +50,6 @@ DUMMIES: dict[str, Any] = {
     "AS": "000Y", "DA": "19000101", "DT": "19000101000000", "TM": "000000", "DS": "0", "IS": "0", "FD": 0.0, "FL": 0.0,
     "SS": 0, "US": 0, "SL": 0, "UL": 0, "SV": 0, "UV": 0, "UR": "http://removed.invalid", "CS": "REMOVED",
 }  # fmt: skip
-BINARY = frozenset(("OB", "OW", "OD", "OF", "OL", "OV", "UN"))
 
 
 @dataclass
@@ -57,7 +77,6 @@ def deidentify(data: Any, profile: Profile, pseudonyms: Pseudonyms) -> Done:
     words = naming_words(data)
     identity = _text(data, "PatientID") or _text(data, "PatientName") or _text(data, "StudyInstanceUID")
     done, days = Done(), pseudonyms.days(identity)
-    _clear_high_bits(data)
     _walk(data, profile, pseudonyms, days, words, done)
     data.PatientID = data.PatientName = pseudonyms.patient(identity)
     if hasattr(data, "file_meta"):
@@ -92,53 +111,111 @@ def with_clean_pixels(data: Any, profile: Profile) -> None:
 
 
 def naming_words(data: Any) -> frozenset[str]:
-    """The words, in lower case, by which a data set names people and places."""
-    found = set()
+    """The words, as `_folded`, by which a data set names people and places."""
+    found: set[str] = set()
     for element in data.iterall():
         if element.keyword in NAMING or element.VR == "PN":
-            found |= {word.lower() for word in WORD.findall(_text_of(element)) if len(word) >= SHORTEST}
+            found |= {word for word in WORD.findall(_text_of(element)) if len(word) >= SHORTEST or not word.isascii()}
     return frozenset(found)
 
 
 def names(element: Any, words: frozenset[str]) -> bool:
-    """Whether an element's text holds one of the words: long ones anywhere, short ones as words of their own."""
-    text = _text_of(element).lower()
-    return any(word in text for word in words if len(word) >= FOUND_INSIDE) or not words.isdisjoint(WORD.findall(text))
+    """Whether an element holds one of the words: long ones and those of other scripts anywhere, short ones by themselves."""
+    text = _text_of(element)
+    if any(word in text for word in words if len(word) >= FOUND_INSIDE or not word.isascii()):
+        return True
+    return not isinstance(element.value, bytes) and not words.isdisjoint(WORD.findall(text))
 
 
 def _text_of(element: Any) -> str:
-    """The value of a text, or of what may be one, as text."""
+    """The value of a text, or of bytes that may be one, without accents and case."""
     value = element.value
     if isinstance(value, bytes):
-        return value.decode("latin-1")
-    is_one = isinstance(value, str) or not isinstance(value, Sequence)
-    return str(value or "") if is_one else " ".join(map(str, value))
+        text = value.decode("latin-1")
+    else:
+        is_one = isinstance(value, str) or not isinstance(value, Sequence)
+        text = str(value or "") if is_one else " ".join(map(str, value))
+    folded = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(letter for letter in folded if not unicodedata.combining(letter))
 
 
-def _walk(data: Any, profile: Profile, pseudonyms: Pseudonyms, days: int, words: frozenset[str], done: Done) -> None:
+def _walk(
+    data: Any,
+    profile: Profile,
+    pseudonyms: Pseudonyms,
+    days: int,
+    words: frozenset[str],
+    done: Done,
+    texts: bool = True,
+) -> None:
+    """Arguments:
+    texts: whether free texts may stay, in a sequence that the profile does not replace.
+    """
+    is_local = "CodingSchemeDesignator" in data and data.CodingSchemeDesignator not in PUBLISHED
     for element in list(data):
-        action = profile.action(int(element.tag), element.VR, element.keyword)
+        action = _action(element, profile)
         if element.VR == "SQ" and action in (Action.KEEP, Action.MAP, Action.DUMMY):
             for item in element.value:
-                _walk(item, profile, pseudonyms, days, words, done)
+                _walk(item, profile, pseudonyms, days, words, done, texts and action is not Action.DUMMY)
             continue
-        if action is Action.KEEP and element.VR in TEXTS and names(element, words):
-            element.value = "" if element.VR not in BINARY else b""
-            done.named.add(element.keyword)
-        elif action is Action.REMOVE:
+        if action is Action.KEEP:
+            action = _kept(element, words, done, texts=texts and not (is_local and element.keyword == "CodeMeaning"))
+        if action is Action.REMOVE:
             del data[element.tag]
-        elif action is Action.EMPTY:
-            element.value = None if element.VR not in BINARY else b""
+        elif action is Action.EMPTY or (action is Action.MAP and element.VR != "UI"):
+            element.value = b"" if element.VR in BINARY else None
         elif action is Action.DUMMY:
             element.value = _dummy(element, pseudonyms)
-        elif action is Action.MAP and element.VR == "UI":
-            element.value = _each(element.value, pseudonyms.uid)
         elif action is Action.MAP:
-            element.value = None
+            element.value = _each(element.value, pseudonyms.uid)
         elif action is Action.MOVE:
-            element.value = _each(element.value, lambda value: moved(value, days))
+            element.value = _each(element.value, lambda value: moved(value, days)) if _is_formed(element) else None
         if action is not Action.KEEP:
             done.note(action, element.keyword)
+
+
+def _action(element: Any, profile: Profile) -> Action:
+    """What the profile says of an element that is what the dictionary says it is; the others go."""
+    from pydicom.datadict import dictionary_has_tag, dictionary_VR
+
+    tag = int(element.tag)
+    if not dictionary_has_tag(tag) or element.VR not in dictionary_VR(tag).split(" or "):
+        return Action.REMOVE
+    return profile.action(tag, element.VR, element.keyword)
+
+
+def _kept(element: Any, words: frozenset[str], done: Done, *, texts: bool) -> Action:
+    """What is done to an element that the profile keeps."""
+    if element.VR in FORMS:
+        return Action.KEEP if _is_formed(element) else Action.EMPTY
+    if element.VR == "UI":
+        return Action.KEEP if _is_registered(element) else Action.MAP
+    if element.VR in (TEXTS | BINARY) and element.keyword not in PIXELS and names(element, words):
+        done.named.add(element.keyword)
+        return Action.EMPTY
+    is_code = element.keyword in CODE and (texts or element.keyword != "CodeMeaning")
+    return Action.DUMMY if not texts and element.VR in FREE and not is_code else Action.KEEP
+
+
+def _is_formed(element: Any) -> bool:
+    """Whether dates, times and numbers are written as such."""
+    values = (
+        [element.value] if isinstance(element.value, str) or not isinstance(element.value, Sequence) else element.value
+    )
+    return all(
+        value is None or not str(value).strip() or re.fullmatch(FORMS[element.VR], str(value).strip())
+        for value in values
+    )
+
+
+def _is_registered(element: Any) -> bool:
+    """Whether UIDs are ones of the standard, which name nobody."""
+    from pydicom.uid import UID_dictionary
+
+    values = (
+        [element.value] if isinstance(element.value, str) or not isinstance(element.value, Sequence) else element.value
+    )
+    return all(not value or str(value) in UID_dictionary for value in values)
 
 
 def _dummy(element: Any, pseudonyms: Pseudonyms) -> Any:
@@ -146,6 +223,8 @@ def _dummy(element: Any, pseudonyms: Pseudonyms) -> Any:
         return _each(element.value, pseudonyms.uid)
     if element.VR in BINARY:
         return b"\0\0"
+    if element.VR == "PN":
+        return ""
     return DUMMIES.get(element.VR, "removed")
 
 
@@ -159,21 +238,8 @@ def _each(value: Any, change: Any) -> Any:
 
 def _strings(data: Any) -> Iterator[Any]:
     for element in data.iterall():
-        if element.VR in TEXTS and element.keyword not in OURS:
+        if element.VR in (TEXTS | BINARY) and element.keyword not in (*OURS, *PIXELS):
             yield element
-
-
-def _clear_high_bits(data: Any) -> None:
-    """Take away overlays of old objects, which lie in bits of the pixels that no value uses. Raises: NotDeidentified."""
-    places = [int(each.value or 0) for each in data if each.tag.group >> 8 == 0x60 and each.tag.elem == 0x0102]
-    if not any(places) or "PixelData" not in data:
-        return
-    if data.file_meta.TransferSyntaxUID.is_compressed:
-        raise NotDeidentified("overlays in the bits of compressed pixels cannot be taken away")
-    bits, stored, high = (int(data[name].value) for name in ("BitsAllocated", "BitsStored", "HighBit"))
-    mask = ((1 << stored) - 1) << (high + 1 - stored)
-    pixels = np.frombuffer(data.PixelData, np.dtype(f"<u{bits // 8}"))
-    data.PixelData = (pixels & pixels.dtype.type(mask)).tobytes()
 
 
 def _clean_meta(data: Any, pseudonyms: Pseudonyms) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sql
@@ -30,3 +32,10 @@ def engine_of(url: sql.URL) -> sql.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
+
+
+@contextmanager
+def writing(engine: sql.Engine) -> Iterator[sql.Connection]:
+    """One transaction that writes."""
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        yield connection

@@ -29,6 +29,7 @@ OddPixelError
 ├── DuplicateName               two variants of one family (checks, formats, commands, ...) under one name
 ├── NotExported                 a row that this form of export cannot hold; its message goes on after the name of the item
 ├── NotDeidentified             a file that could not be freed of what names somebody; nothing of it was written
+├── PeerError                   another DICOM node that could not be reached, or refused what it was asked for
 ├── NotPlotted                  a run that has not what a plot shows
 └── Defect                      a failure that nobody foresaw, in OddPixel or in a library; its message names the exception
 """
@@ -150,6 +151,10 @@ class NotExported(OddPixelError):
 
 class NotDeidentified(OddPixelError):
     """A file that could not be freed of what names somebody; nothing of it was written."""
+
+
+class PeerError(OddPixelError):
+    """Another DICOM node could not be reached, or refused what it was asked for."""
 
 
 class NotPlotted(OddPixelError):

@@ -160,13 +160,17 @@ def test_a_preview_is_the_picture_within_its_window() -> None:
     assert Pillow.open(io.BytesIO(picture_of(large).preview())).size == (5, 850)
 
 
+def hand_out(page: Any, readers: str, count: int, name: str) -> None:
+    page.get_by_label("Readers, with commas").fill(readers)
+    page.get_by_label("How many, by chance").fill(str(count))
+    page.get_by_label("Name of the reading").fill(name)
+    page.get_by_role("button", name="Hand out").click()
+    page.get_by_text("This reading was").or_(page.get_by_text("Nothing.")).first.wait_for()
+
+
 def test_two_read_blindly_and_see_how_far_they_agree(chromium: Any, server: Server) -> None:  # noqa: F811
     with visit(chromium, f"{server.address}/reading?run={server.run.record['id']}") as page:
-        page.get_by_label("Readers, with commas").fill("ann, ben")
-        page.get_by_label("How many, by chance").fill("3")
-        page.get_by_label("Name of the reading").fill("March")
-        page.get_by_role("button", name="Hand out").click()
-        page.get_by_text("This reading was").or_(page.get_by_text("Nothing.")).first.wait_for()
+        hand_out(page, "ann, ben", 3, "March")
         for name, keys in (("ann", "ooo"), ("ben", "oon")):
             page.get_by_role("textbox", name="Your name").fill(name)
             page.get_by_role("textbox", name="Your name").press("Enter")
@@ -209,11 +213,7 @@ PRESSES = """
 
 def test_a_quick_key_is_about_the_picture_that_is_on_the_screen(chromium: Any, server: Server) -> None:  # noqa: F811
     with visit(chromium, f"{server.address}/reading?run={server.run.record['id']}") as page:
-        page.get_by_label("Readers, with commas").fill("cleo, dan")
-        page.get_by_label("How many, by chance").fill("8")
-        page.get_by_label("Name of the reading").fill("quick")
-        page.get_by_role("button", name="Hand out").click()
-        page.get_by_text("This reading was").or_(page.get_by_text("Nothing.")).first.wait_for()
+        hand_out(page, "cleo, dan", 8, "quick")
         page.get_by_role("textbox", name="Your name").fill("cleo")
         page.get_by_role("textbox", name="Your name").press("Enter")
         page.get_by_text("0 of 8 read").wait_for()

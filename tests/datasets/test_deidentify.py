@@ -128,22 +128,90 @@ def test_a_name_in_free_text_is_found_wherever_it_stands(tmp_path: Path) -> None
     data.ConvolutionKernel = "of_Quackenbush's"
     data.SoftwareVersions = ["v1", "Zoltan"]
     data.add_new((0x0018, 0x1FFE), "UN", b"seen by zoltan")
+    data.ICCProfile = b"profile of quackenbush"
     assert {"quackenbush", "zoltan", "77120"} <= naming_words(data)
     done = deidentify(data, Profile(), Pseudonyms(b"k" * 32))
     assert "ConvolutionKernel" in done.named
     assert not data.ConvolutionKernel
     assert not data.SoftwareVersions
-    assert data[0x0018, 0x1FFE].value == b""
+    assert (0x0018, 0x1FFE) not in data, "what the dictionary does not know could hold anything"
+    assert data.ICCProfile == b""
 
 
-def test_overlays_in_unused_bits_of_pixels_go(tmp_path: Path) -> None:
-    path = slice_of(tmp_path / "a.dcm", body() | np.uint16(1 << 13))
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (name, text)
+        for name in ("Lee^Kim", "Yamada^Tarou=山田^太郎", "Müller^Zoë", "Hartwig^Friederike")
+        for text in (f"({name.partition('^')[0]}).", f"CT_471_{name.partition('=')[2] or name.upper()}_1", "ID:471;")
+    ],
+)
+def test_names_of_all_kinds_in_all_surroundings(name: str, text: str, tmp_path: Path) -> None:
+    path = make_slice(tmp_path / "a.dcm", body(), PatientName=name, PatientID="471", SpecificCharacterSet="ISO_IR 192")
     data = pydicom.dcmread(path)
-    data.BitsStored, data.HighBit = 12, 11
-    data.add_new((0x6000, 0x0102), "US", 13)
+    data.ManufacturerModelName = text
+    data.SoftwareVersions = ["v1", text]
     deidentify(data, Profile(), Pseudonyms(b"k" * 32))
+    assert not data.ManufacturerModelName
+    assert not data.SoftwareVersions
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        ((0x0010, 0x1040), "TM", "Mainstreet 5"), ((0x0010, 0x1040), "DT", "20200101 Mainstreet"),
+        ((0x0008, 0x0030), "TM", "Mainstreet"), ((0x0008, 0x0020), "DA", "20200101Mainstreet"),
+        ((0x0010, 0x1010), "AS", "Mainstreet"), ((0x0008, 0x1090), "OB", b"Mainstreet"),
+        ((0x0010, 0x1998), "LO", "Mainstreet 5"), ((0x0010, 0x1999), "UN", b"Mainstreet"), ((0x0010, 0x0033), "LO", "Mainstreet"),
+        ((0x0018, 0x100A), "SQ", None),
+    ],
+)  # fmt: skip
+def test_elements_are_what_the_dictionary_says_or_go(tag: Any, vr: str, value: Any, tmp_path: Path) -> None:
+    data = pydicom.dcmread(slice_of(tmp_path / "a.dcm", body()))
+    with pydicom.config.disable_value_validation():
+        if vr == "SQ":
+            item = Dataset()
+            item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "1", "99WARD", "Dr. Meier, Mainstreet"
+            told = Dataset()
+            told.ValueType, told.TextValue = "TEXT", "Lives at Mainstreet 5"
+            data.ProcedureCodeSequence, data.ContentSequence = Sequence([item]), Sequence([told])
+        else:
+            data.add_new(tag, vr, value)
+        deidentify(data, Profile.of(["patient"]), Pseudonyms(b"k" * 32))
+        data.save_as(tmp_path / "out.dcm", enforce_file_format=True)
+    assert b"Mainstreet" not in (tmp_path / "out.dcm").read_bytes()
+
+
+def test_nothing_but_values_is_left_in_pixels(tmp_path: Path) -> None:
+    data = pydicom.dcmread(slice_of(tmp_path / "a.dcm", body() | np.uint16(1 << 13)))
+    data.BitsStored, data.HighBit = 12, 11
+    data.PixelData += b"Quackenbush "
+    clean_pixels(data)
     assert np.array_equal(np.frombuffer(data.PixelData, "<u2").reshape(body().shape), body() & 0xFFF)
-    assert (0x6000, 0x0102) not in data
+    signed = pydicom.dcmread(make_slice(tmp_path / "b.dcm", body().astype(np.int16) - 1000, PatientID="1"))
+    before = signed.pixel_array.copy()
+    signed.BitsStored, signed.HighBit = 13, 12
+    clean_pixels(signed)
+    assert np.array_equal(signed.pixel_array, before)
+    inner = Dataset()
+    inner.PixelData = b"\0\0"
+    inner["PixelData"].VR = "OW"
+    data.ReferencedImageSequence = Sequence([inner])
+    with pytest.raises(NotDeidentified, match="in a sequence"):
+        clean_pixels(data)
+
+
+def test_two_files_of_one_uid_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    slice_of(tmp_path / "in/a.dcm", body(0))
+    slice_of(tmp_path / "in/b.dcm", body(1))
+    nameless = pydicom.dcmread(slice_of(tmp_path / "in/c.dcm", body(1)))
+    del nameless.SOPInstanceUID
+    nameless.save_as(tmp_path / "in/c.dcm")
+    result = ran(tmp_path / "in", "-o", tmp_path / "out", "--key", tmp_path / "k", "--text", "leave", "--json")
+    messages = [each["error"] and each["error"]["message"] for each in json.loads(result.stdout)["items"]]
+    assert messages[0] is None
+    assert "same SOP Instance UID" in messages[1]
+    assert messages[2] is not None
 
 
 def test_the_table_is_the_standards() -> None:

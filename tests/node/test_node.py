@@ -21,11 +21,11 @@ from pydicom import dcmread
 from typer.testing import CliRunner
 
 from oddpixel.commands import app
-from oddpixel.errors import UsageError
+from oddpixel.errors import ModelError, PeerError, UsageError
 from oddpixel.node.arrivals import Arrivals
 from oddpixel.node.credentials import Credentials
 from oddpixel.node.deliver import Deliverer
-from oddpixel.node.peers import Caller, PeerError, peer_of
+from oddpixel.node.peers import Caller, peer_of
 from oddpixel.node.receive import OUT_OF_RESOURCES, Door, Receiver, checked_aet
 from oddpixel.node.studies import Studies
 from oddpixel.service.queue import Queue
@@ -264,6 +264,29 @@ def test_what_fails_holds_up_nothing_else(tmp_path: Path) -> None:
         database.execute("UPDATE node_deliveries SET next = 0")
     assert deliverer.deliver() == 1
     assert arrivals.counts()["undelivered"] == 0
+    arrivals.close()
+    queue.close()
+
+
+def test_a_study_that_could_not_be_judged_is_asked_about_again(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
+    spool, arrivals, queue = Spool(tmp_path / "node"), Arrivals(url), Queue(url)
+    arrivals.note("study", "object", spool.keep(b"0", 10))
+    (job,) = Studies(arrivals, queue, spool, ["peer"], {}).hand_in(-1, "1")
+    queue.claim("w")
+    queue.finish("w", [(job.id, ModelError("no detector"))])
+    deliverer = Deliverer(arrivals, queue, spool, {"peer": peer_of("A@127.0.0.1:1", Caller())})
+    deliverer.deliver()
+    assert arrivals.counts()["undelivered"] == 1, "it counts as delivered to nobody"
+    assert queue.num_open() == 0, "not at once"
+    with sqlite3.connect(tmp_path / "a.sqlite") as database:
+        database.execute("UPDATE node_deliveries SET next = 0")
+    deliverer.deliver()
+    (again,) = queue.claim("w")
+    assert again.id != job.id
+    assert (again.sha256, again.kind) == (job.sha256, job.kind)
+    with sqlite3.connect(tmp_path / "a.sqlite") as database:
+        assert database.execute("SELECT job FROM node_objects").fetchall() == [(again.id,)]
     arrivals.close()
     queue.close()
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError
 
-from oddpixel.forensics.runs.database import engine_of
+from oddpixel.forensics.runs.database import engine_of, writing
 
 tables = sql.MetaData()
 objects = sql.Table(
@@ -72,7 +71,7 @@ class Arrivals:
 
     def __init__(self, url: str) -> None:
         self.engine = engine_of(sql.make_url(url))
-        with self._writing() as connection:
+        with writing(self.engine) as connection:
             tables.create_all(connection)
 
     def close(self) -> None:
@@ -87,7 +86,7 @@ class Arrivals:
         """
         row = {"study": hashed(study), "instance": hashed(instance), "sha256": sha256, "received": time.time()}
         try:
-            with self._writing() as connection:
+            with writing(self.engine) as connection:
                 connection.execute(objects.insert().values(row))
         except IntegrityError:
             return False
@@ -107,7 +106,7 @@ class Arrivals:
 
     def assign(self, arrived: Sequence[Arrived], job: str, peers: Sequence[str]) -> None:
         """Note the job that answers these objects, and whom its results are for."""
-        with self._writing() as connection:
+        with writing(self.engine) as connection:
             numbers = [each.number for each in arrived]
             connection.execute(objects.update().where(objects.c.number.in_(numbers)).values(job=job))
             known = set(connection.execute(sql.select(deliveries.c.peer).where(deliveries.c.job == job)).scalars())
@@ -138,9 +137,16 @@ class Arrivals:
         """Note that a peer could not be reached, or did not take an object; try again after so many seconds."""
         self._update(delivery, attempts=deliveries.c.attempts + 1, next=time.time() + seconds)
 
+    def hand_over(self, old: str, new: str) -> None:
+        """Note that another job answers what one was to answer, from the beginning."""
+        with writing(self.engine) as connection:
+            connection.execute(objects.update().where(objects.c.job == old).values(job=new))
+            of_job = deliveries.update().where(deliveries.c.job == old)
+            connection.execute(of_job.values(job=new, sent=0, attempts=0, next=0.0, finished=None))
+
     def _update(self, delivery: Delivery, **values: object) -> None:
         which = sql.and_(deliveries.c.job == delivery.job, deliveries.c.peer == delivery.peer)
-        with self._writing() as connection:
+        with writing(self.engine) as connection:
             connection.execute(deliveries.update().where(which).values(**values))
 
     def waiting_files(self) -> set[str]:
@@ -168,11 +174,6 @@ class Arrivals:
                     sql.select(number).select_from(deliveries).where(deliveries.c.finished.is_(None))
                 ).scalar_one(),
             }
-
-    @contextmanager
-    def _writing(self) -> Iterator[sql.Connection]:
-        with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
-            yield connection
 
 
 def hashed(uid: str) -> str:

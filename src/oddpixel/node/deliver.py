@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from oddpixel.errors import OddPixelError
-from oddpixel.service.queue import Queue, State
+from oddpixel.service.queue import Job, Question, Queue, State
 from oddpixel.service.spool import Spool
 
 from .arrivals import Arrivals, Delivery
@@ -36,11 +36,25 @@ class Deliverer:
         done = {job.id: job for job in self.queue.finished_among([delivery.job for delivery in due])}
         count = 0
         for delivery in due:
-            if delivery.job in done and delivery.peer in self.peers:
-                job = done[delivery.job]
-                objects = [] if job.result is None or job.state != State.DONE else job.result.get("objects", [])
-                count += self._send(delivery, [str(name) for name in objects])
+            if (job := done.get(delivery.job)) is None or delivery.peer not in self.peers:
+                continue
+            if job.state == State.DONE:
+                count += self._send(delivery, [str(name) for name in (job.result or {}).get("objects", [])])
+            else:
+                self._judge_again(delivery, job)
         return count
+
+    def _judge_again(self, delivery: Delivery, job: Job) -> None:
+        """A study that could not be judged is asked about again after a while: acknowledged is kept."""
+        if delivery.attempts == 0:
+            why = (job.result or {}).get("type", job.state)
+            log.warning("a study could not be judged (%s), next try in %.0f s", why, LONGEST_WAIT)
+            self.arrivals.failed(delivery, LONGEST_WAIT)
+            return
+        question = Question(
+            client=job.client, kind=job.kind, sha256=job.sha256, name=job.name, options=job.options, version=job.version
+        )
+        self.arrivals.hand_over(job.id, self.queue.submit(question).id)
 
     def _send(self, delivery: Delivery, names: list[str]) -> int:
         sent = delivery.sent
@@ -51,11 +65,10 @@ class Deliverer:
                 self.arrivals.sent(delivery, sent, finished=False)
             self.arrivals.sent(delivery, sent, finished=True)
         except Exception as error:  # one delivery that fails, however, must not hold up the others
-            wait = min(FIRST_WAIT * 2**delivery.attempts, LONGEST_WAIT)
+            wait = min(FIRST_WAIT * 2 ** min(delivery.attempts, 10), LONGEST_WAIT)
             self.arrivals.failed(delivery, wait)
-            why = (
-                error if isinstance(error, OddPixelError) else type(error).__name__
-            )  # libraries' messages may hold names
+            # Messages of libraries may hold names.
+            why = error if isinstance(error, OddPixelError) else type(error).__name__
             log.warning("a peer did not take its results, next try in %.0f s: %s", wait, why)
         else:
             log.info("results delivered: %d objects", sent)

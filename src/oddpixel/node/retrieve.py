@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oddpixel.errors import OddPixelError, UsageError, describe
+from oddpixel.errors import OddPixelError, PeerError, UsageError, describe
 
 from .arrivals import hashed
-from .peers import Peer, PeerError
+from .peers import Peer
 
 SHOWN = 16  # characters of a study's name
 

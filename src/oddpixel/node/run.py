@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,9 @@ def run_node(place: Place, door: Door, results: Results, *, workers: int, token:
         (deliverer.deliver, LOOK_SECONDS),
         (sweep, SWEEP_SECONDS),
     ]
-    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines hold identifiers
+    for library in ("pynetdicom", "pydicom", "dicomweb_client"):  # their lines hold identifiers
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module="pydicom")
     port = receiver.start()
     crew = Workers(place, workers)
     crew.start()

@@ -11,8 +11,7 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -21,7 +20,7 @@ import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError
 
 from oddpixel.errors import describe
-from oddpixel.forensics.runs.database import engine_of
+from oddpixel.forensics.runs.database import engine_of, writing
 
 LEASE_SECONDS = 60.0
 MOST_ATTEMPTS = 3
@@ -122,7 +121,7 @@ class Queue:
 
     def __init__(self, url: str) -> None:
         self.engine = engine_of(sql.make_url(url))
-        with self._writing() as connection:
+        with writing(self.engine) as connection:
             tables.create_all(connection)
 
     def close(self) -> None:
@@ -137,7 +136,7 @@ class Queue:
             return self._submit(question)
 
     def _submit(self, question: Question) -> Job:
-        with self._writing() as connection:
+        with writing(self.engine) as connection:
             found = connection.execute(sql.select(jobs).where(jobs.c.key == question.key)).mappings().first()
             if found is not None and found["state"] not in (State.FAILED, State.CANCELLED):
                 if question.priority < found["priority"]:
@@ -170,7 +169,7 @@ class Queue:
         """Lease the next jobs to a worker; those that too many workers died of fail instead."""
         now = time.time()
         free = sql.or_(jobs.c.state == State.WAITING, sql.and_(jobs.c.state == State.RUNNING, jobs.c.lease < now))
-        with self._writing() as connection:
+        with writing(self.engine) as connection:
             chosen = sql.select(jobs).where(free).order_by(jobs.c.priority, jobs.c.created).limit(count)
             rows = connection.execute(chosen.with_for_update(skip_locked=True)).mappings().all()
             taken = [row for row in rows if row["attempts"] < MOST_ATTEMPTS]
@@ -186,13 +185,13 @@ class Queue:
     def renew(self, worker: str) -> None:
         """Hold on to all that a worker has claimed."""
         mine = sql.and_(jobs.c.worker == worker, jobs.c.state == State.RUNNING)
-        with self._writing() as connection:
+        with writing(self.engine) as connection:
             connection.execute(jobs.update().where(mine).values(lease=time.time() + LEASE_SECONDS))
 
     def finish(self, worker: str, answers: Sequence[tuple[str, dict[str, Any] | Exception]]) -> list[str]:
         """Write the answers of a worker; the ids of those that were still its own."""
         kept = []
-        with self._writing() as connection:
+        with writing(self.engine) as connection:
             for job, answer in answers:
                 failed = isinstance(answer, Exception)
                 result = describe(answer) if isinstance(answer, Exception) else answer
@@ -214,7 +213,7 @@ class Queue:
     def give_back(self, worker: str) -> None:
         """Let others take up at once what a worker has not finished, without counting it as an attempt."""
         mine = sql.and_(jobs.c.worker == worker, jobs.c.state == State.RUNNING)
-        with self._writing() as connection:
+        with writing(self.engine) as connection:
             connection.execute(
                 jobs.update()
                 .where(mine)
@@ -223,7 +222,7 @@ class Queue:
 
     def cancel(self, job: str) -> bool:
         """Stop waiting for a job; False where it is finished already. What a worker still finds is dropped."""
-        with self._writing() as connection:
+        with writing(self.engine) as connection:
             done = connection.execute(
                 jobs.update()
                 .where(jobs.c.id == job, jobs.c.state.in_(OPEN))
@@ -249,7 +248,7 @@ class Queue:
     def expire(self, before: float, kept: Collection[str] = ()) -> list[str]:
         """Forget jobs that were finished before, all but these; their ids."""
         old = sql.and_(jobs.c.state.not_in(OPEN), jobs.c.finished < before)
-        with self._writing() as connection:
+        with writing(self.engine) as connection:
             found = connection.execute(sql.select(jobs.c.id).where(old)).scalars()
             ids = [str(job) for job in found if job not in kept]
             connection.execute(jobs.delete().where(jobs.c.id.in_(ids)))
@@ -260,11 +259,6 @@ class Queue:
         with self.engine.connect() as connection:
             found = connection.execute(sql.select(jobs.c.sha256).where(jobs.c.sha256.is_not(None)).distinct())
             return {str(sha256) for (sha256,) in found}
-
-    @contextmanager
-    def _writing(self) -> Iterator[sql.Connection]:
-        with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
-            yield connection
 
 
 def _set(connection: sql.Connection, ids: Sequence[str], **values: Any) -> None:

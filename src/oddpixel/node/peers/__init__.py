@@ -13,14 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from oddpixel.discover import discover
-from oddpixel.errors import OddPixelError, UsageError
+from oddpixel.errors import UsageError
 
 if TYPE_CHECKING:
     from ..credentials import Credentials
-
-
-class PeerError(OddPixelError):
-    """Another node could not be reached, or refused what it was asked for."""
 
 
 @runtime_checkable

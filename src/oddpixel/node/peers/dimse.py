@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from oddpixel.errors import PeerError
+
 from ..image_classes import image_classes
-from . import NO_IMAGES, STUDY_KEYS, Caller, Kind, PeerError
+from . import NO_IMAGES, STUDY_KEYS, Caller, Kind
 
 ADDRESS = re.compile(r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[0-9a-fA-F:]+\]|[^@:/\s]+):(?P<port>\d{1,5})")
 PENDING = (0xFF00, 0xFF01)

@@ -9,7 +9,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from . import NO_IMAGES, STUDY_KEYS, Caller, Kind, PeerError
+from oddpixel.errors import PeerError
+
+from . import NO_IMAGES, STUDY_KEYS, Caller, Kind
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,15 @@ class WebPeer:
         import pydicom
 
         for path in paths:
-            answer = self._asked(partial(self.client.store_instances, [pydicom.dcmread(path)]))
+            data = pydicom.dcmread(path)
+            answer = self._asked(partial(self.client.store_instances, [data]))
             for failed in answer.get("FailedSOPSequence") or ():
                 raise PeerError(f"the peer refused an object with status {int(failed.get('FailureReason', 0)):04X}")
+            taken = [
+                str(each.get("ReferencedSOPInstanceUID", "")) for each in answer.get("ReferencedSOPSequence") or ()
+            ]
+            if str(data.SOPInstanceUID) not in taken:  # such as a page to sign on, which comes with a 200
+                raise PeerError("the peer did not say that it has taken an object")
             yield path
 
     def find(self, keys: Mapping[str, str]) -> list[dict[str, str]]:
