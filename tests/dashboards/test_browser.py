@@ -287,7 +287,13 @@ def test_upload_and_flag(chromium: Any, server: Server, made: Path, tmp_path: Pa
                 continue
         page.get_by_role("link", name="Open the run").first.wait_for(timeout=MILLISECONDS)
         page.get_by_text("flag from the browser · done").first.wait_for(timeout=MILLISECONDS)
-        page.get_by_role("link", name="Open the run").first.click()
+        for _ in range(6):  # the page is drawn anew when a job has ended, and a click at that moment leads nowhere
+            page.get_by_role("link", name="Open the run").first.click()
+            try:
+                page.locator(".cell").first.wait_for(timeout=MILLISECONDS / 6)
+                break
+            except TimeoutError:
+                continue
         ready(page)
         labels = [page.locator(".cell").nth(k).get_attribute("aria-label") for k in range(4)]
         assert "odd-noise.png" in labels[0]
