@@ -37,6 +37,7 @@ def flag_form() -> None:
         try:
             place, out = place_of(given), fresh("runs", name)
             command = ["flag", str(place), "--detector", str(fitted[detector]), "-o", str(out), "--alpha", f"{alpha:g}"]
+            command += [f"--title={name.strip()}"] if name.strip() else []
             start(f"flag {name or place.name}", command, out)
         except OddPixelError as error:
             failed(error)

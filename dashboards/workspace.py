@@ -15,19 +15,16 @@ from pathlib import Path
 
 from oddpixel.counting import counted
 from oddpixel.errors import RunError, UsageError
-from oddpixel.forensics.audit.facts.fact import printable
+from oddpixel.forensics.runs.order import title_of
 
 from .library import Library, OpenRun
 
-LONGEST_TITLE = 80
 DELETED = "deleted"
 
 
 def rename(run: OpenRun, title: str) -> None:
     """Give a run a title; an empty one leaves it the name of its folder. Raises: RunError while the run is being written."""
-    title = printable(" ".join(title.split()))
-    if len(title) > LONGEST_TITLE:
-        raise UsageError(f"a run's name has at most {LONGEST_TITLE} characters; this one has {len(title)}")
+    title = title_of(title)
     with run.run.writing_alone():
         record = {name: value for name, value in run.run.record.items() if name != "title"}
         run.run.write_json("run.json", record | ({"title": title} if title else {}))

@@ -9,6 +9,7 @@ import streamlit as st
 from oddpixel.counting import counted
 from oddpixel.errors import OddPixelError
 from oddpixel.forensics.detect.decide import Rule, promised_by, ranked_only
+from oddpixel.forensics.runs.order import LONGEST_TITLE
 
 from .detectors import folder_of
 from .forms import start
@@ -16,7 +17,7 @@ from .library import OpenRun
 from .roles import LEAD
 from .site import the_site
 from .visit import author, failed, plain, quiet, require
-from .workspace import LONGEST_TITLE, delete, is_own, items_decided, rename
+from .workspace import delete, is_own, items_decided, rename
 
 RATES = {
     "alpha": "false alarms among normal groups, on average over calibrations",

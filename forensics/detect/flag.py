@@ -192,6 +192,7 @@ def flag_into(
     executor: Executor | None = None,
     source: FileSource | None = None,
     maps: bool = True,
+    title: str | None = None,
     overwrite: bool = False,
     shard_size: int = SHARD_SIZE,
     on_item: Callable[[], None] = lambda: None,
@@ -218,7 +219,7 @@ def flag_into(
     }
     order = Order(
         kind="flag", items=identities(source.entries), options=options, places=incoming.places, shard_size=shard_size,
-        overwrite=overwrite, reopens=True,
+        title=title, overwrite=overwrite, reopens=True,
     )  # fmt: skip
     # One that is finished is only decided anew, but for files that have changed since.
     run = Run.begin(out, order)

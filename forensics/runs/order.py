@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 from oddpixel.datasets.entry import Entry
 from oddpixel.envelope import plain
+from oddpixel.errors import UsageError
 
 SHARD_SIZE = 256  # files; a kill costs at most so much work
+LONGEST_TITLE = 80
 Item = TypeVar("Item")
 
 
@@ -23,6 +25,7 @@ class Order:
         options: resolved.
         items: names of all inputs, in order; shard k holds items k * shard_size on.
         places: where the items came from, so that originals can be looked at again.
+        title: what people shall know the run by; None leaves it the name of its folder.
         overwrite: remove an earlier run in the folder first; what people decided about it is kept.
         reopens: give the same run back where it is finished: to be decided anew, or only read.
     """
@@ -32,6 +35,7 @@ class Order:
     options: Mapping[str, Any] = field(default_factory=dict)
     places: Sequence[str] = ()
     shard_size: int = SHARD_SIZE
+    title: str | None = None
     overwrite: bool = False
     reopens: bool = False
 
@@ -59,3 +63,12 @@ class Order:
 def identities(entries: Sequence[Entry]) -> tuple[str, ...]:
     """Names of listed files for an order; another group, label or role of a file makes another run."""
     return tuple(entry.identity for entry in entries)
+
+
+def title_of(text: str) -> str:
+    """A run's title on one line, without characters that could deceive. Raises: UsageError for one that is too long."""
+    flat = " ".join(text.split())
+    title = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in flat)
+    if len(title) > LONGEST_TITLE:
+        raise UsageError(f"a run's title has at most {LONGEST_TITLE} characters; this one has {len(title)}")
+    return title

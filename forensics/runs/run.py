@@ -37,7 +37,7 @@ from oddpixel.folders import bytes_inside, file_inside
 from oddpixel.image import Image, file_and_frame
 from oddpixel.records import read_record
 
-from .order import Order
+from .order import Order, title_of
 from .rows import COLUMNS, Failure, Row, encoded
 from .schema import ITEM_NAMES, RUN
 
@@ -60,8 +60,9 @@ class Run:
         """Begin a run in a new or empty folder, or take the same run up where it was left.
 
         Raises: RunError where the folder holds something else, another run, a finished one that is not to be reopened, or cannot
-        be written.
+        be written; UsageError for a title that is too long.
         """
+        title = title_of(order.title or "")
         run = cls(path, FileLock(path / ".writing.lock"))
         if run._is_there(order):
             return run
@@ -72,6 +73,7 @@ class Run:
                 "schema": f"oddpixel/run/{SCHEMA_VERSION}",
                 "id": uuid.uuid4().hex,
                 **order.spec,
+                **({"title": title} if title else {}),
                 "places": [str(Path(place).absolute()) if Path(place).exists() else place for place in order.places],
                 "num_items": len(order.items),
                 "num_shards": order.num_shards,

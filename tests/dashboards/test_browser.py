@@ -155,7 +155,7 @@ def test_triage_by_keys_with_several_at_once(chromium: Any, server: Server) -> N
         page.keyboard.press("Home")
         page.keyboard.press(".")
         page.keyboard.press("x")
-        page.keyboard.press("ArrowRight")
+        page.keyboard.press("j")
         page.keyboard.press("x")
         page.keyboard.press("n")
         page.get_by_text("2 items: normal").wait_for()

@@ -139,7 +139,7 @@ def test_tags_in_triage_and_by_looks(chromium: Any, server: Server) -> None:  # 
         answers = ["check <b>again</b>", "-check <b>again</b>"]
         page.locator(".cell").first.click()
         name = page.locator(".cell").first.get_attribute("aria-label").split(",")[0]
-        page.keyboard.press("a")
+        page.keyboard.press("Control+a")
         page.get_by_text("3 selected").wait_for()
         page.keyboard.press("t")
         page.locator(".cell .tags").nth(2).wait_for()

@@ -14,12 +14,12 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from oddpixel.dashboards.agreement import agreement
-from oddpixel.dashboards.forms import time_left
+from oddpixel.dashboards.forms import run_of, time_left
 from oddpixel.dashboards.job_runner import Step, step_of
 from oddpixel.dashboards.jobs import Job, Jobs
 from oddpixel.dashboards.library import Library, OpenRun
 from oddpixel.dashboards.paired import paired
-from oddpixel.dashboards.site import Site, open_site
+from oddpixel.dashboards.site import Site, open_site, the_site
 from oddpixel.dashboards.workspace import delete, is_own, items_decided, rename
 from oddpixel.errors import RunError, UsageError
 from oddpixel.forensics.runs.run import Run
@@ -203,6 +203,20 @@ def test_every_kind_of_job_starts_by_page(library: Library, made: Path, tmp_path
     taught = next(job for job in jobs if job.record["command"][1] == "update").record["command"]
     assert taught[taught.index("--from-verdicts") + 1] == str((tmp_path / "own/runs/mine").resolve())
     until(lambda: all(job.state != "running" for job in jobs))
+
+
+def test_a_run_made_by_page_is_known_by_the_name_given(library: Library, made: Path) -> None:
+    test = page("runs")
+    test.text_input(key="flag-folder").set_value(str(made / "incoming"))
+    next(each for each in test.text_input if each.label == "Name of the run").set_value("Wednesday's films ")
+    next(each for each in test.button if each.label == "Flag").click().run()
+    assert not test.exception
+    job = the_site().jobs.all()[0]
+    until(lambda: job.state != "running")
+    opened = run_of(job)
+    assert opened is not None
+    assert opened.name == "Wednesday's films"
+    assert opened.folder_name.endswith("-Wednesday-s-films")
 
 
 def test_where_nothing_is_one_click_makes_a_demo(made: Path, run: Run, tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ export function isTyping(event) {
   return Boolean(target?.isContentEditable) || TEXT_FIELDS.has(target?.tagName);
 }
 
-/** The shortcut of a key press; undefined while a text field has the focus or a modifier is held. */
+/** The shortcut of a key press, "Ctrl+" before its key where that (or Command) is held; undefined in a text field. */
 export function shortcutOf(event, shortcuts) {
-  if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return undefined;
-  return shortcuts.find(({ key }) => key.toLowerCase() === event.key.toLowerCase());
+  const isCommand = event.ctrlKey || event.metaKey;
+  if (isTyping(event) || event.altKey || (isCommand && event.shiftKey)) return undefined;
+  const pressed = (isCommand ? "Ctrl+" : "") + event.key;
+  return shortcuts.find(({ key }) => key.toLowerCase() === pressed.toLowerCase());
 }
 
 /**

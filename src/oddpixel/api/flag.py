@@ -41,6 +41,7 @@ def flag(
     by_shot: bool = False,
     max_megapixels: float = 150.0,
     follow_links: bool = False,
+    title: str | None = None,
     overwrite: bool = False,
     on_progress: Progress = silent,
 ) -> Flagged:
@@ -56,6 +57,7 @@ def flag(
         strata: compare within `modality`, `manufacturer`, `model`, `format`.
         group_from: what is exchangeable, `folder`, `csv`, `dicom` or `file`; as the detector's normals had it where None.
         workers: processes that score; or an address of Dask, or one rank of many.
+        title: what people know the run by, at most 80 characters; the name of its folder where None.
         on_progress: told `(what, done, total)` as files are done.
 
     Raises: UsageError, RunError, ModelError; Unfinished where other ranks have work left. What is wrong with one image is
@@ -72,7 +74,7 @@ def flag(
     source = given.open()
     flagged = flag_into(
         folder, given, kept, rule, encoder=encoder, device=device, executor=executor(workers, dask, rank, world),
-        source=source, maps=maps, overwrite=overwrite, on_item=counting("flagging", len(source), on_progress),
+        source=source, maps=maps, title=title, overwrite=overwrite, on_item=counting("flagging", len(source), on_progress),
     )  # fmt: skip
     if flagged is None:
         raise Unfinished(f"{folder}: this rank is done; the last one to finish decides")

@@ -29,6 +29,7 @@ from .options import (
     Places,
     ScoringWorkers,
     Strata,
+    Title,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def flag(
     max_megapixels: MaxPixels = 150.0,
     follow_links: FollowLinks = False,
     left_out: ListLeftOut = False,
+    title: Title = None,
     overwrite: Overwrite = False,
     json: AsJson = False,
     dry_run: DryRun = False,
@@ -90,7 +92,7 @@ def flag(
         "strata": strata.split(",") if strata else (), "group_from": group_from, "encoder": encoder, "device": device,
         "maps": maps, "workers": workers, "dask": dask, "rank": rank, "world": world, "any_suffix": any_suffix,
         "every": every, "by_shot": by_shot, "max_megapixels": max_megapixels, "follow_links": follow_links,
-        "overwrite": overwrite,
+        "title": title, "overwrite": overwrite,
     }  # fmt: skip
     if dry_run:
         return print_options("flag", options)

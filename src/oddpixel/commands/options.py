@@ -30,6 +30,9 @@ FailOnError = Annotated[str | None, typer.Option("--fail-on", help="Exit 1 if an
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a run that is in the folder; human verdicts on it are kept.")
 ]
+Title = Annotated[
+    str | None, typer.Option(help="What people know the run by; the name of its folder if not given.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved options and stop.")]
 DetectorFolder = Annotated[Path, typer.Option("--detector", help="A detector's folder, as `oddpixel fit` writes it.")]
 Encoder = Annotated[

@@ -35,6 +35,11 @@ test("keys belong to a text field that has the focus, and with a modifier to the
   for (const modifier of ["ctrlKey", "metaKey", "altKey"]) {
     assert.equal(shortcutOf(press("o", { [modifier]: true }), SHORTCUTS), undefined);
   }
+  const withCommand = [...SHORTCUTS, { key: "Ctrl+A" }];
+  for (const modifier of ["ctrlKey", "metaKey"]) {
+    assert.equal(shortcutOf(press("a", { [modifier]: true }), withCommand).key, "Ctrl+A");
+    assert.equal(shortcutOf(press("A", { [modifier]: true, shiftKey: true }), withCommand), undefined);
+  }
 });
 
 test("tasks run one after the other, also behind one that failed", async () => {
