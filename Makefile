@@ -63,6 +63,7 @@ screens: setup
 docs: setup
 	$(BIN)/python -m oddpixel.commands.reference docs/cli.md
 	$(BIN)/python -m tests.datasets.format_table
+	$(BIN)/python -m tests.figures
 	$(BIN)/python -m pytest -q tests/test_docs.py
 
 format: setup $(NODE_READY)

@@ -98,8 +98,8 @@ def open_source(
 ) -> FileSource:
     """Open the images at these places: files, folders, globs, manifests (CSV, Parquet), zip archives, DICOMDIRs.
 
-    A prefix names a layout (`mvtec:ROOT`, `imagefolder:ROOT`, `faceforensics:ROOT`) or a packaged corpus
-    (`corpus:NAME`, `corpus:NAME/test`).
+    A prefix names a layout (`mvtec:ROOT`, `mvtec2:`, `visa:`, `realiad:`, `coco:`, `imagefolder:`, `faceforensics:`) or a
+    packaged corpus (`corpus:NAME`, `corpus:NAME/test`).
 
     Arguments:
         limits: caps on what one file may cost.

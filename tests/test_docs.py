@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import figures
 from tests.conftest import ROOT
 from tests.patience import PATIENCE
 
@@ -79,15 +80,9 @@ def test_links_lead_somewhere() -> None:
 
 def test_figures_in_the_pages_are_the_benchmarks() -> None:
     """Every `bench:NAME:TABLE:ROW:COLUMN` comment stands behind the number it comes from."""
-    import json
-
-    pages = "\n".join([README, *(page.read_text() for page in (ROOT / "docs").glob("*.md"))])
-    found = re.findall(r"([\d.]+)<!-- bench:([a-z_]+):([^>]+?):(\d+):([^:>]+?) -->", pages)
-    assert len(found) == pages.count("<!-- bench:")
-    for shown, name, table, row, column in found:
-        value = json.loads((ROOT / f"benchmarks/{name}.json").read_text())["tables"][table][int(row)][column]
-        digits = len(shown.partition(".")[2])
-        assert f"{value:.{digits}f}" == shown, f"{name} {table} {column}: the page says {shown}, measured {value}"
+    for page in figures.pages():
+        text = page.read_text()
+        assert figures.with_figures(text) == text, f"{page.name} shows what was measured before: make docs"
 
 
 def test_the_tables_of_formats_are_what_is_tested() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,10 +68,109 @@ def test_faceforensics_keeps_a_face_in_one_group(tmp_path: Path) -> None:
     assert groups[f"{real}/500/0.png"] not in {groups[f"{real}/033/0.png"]}
 
 
-@pytest.mark.parametrize("layout", ["mvtec", "imagefolder", "faceforensics"])
+@pytest.mark.parametrize("layout", ["mvtec", "mvtec2", "visa", "realiad", "coco", "imagefolder", "faceforensics"])
 def test_a_tree_of_another_kind_is_refused_with_the_expected_one(layout: str, tmp_path: Path) -> None:
     grow(tmp_path, "a.png")
     with pytest.raises(UsageError, match="matches the layout"):
         open_source(f"{layout}:{tmp_path}")
     with pytest.raises(UsageError, match="does not exist"):
         open_source(f"{layout}:{tmp_path}/missing")
+
+
+def test_mvtec2_knows_its_three_tests(tmp_path: Path) -> None:
+    can = "can/test_public"
+    grow(tmp_path, "can/train/good/0.png", "can/validation/good/0.png", f"{can}/good/0.png", f"{can}/bad/0.png")
+    grow(tmp_path, f"{can}/ground_truth/bad/0_mask.png", "can/test_private/0.png", "can/test_private_mixed/0.png")
+    assert facts(f"mvtec2:{tmp_path}", "role", "label", "mask") == {
+        "can/train/good/0.png": ("train", "good", None),
+        "can/validation/good/0.png": ("validation", "good", None),
+        f"{can}/good/0.png": ("test", "good", None),
+        f"{can}/bad/0.png": ("test", "bad", str(tmp_path / can / "ground_truth/bad/0_mask.png")),
+        "can/test_private/0.png": ("test", None, None),
+        "can/test_private_mixed/0.png": ("test", None, None),
+    }
+    assert len(facts(f"mvtec2:{tmp_path}/can")) == 6
+
+
+def test_visa_by_its_own_tables_and_without(tmp_path: Path) -> None:
+    data = "candle/Data"
+    grow(tmp_path, f"{data}/Images/Normal/1.JPG", f"{data}/Images/Anomaly/1.JPG", f"{data}/Masks/Anomaly/1.png")
+    mask = str(tmp_path / data / "Masks/Anomaly/1.png")
+    without = {
+        f"{data}/Images/Normal/1.JPG": (None, "normal", None),
+        f"{data}/Images/Anomaly/1.JPG": (None, "anomaly", mask),
+    }
+    assert facts(f"visa:{tmp_path}", "role", "label", "mask") == without
+    (tmp_path / "split_csv").mkdir()
+    (tmp_path / "split_csv/1cls.csv").write_text(
+        "object,split,label,image,mask\n"
+        f"candle,train,normal,{data}/Images/Normal/1.JPG,\n"
+        f"candle,test,anomaly,{data}/Images/Anomaly/1.JPG,{data}/Masks/Anomaly/1.png\n"
+    )
+    (tmp_path / "candle/image_anno.csv").write_text(
+        f'image,label,mask\n{data}/Images/Normal/1.JPG,normal,\n{data}/Images/Anomaly/1.JPG,"melded,wax",x\n'
+    )
+    expected = [("test", "melded,wax", mask), ("train", "normal", None)]
+    assert sorted(facts(f"visa:{tmp_path}", "role", "label", "mask").values()) == expected
+    assert sorted(facts(f"visa:{tmp_path}/candle", "role", "label", "mask").values()) == expected
+    (tmp_path / "candle/image_anno.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UsageError, match="not a table of VisA"):
+        open_source(f"visa:{tmp_path}")
+
+
+def test_realiad_keeps_the_views_of_a_piece_together(tmp_path: Path) -> None:
+    images = "realiad_1024/usb"
+    grow(tmp_path, f"{images}/OK/S0001/a_C1.jpg", f"{images}/OK/S0001/b_C2.jpg")
+    grow(tmp_path, f"{images}/NG/HS/S0036/c_C1.jpg", f"{images}/NG/HS/S0036/c_C1.png", f"{images}/NG/HS/S0036/d_C2.jpg")
+    tables = tmp_path / "realiad_jsons/realiad_jsons"
+    tables.mkdir(parents=True)
+    rows = {"train": [{"image_path": "OK/S0001/a_C1.jpg"}], "test": [{"image_path": "NG/HS/S0036/c_C1.jpg"}]}
+    (tables / "usb.json").write_text(json.dumps({"meta": {"prefix": "usb/"}, **rows}))
+    for place, below in ((f"realiad:{tmp_path}", f"{images}/"), (f"realiad:{tmp_path}/realiad_1024", "usb/")):
+        assert facts(place, "label", "role") == {
+            f"{below}OK/S0001/a_C1.jpg": ("OK", "train"),
+            f"{below}OK/S0001/b_C2.jpg": ("OK", None),
+            f"{below}NG/HS/S0036/c_C1.jpg": ("HS", "test"),
+            f"{below}NG/HS/S0036/d_C2.jpg": ("OK", None),
+        }
+        assert len({image.group for image in open_source(place)}) == 2
+    (tables / "usb.json").write_text("[]")
+    with pytest.raises(UsageError, match="not a table of Real-IAD"):
+        open_source(f"realiad:{tmp_path}")
+
+
+def coco(path: Path, *files: str, marked: str = "") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images = [{"id": k, "file_name": file, "width": 8, "height": 8} for k, file in enumerate(files, 1)]
+    annotations = [{"id": k, "image_id": 1, "category_id": k} for k, _ in enumerate(marked.split(), 1)]
+    categories = [{"id": k, "name": name} for k, name in enumerate(marked.split(), 1)]
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+
+
+def test_coco_where_tools_put_their_json(tmp_path: Path) -> None:
+    grow(tmp_path / "cvat", "images/train/1.png", "images/train/2.png", "stray.png")
+    coco(tmp_path / "cvat/annotations/instances_train.json", "1.png", "2.png", "gone.png", marked="stain crack")
+    assert facts(f"coco:{tmp_path}/cvat", "label", "role") == {
+        "images/train/1.png": ("crack, stain", "train"),
+        "images/train/2.png": ("normal", "train"),
+    }
+    grow(tmp_path / "roboflow", "valid/1.png", "test/1.png")
+    coco(tmp_path / "roboflow/valid/_annotations.coco.json", "1.png", marked="stain")
+    coco(tmp_path / "roboflow/test/_annotations.coco.json", "1.png")
+    (tmp_path / "roboflow/other.json").write_text("[1]")
+    assert facts(f"coco:{tmp_path}/roboflow", "label", "role") == {
+        "valid/1.png": ("stain", "validation"),
+        "test/1.png": ("normal", "test"),
+    }
+    coco(tmp_path / "roboflow/again.json", "valid/1.png")
+    with pytest.raises(UsageError, match="something else"):
+        open_source(f"coco:{tmp_path}/roboflow")
+    (tmp_path / "roboflow/again.json").write_text('{"images": 1, "annotations": [], "categories": []}')
+    with pytest.raises(UsageError, match="not a COCO JSON"):
+        open_source(f"coco:{tmp_path}/roboflow")
+
+
+def test_no_name_in_a_coco_json_leads_out_of_the_folder(tmp_path: Path) -> None:
+    grow(tmp_path, "outside.png", "in/a.png")
+    coco(tmp_path / "in/marks.json", "../outside.png", "a.png", marked="odd")
+    assert facts(f"coco:{tmp_path}/in", "label") == {"a.png": ("normal",)}

@@ -18,6 +18,7 @@ from oddpixel import __version__
 from oddpixel.errors import NotExported
 
 from ..regions import Region
+from ..rows import Row
 from .exported import DecidedRow, Export, Exported
 
 FEWEST_POINTS = 3
@@ -35,13 +36,12 @@ def write(exported: Exported, path: Path) -> list[str]:
     def drawn(row: DecidedRow) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         if row.row.width is None:
             raise NotExported("could not be read")
-        drawn_ones = [_of_region(region) for region in exported.regions(row.row)]
-        return _image(row), [*polygons(exported.marked(row.row)), *drawn_ones]
+        return _image(row), shapes(exported, row.row)
 
-    for image, shapes in exported.each(drawn, left_out):
+    for image, outlines in exported.each(drawn, left_out):
         number = len(images) + 1
         images.append({"id": number, **image})
-        for shape in shapes:
+        for shape in outlines:
             category = categories.setdefault(shape.pop("category"), len(categories) + 1)
             annotations.append(
                 {"id": len(annotations) + 1, "image_id": number, "category_id": category, "iscrowd": 0, **shape}
@@ -63,6 +63,14 @@ def _image(decided: DecidedRow) -> dict[str, Any]:
     attributes = {name: getattr(row, name) for name in ("sha256", "group", "raw", "p_value", "q_value", "flagged")}
     size = {"width": row.width, "height": row.height}
     return {"file_name": row.item, **size, "attributes": attributes | decided.decided}
+
+
+def shapes(exported: Exported, row: Row) -> list[dict[str, Any]]:
+    """The outlines of what the rule marks in an image and of what people drew, as COCO has them.
+
+    `category` is a pair: where it comes from (`rule` or `drawn`), and its name.
+    """
+    return [*polygons(exported.marked(row)), *(_of_region(region) for region in exported.regions(row))]
 
 
 def polygons(marks: np.ndarray | None) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ Places = Annotated[
     list[str],
     typer.Argument(
         help="Files, folders, globs, CSV/Parquet manifests, zip archives, DICOMDIRs, corpus:NAME[/ROLE], "
-        "mvtec:ROOT, imagefolder:ROOT, faceforensics:ROOT."
+        "mvtec:ROOT (also mvtec2:, visa:, realiad:, coco:, imagefolder:, faceforensics:)."
     ),
 ]
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.")]
@@ -30,9 +30,7 @@ FailOnError = Annotated[str | None, typer.Option("--fail-on", help="Exit 1 if an
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a run that is in the folder; human verdicts on it are kept.")
 ]
-Title = Annotated[
-    str | None, typer.Option(help="What people know the run by; the name of its folder if not given.")
-]
+Title = Annotated[str | None, typer.Option(help="What people know the run by; the name of its folder if not given.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved options and stop.")]
 DetectorFolder = Annotated[Path, typer.Option("--detector", help="A detector's folder, as `oddpixel fit` writes it.")]
 Encoder = Annotated[

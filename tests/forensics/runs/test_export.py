@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -83,6 +84,42 @@ def test_coco_marks_what_the_map_marks(decided: Run, tmp_path: Path) -> None:
         assert 0 <= x <= x + wide <= images[each["image_id"]]["width"]
         assert 0 <= y <= y + high <= images[each["image_id"]]["height"]
     assert {each["file_name"]: each["attributes"]["decision"] for each in images.values()}[HOSTILE] == "normal"
+
+
+def test_cvat_has_marks_as_polygons_and_decisions_as_tags(decided: Run, tmp_path: Path) -> None:
+    assert export(decided, "cvat", tmp_path / "t.xml") == ["zz-broken.png could not be read"]
+    root = ElementTree.parse(tmp_path / "t.xml").getroot()
+    images = {image.get("name"): image for image in root.iter("image")}
+    tags = {name: [tag.get("label") for tag in image.iter("tag")] for name, image in images.items()}
+    assert tags["ct-1.dcm"] == ["odd"]
+    assert tags[HOSTILE] == ["normal"]
+    assert tags["normal-00.png"] == []
+    marks = [(image, mark) for image in images.values() for mark in image.iter("polygon")]
+    assert marks, "the odd ones bear marks"
+    labels = {label.text for label in root.iter("name")}
+    for image, mark in marks:
+        points = [[float(value) for value in point.split(",")] for point in mark.get("points", "").split(";")]
+        assert len(points) >= 3
+        assert all(0 <= x <= int(image.get("width", 0)) and 0 <= y <= int(image.get("height", 0)) for x, y in points)
+        assert mark.get("label") in labels
+    assert labels >= {"odd", "normal", "unsure"}
+
+
+def test_fiftyone_has_scores_decisions_and_marks_as_fields(decided: Run, tmp_path: Path) -> None:
+    left_out = export(decided, "fiftyone", tmp_path / "set")
+    assert "zz-broken.png could not be read" in left_out
+    assert {"ct-1.dcm is no picture of a kind that FiftyOne shows, by its suffix"} <= set(left_out)
+    samples = {each["filepath"]: each for each in json.loads((tmp_path / "set/samples.json").read_text())["samples"]}
+    assert samples[HOSTILE]["decision"]["label"] == "normal"
+    assert "decision" not in samples["normal-00.png"], "taken back"
+    marks = [mark for each in samples.values() for mark in each["marks"]["polylines"]]
+    assert marks, "the odd ones bear marks"
+    assert all(0 <= value <= 1 for mark in marks for point in mark["points"][0] for value in point)
+    assert {name for name, each in samples.items() if each["tags"]} == {
+        name for name, each in samples.items() if each["flagged"]
+    }
+    info = json.loads((tmp_path / "set/metadata.json").read_text())["info"]
+    assert info["run"] == decided.record["id"]
 
 
 def test_label_studio_has_marks_in_percent_and_decisions_of_people(decided: Run, tmp_path: Path) -> None:
@@ -224,4 +261,16 @@ def test_what_cannot_be_exported_leaves_nothing(decided: Run, tmp_path: Path) ->
         export(decided, "csv", tmp_path / "there")
     assert (tmp_path / "there").read_text() == "kept"
     assert not (tmp_path / "none").exists()
-    assert set(forms()) == {"csv", "parquet", "coco", "html", "label-studio", "zip", "seg", "sr", "sc"}
+    assert set(forms()) == {
+        "csv",
+        "parquet",
+        "coco",
+        "cvat",
+        "fiftyone",
+        "html",
+        "label-studio",
+        "zip",
+        "seg",
+        "sr",
+        "sc",
+    }
