@@ -87,7 +87,8 @@ class Synthetic:
     @property
     def maker(self) -> str:
         """The cascade or method that made the picture."""
-        return f"{MAKERS[self.record['kind']]} {self.record['maker']}"
+        kind, maker = MAKERS[self.record["kind"]], str(self.record["maker"])
+        return maker if maker.startswith(f"{kind} ") else f"{kind} {maker}"
 
 
 def folder_of(row: Row) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import streamlit as st
 
+from oddpixel.counting import counted
 from oddpixel.errors import RunError
 
 from .access import COOKIE
@@ -21,7 +22,7 @@ from .site import LONGEST_NAME, NAME, default_author, the_site
 
 # Streamlit's own margins are made for prose; pictures need the room.
 STYLE = """<style>
-  [data-testid="stMainBlockContainer"] { padding: 3.6rem 2rem 1rem }
+  [data-testid="stMainBlockContainer"] { padding: 4rem 2rem 1rem }
   [data-testid="stSidebarContent"] { font-size: .92rem }
   [data-testid="stMainBlockContainer"] h3 { font-size: 1.15rem; padding: .4rem 0 }
   /* What is chosen in a segmented control or by pills is too faint in Streamlit's own colours: 3.6 to 1 in the dark theme. */
@@ -167,7 +168,7 @@ def chosen_run(page: str) -> OpenRun | None:
 def label(run: OpenRun) -> str:
     """A run as lists show it: name, kind, number of files."""
     record = run.run.record
-    return f"{run.name} · {record['kind']} · {record['num_items']} files" + (
+    return f"{run.name} · {record['kind']} · {counted(record['num_items'], 'file')}" + (
         "" if record["finished"] else " · unfinished"
     )
 

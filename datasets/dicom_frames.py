@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from oddpixel.counting import counted
 from oddpixel.errors import CorruptFile
 
 from .jpeg_segments import START_OF_IMAGE, segments
@@ -84,7 +85,8 @@ def check_length(dataset: Any) -> None:
     if num_bytes < expected:
         num_frames = int(dataset.get("NumberOfFrames", 1) or 1)
         raise CorruptFile(
-            f"the pixel data hold {num_bytes} of the {expected} bytes that {num_frames} frame(s) need: the file is cut short; "
+            f"the pixel data hold {num_bytes} of the {expected} bytes that {counted(num_frames, 'frame')} need: the "
+            "file is cut short; "
             "get it from its source again"
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from oddpixel.counting import counted
 from oddpixel.errors import CorruptFile
 
 PER_FRAME, SHARED = "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"
@@ -86,7 +87,9 @@ class FunctionalGroups:
         positions = [self.position_mm(index) for index in range(self.num_frames)]
         planes = [(normal, place) for normal, place in zip(normals, positions, strict=True) if place is not None]
         if len(planes) < self.num_frames:
-            return [f"the positions of {self.num_frames - len(planes)} frame(s) are not given"] if planes else []
+            return (
+                [f"the positions of {counted(self.num_frames - len(planes), 'frame')} are not given"] if planes else []
+            )
         first = planes[0][0]
         if any(not np.allclose(normal, first, atol=1e-3) for normal, _ in planes):  # type: ignore[arg-type]
             return ["frames differ in orientation: they are read in the order in which they are stored"]

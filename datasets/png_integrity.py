@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from oddpixel.counting import counted
 from oddpixel.errors import CorruptFile
 
 SIGNATURE_BYTES = 8
@@ -48,7 +49,9 @@ def check_png(file: BinaryIO) -> list[str]:
     has_surplus = [picture.has_surplus() for picture in read.pictures]
     notes = ["the PNG holds more picture data than its rows need"] if any(has_surplus) else []
     if read.num_frames != read.num_declared:
-        notes.append(f"the PNG declares {read.num_declared} frame(s) of an animation and holds {read.num_frames}")
+        notes.append(
+            f"the PNG declares {counted(read.num_declared, 'frame')} of an animation and holds {read.num_frames}"
+        )
     return notes
 
 

@@ -23,6 +23,7 @@ BASE = {
     "image",
     "errors",
     "naming",
+    "parallel",
     "places",
     "figure",
     "envelope",

@@ -111,7 +111,7 @@ def guarantee(run: OpenRun, moved: bool) -> None:
     else:
         quiet("This run did not score its items: `oddpixel flag` does.")
     for warning in decision.get("warnings", []):
-        plain(f"• {warning}.")
+        plain(f"{warning[:1].upper()}{warning[1:]}.")
 
 
 def power(run: OpenRun) -> None:

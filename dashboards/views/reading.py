@@ -30,11 +30,15 @@ def hand_out(run: OpenRun) -> None:
         left, right = st.columns(2)
         name = left.text_input("Name of the reading", max_chars=80, key="reading-name")
         readers = right.text_input(
-            "Readers, with commas", key="reading-readers", placeholder="as their verdicts are logged"
+            "Readers, separated by commas",
+            key="reading-readers",
+            placeholder="the names that their verdicts are logged under",
         )
         first, second, third = st.columns(3)
-        part = first.selectbox("Of", list(PARTS), format_func=PARTS.__getitem__, key="reading-part")
-        count = second.number_input("How many, by chance", 1, 5000, 50, key="reading-count")
+        part = first.selectbox("From", list(PARTS), format_func=PARTS.__getitem__, key="reading-part")
+        count = second.number_input(
+            "How many, drawn by chance", 1, 5000, min(50, max(run.table.count(), 1)), key="reading-count"
+        )
         seed = third.number_input("Seed of the draw", 0, 10**6, 0, key="reading-seed")
         if st.form_submit_button("Hand out", type="primary"):
             try:

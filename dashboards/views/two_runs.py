@@ -119,7 +119,7 @@ def decisions(pairs: Paired, first: OpenRun, second: OpenRun) -> None:
     if rho is not None:
         plain(f"Correlation of ranks (Spearman) {rho:.2f}.")
     columns = {f"{second.name}: {name}": found.table[:, k] for k, name in enumerate(found.labels)}
-    st.dataframe(pd.DataFrame(columns, index=[f"{first.name}: {name}" for name in found.labels]), width="stretch")
+    st.table(pd.DataFrame(columns, index=[f"{first.name}: {name}" for name in found.labels]))
     quiet(
         "Agreement is no accuracy: both may be wrong alike. Intervals are 95 %, as if items were independent of each other."
     )

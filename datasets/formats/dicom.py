@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
+from oddpixel.counting import counted
 from oddpixel.errors import CorruptFile, NoPixels, UnsupportedEncoding
 from oddpixel.image import Unit
 
@@ -131,7 +132,7 @@ class OpenedDicom:
             return surplus_notes(self.dataset)
         left_out = num_held - num_declared
         return [
-            f"the header declares {num_declared} frame(s), but the pixel data hold {num_held}: {left_out} are not read"
+            f"the header declares {counted(num_declared, 'frame')}, but the pixel data hold {num_held}: {left_out} are not read"
         ]
 
     def _unapplied(self) -> list[str]:

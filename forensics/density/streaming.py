@@ -9,10 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from oddpixel.parallel import in_parallel
+
 from . import haar
 from .conditional import Conditional
 from .local import tiles
-from .parallel import in_parallel
 from .scales import check, halvings, sizes
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ from .evidence import Evidence
 from .fusion import Scale, fused, fused_heat, reference_heat, reserve_among, reserve_range
 from .guarantee import Guarantee, guarantee
 from .levels import Levels
-from .normals import Normals, attempted, enough, images_of, take
+from .normals import Normals, attempted, enough, images_of, in_turn, take
 from .observation import Observation, Observer
 from .overlaps import are_few, in_words, overlapping
 from .power import Found, Power, rungs, trial
@@ -163,9 +163,13 @@ class Detector(OutlierMixin, BaseEstimator):
         self._begin([observation for _, observation in observed], len(normals))
         for image, observation in observed:
             self._remember(observation, image.group)
-        taken, failed = attempted(calibrating.in_turn, lambda image: self._remember(self.observer_(image), image.group))
+        taken: list[Image] = []
+        failed = []
+        for image, observation in in_turn(calibrating.in_turn, self.observer_, failed):
+            self._remember(observation, image.group)
+            taken.append(image)
         self.left_out_ = (*self.left_out_, *failed)
-        calibrating = Normals(tuple(image for image, _ in taken))
+        calibrating = Normals(tuple(taken))
         self._settle(
             [observation for _, observation in observed],
             [image.group for image, _ in observed],
@@ -173,7 +177,7 @@ class Detector(OutlierMixin, BaseEstimator):
         )
         if self.chooses and len(self.reserves_) > 1:
             self.choose(observed)
-        self.fitted_on_ = tuple(sorted({image.sha256 for image, _ in (*observed, *taken)}))
+        self.fitted_on_ = tuple(sorted({image.sha256 for image in (*(image for image, _ in observed), *taken)}))
         self._take_calibration(calibrating, are_remembered=True)
         self._measure_power(calibrating, are_remembered=True)
         return self

@@ -294,7 +294,11 @@ def score_rows(
     maps_up_to: float = MAPS_UP_TO,
 ) -> list[Row]:
     """One row an image: its score, or its error."""
-    return list(border(images, lambda image: score_row(run, image, detector, strata, maps_up_to), failed_row))
+
+    def step(image: Image | Unreadable) -> Row:
+        return score_row(run, image, detector, strata, maps_up_to)
+
+    return list(border(images, step, failed_row, side_by_side=True))
 
 
 def score_row(
@@ -445,8 +449,8 @@ def _lossy(readable: Sequence[Row]) -> list[str]:
     if not count:
         return []
     return [
-        f"{count} of {counted(len(readable), 'image')} left the range of values that the detector knows, or few levels; "
-        "see their notes"
+        f"{count} of {counted(len(readable), 'image')} went beyond the range of values that the detector knows, or kept few grey "
+        "levels within it; their notes say which"
     ]
 
 

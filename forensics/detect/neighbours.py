@@ -17,18 +17,16 @@ def mean_distance(queries: Vectors, bank: Vectors, k: int) -> Float[np.ndarray, 
     """Mean distance to the k nearest (to all where there are fewer). More normals in the bank can only lower it."""
     k = min(k, len(bank))
     held = torch.from_numpy(np.ascontiguousarray(bank, np.float32))
-    nearest = [
-        _smallest(torch.cdist(torch.from_numpy(np.ascontiguousarray(part, np.float32)), held), k)
-        for part in np.split(queries, range(BLOCK, len(queries), BLOCK))
-    ]
-    return torch.cat(nearest).double().numpy()
+    lengths = held.square().sum(1)
+    asked = torch.from_numpy(np.ascontiguousarray(queries, np.float32)).split(BLOCK)
+    return torch.cat([_nearest(block, held, lengths, k) for block in asked]).double().numpy()
 
 
-def _smallest(distances: Tensor, k: int) -> Tensor:
-    """The mean of the k smallest of each row."""
-    if k == 1:
-        return distances.amin(1)
-    return distances.topk(k, 1, largest=False).values.mean(1)
+def _nearest(block: Tensor, held: Tensor, lengths: Tensor, k: int) -> Tensor:
+    """The mean distance of each of a block to the k nearest; roots are taken of those alone."""
+    squared = torch.addmm(lengths, block, held.T, alpha=-2)
+    smallest = squared.amin(1, keepdim=True) if k == 1 else squared.topk(k, 1, largest=False).values
+    return (smallest + block.square().sum(1, keepdim=True)).clamp(min=0).sqrt().mean(1)
 
 
 def coreset(vectors: Vectors, count: int, generator: np.random.Generator) -> Vectors:

@@ -188,17 +188,32 @@ def attempted(images: Iterable[Image], step: Callable[[Image], Answer]) -> tuple
 
     Raises: CalibrationTooSmall where it fails with all of them.
     """
-    done: list[tuple[Image, Answer]] = []
     left_out: list[str] = []
-    answers: Iterator[tuple[Image, Answer] | str] = border(images, lambda image: (image, step(image)), _left_out)
+    return list(in_turn(images, step, left_out)), left_out
+
+
+def in_turn(
+    images: Iterable[Image], step: Callable[[Image], Answer], left_out: list[str]
+) -> Iterator[tuple[Image, Answer]]:
+    """`step` of each prepared image, of several at once, one after the other in their order.
+
+    Arguments:
+        left_out: takes why an image is left out.
+
+    Raises: CalibrationTooSmall after the last where it fails with all of them.
+    """
+    is_none = True
+    answers: Iterator[tuple[Image, Answer] | str] = border(
+        images, lambda image: (image, step(image)), _left_out, side_by_side=True
+    )
     for answer in answers:
         if isinstance(answer, str):
             left_out.append(answer)
         else:
-            done.append(answer)
-    if not done:
+            is_none = False
+            yield answer
+    if is_none:
         raise CalibrationTooSmall("no normal image is left" + (f"; {left_out[0]}" if left_out else ""))
-    return done, left_out
 
 
 def enough(normals: Normals) -> None:

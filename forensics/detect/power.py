@@ -197,12 +197,12 @@ def in_words(found: Sequence[Found]) -> str:
         else:
             partly.append(f"{plural} ({most.found} of {most.tried} at {most.measured})")
     parts = [
-        ("flagged in 8 of 10 or more", seen),
-        ("in fewer", partly),
+        (f"{OFTEN:.0%} or more of", seen),
+        ("less of", partly),
         ("seldom or never", missed),
     ]
-    said = "; ".join(f"{head}: {', '.join(names)}" for head, names in parts if names)
-    return f"of {tried} planted into normals for a try at each strength, {said} (contrasts: of the image's own range of greys)"
+    said = "; ".join(f"{head} {', '.join(names)}" for head, names in parts if names)
+    return f"{said} (tried by planting {tried} of each into normals; contrasts are shares of the image's own range of greys)"
 
 
 def as_json(found: Sequence[Found]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ that it is too small for) and entries that never vary become 0, which is nothing
 from __future__ import annotations
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from sklearn.covariance import LedoitWolf
 
@@ -49,7 +50,9 @@ class Whitening:
 
     def __call__(self, x: Vectors) -> Vectors:
         """Standardise, then decorrelate to about unit covariance."""
-        return self.standardised(x) @ self.root
+        rotated = torch.from_numpy(self.standardised(x)) @ torch.from_numpy(self.root)
+        result: Vectors = rotated.numpy()  # by torch, whose threads are those of whoever asks
+        return result
 
     def state(self) -> dict[str, np.ndarray]:
         """Centre, scale and whitening matrix."""

@@ -27,15 +27,37 @@ LONGEST = 300  # characters of a foreign exception's message
 
 
 def border(
-    items: Iterable[Item], step: Callable[[Item], Row], error_row: Callable[[Item, OddPixelError], Row]
+    items: Iterable[Item],
+    step: Callable[[Item], Row],
+    error_row: Callable[[Item, OddPixelError], Row],
+    *,
+    side_by_side: bool = False,
 ) -> Iterator[Row]:
-    """The results of `step` for each item, or of `error_row` with the typed error where it fails."""
-    for item in items:
+    """The results of `step` for each item, or of `error_row` with the typed error where it fails; in order.
+
+    Arguments:
+        side_by_side: several items at once (`in_parallel`), for a `step` that changes nothing that others use.
+    """
+    for item, row, error in _attempts(items, step, side_by_side):
+        yield row if error is None else error_row(item, typed(error))
+
+
+def _attempts(
+    items: Iterable[Item], step: Callable[[Item], Row], side_by_side: bool
+) -> Iterator[tuple[Item, Any, Any]]:
+    """Each item with its result, or with what was raised instead."""
+
+    def attempt(item: Item) -> tuple[Item, Row | None, BaseException | None]:
         try:
-            row = step(item)
+            return item, step(item), None
         except BaseException as error:
-            row = error_row(item, typed(error))
-        yield row
+            return item, None, error
+
+    if not side_by_side:
+        return map(attempt, items)
+    from .parallel import in_parallel
+
+    return in_parallel(attempt, items)
 
 
 def error_row(image: Image | Unreadable, error: OddPixelError) -> dict[str, Any]:

@@ -18,9 +18,7 @@ from tests.dashboards.test_quick_hands import names
 from tests.dashboards.test_synthetic import compared
 
 pytestmark = pytest.mark.filterwarnings("default")
-POWER = "of 8 planted into normals for a try at each strength, flagged in 8 of 10 or more: missing parts, " + ", ".join(
-    f"kind {k} up to a contrast of {k}0 %" for k in range(1, 9)
-)
+POWER = "80% or more of missing parts, " + ", ".join(f"kind {k} up to a contrast of {k}0 %" for k in range(1, 9))
 VIEWER = "[...document.querySelectorAll('*')].map(e => e.shadowRoot?.querySelector('.odd')?.viewer).find(Boolean)"
 
 

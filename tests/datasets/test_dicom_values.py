@@ -157,7 +157,7 @@ def test_a_frame_without_the_rescale_that_others_have_is_refused(tmp_path: Path)
         ([9, 0, 6, 3], ["not stored in the order of their positions (9, 0, 6, 3 mm"]),
         ([0, 3, 6, 30], ["3 to 24 mm apart"]),
         ([0, 0, 3, 3], ["4 frames lie at 2 positions"]),
-        ([0, 3, 6, None], ["the positions of 1 frame(s) are not given"]),
+        ([0, 3, 6, None], ["the positions of 1 frame are not given"]),
     ],
 )
 def test_order_and_gaps_of_enhanced_frames_are_noted(

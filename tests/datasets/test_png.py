@@ -11,6 +11,7 @@ import pytest
 from PIL import Image as Pillow
 
 from oddpixel import Image, open_source
+from oddpixel.counting import counted
 from oddpixel.errors import CorruptFile, UnsupportedEncoding
 from oddpixel.image import Unreadable
 
@@ -148,7 +149,9 @@ def test_frames_that_an_animation_does_not_declare_are_noted(num_declared: int, 
     changed = chunk(b"acTL", struct.pack(">II", num_declared, 0))
     (tmp_path / "x.png").write_bytes(content[: place - 4] + changed + content[place - 4 + len(changed) :])
     images = list(open_source(tmp_path / "x.png", sandboxed=False))
-    expected = [] if num_declared == 4 else [f"the PNG declares {num_declared} frame(s) of an animation and holds 4"]
+    expected = (
+        [] if num_declared == 4 else [f"the PNG declares {counted(num_declared, 'frame')} of an animation and holds 4"]
+    )
     assert all(image.notes == expected for image in images if isinstance(image, Image))
 
 

@@ -59,10 +59,10 @@ export class Plot {
   }
 
   makeCounts() {
-    return [0.25, 0.5, 1].map((share) => {
-      const count = this.most * share;
+    const counts = new Set([0.25, 0.5, 1].map((share) => Math.round(this.most * share)).filter(Boolean));
+    return [...counts].map((count) => {
       const place = { x: MARGIN.left - 6, y: FLOOR - this.height(count) + 4, "text-anchor": "end" };
-      return makeSvg("text", { ...place, text: formatNumber(count, 2) });
+      return makeSvg("text", { ...place, text: formatNumber(count) });
     });
   }
 

@@ -52,7 +52,7 @@ export class CasePanel {
     const label = `Compare with ${item}, not flagged, r = ${correlation.toFixed(2)}`;
     const attributes = { "aria-label": label, title: label, "data-rank": rank, onclick: () => this.onCompare(rank) };
     const picture = make("img", { src: routeUrl(this.run, "thumbnail", { name: thumbnail }), alt: "" });
-    return make("button", attributes, picture, make("span", { text: `r = ${correlation.toFixed(2)}` }));
+    return make("button", attributes, picture, make("span", { text: `r = ${correlation.toFixed(3)}` }));
   }
 
   /** Marks the normal item that is compared with; null for none. */
@@ -90,7 +90,7 @@ function reasonsOf({ error, p_value, reasons }, { kind }) {
   return [make("ul", {}, ...lines)];
 }
 
-function promiseOf({ error, p_value, item }, { kind, promise, power, run }) {
+function promiseOf({ error, p_value, item, flagged }, { kind, promise, power, run }) {
   if (kind === "audit") {
     const address = `/audit?${new URLSearchParams({ run, item })}`;
     return [
@@ -99,9 +99,14 @@ function promiseOf({ error, p_value, item }, { kind, promise, power, run }) {
     ];
   }
   if (error || p_value === null) return [];
-  const said = [promise ? `${promise}.` : "No guarantee: see the warnings of the run.", CAUTION];
+  const said = [promise ? `${sentence(promise)}.` : "No guarantee: see the warnings of the run."];
+  if (!flagged) said.push(CAUTION);
   if (power) said.push(`What it finds: ${power}.`);
   return said.map(quiet);
+}
+
+function sentence(text) {
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 function quiet(text) {

@@ -42,7 +42,7 @@ export class Comparison {
     const shown = groups.map(([kind, choices]) =>
       make("optgroup", { label: GROUPS[kind] }, ...makeOptions(choices.map(({ key, label }) => [key, label]))),
     );
-    this.select.replaceChildren(...makeOptions([["", "the map"]]), ...shown);
+    this.select.replaceChildren(...makeOptions([["", "nothing else"]]), ...shown);
     setVisible(this.element, groups.length > 0);
   }
 

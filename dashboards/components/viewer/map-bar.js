@@ -28,7 +28,7 @@ export class MapBar {
       onclick: () => this.useRule(),
     });
     this.said = make("span", { class: "said" });
-    const colours = { min: 0, max: 1, step: 0.01, value: 0, oninput: () => this.onChange() };
+    const colours = { class: "colours", min: 0, max: 1, step: 0.01, value: 0, oninput: () => this.onChange() };
     this.colours = input("range", "Opacity of the map", colours);
     const title = "How rare among normal images, on one scale for all images; ticks of a contour point to its odd side";
     const legend = make("label", { title }, "Map", this.track);

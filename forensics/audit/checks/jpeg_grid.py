@@ -129,15 +129,20 @@ def _of_parts(votes: Votes, size: tuple[int, int], own: int | None) -> Measureme
         for grid, row, column in zip(*np.nonzero(nfa <= REPORTED), strict=True):
             _mark(marked, votes, int(grid), int(row) * (side // 2), int(column) * (side // 2), side)
     shift = None if chosen is None else list(divmod(chosen, BLOCK))
+    rest = "none" if own is None else f"one that begins at {_at(own)}"
     because = (
-        f"a part votes for a grid shifted by {shift}, the rest for {'none' if own is None else list(divmod(own, BLOCK))}"
-        if best <= REPORTED
-        else "no part votes for a grid of its own"
+        "no part has a grid of its own"
+        if chosen is None or best > REPORTED
+        else f"a part has a JPEG grid that begins at {_at(chosen)}, the rest has {rest}"
     )
     return Measurement(
         "jpeg-grid-local", statistic=-best, log10_nfa=best, because=because, limits=LIMITS,
         map=marked.astype(np.float32) if marked.any() else None, details={"grid": shift, "regions": boxes(marked)},
     )  # fmt: skip
+
+
+def _at(grid: int) -> str:
+    return "row {}, column {}".format(*divmod(grid, BLOCK))
 
 
 def _mark(marked: Bool[np.ndarray, "h w"], votes: Votes, grid: int, row: int, column: int, side: int) -> None:

@@ -65,7 +65,9 @@ class MissingGrid:
                 picture = enlarged(shown, step, exhibit.size)
                 # A window's value stands in its upper left quarter; move it to the middle.
                 picture = np.roll(picture, (step // 2, step // 2), (0, 1))
-        because = f"{astray:.0%} of all votes go to other grids, in one part many more (-log10 of the tail: {best:.1f})"
+        because = (
+            f"{astray:.0%} of all votes go to other grids, in one part many more (by chance once in 10^{best:.1f})"
+        )
         yield Measurement(
             self.name, statistic=best, map=picture, because=because, limits=LIMITS,
             details={"regions": boxes(picture > 0.5, most=5)},

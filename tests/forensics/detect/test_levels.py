@@ -246,7 +246,7 @@ def test_a_run_notes_what_was_lost_and_warns_where_it_matters(tmp_path: Path) ->
     assert all(is_usual(note) for note in notes["same.png"])
     assert notes["same.png"]
     assert any(note.startswith(WARNING) and "outside the range" in note for note in notes["brighter.png"])
-    assert any("1 of 2 images left the range" in warning for warning in found.decision["warnings"])
+    assert any("1 of 2 images went beyond the range" in warning for warning in found.decision["warnings"])
     assert "outside the range" in (tmp_path / "run/index.html").read_text()
 
 

@@ -1,4 +1,4 @@
-"""Tiles on all threads at once: each tile on one, which beats each operation on all of them where operations are small."""
+"""Tiles, or images, on all threads at once: each on one, which beats each operation on all of them where these are small."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Result = TypeVar("Result")
 
 
 def in_parallel(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-    """The results in order, on as many threads as PyTorch has; no more than two a thread are held at once."""
+    """The results in order, on as many threads as PyTorch has; no more than two a thread are held at once.
+
+    What `work` raises is raised in its turn.
+    """
     threads = torch.get_num_threads()
     if threads == 1:
         yield from map(work, jobs)
