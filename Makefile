@@ -9,7 +9,7 @@ BIOME := $(BIN)/node node_modules/@biomejs/biome/bin/biome
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: setup demo test quick coverage fuzz check bench screens docs format clean
+.PHONY: setup demo test quick coverage fuzz check wheel sbom bench screens docs format clean
 
 setup: $(READY)
 
@@ -52,6 +52,21 @@ check: setup $(NODE_READY)
 	$(BIN)/typos
 	$(BIOME) check --error-on-warnings
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# The same bytes for the same commit, wherever it is built.
+wheel: setup
+	rm -rf build dist/*.whl
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
+	@cd dist && sha256sum *.whl | tee SHA256SUMS
+
+# What is installed with the wheel, package by package (CycloneDX), out of an environment that holds nothing else.
+sbom: wheel
+	rm -rf dist/environment dist/tool && $(PYTHON) -m venv dist/environment && $(PYTHON) -m venv dist/tool
+	dist/tool/bin/python -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom==7.5.0'
+	dist/environment/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
+	dist/environment/bin/python -m pip uninstall --quiet --yes pip setuptools
+	dist/tool/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o dist/sbom.json dist/environment
+	rm -rf dist/environment dist/tool
 
 bench: setup
 	$(BIN)/python -m oddpixel bench all

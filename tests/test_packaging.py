@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -17,6 +19,10 @@ from tests.conftest import ROOT
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory)
+
+
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import shutil
 
     # From a copy of what git tracks (or would): a build in the clone itself would leave traces there.
@@ -35,9 +41,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy(source, target, follow_symlinks=False)
     out = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(copy)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    (built,) = out.glob("*.whl")
-    return built
+    environment = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
+    subprocess.run(command, check=True, capture_output=True, timeout=300, env=environment)
+    (found,) = out.glob("*.whl")
+    return found
+
+
+def test_two_builds_are_the_same_bytes(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    again = built(tmp_path_factory)
+    assert hashlib.sha256(again.read_bytes()).digest() == hashlib.sha256(wheel.read_bytes()).digest()
 
 
 def test_the_wheel_holds_everything_and_only_oddpixel(wheel: Path) -> None:

@@ -61,6 +61,11 @@ class Archive:
             str(self.ask(f"/instances/{each}/simplified-tags")["Modality"]) for each in self.ask("/instances")
         )
 
+    def introduce(self, title: str, port: int) -> None:
+        """Tell it of a node."""
+        about = {"AET": title, "Host": "127.0.0.1", "Port": port}
+        httpx.put(f"{self.http}/modalities/{title}", json=about, trust_env=False, timeout=PATIENCE).raise_for_status()
+
     def clear(self) -> None:
         """Empty it."""
         for study in self.ask("/studies"):

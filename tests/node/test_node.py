@@ -104,6 +104,27 @@ def test_results_go_to_a_web_service_and_studies_come_from_both(
         assert [each.name for each in out.iterdir()] == [folder.name], "nothing half is left"
 
 
+def test_an_archive_is_told_to_send_studies_to_the_node(archive: Archive, detector: Path, tmp_path: Path) -> None:
+    paths = study(tmp_path / "in")
+    list(peer_of(archive.dimse, Caller()).store(paths))
+    uid = str(dcmread(paths[0]).StudyInstanceUID)
+    with running(tmp_path / "node", detector, "--to", archive.web, "--results", "sr") as node:
+        archive.introduce("ODDPIXEL", node.port)
+        command = ["retrieve", archive.dimse, "--find", f"PatientID={ID}", "--to", "ODDPIXEL", "--json"]
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, result.output
+        (sent,) = json.loads(result.output)["studies"]
+        assert (sent["study"], sent["folder"], sent["objects"]) == (uid, None, 3)
+        until(lambda: archive.modalities() == ["CT"] * 3 + ["SR"] * 3, "the reports beside the images")
+    unknown = CliRunner().invoke(app, ["retrieve", archive.dimse, "--study", uid, "--to", "NOBODY"])
+    assert unknown.exit_code == 1
+    assert "knows no node NOBODY" in unknown.output
+    missing = CliRunner().invoke(app, ["retrieve", archive.dimse, "--study", "1.2.3", "--to", "ODDPIXEL"])
+    assert "no image of this study" in missing.output
+    with pytest.raises(UsageError, match="DICOMweb"):
+        peer_of(archive.web, Caller()).move(uid, "ODDPIXEL")
+
+
 def test_nothing_is_lost_when_the_node_is_killed_or_the_archive_is_away(
     archive: Archive, detector: Path, tmp_path: Path
 ) -> None:

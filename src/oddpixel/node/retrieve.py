@@ -22,11 +22,12 @@ class Retrieved:
     """One study.
 
     Arguments:
+        folder: that it is in; None where it was sent to another node.
         objects: that came; None where it failed, or was there already.
     """
 
     study: str
-    folder: Path
+    folder: Path | None
     objects: int | None
     error: dict[str, Any] | None = None
 
@@ -43,6 +44,17 @@ def retrieve(peer: Peer, studies: Sequence[str], out: Path) -> Iterator[Retrieve
             yield Retrieved(study, folder, _one(peer, study, folder))
         except (OddPixelError, OSError) as error:
             yield Retrieved(study, folder, None, describe(error))
+
+
+def move(peer: Peer, studies: Sequence[str], title: str) -> Iterator[Retrieved]:
+    """Each study sent by the peer to the node of that title. Raises: UsageError where the peer cannot."""
+    for study in studies:
+        try:
+            if (count := peer.move(study, title)) == 0:
+                raise PeerError("the peer has no image of this study")
+            yield Retrieved(study, None, count)
+        except PeerError as error:
+            yield Retrieved(study, None, None, describe(error))
 
 
 def _one(peer: Peer, study: str, folder: Path) -> int:

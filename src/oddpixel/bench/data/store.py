@@ -28,7 +28,7 @@ def run(rows: int = 1_000_000, shard_size: int = 4096, verdicts: int = 500, seed
     """Write a synthetic run, and time its pages, filters, histograms and decisions."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run"
-        writing = _write(path, rows, shard_size, seed)
+        writing = written(path, rows, shard_size, seed)
         table = RunTable(Run.open(path))
         odd = [Filter("p_value", "<", 0.01), Filter("stratum", "=", "CT")]
         reading = [
@@ -46,7 +46,8 @@ def run(rows: int = 1_000_000, shard_size: int = 4096, verdicts: int = 500, seed
     return Report(tables={"writing": [writing], "reading": reading, "deciding": deciding}, seed=seed)
 
 
-def _write(path: Path, rows: int, shard_size: int, seed: int) -> dict[str, Any]:
+def written(path: Path, rows: int, shard_size: int, seed: int) -> dict[str, Any]:
+    """Write a run of made-up rows; how large it is, and how long that took."""
     random = np.random.default_rng(seed)
     names = [f"scan-{k:07}.png" for k in range(rows)]
     made = Run.begin(path, Order(kind="flag", options={"rows": rows}, items=names, shard_size=shard_size))

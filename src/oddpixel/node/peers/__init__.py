@@ -32,6 +32,9 @@ class Peer(Protocol):
     def retrieve(self, study: str, keep: Callable[[bytes], Any]) -> int:
         """Hand every image of a study over, as a file's bytes; how many. Raises: PeerError."""
 
+    def move(self, study: str, title: str) -> int:
+        """Have every image of a study sent to the node of that title; how many it took. Raises: PeerError, UsageError."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:

@@ -1,4 +1,4 @@
-"""DIMSE (PS3.7): C-STORE, C-FIND in the study root model, C-GET."""
+"""DIMSE (PS3.7): C-STORE, C-FIND in the study root model, C-GET, C-MOVE."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from . import NO_IMAGES, STUDY_KEYS, Caller, Kind
 ADDRESS = re.compile(r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[0-9a-fA-F:]+\]|[^@:/\s]+):(?P<port>\d{1,5})")
 PENDING = (0xFF00, 0xFF01)
 WARNINGS = (0xB000, 0xB006, 0xB007, 0x0111)  # of C-STORE: taken, with something coerced (PS3.4 B.2-1), or there already
+UNKNOWN_DESTINATION = 0xA801  # of C-MOVE (PS3.4 C.4.2.1.5)
 SECONDS = 30.0
 MOST_CONTEXTS = 126  # of an association (PS3.8), two fewer than all: find or get is one
 
@@ -78,6 +79,25 @@ class DimsePeer:
                 for status, _ in association.send_c_get(query, Get):
                     self._check(status, "retrieval")
         return count
+
+    def move(self, study: str, title: str) -> int:
+        """C-MOVE of one study, series by series, to a node that the peer knows by its title."""
+        from pydicom.dataset import Dataset
+        from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as Move  # type: ignore[attr-defined]
+
+        taken = 0
+        with self._association([(str(Move), None)]) as association:
+            for series in self._series(study):
+                query = Dataset()
+                query.QueryRetrieveLevel, query.StudyInstanceUID, query.SeriesInstanceUID = "SERIES", study, series
+                for status, _ in association.send_c_move(query, title, Move):
+                    if status.get("Status") == UNKNOWN_DESTINATION:
+                        raise PeerError(f"{self.aet} knows no node {title}; enter its title, address and port there")
+                    self._check(status, "move")
+                    if failed := int(status.get("NumberOfFailedSuboperations") or 0):
+                        raise PeerError(f"{title} did not take {failed} objects of {self.aet}")
+                taken += int(status.get("NumberOfCompletedSuboperations") or 0)
+        return taken
 
     def _series(self, study: str) -> list[str]:
         """The series of a study that hold images."""

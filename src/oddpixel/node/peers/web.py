@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from oddpixel.errors import PeerError
+from oddpixel.errors import PeerError, UsageError
 
 from . import NO_IMAGES, STUDY_KEYS, Caller, Kind
 
@@ -59,6 +59,10 @@ class WebPeer:
         found = self._asked(lambda: self.client.search_for_studies(search_filters=dict(keys), fields=list(STUDY_KEYS)))
         answers = [Dataset.from_json(each) for each in found]
         return [{name: str(answer.get(name, "") or "") for name in STUDY_KEYS} for answer in answers]
+
+    def move(self, study: str, title: str) -> int:
+        """DICOMweb has no such service. Raises: UsageError."""
+        raise UsageError("DICOMweb sends to whoever asks alone; name the peer as AET@host:port, or leave --to out")
 
     def retrieve(self, study: str, keep: Callable[[bytes], Any]) -> int:
         """WADO-RS of one study, series by series, as its objects are stored there."""
