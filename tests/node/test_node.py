@@ -118,7 +118,7 @@ def test_an_archive_is_told_to_send_studies_to_the_node(archive: Archive, detect
         until(lambda: archive.modalities() == ["CT"] * 3 + ["SR"] * 3, "the reports beside the images")
     unknown = CliRunner().invoke(app, ["retrieve", archive.dimse, "--study", uid, "--to", "NOBODY"])
     assert unknown.exit_code == 1
-    assert "knows no node NOBODY" in unknown.output
+    assert "refused the move to NOBODY, a node that it must know" in unknown.output
     missing = CliRunner().invoke(app, ["retrieve", archive.dimse, "--study", "1.2.3", "--to", "ODDPIXEL"])
     assert "no image of this study" in missing.output
     with pytest.raises(UsageError, match="DICOMweb"):

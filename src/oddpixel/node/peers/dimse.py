@@ -17,7 +17,6 @@ from . import NO_IMAGES, STUDY_KEYS, Caller, Kind
 ADDRESS = re.compile(r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[0-9a-fA-F:]+\]|[^@:/\s]+):(?P<port>\d{1,5})")
 PENDING = (0xFF00, 0xFF01)
 WARNINGS = (0xB000, 0xB006, 0xB007, 0x0111)  # of C-STORE: taken, with something coerced (PS3.4 B.2-1), or there already
-UNKNOWN_DESTINATION = 0xA801  # of C-MOVE (PS3.4 C.4.2.1.5)
 SECONDS = 30.0
 MOST_CONTEXTS = 126  # of an association (PS3.8), two fewer than all: find or get is one
 
@@ -91,9 +90,7 @@ class DimsePeer:
                 query = Dataset()
                 query.QueryRetrieveLevel, query.StudyInstanceUID, query.SeriesInstanceUID = "SERIES", study, series
                 for status, _ in association.send_c_move(query, title, Move):
-                    if status.get("Status") == UNKNOWN_DESTINATION:
-                        raise PeerError(f"{self.aet} knows no node {title}; enter its title, address and port there")
-                    self._check(status, "move")
+                    self._check(status, f"move to {title}, a node that it must know by title, address and port,")
                     if failed := int(status.get("NumberOfFailedSuboperations") or 0):
                         raise PeerError(f"{title} did not take {failed} objects of {self.aet}")
                 taken += int(status.get("NumberOfCompletedSuboperations") or 0)
