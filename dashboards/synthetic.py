@@ -88,7 +88,7 @@ class Synthetic:
     def maker(self) -> str:
         """The cascade or method that made the picture."""
         kind, maker = MAKERS[self.record["kind"]], str(self.record["maker"])
-        return maker if maker.startswith(f"{kind} ") else f"{kind} {maker}"
+        return maker if maker.split()[:1] == [kind] else f"{kind} {maker}"
 
 
 def folder_of(row: Row) -> str:
