@@ -161,8 +161,8 @@ def test_a_preview_is_the_picture_within_its_window() -> None:
 
 
 def hand_out(page: Any, readers: str, count: int, name: str) -> None:
-    page.get_by_label("Readers, with commas").fill(readers)
-    page.get_by_label("How many, by chance").fill(str(count))
+    page.get_by_label("Readers, separated by commas").fill(readers)
+    page.get_by_label("How many, drawn by chance").fill(str(count))
     page.get_by_label("Name of the reading").fill(name)
     page.get_by_role("button", name="Hand out").click()
     page.get_by_text("This reading was").or_(page.get_by_text("Nothing.")).first.wait_for()
@@ -192,8 +192,8 @@ def test_two_read_blindly_and_see_how_far_they_agree(chromium: Any, server: Serv
 
 def pressed(button: Any, awaited: Any) -> bool:
     """Press a button, which does nothing while it is about a picture that has gone already; whether it did."""
-    button.click()
     try:
+        button.last.click(timeout=8000)  # the last: for a moment the one before may still be there, greyed out
         awaited.wait_for(timeout=8000)
     except NotYet:
         return False

@@ -464,7 +464,7 @@ def test_an_expected_normal_of_a_case(chromium: Any, server: Server, normals: Pa
         page.get_by_role("button", name="Make expected normal").click()
         compared(page, "side expected")
         mark = page.locator(".pane.synthetic .mark:visible").inner_text()
-        assert "Expected normal, detector detector " in mark, "the detector beside the run is known by name"
+        assert "Expected normal, detector " in mark, "the detector beside the run is known by name"
         page.keyboard.press("d")
         compared(page, "difference expected")
         assert 0 < page.evaluate(BRIGHT) < 0.5, "outside of the odd region nothing differs"

@@ -49,7 +49,7 @@ export class CasePanel {
   }
 
   normalButton({ item, thumbnail, correlation }, rank) {
-    const label = `Compare with ${item}, not flagged, r = ${correlation.toFixed(2)}`;
+    const label = `Compare with ${item}, not flagged, r = ${correlation.toFixed(3)}`;
     const attributes = { "aria-label": label, title: label, "data-rank": rank, onclick: () => this.onCompare(rank) };
     const picture = make("img", { src: routeUrl(this.run, "thumbnail", { name: thumbnail }), alt: "" });
     return make("button", attributes, picture, make("span", { text: `r = ${correlation.toFixed(3)}` }));

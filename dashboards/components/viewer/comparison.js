@@ -106,7 +106,7 @@ export function normalChoices(normals) {
   return normals.map(({ item, correlation }, k) => ({
     key: `normal/${k + 1}`,
     name: `normal ${k + 1}`,
-    label: `${k + 1}. ${item} (r = ${correlation.toFixed(2)})`,
+    label: `${k + 1}. ${item} (r = ${correlation.toFixed(3)})`,
     title: `not flagged: ${item}`,
     query: { item },
   }));
