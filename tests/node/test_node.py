@@ -273,7 +273,7 @@ def test_what_fails_holds_up_nothing_else(tmp_path: Path) -> None:
         def find(self, keys: Any) -> Any:
             raise AssertionError
 
-        retrieve = find
+        retrieve = move = find
 
     deliverer = Deliverer(arrivals, queue, spool, {"peer": Taking()})
     assert deliverer.deliver() == 0
