@@ -5,6 +5,8 @@ uvicorn.run(application(site, token))
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 from .access import Access
@@ -38,6 +40,18 @@ def application(site: Site, token: str | None = None, max_upload: int = 500) -> 
 
     for name, value in (*OPTIONS.items(), ("server.maxUploadSize", max_upload)):
         config.set_option(name, value)
+    _settle_path()
     open_site(site)
     open_paths = (START, BACK) if site.sign_on is not None else ()
     return Access(StaticCache(streamlit.App(ENTRY, routes=ROUTES)), site.signer, token, open_paths)
+
+
+def _settle_path() -> None:
+    """Keep the folder of the pages in `sys.path`, at its end, once and for all.
+
+    Streamlit puts it in front for each run of a page and takes it out again, unless it is there: an import in another thread then
+    walks a list that shrinks under it and misses packages that are there, and `statistics` would be ours.
+    """
+    pages = os.path.abspath(ENTRY.parent)
+    if pages not in sys.path:
+        sys.path.append(pages)

@@ -6,6 +6,8 @@ import errno
 import hashlib
 import json
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image as Pillow
 from typer.testing import CliRunner
 
@@ -29,6 +32,7 @@ from oddpixel.forensics.runs.originals import OriginalFiles
 from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.table import RunTable
 from tests.forensics.detect.test_detector import surface
+from tests.patience import PATIENCE
 
 
 class PanicError(BaseException):
@@ -42,6 +46,58 @@ FAULTS = [
     OSError(5, "planted"),
     RecursionError("planted"),
 ]
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_side_by_side_keeps_the_order_and_each_ones_error() -> None:
+    together = threading.Barrier(2, timeout=PATIENCE)
+
+    def step(item: int) -> str:
+        together.wait()  # passes only where two are at it at once
+        if item % 3 == 0:
+            raise FAULTS[item % len(FAULTS)]
+        time.sleep(0.002 * (item % 4))
+        return str(item)
+
+    rows = list(border(range(20), step, lambda item, error: f"{item} {type(error).__name__}", side_by_side=True))
+    alone = [
+        str(item) if item % 3 else f"{item} {type(typed(FAULTS[item % len(FAULTS)])).__name__}" for item in range(20)
+    ]
+    assert rows == alone
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("fault", [StorageFull("planted"), KeyboardInterrupt()])
+def test_what_ends_a_batch_ends_it_side_by_side_too(fault: BaseException) -> None:
+    def step(item: int) -> int:
+        if item == 3:
+            raise fault
+        return item
+
+    rows = border(range(1000), step, lambda item, error: -1, side_by_side=True)
+    assert [next(rows) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(type(fault)):
+        next(rows)
+    assert torch.get_num_threads() == 2, "as before"
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_scores_do_not_depend_on_how_many_are_judged_at_once() -> None:
+    normals = [surface(k) for k in range(24)]
+    scores = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        detector = Detector(channels=["encoder patches"], chooses=False).fit(normals)
+        scores.append(detector.score([surface(k) for k in range(100, 104)]))
+    assert scores[0] == pytest.approx(scores[1], rel=1e-4)
 
 
 class FailsOnce:

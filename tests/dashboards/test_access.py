@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import closing
 from http.client import HTTPMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +18,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from oddpixel.dashboards.access import SECURITY, Signer
+from oddpixel.dashboards.app import ENTRY, application
+from oddpixel.dashboards.library import Library
 from oddpixel.dashboards.query import Query
 from oddpixel.dashboards.routes import BODY, ROUTES
 from oddpixel.dashboards.serve import check
+from oddpixel.dashboards.site import Site
 from oddpixel.dashboards.uploads import safe_name
 from oddpixel.errors import UsageError
 from tests.dashboards.conftest import HOSTILE, TOKEN, Server
@@ -198,3 +204,18 @@ def test_queries_out_of_addresses() -> None:
     assert Query.of({"sort": ""}).order_by is None
     with pytest.raises(UsageError, match="cannot sort"):
         Query.of({"sort": "sha256"})
+
+
+def test_pages_come_and_go_without_a_change_of_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An import in another thread meanwhile would miss packages that are there."""
+    from streamlit.runtime.scriptrunner.exec_code import modified_sys_path
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with closing(Library([], tmp_path)) as library:
+        application(Site(library, tmp_path))
+        application(Site(library, tmp_path))
+        settled = list(sys.path)
+        assert settled[-1] == str(ENTRY.parent.absolute())
+        assert settled.count(settled[-1]) == 1
+        with modified_sys_path(str(ENTRY)):
+            assert sys.path == settled
