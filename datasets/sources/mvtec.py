@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..layout import Layout
+from ..layout import Layout, Names
 
 
 class MVTec(Layout):
@@ -19,18 +19,17 @@ class MVTec(Layout):
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:
         """Role, defect and ground-truth mask of each file."""
-        masks = {"/".join(name) for name in names if "ground_truth" in name}
-        return [_facts(root, name, masks) for name in names]
+        masks = Names(root, [name for name in names if "ground_truth" in name])
+        return [_facts(name, masks) for name in names]
 
 
 LISTER = MVTec
 
 
-def _facts(root: Path, name: tuple[str, ...], masks: set[str]) -> dict[str, Any] | None:
+def _facts(name: tuple[str, ...], masks: Names) -> dict[str, Any] | None:
     if len(name) < 3 or name[-3] not in ("train", "validation", "test"):
         return None
     *category, role, defect, file = name
     stem = PurePosixPath(file).stem
-    candidates = ("/".join((*category, "ground_truth", defect, f"{stem}{end}")) for end in ("_mask.png", ".png"))
-    mask = next((root / candidate for candidate in candidates if candidate in masks), None)
-    return {"role": role, "label": defect, "mask": None if mask is None else str(mask)}
+    candidates = (masks.mask(*category, "ground_truth", defect, f"{stem}{end}") for end in ("_mask.png", ".png"))
+    return {"role": role, "label": defect, "mask": next(filter(None, candidates), None)}

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..layout import Layout
+from ..layout import Layout, Names
 
 ROLES = {"train": "train", "validation": "validation", "test_public": "test"}
 PRIVATE = ("test_private", "test_private_mixed")
+MASKS = "ground_truth"
 
 
 class MVTec2(Layout):
@@ -23,18 +24,18 @@ class MVTec2(Layout):
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:
         """Role, label and mask of each file; the private tests have a role alone."""
-        present = {"/".join(name) for name in names}
-        return [_facts(root, name, present) for name in names]
+        files = Names(root, names)
+        return [_facts(name, files) for name in names]
 
 
 LISTER = MVTec2
 
 
-def _facts(root: Path, name: tuple[str, ...], present: set[str]) -> dict[str, Any] | None:
+def _facts(name: tuple[str, ...], files: Names) -> dict[str, Any] | None:
     if len(name) > 1 and name[-2] in PRIVATE:
         return {"role": "test"}
-    if len(name) < 3 or name[-3] not in ROLES:
+    if len(name) < 3 or name[-3] not in ROLES or name[-2] == MASKS:
         return None
     *above, label, file = name
-    mask = "/".join((*above, "ground_truth", label, f"{PurePosixPath(file).stem}_mask.png"))
-    return {"role": ROLES[name[-3]], "label": label, "mask": str(root / mask) if mask in present else None}
+    mask = files.mask(*above, MASKS, label, f"{PurePosixPath(file).stem}_mask.png")
+    return {"role": ROLES[name[-3]], "label": label, "mask": mask}

@@ -2,75 +2,104 @@
 
     realiad_1024/CATEGORY/OK/S0001/NAME.jpg
     realiad_1024/CATEGORY/NG/DEFECT/S0036/NAME.jpg, its mask NAME.png beside it
-    realiad_jsons/realiad_jsons/CATEGORY.json          which images are for training
+    realiad_jsons/realiad_jsons/CATEGORY.json          which images are for training, and which views show a defect
 
-A view of a defective piece that has no mask does not show the defect: its label is OK, as in the data set's own tables.
+ROOT may be the whole, the folder of a size or of a category; the tables are looked for in it, and up to two folders above. A view
+of a defective piece that does not show the defect is OK: as the tables say, else where other views of its category have masks.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from oddpixel.errors import UsageError
 
-from ..layout import Layout
+from ..layout import Layout, Names, json_of
 
 NORMAL, ODD = "OK", "NG"
-TABLES = ("realiad_jsons/realiad_jsons", "../realiad_jsons/realiad_jsons", "realiad_jsons", "../realiad_jsons")
+FOLDERS = ("realiad_jsons/realiad_jsons", "realiad_jsons")
+Told = Mapping[str, tuple[str, str | None]]  # role and defect by image
 
 
 class RealIAD(Layout):
     """The folder layout of Real-IAD."""
 
-    prefix, expected = "realiad", "[realiad_SIZE/]CATEGORY/{OK/PIECE,NG/DEFECT/PIECE}/NAME.jpg"
+    prefix, expected = "realiad", "[realiad_SIZE/][CATEGORY/]{OK/PIECE,NG/DEFECT/PIECE}/NAME.jpg"
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:
         """Label, mask and piece of each file, and its role where the data set's own tables are there."""
-        present = {"/".join(name) for name in names}
-        categories = sorted({where[0] for name in names if (where := _where(name)) is not None})
-        roles = {image: role for each in categories for image, role in _roles(root, each).items()}
-        return [_facts(root, name, present, roles) for name in names]
+        files = Names(root, names)
+        views = {name: view for name in names if (view := _View.of(root, name)) is not None}
+        categories = sorted({view.category for view in views.values()})
+        told = {
+            each: _told(root, each, [view.image for view in views.values() if view.category == each])
+            for each in categories
+        }
+        masks = {
+            name: files.mask(*name[:-1], f"{PurePosixPath(name[-1]).stem}.png")
+            for name, view in views.items()
+            if view.kind != NORMAL
+        }
+        has_masks = {views[name].category for name, mask in masks.items() if mask is not None}
+        return [
+            None
+            if (view := views.get(name)) is None
+            else view.facts(told[view.category], masks.get(name), view.category in has_masks)
+            for name in names
+        ]
 
 
 LISTER = RealIAD
 
 
-def _where(name: tuple[str, ...]) -> tuple[str, str, str] | None:
-    """Category, kind (`OK` or a defect) and piece; None outside of the layout."""
-    if len(name) >= 4 and name[-3] == NORMAL:
-        return name[-4], NORMAL, name[-2]
-    return (name[-5], name[-3], name[-2]) if len(name) >= 5 and name[-4] == ODD else None
+class _View:
+    """One picture of a piece: category, `OK` or a defect, piece, and the image as the tables name it."""
 
+    def __init__(self, category: str, kind: str, piece: str, image: str) -> None:
+        self.category, self.kind, self.piece, self.image = category, kind, piece, image
 
-def _facts(root: Path, name: tuple[str, ...], present: set[str], roles: dict[str, str]) -> dict[str, Any] | None:
-    where, file = _where(name), PurePosixPath(name[-1])
-    if where is None or file.suffix == ".png":
+    @classmethod
+    def of(cls, root: Path, name: tuple[str, ...]) -> _View | None:
+        """The view that a file is; None for a mask, and outside of the layout."""
+        if name[-1].lower().endswith(".png"):
+            return None
+        whole = (root.resolve().name, *name)
+        for kinds in (1, 2):
+            where = whole[-2 - kinds :]
+            if len(whole) > len(where) and where[0] == (NORMAL, ODD)[kinds - 1]:
+                return cls(whole[-3 - kinds], NORMAL if kinds == 1 else where[1], where[-2], "/".join(where))
         return None
-    category, kind, piece = where
-    mask = "/".join((*name[:-1], f"{file.stem}.png"))
-    is_shown = kind != NORMAL and mask in present
-    return {
-        "label": kind if is_shown else NORMAL,
-        "mask": str(root / mask) if is_shown else None,
-        "group": f"realiad/{category}/{kind}/{piece}",
-        "role": roles.get(f"{category}/{file.name}"),
-    }
+
+    def facts(self, told: Told, mask: str | None, has_masks: bool) -> dict[str, Any]:
+        """What is known of it.
+
+        Arguments:
+            has_masks: whether others of its category have masks, so that none says something.
+        """
+        role, defect = told.get(self.image, (None, None))
+        label = defect or (NORMAL if mask is None and has_masks else self.kind)
+        group = f"realiad/{self.category}/{self.kind}/{self.piece}"
+        return {"label": label, "mask": None if label == NORMAL else mask, "group": group, "role": role}
 
 
-def _roles(root: Path, category: str) -> dict[str, str]:
-    """The role of every image of a category, by category and file name; empty without its table. Raises: UsageError."""
-    table = next((path for place in TABLES if (path := root / place / f"{category}.json").is_file()), None)
+def _told(root: Path, category: str, images: Sequence[str]) -> Told:
+    """Role and defect of the images of a category; empty without its table. Raises: UsageError."""
+    here = root.resolve()
+    places = [above / folder / f"{category}.json" for above in (here, *here.parents[:2]) for folder in FOLDERS]
+    table = next((path for path in places if path.is_file()), None)
     if table is None:
         return {}
+    content, known = json_of(table, "a table of Real-IAD"), Names(here, [image.split("/") for image in images])
+    found: dict[str, tuple[str, str | None]] = {}
     try:
-        content = json.loads(table.read_bytes())
-        return {
-            f"{category}/{PurePosixPath(row['image_path']).name}": role
-            for role in ("train", "test")
-            for row in content[role]
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        for role in ("train", "test"):
+            for row in content[role]:
+                defect = None if row.get("anomaly_class") is None else str(row["anomaly_class"])
+                image = known.find(str(row["image_path"]).removeprefix(f"{category}/"))
+                if image is not None and found.setdefault(image, (role, defect)) != (role, defect):
+                    raise UsageError(f"{table}: {image} stands there twice, with another role or class")
+    except (KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{table}: not a table of Real-IAD: {error}") from error
+    return found

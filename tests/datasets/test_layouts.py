@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,10 +163,12 @@ def test_coco_where_tools_put_their_json(tmp_path: Path) -> None:
         "valid/1.png": ("stain", "validation"),
         "test/1.png": ("normal", "test"),
     }
-    coco(tmp_path / "roboflow/again.json", "valid/1.png")
-    with pytest.raises(UsageError, match="something else"):
+    coco(tmp_path / "roboflow/again.json", "valid/1.png", marked="crack")  # of other marks, without a word about roles
+    assert facts(f"coco:{tmp_path}/roboflow", "label", "role")["valid/1.png"] == ("crack, stain", "validation")
+    (tmp_path / "roboflow/again.json").rename(tmp_path / "roboflow/again_test.json")
+    with pytest.raises(UsageError, match="another role"):
         open_source(f"coco:{tmp_path}/roboflow")
-    (tmp_path / "roboflow/again.json").write_text('{"images": 1, "annotations": [], "categories": []}')
+    (tmp_path / "roboflow/again_test.json").write_text('{"images": 1, "annotations": [], "categories": []}')
     with pytest.raises(UsageError, match="not a COCO JSON"):
         open_source(f"coco:{tmp_path}/roboflow")
 
@@ -174,3 +177,93 @@ def test_no_name_in_a_coco_json_leads_out_of_the_folder(tmp_path: Path) -> None:
     grow(tmp_path, "outside.png", "in/a.png")
     coco(tmp_path / "in/marks.json", "../outside.png", "a.png", marked="odd")
     assert facts(f"coco:{tmp_path}/in", "label") == {"a.png": ("normal",)}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("deep", "[" * 100_000),
+        ("list for a number", '{"images": [{"id": [1], "file_name": "a.png"}], "annotations": [], "categories": []}'),
+        ("no number", '{"images": [{"id": NaN, "file_name": "a.png"}], "annotations": [], "categories": []}'),
+        ("text for a number", '{"images": [{"id": 1, "file_name": "a.png"}], "categories": [{"id": 1, "name": "x"}],'
+         ' "annotations": [{"image_id": "1", "category_id": 1}]}'),
+        ("nobody's mark", '{"images": [{"id": 1, "file_name": "a.png"}], "categories": [{"id": 1, "name": "x"}],'
+         ' "annotations": [{"image_id": 9, "category_id": 1}]}'),
+        ("no name", '{"images": [], "annotations": [], "categories": [{"id": 1, "name": null}]}'),
+        ("two of a number", '{"images": [{"id": 1, "file_name": "a.png"}, {"id": 1, "file_name": "b.png"}],'
+         ' "annotations": [], "categories": []}'),
+    ],
+)  # fmt: skip
+def test_a_coco_json_that_would_label_wrongly_is_refused(name: str, content: str, tmp_path: Path) -> None:
+    grow(tmp_path, "a.png", "b.png")
+    (tmp_path / "marks.json").write_text(content)
+    with pytest.raises(UsageError, match="COCO JSON|two are"):
+        open_source(f"coco:{tmp_path}")
+
+
+@pytest.mark.timeout(60)
+def test_what_lies_beside_tables_is_left_alone(tmp_path: Path) -> None:
+    """Pipes that nobody writes to, links out of the folder, hidden folders, folders with the name of a table."""
+    grow(tmp_path / "in", "data/a.png", "data/B.PNG")
+    coco(tmp_path / "in/labels.json", "a.png", "b.png", marked="stain")
+    coco(tmp_path / "out.json", "data/B.PNG", marked="crack")
+    (tmp_path / "in/linked.json").symlink_to(tmp_path / "out.json")
+    (tmp_path / "in/folder.json").mkdir()
+    (tmp_path / "in/.hidden").mkdir()
+    (tmp_path / "in/.hidden/x.json").write_text("[")
+    os.mkfifo(tmp_path / "in/pipe.json")
+    assert facts(f"coco:{tmp_path}/in", "label") == {"data/a.png": ("stain",), "data/B.PNG": ("normal",)}
+    grow(tmp_path / "visa", "candle/Data/Images/Normal/1.JPG")
+    os.mkfifo(tmp_path / "visa/candle/image_anno.csv")
+    with pytest.raises(UsageError, match="regular file"):
+        open_source(f"visa:{tmp_path}/visa")
+
+
+def test_names_that_windows_wrote(tmp_path: Path) -> None:
+    grow(tmp_path / "coco", "images/train/a.png", "images/a.png")
+    coco(tmp_path / "coco/annotations/instances_train.json", "A.png", marked="stain")
+    assert facts(f"coco:{tmp_path}/coco", "label") == {"images/train/a.png": ("stain",)}, "of its own split"
+    coco(tmp_path / "coco/annotations/instances_train.json", "images\\train\\a.png", marked="stain")
+    assert facts(f"coco:{tmp_path}/coco", "label") == {"images/train/a.png": ("stain",)}
+    grow(tmp_path / "ad", "can/test_public/bad/0.png", "can/test_public/ground_truth/bad/0_MASK.PNG")
+    grow(tmp_path / "ad", "can/test_public/ground_truth/1_mask.png")
+    mask = str(tmp_path / "ad/can/test_public/ground_truth/bad/0_MASK.PNG")
+    assert facts(f"mvtec2:{tmp_path}/ad", "label", "mask") == {"can/test_public/bad/0.png": ("bad", mask)}
+
+
+def test_visa_tables_that_contradict_are_refused(tmp_path: Path) -> None:
+    grow(tmp_path, "candle/Data/Images/Normal/1.JPG")
+    table = tmp_path / "candle/image_anno.csv"
+    table.write_text("image,label,mask\ncandle/Data/Images/Normal/1.JPG\n")
+    with pytest.raises(UsageError, match="has no label"):
+        open_source(f"visa:{tmp_path}")
+    table.unlink()
+    (tmp_path / "split_csv").mkdir()
+    (tmp_path / "split_csv/1cls.csv").write_text("image,split\ncandle\\Data\\Images\\Normal\\1.jpg,Train\n")
+    assert facts(f"visa:{tmp_path}", "role") == {"candle/Data/Images/Normal/1.JPG": ("train",)}
+    (tmp_path / "split_csv/1cls.csv").write_text("image,split\ncandle/Data/Images/Normal/1.JPG,holdout\n")
+    with pytest.raises(UsageError, match="holdout"):
+        open_source(f"visa:{tmp_path}")
+
+
+def test_realiad_goes_by_its_tables_where_masks_are_not_there(tmp_path: Path) -> None:
+    grow(tmp_path, "realiad_256/nut/NG/BX/S1/1.jpg", "realiad_256/nut/NG/BX/S2/1.jpg", "realiad_256/nut/OK/S3/1.jpg")
+    assert facts(f"realiad:{tmp_path}", "label")["realiad_256/nut/NG/BX/S1/1.jpg"] == ("BX",), (
+        "no masks at all say nothing"
+    )
+    rows = {
+        "train": [{"image_path": "OK/S3/1.jpg", "anomaly_class": "OK"}],
+        "test": [
+            {"image_path": "NG/BX/S1/1.jpg", "anomaly_class": "BX"},
+            {"image_path": "NG/BX/S2/1.jpg", "anomaly_class": "OK"},
+        ],
+    }
+    (tmp_path / "realiad_jsons").mkdir()
+    (tmp_path / "realiad_jsons/nut.json").write_text(json.dumps(rows))
+    for place in ("realiad_256", "realiad_256/nut"):
+        found = facts(f"realiad:{tmp_path}/{place}", "label", "role")
+        assert sorted(found.values(), key=str) == [("BX", "test"), ("OK", "test"), ("OK", "train")]
+    rows["train"].append(rows["test"][0])
+    (tmp_path / "realiad_jsons/nut.json").write_text(json.dumps(rows))
+    with pytest.raises(UsageError, match="stands there twice"):
+        open_source(f"realiad:{tmp_path}")
