@@ -22,7 +22,7 @@ from ..rows import Row
 from .exported import DecidedRow, Export, Exported
 
 FEWEST_POINTS = 3
-MARKED = ("rule", "odd")  # the category of what the rule marks
+MARKED = "odd"  # the category of what the rule marks
 UNLABELLED = "region"
 
 
@@ -30,7 +30,7 @@ def write(exported: Exported, path: Path) -> list[str]:
     """Write the COCO JSON; the names and reasons of items that are left out."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    categories = {MARKED: 1}
+    categories = {MARKED: 1}  # by name, of whichever origin: tools know them by it
     left_out: list[str] = []
 
     def drawn(row: DecidedRow) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -42,15 +42,14 @@ def write(exported: Exported, path: Path) -> list[str]:
         number = len(images) + 1
         images.append({"id": number, **image})
         for shape in outlines:
-            category = categories.setdefault(shape.pop("category"), len(categories) + 1)
+            _, name = shape.pop("category")
+            category = categories.setdefault(name, len(categories) + 1)
             annotations.append(
                 {"id": len(annotations) + 1, "image_id": number, "category_id": category, "iscrowd": 0, **shape}
             )
     content = {
         "info": {"description": "OddPixel: places marked as odd, and regions drawn", "version": __version__},
-        "categories": [
-            {"id": number, "name": name, "supercategory": source} for (source, name), number in categories.items()
-        ],
+        "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in categories.items()],
         "images": images,
         "annotations": annotations,
     }
@@ -70,7 +69,10 @@ def shapes(exported: Exported, row: Row) -> list[dict[str, Any]]:
 
     `category` is a pair: where it comes from (`rule` or `drawn`), and its name.
     """
-    return [*polygons(exported.marked(row)), *(_of_region(region) for region in exported.regions(row))]
+    assert row.width is not None
+    assert row.height is not None
+    drawn = [_of_region(region, (row.width, row.height)) for region in exported.regions(row)]
+    return [*polygons(exported.marked(row)), *(shape for shape in drawn if shape["area"])]
 
 
 def polygons(marks: np.ndarray | None) -> list[dict[str, Any]]:
@@ -84,7 +86,7 @@ def polygons(marks: np.ndarray | None) -> list[dict[str, Any]]:
         x, y, wide, high = cv2.boundingRect(outline)
         annotations.append(
             {
-                "category": MARKED,
+                "category": ("rule", MARKED),
                 "segmentation": [outline.ravel().tolist()],
                 "bbox": [x, y, wide, high],
                 "area": float(cv2.contourArea(outline)),
@@ -93,8 +95,8 @@ def polygons(marks: np.ndarray | None) -> list[dict[str, Any]]:
     return annotations
 
 
-def _of_region(region: Region) -> dict[str, Any]:
-    points = np.array(region.outline)
+def _of_region(region: Region, size: tuple[int, int]) -> dict[str, Any]:
+    points = np.clip(np.array(region.outline), 0, size)  # what was drawn beyond the image marks nothing
     (left, top), (right, bottom) = points.min(0), points.max(0)
     x, y = points.T
     area = abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
