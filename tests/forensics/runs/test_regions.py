@@ -134,6 +134,22 @@ def test_coco_holds_what_people_drew_with_label_and_name(marked: Run, tmp_path: 
     assert {names[each["category_id"]] for each in content["annotations"] if "attributes" not in each} == {"odd"}
 
 
+def test_a_category_has_one_number_and_what_lies_beyond_the_image_is_cut(run: Run, tmp_path: Path) -> None:
+    beyond, outside = ((10.0, 20.0), (1e7, 20.0), (1e7, 40.0), (10.0, 40.0)), ((1e6, 0.0), (2e6, 0.0), (2e6, 9.0))
+    with Verdicts(run.verdicts_path) as verdicts:
+        drawn_ones = [
+            sent("normal-00.png", beyond, label="odd", key="beyond"),
+            sent("normal-00.png", outside, region="region-2", label="odd", key="outside"),
+        ]
+        assert verdicts.receive(run.record["id"], drawn_ones, author="ann") == [None, None]
+    export(run, "coco", tmp_path / "t.json")
+    content = json.loads((tmp_path / "t.json").read_text())
+    assert [each["name"] for each in content["categories"]] == ["odd"]
+    (image,) = [each for each in content["images"] if each["file_name"] == "normal-00.png"]
+    (mark,) = [each for each in content["annotations"] if "attributes" in each]
+    assert mark["bbox"] == [10, 20, image["width"] - 10, 20]
+
+
 def test_segmentations_hold_what_people_drew_as_manual_segments(marked: Run, tmp_path: Path) -> None:
     import highdicom as hd
 
