@@ -56,7 +56,7 @@ def serve(
     site = Site(Library(runs, folder, store, places), folder.resolve(), places, signer, sign_on)
     listening = _listen(host, port)
     port = listening.getsockname()[1]
-    shown = "localhost" if is_loopback(host) else host
+    shown = "localhost" if is_loopback(host) else socket.gethostname() if host in EVERYWHERE else host
     address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/" + (f"?token={token}" if token else "")
     print(f"dashboard: {address}", flush=True)
     print("stop it with Ctrl+C", file=sys.stderr)
@@ -100,6 +100,9 @@ def check(host: str, token: str | None, signs_on: bool = False) -> None:
         )
     if token is None and not signs_on and not is_loopback(host):
         raise UsageError(f"{host} can be reached by others; add --token new or --oidc, and put TLS in front of it")
+
+
+EVERYWHERE = ("0.0.0.0", "::")  # of a host: all addresses of this machine
 
 
 def is_loopback(host: str) -> bool:

@@ -12,18 +12,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import secrets
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from oddpixel.errors import UsageError
+from oddpixel.identity_provider import NotValid, Provider, check_secure, fetch
 
 from .access import COOKIE, SECONDS_VALID, Signer, local
 from .roles import role_of
@@ -31,8 +27,6 @@ from .roles import role_of
 START, BACK = "/oddpixel/sign-on", "/oddpixel/signed-on"
 PENDING = "oddpixel-sign-on"
 SECONDS_PENDING = 600
-TIMEOUT = 10
-ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]  # never `none`, never a shared secret
 NAMES = ("email", "preferred_username", "name", "sub")
 
 
@@ -56,18 +50,12 @@ class SignOn:
     groups_claim: str = "groups"
 
     def __post_init__(self) -> None:
-        for url in (self.issuer, self.address):
-            parts = urlsplit(url)
-            if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-                raise UsageError(f"{url}: sign-on needs https")
+        check_secure(self.issuer, self.address)
 
     @cached_property
-    def provider(self) -> dict[str, Any]:
-        """The provider's discovery document. Raises: UsageError."""
-        document = _fetch(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
-        if document.get("issuer", "").rstrip("/") != self.issuer.rstrip("/"):
-            raise UsageError(f"the provider at {self.issuer} identifies itself as {document.get('issuer')}")
-        return document
+    def provider(self) -> Provider:
+        """The provider, whose document is fetched when it is first needed."""
+        return Provider(self.issuer)
 
     def begin(self, wanted: str) -> tuple[str, str]:
         """The provider's address for a visitor who wanted that page, and the cookie to give along."""
@@ -81,12 +69,12 @@ class SignOn:
         }  # fmt: skip
         request = {"state": state, "nonce": nonce, "verifier": verifier, "wanted": local(wanted)}
         cookie = self._cookie(PENDING, self.signer.sign("sign-on", request, SECONDS_PENDING), SECONDS_PENDING)
-        return f"{self.provider['authorization_endpoint']}?{urlencode(query)}", cookie
+        return f"{self.provider.document['authorization_endpoint']}?{urlencode(query)}", cookie
 
     @property
     def _scope(self) -> str:
         """With groups, where they matter and the provider has a scope for them: others refuse what they do not know."""
-        has_groups = "groups" in (self.provider.get("scopes_supported") or [])
+        has_groups = "groups" in (self.provider.document.get("scopes_supported") or [])
         return "openid email profile" + (" groups" if self.roles and has_groups else "")
 
     def finish(self, query: dict[str, str], pending: str) -> tuple[str, list[str]]:
@@ -94,29 +82,24 @@ class SignOn:
 
         Raises: UsageError for anything that does not fit: then nobody is signed on.
         """
-        import jwt
-
         request = self.signer.read("sign-on", pending)
         if request is None or not hmac.compare_digest(request["state"], query.get("state", "")):
             raise UsageError("this sign-on has expired or was begun elsewhere; sign on again")
         if "code" not in query:
             raise UsageError(f"the sign-on provider reported: {query.get('error', 'nothing')}")
-        answer = _fetch(
-            self.provider["token_endpoint"],
+        answer = fetch(
+            self.provider.document["token_endpoint"],
             {
                 "grant_type": "authorization_code", "code": query["code"], "client_id": self.client,
                 "client_secret": self.secret, "redirect_uri": self.address.rstrip("/") + BACK,
                 "code_verifier": request["verifier"],
             },
         )  # fmt: skip
+        if "id_token" not in answer:
+            raise UsageError("the provider's ID token is not valid: there is none")
         try:
-            token = str(answer["id_token"])
-            key = jwt.PyJWKClient(self.provider["jwks_uri"], timeout=TIMEOUT).get_signing_key_from_jwt(token)
-            claims = jwt.decode(
-                token, key.key, algorithms=ALGORITHMS, audience=self.client, issuer=self.provider["issuer"],
-                options={"require": ["exp", "iat", "sub"]},
-            )  # fmt: skip
-        except (KeyError, jwt.PyJWTError) as error:
+            claims = self.provider.claims(str(answer["id_token"]), self.client)
+        except NotValid as error:
             raise UsageError(f"the provider's ID token is not valid: {error}") from error
         if not hmac.compare_digest(str(claims.get("nonce", "")), request["nonce"]):
             raise UsageError("the provider's ID token belongs to another sign-on")
@@ -128,13 +111,3 @@ class SignOn:
     def _cookie(self, name: str, value: str, seconds: int) -> str:
         secure = "; Secure" if self.address.startswith("https:") else ""
         return f"{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"
-
-
-def _fetch(address: str, form: dict[str, str] | None = None) -> dict[str, Any]:
-    data = None if form is None else urllib.parse.urlencode(form).encode()
-    try:
-        with urllib.request.urlopen(urllib.request.Request(address, data), timeout=TIMEOUT) as answer:
-            content: dict[str, Any] = json.loads(answer.read(1_000_000))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"the sign-on provider at {urlsplit(address).netloc} cannot be reached: {error}") from error
-    return content

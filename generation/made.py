@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_SIDE = 512  # pixels of a picture in a figure
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Made(Result):
     """Pictures in a folder.
 

@@ -47,6 +47,12 @@ class Outputs:
     format: str
     overwrite: bool = False
 
+    def check_free(self, request: Request) -> None:
+        """Check, before a cascade is loaded, that no picture of the request is there already. Raises: UsageError."""
+        for seed in range(request.seed, request.seed + request.count):
+            for path in self._of(seed):
+                self._check(path, frozenset())
+
     def prepare(self, request: Request, size: Grid, inputs: frozenset[str]) -> None:
         """Check before any work that every picture can be written.
 

@@ -24,7 +24,7 @@ from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.table import RunTable
 
 FLAGGED = ("grass-04-missing-part.png", "grass-36-scratch.png")
-COPIED = {"kind": "copy-move", "strength": 0.5, "seed": 1}
+COPIED = {"kind": "copy-move", "strength": 0.5, "seed": 2}
 WIDTH = 44  # letters of a caption's line
 
 Panel = tuple[np.ndarray, str]
@@ -44,14 +44,14 @@ def flagged(place: Path) -> list[Panel]:
 
 def audited(place: Path) -> list[Panel]:
     """A photograph of which a part was copied elsewhere, and where the audit finds it."""
-    photograph = next(oddpixel.open_source(path) for path in demo_files() if path.endswith("chelsea.png"))
+    photograph = next(oddpixel.open_source(path) for path in demo_files() if path.endswith("coffee.png"))
     image = next(iter(photograph))
     assert isinstance(image, oddpixel.Image)
     copied = plant(COPIED["kind"], image, strength=COPIED["strength"], seed=COPIED["seed"]).image
     place.mkdir()
     pixels = np.rint(copied.pixels.transpose(1, 2, 0) * 255).astype(np.uint8)
-    Pillow.fromarray(pixels).save(place / "copied-part.png")
-    found = oddpixel.audit(place / "copied-part.png", out=place / "run")
+    Pillow.fromarray(pixels).save(place / "copied.png")
+    found = oddpixel.audit(place / "copied.png", out=place / "run")
     (record,), (row,) = found.records(), RunTable(found.run).rows()
     print(record["label"], record["because"])
     return _pair(found.run, row.map, row.item, f"{record['label']}: {record['because']}", None)

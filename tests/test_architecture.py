@@ -20,6 +20,7 @@ BASE = {
     "counting",
     "discover",
     "folders",
+    "identity_provider",
     "image",
     "errors",
     "naming",
@@ -36,6 +37,7 @@ BASE = {
     "progress",
     "provenance",
     "recipe",
+    "onnx_file",
     "step_graph",
     "weights",
 }

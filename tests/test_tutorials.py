@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.patience import PATIENCE
 
 TUTORIALS = sorted((ROOT / "docs/tutorials").glob("*.md"))
-BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(console|pycon)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -31,7 +31,7 @@ def test_a_tutorial_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     blocks = BLOCK.findall(page.read_text())
     assert blocks
     for kind, text in blocks:
-        if kind == "python":
+        if kind == "pycon":
             _run_python(text, names, page.name)
         else:
             _run_console(text)

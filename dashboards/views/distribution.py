@@ -109,7 +109,7 @@ def guarantee(run: OpenRun, moved: bool) -> None:
     elif decision:
         st.warning("Nothing is promised for this run; see its warnings.", icon=":material/warning:")
     else:
-        quiet("This run did not score its items: `oddpixel flag` does.")
+        quiet("This run did not score its items; runs of oddpixel flag do.")
     for warning in decision.get("warnings", []):
         plain(f"{warning[:1].upper()}{warning[1:]}.")
 

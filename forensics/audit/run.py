@@ -111,7 +111,7 @@ class Shard:
     handling: Handling
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AuditRun(Result):
     """The results of an audit that has finished.
 

@@ -34,6 +34,7 @@ WORDS = ((1.0, "no support"), (2.0, "weak support"), (10.0, "moderate support"),
 
 
 LOUD = -20.0  # log10 NFA: one such finding in 10^20 images without cause, if its model of them holds
+NO_POWER = "no test that counts applies to this file: finding nothing means nothing"
 UNAUDITED = "its rate of false alarms was not shown to hold in images of this kind, so it does not decide; look at it"
 
 
@@ -120,9 +121,8 @@ def decide(
     missing = sorted(question for question in calibration.counting(gate.reference) if check_of(question) not in ran)
     # Both were measured with all tests that count: with fewer, neither holds.
     ratio = None if missing else _likelihood_ratio(p_value, gate, calibration)
-    power = _power(gate, calibration, findings) + (
-        f"; not run here, so it is less: {', '.join(missing)}" if missing else ""
-    )
+    power = NO_POWER if findings and not fused else _power(gate, calibration, findings)
+    power += f"; not run here, so it is less: {', '.join(missing)}" if missing and power != NO_POWER else ""
 
     def verdict(label: Label, *because: str) -> Verdict:
         unseen = (gate.not_examined,) if gate.not_examined else ()
@@ -148,12 +148,16 @@ def decide(
     if not fused:
         return verdict(
             Label.INCONCLUSIVE,
-            f"no test with a known rate of false alarms applies to this kind of file ({gate.reference})",
+            f"no test with a known rate of false alarms applies to this file ({gate.reference}); why not stands with each test",
         )
     if loud := [finding for finding in findings if _is_loud(finding, gate, calibration)]:
         return verdict(Label.INCONCLUSIVE, *(f"{_said(finding)}; {UNAUDITED}" for finding in loud))
     failed = [finding.check for finding in findings if finding.status == "error"]
-    because = f"none of {len(fused)} tests reached its share of the level {alpha:g}"
+    because = (
+        f"the one test that applies did not reach the level {alpha:g}"
+        if len(fused) == 1
+        else f"none of {len(fused)} tests reached its share of the level {alpha:g}"
+    )
     return verdict(Label.NOTHING_FOUND, because, *([f"failed: {', '.join(failed)}"] if failed else []))
 
 

@@ -157,7 +157,7 @@ def ancestral(
     z = torch.randn(len(c), *present.shape, generator=generator).to(c) * present
     lambdas = torch.linspace(conditional.bottom, conditional.top, steps + 1, dtype=torch.float64)
     for now, then in pairwise(lambdas.tolist()):
-        levels = torch.full((len(c),), now, dtype=c.dtype)
+        levels = torch.full((len(c),), now, dtype=c.dtype, device=c.device)
         e_hat = conditional.predict_noise(z, c, levels, present)
         alpha, sigma = alpha_sigma_at(now)
         alpha_then, sigma_then = alpha_sigma_at(then)

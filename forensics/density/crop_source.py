@@ -25,6 +25,11 @@ class CropSource:
         self.starts = torch.tensor([0, *(picture.size for picture in pixels[:-1])]).cumsum(0)
         self.sizes = torch.tensor([picture.shape[1:] for picture in pixels])
 
+    @property
+    def largest(self) -> int:
+        """Pixels a side of the largest square in any photograph."""
+        return int(self.sizes.amin(1).max())
+
     def crops(
         self, count: int, side: int, variation: Variation, host: torch.Generator, generator: torch.Generator | None
     ) -> Float[Tensor, "b c s s"]:
@@ -36,7 +41,7 @@ class CropSource:
         """
         shorter = self.sizes.amin(1)
         if int(shorter.max()) < side:
-            raise InvalidImage(f"no photograph has {side} pixels a side; train with fewer groups")
+            raise InvalidImage(f"no image has {side} pixels a side; use larger ones")
         weights = torch.where(shorter >= side, self.sizes.prod(1).double() ** variation.area_power, 0.0)
         chosen = torch.multinomial(weights, count, replacement=True, generator=host)
         reductions = torch.tensor(variation.reductions)

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8, UInt16
 from torch import Tensor
 
+from oddpixel.counting import counted
 from oddpixel.datasets.variation import toned, turned
 from oddpixel.errors import InvalidImage
 from oddpixel.image import Image, Unreadable
@@ -136,7 +137,8 @@ def photographs(
         kept.append(reduced(image, channels, reduce) if unit == "display" else _stored_hu(image))
     if not kept:
         raise InvalidImage(
-            f"no image in unit {unit} of at least {reduce * CELL} pixels a side ({skipped} were skipped)"
+            f"none of {counted(skipped, 'image')} can be trained on: each side needs {reduce * CELL} pixels"
+            + (" and values in Hounsfield units" if unit == "HU" else "")
         )
     about = {**(about or {}), "skipped": skipped}
     return Photographs(kept, about) if unit == "display" else Photographs(kept, about, HIGHEST_HU, 1 / 16)

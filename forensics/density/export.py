@@ -6,20 +6,18 @@ The Haar steps, colours and standardising around them are a few lines in any lan
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from oddpixel.errors import UsageError
+from oddpixel.onnx_file import write_onnx
 
 from .base import Details
 from .conditional import Conditional
 from .pyramid import Pyramid
 
-OPSET = 18
 # Wichura 1988, algorithm AS 241, PPND16: numerators and denominators for the middle, the tail and the far tail.
 _MIDDLE = (
     (
@@ -91,10 +89,6 @@ _FAR = (
 
 def export_onnx(model: Pyramid, folder: Path) -> list[Path]:
     """`scale-0.onnx`, ... and `coarsest.onnx`, for any height and width. Raises: UsageError."""
-    try:
-        import onnxscript  # noqa: F401 -- what the exporter needs
-    except ImportError as error:
-        raise UsageError("export needs onnx and onnxscript: pip install 'oddpixel[onnx]'") from error
     folder.mkdir(parents=True, exist_ok=True)
     named = {f"scale-{index}": part for index, part in enumerate(model.scales)} | {"coarsest": model.coarsest}
     return [_export(part, folder / f"{name}.onnx") for name, part in named.items() if isinstance(part, Conditional)]
@@ -121,21 +115,15 @@ def _export(conditional: Conditional, path: Path) -> Path:
         torch.zeros(1, options.known, 24, 20),
     )
     batched = {2: height, 3: width}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations
-        torch.onnx.export(
-            _Graph(conditional).eval(),
-            inputs,
-            path,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-            opset_version=OPSET,
-            input_names=["values", "expected", "std", "present", "known"],
-            output_names=["nats"],
-            dynamic_shapes=(batched, batched, None, {1: height, 2: width}, batched),
-            custom_translation_table={torch.ops.aten.special_ndtri.default: _ndtri()},
-        )
+    write_onnx(
+        _Graph(conditional),
+        inputs,
+        path,
+        input_names=["values", "expected", "std", "present", "known"],
+        output_names=["nats"],
+        dynamic_shapes=(batched, batched, None, {1: height, 2: width}, batched),
+        custom_translation_table={torch.ops.aten.special_ndtri.default: _ndtri()},
+    )
     return path
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MOST_BARS = 40
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Measured(Result):
     """Likelihoods under one model.
 
@@ -57,6 +57,8 @@ class Measured(Result):
         axes.barh(range(len(measured)), [item["bits_per_dim"] for item in measured], color=USUAL)
         axes.set_yticks(range(len(measured)), [plain_title(item["item"]) for item in measured])
         axes.invert_yaxis()
+        for place, item in enumerate(measured):
+            axes.text(item["bits_per_dim"], place, f" {item['bits_per_dim']:.3f}", va="center", fontsize=8)
         tidy(axes, f"bits per dimension under {self.model}", "")
         return figure
 

@@ -142,13 +142,13 @@ def _identity(scale: Scale, num_knots: int, draws: int, generator: torch.Generat
     """log p(d | c) of one scale in nats: the base's, and what its own denoiser can justify of the rest (`identity`)."""
     conditional = scale.conditional
     z, log_base = conditional.to_normal(scale.details, scale.known)
-    lambdas = torch.linspace(conditional.bottom, conditional.top, num_knots)
+    lambdas = torch.linspace(conditional.bottom, conditional.top, num_knots, device=z.device)
     gains = []
     for lambda_ in lambdas:
         levels = lambda_.expand(len(z))
-        error = torch.zeros(len(z))
+        error = torch.zeros(len(z), device=z.device)
         for _ in range(draws):
-            noise = torch.randn(z.shape, generator=generator) * scale.present
+            noise = torch.randn(z.shape, generator=generator).to(z) * scale.present
             noisy = conditional.add_noise(z, levels, noise, scale.present)
             e_hat = conditional.predict_noise(noisy, scale.known, levels, scale.present)
             error += (noise - e_hat).square().flatten(1).sum(1) / draws

@@ -153,8 +153,8 @@ class Pyramid(nn.Module):
         image.pixels  # noqa: B018 -- an unreadable image raises its error here
         assert isinstance(image, Image)
         generator = generator_of(image)
-        grey = Dequantised(image, self.options.unit, self.options.channels)
-        maps = stream(self, grey.read, grey.size, TILE)
+        grey, device = Dequantised(image, self.options.unit, self.options.channels), self.middle.device
+        maps = [part.cpu() for part in stream(self, lambda window: grey.read(window).to(device), grey.size, TILE)]
         dims = scale_dims(grey.size, self.options.channels, self.options.coarsest)
         nats = [float(part.double().sum()) for part in maps]
         scales = [
@@ -163,7 +163,8 @@ class Pyramid(nn.Module):
         ]
         by_identity = None
         if identity:
-            justified = identity_log_likelihoods(self, grey.read(haar.EVERYTHING), generator=generator)[0].sum()
+            whole = grey.read(haar.EVERYTHING).to(device)
+            justified = identity_log_likelihoods(self, whole, generator=generator)[0].sum()
             by_identity = bits_per_dim(float(justified), grey.num_dims, grey.quantum)
         if map_to is not None:
             write_map(map_to, bits_per_dim(spread_maps(self, maps, grey.size)[0], len(image.pixels), grey.quantum))
@@ -174,7 +175,7 @@ class Pyramid(nn.Module):
         """Images of 8 bits, CT as grey levels of 16 HU; ancestral sampling whatever sampler is named."""
         generator = torch.Generator().manual_seed(request.seed)
         x = self.draw(request.count, (request.size, request.size), steps=request.steps, generator=generator)
-        return Samples(x.floor().clamp(0, 255).long(), 8, "ancestral")
+        return Samples(x.floor().clamp(0, 255).long().cpu(), 8, "ancestral")
 
     @torch.no_grad()
     def draw(
@@ -183,7 +184,8 @@ class Pyramid(nn.Module):
         """New images of that height and width in grey levels, coarse to fine; ancestral sampling (DDPM) at each scale."""
         split = [*halvings(size, self.options.coarsest)]
         smallest = list(sizes(size, len(split) + 1))[-1]
-        scale = self.coarsest_scale(torch.zeros(count, self.options.channels, *smallest), len(split))
+        nothing = torch.zeros(count, self.options.channels, *smallest, device=self.middle.device)
+        scale = self.coarsest_scale(nothing, len(split))
         coarse = scale.from_normal(ancestral(scale.conditional, scale.known, scale.present, steps, generator))
         for index in reversed(range(len(split))):
             scale = self.scale(index, coarse, None, size)

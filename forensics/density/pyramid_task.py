@@ -124,7 +124,7 @@ class PyramidTask:
     """Trains all scales of a pyramid together, on random crops of photographs.
 
     Arguments:
-        groups: how many sizes of crops; the last trains everything coarser.
+        groups: how many sizes of crops, fewer where no image is so large; the last trains everything coarser.
         coarse_share: how many crops of each group but the finest, for each of the finest.
         ratio_share: of the steps, those that train the density ratio as well as its base.
         variation: of the crops.
@@ -154,7 +154,8 @@ class PyramidTask:
         self.model, self.train, self.validation = model.use_bf16(bf16).to(device), train, validation
         self.source, self.ratio_share = CropSource(train, device), ratio_share
         self.objective = PyramidLoss(model, ce_weight, compiled)
-        self.groups, self.coarse_share, self.num_validated = groups, coarse_share, num_validated
+        self.groups = min(groups, max(self.source.largest // CELL, 1).bit_length())
+        self.coarse_share, self.num_validated = coarse_share, num_validated
         self.variation = variation or Variation()
         self.title, self.machine = title, machine
         self.num_examples = len(train.cells)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ from .recipe_images import training_images, validation_images
 from .store import build, find_model
 from .task import DensityTask, Examples
 
+logger = logging.getLogger(__name__)
+LEAST_COMPILED = 15  # minutes of a training, below which compiling would take most of it
 LOSS_OPTIONS = (
     *("ce_weight", "mse_weight", "null_probability", "flip"),
     *("groups", "coarse_share", "ratio_share", "compiled", "bf16", "num_validated"),
@@ -56,6 +59,10 @@ def prepare(
     if unknown:
         raise UsageError(f"the recipe's [training] has unknown options: {', '.join(sorted(unknown))}")
     loss = {name: options.pop(name) for name in LOSS_OPTIONS if name in options}
+    if loss.get("compiled") and on.type == "cpu":
+        loss["compiled"] = minutes is None or minutes >= LEAST_COMPILED
+        if loss["compiled"]:
+            logger.info("the first steps compile what they compute, which takes two to six minutes, once on a machine")
     model = build(recipe["model"])
     if start_from is not None:
         path = start_from if start_from.is_file() else find_model(start_from) / "model.safetensors"

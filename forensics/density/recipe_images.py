@@ -51,6 +51,8 @@ def _images(recipe: dict[str, Any], places: Sequence[str], held_out: bool) -> Ph
         try:
             return photographs(part(), channels, reduce, title, unit)
         except InvalidImage as error:
+            if reduce > 1 and seen[True]:  # small ones are held out as they are
+                return photographs(part(), channels, 1, title, unit)
             if seen[True] or not seen[False]:
                 raise
             what = "held out for validation" if held_out else "left to train on"

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
+from oddpixel.devices import device_named
 from oddpixel.envelope import plain
 from oddpixel.errors import CorruptWeights, MissingWeights, WrongArchitecture
 from oddpixel.records import read_record
@@ -58,18 +59,20 @@ def save_model(folder: Path, model: DensityModel, record: dict[str, Any]) -> Non
     write_card(folder / "README.md", plain(content))
 
 
-def load_model(name: str | Path) -> DensityModel:
-    """A model by folder, or by the name of a bundled one, in evaluation mode.
+def load_model(name: str | Path, device: str = "cpu") -> DensityModel:
+    """A model by folder, or by the name of a bundled one, in evaluation mode, on a device (`oddpixel.devices`).
 
-    Raises: MissingWeights, CorruptWeights, UnsafeWeights, WrongArchitecture.
+    Raises: UsageError (no such device), MissingWeights, CorruptWeights, UnsafeWeights, WrongArchitecture.
     """
-    folder = find_model(name)
+    on, folder = device_named(device), find_model(name)
     options = read_record(folder / "model.json", MODEL, CorruptWeights)
     weights = read_weights(folder / "model.safetensors")
     _check_size(options, weights, folder)
     model = build(options)
     load_weights(model.weights, weights)
     model.weights.eval()
+    if isinstance(model, nn.Module):
+        model.to(on)
     return model
 
 
@@ -115,7 +118,7 @@ def load_pyramid(name: str | Path | Pyramid) -> Pyramid:
     """A pyramid by name or folder, or the caller's own. Raises: WrongArchitecture."""
     model: DensityModel = name if isinstance(name, Pyramid) else load_model(name)
     if not isinstance(model, Pyramid):
-        raise WrongArchitecture(f"{name} is a flat model; this needs a pyramid")
+        raise WrongArchitecture(f"{name} is a flat model; this needs a pyramid, such as photo-rgb")
     return model
 
 

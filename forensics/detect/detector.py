@@ -9,7 +9,7 @@ score      higher is odder;  score_samples = -score and decision_function follow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -28,6 +28,7 @@ from oddpixel.forensics.runs.heat_map import on_image
 from oddpixel.forensics.runs.rows import Reason
 from oddpixel.image import Image, Unit, Unreadable
 from oddpixel.naming import no_such
+from oddpixel.progress import Progress, counting, silent
 
 from .calibrated import Calibrated, CalibrationImage
 from .channels import Channel, Context, chosen, kinds
@@ -45,7 +46,6 @@ from .prepare import Preparation
 from .score import Score
 from .training_images import TrainingImages
 
-OnItem = Callable[[], None]
 UNUSUAL = 0.2  # p of a channel by itself, up to which it has something to say
 
 
@@ -138,7 +138,7 @@ class Detector(OutlierMixin, BaseEstimator):
     # Learning
 
     def fit(
-        self, X: Any, y: Any = None, *, groups: Sequence[str] | None = None, on_item: OnItem = lambda: None
+        self, X: Any, y: Any = None, *, groups: Sequence[str] | None = None, on_progress: Progress = silent
     ) -> Detector:
         """Remember all normals; learn scales from some groups, calibrate on the others, each without itself in the memory.
 
@@ -152,20 +152,23 @@ class Detector(OutlierMixin, BaseEstimator):
         self.observer_ = self.new_observer()
         self.levels_, self.depths_, self.came_in_, self.obeys_depth_ = None, None, None, True
         selected = TrainingImages.of(X, self.normal_labels)
-        normals = self._taken(selected, X, groups, on_item, learns_levels=True)
+        normals = self._taken(selected, X, groups, on_progress, learns_levels=True)
         normals = self._apart(normals)
         enough(normals)
         self.levels_, self.depths_, self.came_in_ = normals.levels, normals.depths, normals.came_in
         self.selection_ = selected.as_json()
         scaling, calibrating = normals.dealt(self.calibration_share, self.seed)
-        observed, failed = attempted(scaling.thinned(self.max_fit, self.seed).images, self.observer_)
+        learning = scaling.thinned(self.max_fit, self.seed).images
+        observed, failed = attempted(learning, self.observer_, counting("learning", len(learning), on_progress))
         self.left_out_ = (*normals.left_out, *failed)
         self._begin([observation for _, observation in observed], len(normals))
         for image, observation in observed:
             self._remember(observation, image.group)
         taken: list[Image] = []
         failed = []
-        for image, observation in in_turn(calibrating.in_turn, self.observer_, failed):
+        for image, observation in in_turn(
+            calibrating.in_turn, self.observer_, failed, counting("remembering", len(calibrating), on_progress)
+        ):
             self._remember(observation, image.group)
             taken.append(image)
         self.left_out_ = (*self.left_out_, *failed)
@@ -176,10 +179,10 @@ class Detector(OutlierMixin, BaseEstimator):
             len(observed) + len(taken),
         )
         if self.chooses and len(self.reserves_) > 1:
-            self.choose(observed)
+            self.choose(observed, on_progress)
         self.fitted_on_ = tuple(sorted({image.sha256 for image in (*(image for image, _ in observed), *taken)}))
-        self._take_calibration(calibrating, are_remembered=True)
-        self._measure_power(calibrating, are_remembered=True)
+        self._take_calibration(calibrating, on_progress, are_remembered=True)
+        self._measure_power(calibrating, on_progress, are_remembered=True)
         return self
 
     def learn(
@@ -222,11 +225,13 @@ class Detector(OutlierMixin, BaseEstimator):
             if heats := [look.heat for look in looks if look.heat is not None]:
                 self.heat_evidence_[name] = Evidence(reference_heat(heats))
 
-    def choose(self, observed: Sequence[tuple[Image, Observation]]) -> None:
+    def choose(self, observed: Sequence[tuple[Image, Observation]], on_progress: Progress = silent) -> None:
         """Count the channels that find most of what is planted into these normals, which it was fitted to."""
         images = [image for image, _ in observed]
         normal = [self.judge_observed(observation, image.group).evidence for image, observation in observed]
-        odd, _ = attempted(tuple(planted(images, self.seed)), lambda image: self._judge_prepared(image, image.group))
+        spoilt = tuple(planted(images, self.seed))
+        on_item = counting("choosing channels", len(spoilt), on_progress)
+        odd, _ = attempted(spoilt, lambda image: self._judge_prepared(image, image.group), on_item)
         if odd:
             count = self.count_
             ranges = {name: reserve_range(self.channels_[name].reserve, count) for name in self.reserves_}
@@ -243,13 +248,13 @@ class Detector(OutlierMixin, BaseEstimator):
                 raise UsageError(f"the channel {name!r} needs an encoder; give encoder='efficientnet-lite0'")
         return list(self.channels)
 
-    def calibrate(self, X: Any, *, groups: Sequence[str] | None = None, on_item: OnItem = lambda: None) -> Detector:
+    def calibrate(self, X: Any, *, groups: Sequence[str] | None = None, on_progress: Progress = silent) -> Detector:
         """Take these normals as calibration instead of the earlier ones: for another scanner, site or camera.
 
         Raises: UsageError where one of them is remembered already: it would look too normal and void the guarantee.
         """
         self._check_fitted()
-        normals = self._taken(TrainingImages.of(X, self.normal_labels, all_roles=True), X, groups, on_item)
+        normals = self._taken(TrainingImages.of(X, self.normal_labels, all_roles=True), X, groups, on_progress)
         fitted_on = set(self.fitted_on_)
         if known := [image.source for image in normals.images if image.sha256 in fitted_on]:
             raise UsageError(
@@ -258,11 +263,11 @@ class Detector(OutlierMixin, BaseEstimator):
             )
         normals = self._apart(normals)
         self.left_out_ = (*self.left_out_, *normals.left_out)
-        self._take_calibration(normals)
-        self._measure_power(normals)
+        self._take_calibration(normals, on_progress)
+        self._measure_power(normals, on_progress)
         return self
 
-    def update(self, X: Any, *, groups: Sequence[str] | None = None, on_item: OnItem = lambda: None) -> Detector:
+    def update(self, X: Any, *, groups: Sequence[str] | None = None, on_progress: Progress = silent) -> Detector:
         """Take in more normals without learning anew; the calibration stays, and stays valid.
 
         Memories grow, so distances to them, and with them every score, can only fall. Earlier calibration scores are then upper
@@ -270,7 +275,7 @@ class Detector(OutlierMixin, BaseEstimator):
         wins back what that costs, and measures power again, which is not known until then: the planted look more normal too.
         """
         self._check_fitted()
-        normals = self._taken(TrainingImages.of(X, self.normal_labels), X, groups, on_item)
+        normals = self._taken(TrainingImages.of(X, self.normal_labels), X, groups, on_progress)
         calibrated_on = {row.sha256 for row in self.calibrated_.rows}
         calibrated_on -= set(self.fitted_on_)  # those are remembered already, and each was left out for its own score
         if known := [image.source for image in normals.images if image.sha256 in calibrated_on]:
@@ -293,7 +298,7 @@ class Detector(OutlierMixin, BaseEstimator):
         selected: TrainingImages,
         x: Any,
         groups: Sequence[str] | None,
-        on_item: OnItem,
+        on_progress: Progress,
         *,
         learns_levels: bool = False,
     ) -> Normals:
@@ -303,14 +308,15 @@ class Detector(OutlierMixin, BaseEstimator):
             selected.check()
         else:
             images = selected.checked(images_of(x, groups))
+        on_item = counting("reading normals", len(x) if isinstance(x, Sized) else 0, on_progress)
         return take(images, self.prepare_, on_item, learns_levels=learns_levels)
 
-    def _take_calibration(self, normals: Normals, *, are_remembered: bool = False) -> None:
+    def _take_calibration(self, normals: Normals, on_progress: Progress, *, are_remembered: bool = False) -> None:
         def row(image: Image) -> CalibrationImage:
             judged = self._judge_prepared(image, without=image.group if are_remembered else None)
             return CalibrationImage.of(image, judged.raw, judged.heat_max, judged.evidence)
 
-        rows, failed = attempted(normals.images, row)
+        rows, failed = attempted(normals.images, row, counting("calibrating", len(normals), on_progress))
         self.left_out_ = (*self.left_out_, *failed)
         self.calibrated_ = Calibrated(tuple(each for _, each in rows))
 
@@ -320,7 +326,7 @@ class Detector(OutlierMixin, BaseEstimator):
         self.doubts_ = (in_words(pairs),) if not are_few(pairs, normals.groups) else ()
         return normals if self.doubts_ else normals.without({second: first for first, second in pairs})
 
-    def _measure_power(self, normals: Normals, *, are_remembered: bool = False) -> None:
+    def _measure_power(self, normals: Normals, on_progress: Progress, *, are_remembered: bool = False) -> None:
         """Plant anomalies into normals that calibrate, and keep their scores."""
         self.power_ = None
         if not self.chooses:
@@ -331,6 +337,7 @@ class Detector(OutlierMixin, BaseEstimator):
         judged, _ = attempted(
             [each.image for each in planted.values()],
             lambda image: self._judge_prepared(image, image.group if are_remembered else None),
+            counting("measuring what is found", len(planted), on_progress),
         )
         self.power_ = Power(tuple(trial(planted[image.source], each.raw) for image, each in judged))
 
@@ -402,7 +409,7 @@ class Detector(OutlierMixin, BaseEstimator):
         p_values = self.calibrated_.channel_p_values(judged.evidence)
         order = sorted(judged.evidence, key=lambda name: (-judged.evidence[name], name))
         return tuple(
-            Reason(name, p_values[name], judged.why[name] if p_values[name] <= UNUSUAL else "nothing unusual")
+            Reason(name, p_values[name], judged.why[name] if p_values[name] <= UNUSUAL else "nothing unusual by itself")
             for name in order
         )
 

@@ -109,7 +109,7 @@ class Shard:
     maps_up_to: float = MAPS_UP_TO
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Flagged(Result):
     """A decided run.
 

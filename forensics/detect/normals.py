@@ -183,17 +183,22 @@ def _of_one_unit(reduced: Sequence[Reduced]) -> None:
         )
 
 
-def attempted(images: Iterable[Image], step: Callable[[Image], Answer]) -> tuple[list[tuple[Image, Answer]], list[str]]:
+def attempted(
+    images: Iterable[Image], step: Callable[[Image], Answer], on_item: Callable[[], None] = lambda: None
+) -> tuple[list[tuple[Image, Answer]], list[str]]:
     """`step` of each prepared image, and why others are left out: one that fails is not the end of a fit.
 
     Raises: CalibrationTooSmall where it fails with all of them.
     """
     left_out: list[str] = []
-    return list(in_turn(images, step, left_out)), left_out
+    return list(in_turn(images, step, left_out, on_item)), left_out
 
 
 def in_turn(
-    images: Iterable[Image], step: Callable[[Image], Answer], left_out: list[str]
+    images: Iterable[Image],
+    step: Callable[[Image], Answer],
+    left_out: list[str],
+    on_item: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Image, Answer]]:
     """`step` of each prepared image, of several at once, one after the other in their order.
 
@@ -207,6 +212,7 @@ def in_turn(
         images, lambda image: (image, step(image)), _left_out, side_by_side=True
     )
     for answer in answers:
+        on_item()
         if isinstance(answer, str):
             left_out.append(answer)
         else:

@@ -211,10 +211,15 @@ def _device_of(encoder: nn.Module | None) -> torch.device:
 
 
 def at_side(longer_side: int, picture: Float32[np.ndarray, "3 h w"]) -> Float[Tensor, "1 3 _h _w"]:
-    """The picture with that longer side, and at least 32 pixels of the other."""
-    factor = longer_side / max(picture.shape[1:])
-    height, width = (max(round(side * factor), 32) for side in picture.shape[1:])
-    return torch.from_numpy(resized(picture, (height, width)))[None]
+    """The picture with that longer side."""
+    return torch.from_numpy(resized(picture, side_of((picture.shape[1], picture.shape[2]), longer_side)))[None]
+
+
+def side_of(size: tuple[int, int], longer_side: int) -> tuple[int, int]:
+    """Height and width with that longer side, and at least 32 pixels of the other."""
+    factor = longer_side / max(size)
+    height, width = (max(round(side * factor), 32) for side in size)
+    return height, width
 
 
 def _a_dim(part: Tensor, view: View) -> Tensor:

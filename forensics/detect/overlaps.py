@@ -65,7 +65,7 @@ def in_words(pairs: Sequence[tuple[str, str]]) -> str:
     return (
         f"{counted(len(pairs), 'pair')} of normals show the same thing though they are of different groups (such as {first} and "
         f"{second}: overlapping crops, or copies), so nothing is promised about false alarms; give the crops of a picture one "
-        "group (--group-from folder) and fit again"
+        "group (--group-from csv, folder or dicom), leave one of two copies out, and fit again"
     )
 
 

@@ -159,11 +159,18 @@ class Preparation:
         return pixels[:3] if len(pixels) >= 3 else pixels[:1]
 
     def _resized(self, pixels: Pixels) -> Pixels:
-        height, width = pixels.shape[1:]
-        if max(height, width) <= self.side:
-            return pixels
-        factor = self.side / max(height, width)
-        return resized(pixels, (max(round(height * factor), 1), max(round(width * factor), 1)))
+        size = pixels.shape[1], pixels.shape[2]
+        target = reduced_size(size, self.side)
+        return pixels if target == size else resized(pixels, target)
+
+
+def reduced_size(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """Height and width with a longer side of at most that many pixels."""
+    if max(size) <= side:
+        return size
+    factor = side / max(size)
+    height, width = (max(round(length * factor), 1) for length in size)
+    return height, width
 
 
 def as_grey(image: Image, channels: int) -> Image:

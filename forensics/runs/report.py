@@ -64,7 +64,8 @@ def rendered(
         people = dict((decided or {}).get((row.item, row.sha256), {}))
         return _drawn(shown_row(run, row, decision) | people | {"is_decisive": row.item in decisive})
 
-    several = [group | {"line": _line(group["curve"])} for group in map(dict, groups) if group["num_images"] > 1]
+    top = max((value for group in groups for value in group["curve"]), default=0.0)  # one scale for all groups
+    several = [group | {"line": _line(group["curve"], top)} for group in map(dict, groups) if group["num_images"] > 1]
     return _template("report.html").render(
         rows=list(border(rows[:MAX_ROWS], draw, _failed)), total=len(rows), decision=decision,
         groups=several[:MAX_CURVES], wide=WIDE, high=HIGH, chain=chain, counted=counted,
@@ -104,8 +105,8 @@ def _data_url(content: bytes) -> str:
     return "data:image/webp;base64," + base64.b64encode(content).decode()
 
 
-def _line(curve: Sequence[float]) -> str:
+def _line(curve: Sequence[float], top: float) -> str:
     """Points of an SVG polyline: member scores in order, zero at the bottom."""
-    top = max(max(curve), 1e-9)
+    top = max(top, 1e-9)
     step = WIDE / max(len(curve) - 1, 1)
     return " ".join(f"{index * step:.1f},{HIGH - HIGH * max(value, 0) / top:.1f}" for index, value in enumerate(curve))

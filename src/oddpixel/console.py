@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 import time
@@ -73,7 +74,7 @@ def shown_progress() -> Iterator[Progress]:
 
     columns = (*Bar.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("")
+        task = bar.add_task("starting", total=None)
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
 
 
@@ -105,6 +106,9 @@ class _Plain(logging.Formatter):
         return f"{prefix}{shown(record.getMessage())}"
 
 
+SECONDS_BETWEEN_LINES = 30.0
+
+
 @contextmanager
 def training_progress(
     steps: int, done: int, minutes: float | None = None
@@ -116,13 +120,13 @@ def training_progress(
     """
     started = time.monotonic()
     if not sys.stderr.isatty():
-        has_begun = False
+        said_at = -math.inf
 
         def say(step: int, losses: dict[str, float]) -> None:
-            nonlocal has_begun
-            if not has_begun or step % 500 == 0:  # at once how long it will take, then now and then
-                has_begun = True
-                spent = time.monotonic() - started
+            nonlocal said_at
+            spent = time.monotonic() - started
+            if spent - said_at >= SECONDS_BETWEEN_LINES:  # at once how long it will take, then now and then
+                said_at = spent
                 left = spent / max(step - done, 1) * (steps - step) if minutes is None else 60 * minutes - spent
                 shown = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
                 of = f" of {steps}" if minutes is None else ""

@@ -46,7 +46,7 @@ def picture_grid(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> Figur
     for place, (picture, title) in enumerate(shown, start=1):
         axes = figure.add_subplot(rows, columns, place)
         axes.imshow(picture, interpolation="nearest")
-        axes.set_title(plain_title(title), fontsize=8)
+        axes.set_title(plain_title(title), fontsize=9)
         axes.set_axis_off()
     return figure
 

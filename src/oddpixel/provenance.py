@@ -175,7 +175,7 @@ def c2pa_library() -> ModuleType:
     """
     spec = importlib.util.find_spec("c2pa")
     if spec is None or not spec.submodule_search_locations:
-        raise ImportError("c2pa-python is not installed")
+        raise ImportError("c2pa-python is not installed: pip install 'oddpixel[c2pa]'")
     library = Path(spec.submodule_search_locations[0]) / "libs" / LIBRARIES.get(sys.platform, "libc2pa_c.so")
     before = os.environ.get(LIBRARY_NAME)
     os.environ[LIBRARY_NAME] = str(library.absolute())

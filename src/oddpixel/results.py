@@ -96,6 +96,9 @@ class Result(ABC):
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.records())
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.headline()}>"
+
     def _repr_html_(self) -> str:
         rows = self.shown(MOST_SHOWN)
         return _template().render(headline=self.headline(), rows=rows, more=len(self) - len(rows))

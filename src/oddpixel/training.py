@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import math
 import os
 import signal
@@ -29,6 +30,7 @@ from torch import Tensor, nn
 from oddpixel.errors import CorruptWeights, UsageError, WrongArchitecture
 from oddpixel.step_graph import Batch, StepGraphs
 
+logger = logging.getLogger(__name__)
 MOST_STEPS = 10_000_000  # of a training by the clock
 LEAST_RATE = 0.01  # of the learning rate, at the end of a cosine
 
@@ -175,6 +177,8 @@ class Trainer:
                     self._log({"step": self.step, "seconds": round(self.seconds, 2), **figures})
                     on_step(self.step, figures)
                 if self.step % self.options.validate_every == 0 or last:
+                    if last:
+                        logger.info("trained; measuring on held-out images")
                     self._log({"step": self.step, "seconds": round(self.seconds, 2), **self._validate()})
                 if self.step % self.options.checkpoint_every == 0 or last or interrupted:
                     self.save()

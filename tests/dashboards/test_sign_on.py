@@ -31,6 +31,7 @@ class Provider(ThreadingHTTPServer):
         self.signing: Any = self.key
         self.algorithm = "RS256"
         self.asked: dict[str, list[str]] = {}
+        self.keys_asked = 0
 
     def token(self) -> str:
         claims = {
@@ -57,6 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.endswith("/openid-configuration"):
             parts = {"authorization_endpoint": "/auth", "token_endpoint": "/token", "jwks_uri": "/keys"}
             return self._say({"issuer": address} | {name: address + path for name, path in parts.items()})
+        self.server.keys_asked += 1
         key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.server.key.public_key()))
         return self._say({"keys": [key | {"kid": "k", "use": "sig", "alg": "RS256"}]})
 

@@ -66,7 +66,8 @@ class MissingGrid:
                 # A window's value stands in its upper left quarter; move it to the middle.
                 picture = np.roll(picture, (step // 2, step // 2), (0, 1))
         because = (
-            f"{astray:.0%} of all votes go to other grids, in one part many more (by chance once in 10^{best:.1f})"
+            f"{astray:.0%} of all votes go to other grids; in the window where they are most, far more (by chance once in "
+            f"10^{best:.1f} such windows)"
         )
         yield Measurement(
             self.name, statistic=best, map=picture, because=because, limits=LIMITS,

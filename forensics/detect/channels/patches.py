@@ -27,6 +27,7 @@ BANK = 8192  # patches
 FEWEST, MOST = 8, 512  # of a normal
 CANDIDATES = 20_000  # patches that the whitening is learned from
 TOP_SHARE, TOP_COUNT = 0.005, 3
+BLUR = 0.7  # cells
 Patches = Float32[np.ndarray, "_p _q _d"]
 
 
@@ -134,8 +135,8 @@ def top(heat: np.ndarray) -> float:
 
 
 def smoothed(heat: np.ndarray) -> np.ndarray:
-    """The map blurred by a Gaussian of 0.7 cells."""
-    result: np.ndarray = gaussian_filter(heat, 0.7, mode="nearest")
+    """The map blurred by a Gaussian."""
+    result: np.ndarray = gaussian_filter(heat, BLUR, mode="nearest")
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,18 +20,23 @@ from ..table import RunTable
 from ..verdicts import UNDECIDED, Chain, Verdict, Verdicts, standing
 
 Answer = TypeVar("Answer")
-DECIDED = ("decision", "author", "decided_at", "note")
+DECIDED = ("decision", "author", "decided_at", "note", "others")
 
 
 @dataclass(frozen=True)
 class DecidedRow:
-    """A row, and what people decided about the content that it is about."""
+    """A row, and what people decided about the content that it is about: the newest decision, which counts.
+
+    Arguments:
+        others: what others decided whose newest decision is another, as `ben: normal; carl: unsure`.
+    """
 
     row: Row
     decision: str | None = None
     author: str | None = None
     decided_at: str | None = None
     note: str | None = None
+    others: str | None = None
 
     @property
     def decided(self) -> dict[str, str | None]:
@@ -75,10 +80,10 @@ class Exported:
         for verdict in history:
             histories.setdefault(verdict.item, []).append(verdict)
         # What counts is the newest that was not taken back, by whoever gave it: not the entry by which another was taken back.
-        latest = {item: stands[-1] for item, of_item in histories.items() if (stands := standing(of_item))}
+        stands = {item: found for item, of_item in histories.items() if (found := standing(of_item))}
         wanted = None if items is None else set(items)
         rows = [
-            _with_verdict(row, latest.get(row.item))
+            _with_verdict(row, stands.get(row.item, ()))
             for row in RunTable(run).rows()
             if wanted is None or row.item in wanted
         ]
@@ -148,8 +153,19 @@ def failure(item: str, error: OddPixelError) -> str:
     return f"{item}: {error}" if isinstance(error, UnreadableInput) else f"{item}: {type(error).__name__}: {error}"
 
 
-def _with_verdict(row: Row, verdict: Verdict | None) -> DecidedRow:
-    """A verdict is about the content that was looked at: a watched file that was overwritten has a row for each."""
+def _with_verdict(row: Row, standing: Sequence[Verdict]) -> DecidedRow:
+    """A verdict is about the content that was looked at: a watched file that was overwritten has a row for each.
+
+    Arguments:
+        standing: of the item, oldest first.
+    """
+    verdict = standing[-1] if standing else None
     if verdict is None or verdict.decision == UNDECIDED or (verdict.sha256 and verdict.sha256 != row.sha256):
         return DecidedRow(row)
-    return DecidedRow(row, verdict.decision, verdict.author, verdict.at, verdict.note)
+    newest = {each.author: each for each in standing if not each.sha256 or each.sha256 == row.sha256}
+    others = [
+        f"{author}: {each.decision}"
+        for author, each in newest.items()
+        if each.decision not in (verdict.decision, UNDECIDED)
+    ]
+    return DecidedRow(row, verdict.decision, verdict.author, verdict.at, verdict.note, "; ".join(others) or None)

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
     from ..rows import Row
 
+SCALE = "Brightest: a place as odd as one in 10,000 of normals. A white line surrounds what is marked."
+
 
 def draw(plotted: Plotted) -> Figure:
     """A picture an image. Raises: NotPlotted."""
     rows = [row for row in plotted.rows if row.map or row.thumbnail][:MOST_PICTURES]
     if not rows:
         raise NotPlotted("no image of this run has a picture")
-    return picture_grid([_picture(plotted, row) for row in rows], [_title(row) for row in rows])
+    figure = picture_grid([_picture(plotted, row) for row in rows], [_title(row) for row in rows])
+    figure.supxlabel(SCALE, fontsize=8)
+    return figure
 
 
 def _picture(plotted: Plotted, row: Row) -> np.ndarray:
@@ -37,6 +41,8 @@ def _picture(plotted: Plotted, row: Row) -> np.ndarray:
 
 def _title(row: Row) -> str:
     p_value = "" if row.p_value is None else f"p = {row.p_value:.3g}, "
+    if row.reason is not None and row.reason.channel == "verdict":
+        return f"{row.item}\n{p_value}{row.reason.because.partition(':')[0]}"
     return f"{row.item}\n{p_value}{'flagged' if row.flagged else 'not flagged'}"
 
 

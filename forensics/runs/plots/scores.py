@@ -26,7 +26,7 @@ def draw(plotted: Plotted) -> Figure:
     flagged = np.array([bool(row.flagged) for row in plotted.scored])
     figure = new_figure(9, 3.6)
     bars, ranks = figure.subplots(1, 2)
-    edges = np.histogram_bin_edges(scores, bins=min(MOST_BARS, max(5, 2 * int(len(scores) ** 0.5))))
+    edges = np.histogram_bin_edges(scores, bins=min(MOST_BARS, max(20, 2 * int(len(scores) ** 0.5))))
     parts = [scores[~flagged], scores[flagged]]
     labels = [f"not flagged ({(~flagged).sum()})", f"flagged ({flagged.sum()})"]
     bars.hist(parts, bins=edges, stacked=True, color=[USUAL, ODD], label=labels)

@@ -20,6 +20,7 @@ def density(
     identity: bool = False,
     maps: Place | None = None,
     bf16: bool = False,
+    device: str = "cpu",
     workers: int = 2,
     any_suffix: bool = False,
     follow_links: bool = False,
@@ -33,13 +34,14 @@ def density(
         identity: cross-check with the model's own denoiser, which is slow.
         maps: a folder for maps of where each image is unlikely.
         bf16: inner layers of pyramids in bf16.
+        device: where the model runs: cpu, cuda, cuda:1, mps, or auto.
         workers: processes that decode.
         on_progress: told `(what, done, total)` as images are done.
 
     Raises: UsageError, ModelError. What is wrong with one image is that image's row.
     """
     folder = None if maps is None else writable_folder(Path(maps))
-    loaded = load_model(str(model))
+    loaded = load_model(str(model), device)
     loaded.use_bf16(bf16)
     source = open_source(*as_places(files), num_workers=workers, any_suffix=any_suffix, follow_links=follow_links)
     items = measure_source(

@@ -7,6 +7,7 @@ from pathlib import Path
 from oddpixel.errors import UsageError
 from oddpixel.generation.made import Made
 from oddpixel.generation.make import Generator, make
+from oddpixel.generation.outputs import Outputs
 from oddpixel.generation.request import Request
 from oddpixel.generation.sizes import parsed
 from oddpixel.places import Place
@@ -62,6 +63,10 @@ def generate(
         count=count, seed=seed, like=like, image=image, strength=strength, control=control, mask=mask, steps=steps,
         format=format,
     )  # fmt: skip
+    if not overwrite and not any(
+        (like, image, control, mask)
+    ):  # what is there may be one of those, which is said later
+        Outputs(Path(out), format).check_free(request)
     generator = Generator.load(str(cascade), official, device, offload, adapter)
     signature = None if certificates is None or key is None else Signature(certificates, key)
     folder = Path(out)

@@ -28,7 +28,7 @@ def calibrate(
     json: AsJson = False,
 ) -> None:
     """The same detector calibrated on other normals: another scanner, site or camera. Nothing is learnt anew."""
-    from oddpixel.console import progress
+    from oddpixel.console import shown_progress
     from oddpixel.forensics.detect.flag import Incoming
     from oddpixel.forensics.detect.store import load, save
 
@@ -37,8 +37,8 @@ def calibrate(
     incoming = Incoming(places=tuple(normals), group_from=group_from, follow_links=follow_links)
     source = incoming.open(num_workers=2)
     source.check_any()
-    with progress("calibrating", len(source)) as advance:
-        loaded.calibrate(source, on_item=advance)
+    with shown_progress() as report:
+        loaded.calibrate(source, on_progress=report)
     save(loaded, out)
     print_result("calibrate", out, source.listing, left_out, json)
 

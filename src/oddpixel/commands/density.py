@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ import typer
 
 from oddpixel.console import Cell, error_cell, print_table
 
-from .options import AnySuffix, AsJson, FailOnError, FollowLinks, ListLeftOut, Places, Workers
+from .options import AnySuffix, AsJson, Device, FailOnError, FollowLinks, ListLeftOut, Places, Workers
 
 
 def density(
@@ -28,6 +29,7 @@ def density(
     bf16: Annotated[
         bool, typer.Option("--bf16", help="Pyramids: inner layers in bf16, faster where the processor has it.")
     ] = False,
+    device: Device = "cpu",
     json: AsJson = False,
     workers: Workers = 2,
     any_suffix: AnySuffix = False,
@@ -45,13 +47,15 @@ def density(
     check_choice("--fail-on", fail_on, ("error",))
     with shown_progress() as on_progress:
         found = measure(
-            files, model, identity=identity, maps=maps, bf16=bf16, workers=workers, any_suffix=any_suffix,
+            files, model, identity=identity, maps=maps, bf16=bf16, device=device, workers=workers, any_suffix=any_suffix,
             follow_links=follow_links, on_progress=on_progress,
         )  # fmt: skip
     if json:
         print(envelope("density", model=model, items=found.items, **not_read(found.listing)))
     else:
         print_density(found.items)
+        if maps is not None:
+            print(f"maps: {maps}, named after the hashes of the files; brightest: 12 bits a sample", file=sys.stderr)
         print_not_read(found.listing, left_out)
     exit_by(failures(found.items), fail_on == "error")
 

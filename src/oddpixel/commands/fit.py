@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,7 +74,7 @@ def fit(
 
     Roles and labels of a source (mvtec:, imagefolder:, a manifest, a corpus) are obeyed: only normal images for training are
     taken, and it is said which."""
-    from oddpixel.console import print_options, progress
+    from oddpixel.console import print_options, shown_progress
     from oddpixel.forensics.detect.detector import Detector
     from oddpixel.forensics.detect.flag import Incoming
     from oddpixel.forensics.detect.store import save
@@ -100,11 +101,13 @@ def fit(
     )  # fmt: skip
     if dry_run:
         return print_options("fit", {"normals": normals, "out": out, "group_from": group_from, **options})
+    if (out / "detector.json").is_file():
+        print(f"{out} holds a detector, which this one will replace", file=sys.stderr)
     detector = Detector(**options)
     source = incoming.open(num_workers=2)
     source.check_any()
-    with progress("reading normals", len(source)) as advance:
-        detector.fit(source, on_item=advance)
+    with shown_progress() as report:
+        detector.fit(source, on_progress=report)
     detector.group_from_ = group_from
     save(detector, out)
     print_result("fit", out, source.listing, left_out, json)

@@ -87,7 +87,8 @@ def _codecs() -> list[dict[str, str]]:
             "built in" if decoder.is_available else "; ".join(decoder.missing_dependencies)
         )
         rows.append(_row(f"DICOM {syntax.name.split(':')[0]}", decoder.is_available, detail, optional=True))
-    rows.append(_row("HEIC", importlib.util.find_spec("pi_heif") is not None, "pip install pi-heif"))
+    heic = importlib.util.find_spec("pi_heif") is not None
+    rows.append(_row("HEIC", heic, "pi-heif" if heic else "pip install pi-heif"))
     rows += _image_codecs()
     for name, hint in OPTIONAL.items():
         try:

@@ -40,7 +40,7 @@ Encoder = Annotated[
         "own (it is run)."
     ),
 ]
-Device = Annotated[str, typer.Option(help="Where the encoder runs: cpu, cuda, cuda:1, mps, or auto.")]
+Device = Annotated[str, typer.Option(help="Where networks run: cpu, cuda, cuda:1, mps, or auto.")]
 GroupFrom = Annotated[
     str | None,
     typer.Option(help="What is exchangeable: folder, csv, dicom or file; where not given, as the source says."),

@@ -9,6 +9,8 @@ import typer
 
 from oddpixel.places import default_folder
 
+from .options import Device
+
 
 def sample(
     model: Annotated[str, typer.Option("--model", help="A model folder, or the name of a bundled model.")],
@@ -23,6 +25,7 @@ def sample(
     label: Annotated[int | None, typer.Option(help="A class, for models that have them.")] = None,
     guidance: Annotated[float, typer.Option(help="Weight of classifier-free guidance.")] = 1.25,
     size: Annotated[int, typer.Option(help="Pixels a side, for pyramids; flat models have their own.", min=1)] = 128,
+    device: Device = "cpu",
 ) -> None:
     """Draw images from a density model. Every one is marked as synthetic in its metadata."""
     from oddpixel.files import writable_folder
@@ -35,7 +38,7 @@ def sample(
     )  # fmt: skip
     out = default_folder((model,), "samples") if out is None else out
     writable_folder(out)
-    samples = load_model(model).sample(request)
+    samples = load_model(model, device).sample(request)
     made_by = f"model {Path(model).name}, sampler {samples.sampler}, {steps} steps, seed {seed}"
     print(write_samples(out, samples.values, samples.bits, made_by))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +14,19 @@ def serve(
     detector: Annotated[
         Path | None, typer.Option(help="A fitted detector, for `score`; exchange the folder to change it.")
     ] = None,
-    host: Annotated[str, typer.Option(help="Where to listen; beyond this machine it needs --tokens.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Where to listen; beyond this machine it needs --tokens or --oidc.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8600,
     tokens: Annotated[Path | None, typer.Option(help="File with a line NAME TOKEN for each client.")] = None,
+    oidc: Annotated[
+        str | None,
+        typer.Option(help="Take access tokens of this OpenID Connect issuer as well (extra `oidc`): its address."),
+    ] = None,
+    oidc_audience: Annotated[
+        str | None, typer.Option(help="What that issuer calls this service; tokens for others are refused.")
+    ] = None,
+    oidc_claim: Annotated[str, typer.Option(help="The claim that names a client: sub, azp, client_id.")] = "sub",
     store: Annotated[
         str | None, typer.Option(help="Database URL, for several machines; else SQLite in the folder.")
     ] = None,
@@ -30,15 +41,26 @@ def serve(
     from oddpixel.errors import UsageError
 
     try:
-        from oddpixel.service.clients import read_tokens
+        from oddpixel.service.clients import Issued, read_tokens
         from oddpixel.service.serve import Place
         from oddpixel.service.serve import serve as run
     except ImportError as error:
         raise UsageError(f"the service needs {error.name}: pip install 'oddpixel[service]'") from error
+    if (oidc is None) != (oidc_audience is None):
+        raise UsageError(
+            "--oidc and --oidc-audience belong together: a token for another service is no token for this one"
+        )
+    issued = None
+    if oidc is not None and oidc_audience is not None:
+        from oddpixel.identity_provider import Provider
+
+        if find_spec("jwt") is None:
+            raise UsageError("--oidc needs PyJWT: pip install 'oddpixel[oidc]'")
+        issued = Issued(Provider(oidc), oidc_audience, oidc_claim)
     place = Place(folder=folder, store=store, detector=detector, max_megapixels=max_megapixels)
     run(
         place, host=host, port=port, tokens={} if tokens is None else read_tokens(tokens), workers=workers, rate=rate,
-        max_megabytes=max_megabytes, max_open=max_open, keep_hours=keep_hours,
+        max_megabytes=max_megabytes, max_open=max_open, keep_hours=keep_hours, issued=issued,
     )  # fmt: skip
 
 

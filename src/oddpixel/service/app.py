@@ -27,7 +27,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from oddpixel import __version__
-from oddpixel.errors import ModelError, OddPixelError, TooLarge, UnsafePath
+from oddpixel.errors import ModelError, OddPixelError, TooLarge, UnsafePath, UsageError
 
 from .clients import Clients
 from .kinds import Kind, kinds
@@ -197,7 +197,11 @@ def application(service: Service) -> FastAPI:
         return response
 
     async def client_of(request: Request) -> str:
-        client = service.clients.named(request.headers.get("authorization"))
+        try:
+            client = await asyncio.to_thread(service.clients.named, request.headers.get("authorization"))
+        except UsageError as error:
+            logger.warning(json.dumps({"provider": str(error)}))
+            raise HTTPException(503, "who issues tokens cannot be reached; come back later") from error
         if client is None:
             raise HTTPException(401, "a token is needed: Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"})
         request.state.client = client

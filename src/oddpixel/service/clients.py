@@ -1,4 +1,7 @@
-"""Who may ask, and how often: bearer tokens by client (RFC 6750), and a bucket of requests for each."""
+"""Who may ask, and how often: bearer tokens by client (RFC 6750), and a bucket of requests for each.
+
+Tokens are those of a file, or access tokens of an OpenID Connect provider (JSON Web Tokens for this service, RFC 9068).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oddpixel.errors import UsageError
+from oddpixel.identity_provider import NotValid, Provider
 
 SHORTEST_TOKEN = 16
+LONGEST_CLIENT = 200
+ISSUED = "oidc:"  # before the name of a client whom a provider vouches for
 LOCAL = "local"  # the only client of a service without tokens, which listens on loopback alone
 
 
@@ -37,22 +43,48 @@ class Bucket:
         return (1 - self.left) / self.rate
 
 
+@dataclass(frozen=True)
+class Issued:
+    """Access tokens that a provider issues for this service.
+
+    Arguments:
+        audience: what the provider calls this service; a token for another is refused.
+        claim: which of a token's claims names the client.
+    """
+
+    provider: Provider
+    audience: str
+    claim: str = "sub"
+
+    def client(self, token: str) -> str | None:
+        """Whom a token was issued to; None where it is none of the provider's. Raises: UsageError (out of reach)."""
+        try:
+            claims = self.provider.claims(token, self.audience, ("exp", self.claim))
+        except NotValid:
+            return None
+        return str(claims[self.claim])[:LONGEST_CLIENT] or None
+
+
 class Clients:
     """The clients of a service.
 
     Arguments:
-        tokens: by client name; without any, everybody is `local`.
+        tokens: by client name; without any, and without `issued`, everybody is `local`.
+        issued: by a provider, beside those tokens.
         rate, burst: requests a second of each client, and how many may come at once.
     """
 
-    def __init__(self, tokens: dict[str, str], rate: float = 50.0, burst: float = 100.0) -> None:
+    def __init__(
+        self, tokens: dict[str, str], rate: float = 50.0, burst: float = 100.0, issued: Issued | None = None
+    ) -> None:
+        self.issued = issued
         self._digests = {name: _digest(token) for name, token in tokens.items()}
         self._buckets: dict[str, Bucket] = {}
         self.rate, self.burst = rate, burst
 
     def named(self, authorization: str | None) -> str | None:
-        """The client whose token a request carries; None for nobody's."""
-        if not self._digests:
+        """The client whose token a request carries; None for nobody's. Raises: UsageError where a provider is out of reach."""
+        if not self._digests and self.issued is None:
             return LOCAL
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer":
@@ -60,7 +92,11 @@ class Clients:
         digest = _digest(token.strip())
         # All are compared, so that time tells nothing of which one is near.
         matching = [name for name, kept in self._digests.items() if hmac.compare_digest(kept, digest)]
-        return matching[0] if matching else None
+        if matching:
+            return matching[0]
+        # A name from elsewhere is never that of a line of the file.
+        client = self.issued.client(token.strip()) if self.issued is not None else None
+        return None if client is None else f"{ISSUED}{client}"
 
     def wait(self, client: str) -> float:
         """Seconds that a client must wait before its next request; 0 where it may ask now."""

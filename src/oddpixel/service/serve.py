@@ -18,7 +18,7 @@ from pathlib import Path
 from oddpixel.errors import UsageError
 
 from .app import Service, application
-from .clients import Clients
+from .clients import Clients, Issued
 from .models import version_of
 from .queue import Queue
 from .spool import Spool
@@ -93,17 +93,19 @@ class Workers:
 
 def serve(
     place: Place, *, host: str, port: int, tokens: dict[str, str], workers: int, rate: float, max_megabytes: float,
-    max_open: int, keep_hours: float,
+    max_open: int, keep_hours: float, issued: Issued | None = None,
 ) -> None:  # fmt: skip
     """Serve until interrupted. Raises: UsageError where others could reach it without a token, ModelError."""
     import uvicorn
 
-    if not tokens and host not in LOOPBACK:
-        raise UsageError(f"on {host} anybody could ask; give --tokens FILE, or listen on 127.0.0.1")
+    if not tokens and issued is None and host not in LOOPBACK:
+        raise UsageError(f"on {host} anybody could ask; give --tokens FILE or --oidc, or listen on 127.0.0.1")
+    if issued is not None:
+        issued.provider.document  # noqa: B018 -- a provider that is not there is told of at once
     version_of(place.detector)
     place.folder.mkdir(parents=True, exist_ok=True)
     service = Service(
-        Queue(place.url), Spool(place.folder), Clients(tokens, rate, 2 * rate), place.detector,
+        Queue(place.url), Spool(place.folder), Clients(tokens, rate, 2 * rate, issued), place.detector,
         max_bytes=int(max_megabytes * 1e6), max_open=max_open, keep_seconds=keep_hours * 3600,
     )  # fmt: skip
     try:

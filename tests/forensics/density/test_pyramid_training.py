@@ -118,8 +118,28 @@ def test_reducing_averages_and_rounds_to_stored_levels() -> None:
     pixels = np.array([[0, 1], [2, 5]], np.float32).repeat(70, 0).repeat(70, 1)[None] / 255
     image = Image(pixels, 8, "display", None, "a", "0" * 64, "a")
     assert reduced(image, 3, 140).tolist() == [[[2]], [[2]], [[2]]]
-    with pytest.raises(InvalidImage, match="1 were skipped"):
+    with pytest.raises(InvalidImage, match="none of 1 image can be trained on: each side needs"):
         photographs([image], 3, 4)
+
+
+def test_images_too_small_for_the_largest_crops_train_with_fewer_sizes() -> None:
+    small = Photographs([field(1, 96, 130), field(2, 70, 90)])
+    task = PyramidTask(Pyramid(SMALL), small, small, groups=3, variation=PLAIN)
+    assert task.groups == 1
+    batch = task.batch(torch.arange(4), torch.Generator().manual_seed(0))
+    assert batch["crops0"].shape == (4, 1, 64, 64)
+    assert "crops1" not in batch
+    assert torch.isfinite(task.objective(**batch).total)
+
+
+def test_small_images_of_ones_own_are_held_out_as_they_are(tmp_path: Path) -> None:
+    from PIL import Image as Pillow
+
+    for index in range(40):
+        Pillow.fromarray(field(index, 80, 96)[0]).save(tmp_path / f"{index}.png")
+    trainer = prepare(read_recipe("photo-grey"), [str(tmp_path)], tmp_path / "model", minutes=1)
+    assert {picture.shape for picture in trainer.task.validation.pixels} == {(1, 80, 96)}
+    assert not hasattr(trainer.task.objective.to_normal, "_torchdynamo_orig_callable")  # too short a time to compile
 
 
 def test_halves_of_a_batch_have_the_gradients_of_the_whole() -> None:

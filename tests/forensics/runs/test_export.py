@@ -65,6 +65,27 @@ def test_a_verdict_is_of_whoever_gave_it_not_of_whoever_took_another_back(run: R
     assert first.at in row.values()
 
 
+def test_who_decided_otherwise_is_told(run: Run, tmp_path: Path) -> None:
+    with Verdicts(run.verdicts_path) as verdicts:
+        key = run.record["id"]
+        for author, decision in (
+            ("ann", "odd"),
+            ("ben", "normal"),
+            ("carl", "unsure"),
+            ("carl", "odd"),
+            ("dan", "odd"),
+        ):
+            verdicts.record(key, "ct-1.dcm", decision, author=author)
+        verdicts.record(key, "normal-01.png", "normal", author="ben")
+    export(run, "csv", tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open() as file:
+        others = {row["item"]: row["others"] for row in csv.DictReader(file)}
+    assert others["ct-1.dcm"] == "ben: normal"
+    assert others["normal-01.png"] == ""
+    export(run, "html", tmp_path / "t.html")
+    assert "(ben: normal)" in (tmp_path / "t.html").read_text()
+
+
 def test_parquet_keeps_types(decided: Run, tmp_path: Path) -> None:
     export(decided, "parquet", tmp_path / "t.parquet", items=["ct-1.dcm", "normal-01.png"])
     table = pd.read_parquet(tmp_path / "t.parquet").set_index("item")
