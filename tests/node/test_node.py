@@ -8,6 +8,7 @@ import json
 import signal
 import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ from oddpixel.node.studies import Studies
 from oddpixel.service.queue import Queue
 from oddpixel.service.spool import Spool
 from tests.node.conftest import ID, PATIENT, PHYSICIAN, Archive, Node, free_port, running, study
-from tests.patience import until
+from tests.patience import PATIENCE, until
 
 pytestmark = pytest.mark.filterwarnings("default")
 RESULTS = ["SEG", "SR", "SR", "SR"]  # of three images, one of them odd
@@ -254,12 +255,112 @@ def signed(folder: Path, by: str) -> Credentials:
     )
 
 
+def kept(spool: Spool, content: bytes) -> str:
+    path = spool.arriving / "one"
+    path.write_bytes(content)
+    name = spool.keep(path, 1000)
+    path.unlink()
+    assert spool.file(name).read_bytes() == content
+    return name
+
+
+def test_an_object_that_goes_on_for_ever_ends_its_association(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (path,) = study(tmp_path / "in", odd=0, normal=1)
+    data = dcmread(path)
+    data.add_new((0x0009, 0x0010), "LO", "X")
+    data.add_new((0x0009, 0x1001), "OB", bytes(3_000_000))
+    data.save_as(path)
+    spool, arrivals = Spool(tmp_path / "node"), Arrivals(f"sqlite:///{tmp_path / 'a.sqlite'}")
+    receiver = Receiver(Door(port=0, most_bytes=100_000), spool, arrivals)
+    node = Node(None, receiver.start(), tmp_path / "node", tmp_path / "log")  # type: ignore[arg-type]
+    try:
+        assert node.send([path]) != [0]
+        assert "an association was ended" in caplog.text
+        assert arrivals.counts()["received"] == 0
+        assert not [each for each in (tmp_path / "node/files").rglob("*") if each.is_file()]
+    finally:
+        receiver.stop()
+        arrivals.close()
+
+
+def test_a_node_that_dies_before_it_notes_the_job_asks_the_same_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
+    spool, arrivals, queue = Spool(tmp_path / "node"), Arrivals(url), Queue(url)
+    studies = Studies(arrivals, queue, spool, ["peer"], {})
+    arrivals.note("study", "object 1", kept(spool, b"1"))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Arrivals, "assign", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        studies.hand_in(-1, "1")
+    assert arrivals.counts()["waiting"] == 1
+    assert arrivals.waiting_files(), "they must stay"
+    arrivals.note("study", "object 2", kept(spool, b"2"))
+    (first,) = studies.hand_in(-1, "1")
+    (second,) = studies.hand_in(-1, "1")
+    assert queue.num_open() == 2, "the first part was asked about once"
+    assert first.sha256 != second.sha256
+    assert arrivals.counts() == {"received": 2, "waiting": 0, "undelivered": 2}
+    arrivals.close()
+    queue.close()
+
+
+def test_a_peer_that_is_named_no_more_can_be_given_up(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
+    spool, arrivals, queue = Spool(tmp_path / "node"), Arrivals(url), Queue(url)
+    arrivals.note("study", "object", kept(spool, b"0"))
+    Studies(arrivals, queue, spool, ["gone", "there"], {}).hand_in(-1, "1")
+    assert arrivals.waiting_for() == {"gone": 1, "there": 1}
+    assert arrivals.forget("gone") == 1
+    assert arrivals.waiting_for() == {"there": 1}
+    arrivals.close()
+    queue.close()
+
+
+def test_a_peer_that_does_not_answer_holds_up_nobody_else(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
+    spool, arrivals, queue = Spool(tmp_path / "node"), Arrivals(url), Queue(url)
+    arrivals.note("study", "object", kept(spool, b"0"))
+    (job,) = Studies(arrivals, queue, spool, ["slow", "there"], {}).hand_in(-1, "1")
+    queue.claim("w")
+    queue.finish("w", [(job.id, {"objects": ["a.dcm"]})])
+    spool.results(job.id).mkdir(parents=True)
+    (spool.results(job.id) / "a.dcm").write_bytes(b"")
+    taken, goes_on = threading.Event(), threading.Event()
+
+    class Slow:
+        def store(self, paths: Any) -> Any:
+            assert goes_on.wait(PATIENCE)
+            yield from paths
+
+        def find(self, keys: Any) -> Any:
+            raise AssertionError
+
+        retrieve = move = find
+
+    class There(Slow):
+        def store(self, paths: Any) -> Any:
+            taken.set()
+            yield from paths
+
+    deliverer = Deliverer(arrivals, queue, spool, {"slow": Slow(), "there": There()})
+    thread = threading.Thread(target=deliverer.deliver)
+    thread.start()
+    assert taken.wait(PATIENCE)
+    until(lambda: arrivals.waiting_for() == {"slow": 1}, "what the other has taken")
+    goes_on.set()
+    thread.join()
+    assert arrivals.waiting_for() == {}
+    arrivals.close()
+    queue.close()
+
+
 def test_what_fails_holds_up_nothing_else(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'a.sqlite'}"
     spool, arrivals, queue = Spool(tmp_path / "node"), Arrivals(url), Queue(url)
     studies = Studies(arrivals, queue, spool, ["peer"], {})
     for k in range(2):
-        arrivals.note(f"study {k}", f"object {k}", spool.keep(b"%d" % k, 10))
+        arrivals.note(f"study {k}", f"object {k}", kept(spool, b"%d" % k))
     lost = next(iter(arrivals.quiet(-1).values()))[0]
     spool.file(lost.sha256).unlink()
     (job,) = studies.hand_in(-1, "1")
@@ -292,7 +393,7 @@ def test_what_fails_holds_up_nothing_else(tmp_path: Path) -> None:
 def test_a_study_that_could_not_be_judged_is_asked_about_again(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'a.sqlite'}"
     spool, arrivals, queue = Spool(tmp_path / "node"), Arrivals(url), Queue(url)
-    arrivals.note("study", "object", spool.keep(b"0", 10))
+    arrivals.note("study", "object", kept(spool, b"0"))
     (job,) = Studies(arrivals, queue, spool, ["peer"], {}).hand_in(-1, "1")
     queue.claim("w")
     queue.finish("w", [(job.id, ModelError("no detector"))])

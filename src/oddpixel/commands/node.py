@@ -16,6 +16,10 @@ def node(
         list[str] | None,
         typer.Option("--to", help="Who gets results: AET@host:port or https://host/dicom-web (may be repeated)."),
     ] = None,
+    forget: Annotated[
+        list[str] | None,
+        typer.Option("--forget", help="Give up what somebody, as --to named them, has not got yet (may be repeated)."),
+    ] = None,
     folder: Annotated[Path, typer.Option("--folder", help="Where objects, jobs and results are kept.")] = Path("node"),
     aet: Annotated[str, typer.Option(help="This node's application entity title.")] = "ODDPIXEL",
     host: Annotated[str, typer.Option(help="Where to listen; beyond this machine it needs --from.")] = "127.0.0.1",
@@ -67,7 +71,7 @@ def node(
     )  # fmt: skip
     run_node(
         Place(folder=folder, store=store, detector=detector, max_megapixels=max_megapixels), door,
-        Results(peers=to or (), options=options, quiet_seconds=quiet, keep_seconds=keep_hours * 3600),
+        Results(peers=to or (), options=options, quiet_seconds=quiet, keep_seconds=keep_hours * 3600, forget=forget or ()),
         workers=workers, token=None if token is None else token.read_text().strip(),
     )  # fmt: skip
 

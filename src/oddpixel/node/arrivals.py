@@ -39,6 +39,10 @@ deliveries = sql.Table(
 )
 
 
+BEGUN = "begun:"  # in place of a job, before a study
+IS_BEGUN = objects.c.job.startswith(BEGUN)
+
+
 @dataclass(frozen=True)
 class Arrived:
     """One object: its number in the order of arrival, and its file in the spool."""
@@ -91,6 +95,36 @@ class Arrivals:
         except IntegrityError:
             return False
         return True
+
+    def begin(self, study: str, arrived: Sequence[Arrived]) -> None:
+        """Note that these objects of a study are asked about together, before it is known as which job."""
+        with writing(self.engine) as connection:
+            numbers = [each.number for each in arrived]
+            connection.execute(objects.update().where(objects.c.number.in_(numbers)).values(job=f"{BEGUN}{study[:16]}"))
+
+    def begun(self) -> dict[str, list[Arrived]]:
+        """By study, the objects that were begun and have no job yet: what a node that died was about to ask."""
+        chosen = sql.select(objects).where(IS_BEGUN).order_by(objects.c.number)
+        found: dict[str, list[Arrived]] = {}
+        with self.engine.connect() as connection:
+            for row in connection.execute(chosen).mappings():
+                found.setdefault(row["study"], []).append(Arrived(row["number"], row["sha256"]))
+        return found
+
+    def forget(self, peer: str) -> int:
+        """Deliver nothing more to a peer; how many deliveries it had not got yet."""
+        which = sql.and_(deliveries.c.peer == peer, deliveries.c.finished.is_(None))
+        with writing(self.engine) as connection:
+            return connection.execute(deliveries.delete().where(which)).rowcount
+
+    def waiting_for(self) -> dict[str, int]:
+        """How many deliveries every peer has yet to get."""
+        number = sql.func.count()
+        chosen = (
+            sql.select(deliveries.c.peer, number).where(deliveries.c.finished.is_(None)).group_by(deliveries.c.peer)
+        )
+        with self.engine.connect() as connection:
+            return {str(row[0]): int(row[1]) for row in connection.execute(chosen)}
 
     def quiet(self, seconds: float) -> dict[str, list[Arrived]]:
         """By study, the objects without a job, where none has arrived for so many seconds."""
@@ -152,7 +186,7 @@ class Arrivals:
     def waiting_files(self) -> set[str]:
         """The SHA-256 of objects that have no job yet: their files must stay."""
         with self.engine.connect() as connection:
-            found = connection.execute(sql.select(objects.c.sha256).where(objects.c.job.is_(None)))
+            found = connection.execute(sql.select(objects.c.sha256).where(objects.c.job.is_(None) | IS_BEGUN))
             return set(found.scalars())
 
     def waiting_jobs(self) -> set[str]:
@@ -168,7 +202,7 @@ class Arrivals:
             return {
                 "received": connection.execute(sql.select(number).select_from(objects)).scalar_one(),
                 "waiting": connection.execute(
-                    sql.select(number).select_from(objects).where(objects.c.job.is_(None))
+                    sql.select(number).select_from(objects).where(objects.c.job.is_(None) | IS_BEGUN)
                 ).scalar_one(),
                 "undelivered": connection.execute(
                     sql.select(number).select_from(deliveries).where(deliveries.c.finished.is_(None))

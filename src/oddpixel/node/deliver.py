@@ -7,7 +7,8 @@ which is the same object with the same UID.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from oddpixel.errors import OddPixelError
@@ -34,14 +35,25 @@ class Deliverer:
         """Send what is due now; how many objects were taken."""
         due = self.arrivals.due()
         done = {job.id: job for job in self.queue.finished_among([delivery.job for delivery in due])}
-        count = 0
+        failed: list[tuple[Delivery, Job]] = []
+        of_peer: dict[str, list[tuple[Delivery, Job]]] = {}
         for delivery in due:
             if (job := done.get(delivery.job)) is None or delivery.peer not in self.peers:
                 continue
-            if job.state == State.DONE:
-                count += self._send(delivery, [str(name) for name in (job.result or {}).get("objects", [])])
-            else:
-                self._judge_again(delivery, job)
+            (of_peer.setdefault(delivery.peer, []) if job.state == State.DONE else failed).append((delivery, job))
+        for delivery, job in failed:
+            self._judge_again(delivery, job)
+        if not of_peer:
+            return 0
+        with ThreadPoolExecutor(len(of_peer)) as pool:  # one that does not answer holds up nobody else
+            return sum(pool.map(self._send_all, of_peer.values()))
+
+    def _send_all(self, deliveries: Sequence[tuple[Delivery, Job]]) -> int:
+        """What one peer is to get, in order."""
+        count = 0
+        for delivery, job in deliveries:
+            names = [str(name) for name in (job.result or {}).get("objects", [])]
+            count += self._send(delivery, names)
         return count
 
     def _judge_again(self, delivery: Delivery, job: Job) -> None:

@@ -1,5 +1,8 @@
 """The C-STORE SCP: an object is in the spool and in the table, both flushed to the disk, before it is acknowledged.
 
+It is written to the disk as it comes, so that memory does not depend on its size. One that goes on far beyond what is taken ends
+its association.
+
 DICOM PS3.4 B (storage service class) and PS3.7 (DIMSE). What cannot be kept is refused with "out of resources" (A700): the
 sender keeps it, and sends it again.
 """
@@ -10,6 +13,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,6 +26,9 @@ from .image_classes import image_classes
 
 SUCCESS, OUT_OF_RESOURCES, DOES_NOT_MATCH = 0x0000, 0xA700, 0xA900
 SECONDS = 30.0  # without a word of the peer
+GREETING_SECONDS = 10.0  # of a connection that has not said what it wants
+SMALL = 1_000_000  # bytes that may be sent whatever is taken
+BEYOND = 2  # times the largest object that is taken, and its association ends
 LONGEST_AET = 16
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 log = logging.getLogger(__name__)
@@ -55,23 +62,33 @@ class Receiver:
     spool: Spool
     arrivals: Arrivals
     server: Any = field(default=None, init=False)
+    # Bytes of the object that an association is sending.
+    _counted: WeakKeyDictionary[Any, int] = field(default_factory=WeakKeyDictionary, init=False)
 
     def start(self) -> int:
         """Listen; the port. Raises: UsageError."""
-        from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, evt
+        from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, _config, evt
         from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
         door = self.door
         ae = AE(ae_title=checked_aet(door.aet))
         ae.maximum_associations = door.most
-        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = SECONDS
+        ae.dimse_timeout = ae.network_timeout = SECONDS
+        ae.acse_timeout = GREETING_SECONDS
         ae.require_called_aet = True
         ae.require_calling_aet = [checked_aet(each) for each in door.callers]
         ae.add_supported_context(Verification)
         for each in image_classes():
             ae.add_supported_context(each, ALL_TRANSFER_SYNTAXES)
         tls = None if door.credentials is None else door.credentials.accepting()
-        handlers: list[Any] = [(evt.EVT_C_STORE, self._store), (evt.EVT_REJECTED, _rejected)]
+        _config.STORE_RECV_CHUNKED_DATASET = (
+            True  # objects are written as they come, where this process keeps temporary files
+        )
+        handlers: list[Any] = [
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_REJECTED, _rejected),
+            (evt.EVT_PDU_RECV, self._count),
+        ]
         try:
             self.server = ae.start_server((door.host, door.port), block=False, evt_handlers=handlers, ssl_context=tls)
         except OSError as error:
@@ -87,15 +104,19 @@ class Receiver:
 
     def _store(self, event: Any) -> int:
         """Keep one object, then acknowledge it."""
+        from pydicom import dcmread
+
+        self._counted.pop(event.assoc, None)
         try:
-            study, instance = str(event.dataset.StudyInstanceUID), str(event.request.AffectedSOPInstanceUID)
+            head = dcmread(event.dataset_path, stop_before_pixels=True, specific_tags=["StudyInstanceUID"])
+            study, instance = str(head.StudyInstanceUID), str(event.request.AffectedSOPInstanceUID)
             if not study.strip():
                 raise ValueError("no study")
         except Exception:  # of what is no data set anything may come
             log.warning("an object without a study was refused")
             return DOES_NOT_MATCH
         try:
-            sha256 = self.spool.keep(event.encoded_dataset(), self.door.most_bytes)
+            sha256 = self.spool.keep(event.dataset_path, self.door.most_bytes)
             is_new = self.arrivals.note(study, instance, sha256)
         except TooLarge as error:
             log.warning("an object was refused: %s", error)
@@ -105,6 +126,15 @@ class Receiver:
             return OUT_OF_RESOURCES
         log.info("object %s", "kept" if is_new else "known")
         return SUCCESS
+
+    def _count(self, event: Any) -> None:
+        """End an association whose object goes on for ever."""
+        fragments = getattr(event.pdu, "presentation_data_value_items", [])
+        size = self._counted.get(event.assoc, 0) + sum(len(each.presentation_data_value or b"") for each in fragments)
+        self._counted[event.assoc] = size
+        if size > BEYOND * self.door.most_bytes + SMALL:
+            log.warning("an association was ended: its object was more than %d bytes", BEYOND * self.door.most_bytes)
+            event.assoc.abort()
 
 
 def _rejected(event: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import tempfile
 import threading
 import time
 import warnings
@@ -36,12 +37,14 @@ class Results:
         options: of the kind `study`.
         quiet_seconds: a study has arrived when nothing of it came for so long.
         keep_seconds: how long studies and results stay once they are delivered.
+        forget: addresses of those who get nothing more of what they have not got yet.
     """
 
     peers: Sequence[str]
     options: dict[str, Any]
     quiet_seconds: float = 30.0
     keep_seconds: float = 24 * 3600.0
+    forget: Sequence[str] = ()
 
 
 def run_node(place: Place, door: Door, results: Results, *, workers: int, token: str | None = None) -> None:
@@ -51,6 +54,11 @@ def run_node(place: Place, door: Door, results: Results, *, workers: int, token:
     peers = {address: peer_of(address, caller) for address in results.peers}
     place.folder.mkdir(parents=True, exist_ok=True)
     queue, spool, arrivals = Queue(place.url), Spool(place.folder), Arrivals(place.url)
+    for address, count in arrivals.waiting_for().items():
+        if address in results.forget:
+            log.warning("%s will not get %d results", address, arrivals.forget(address))
+        elif address not in peers:
+            log.warning("%d results wait for %s, which --to does not name; --forget gives them up", count, address)
     studies = Studies(arrivals, queue, spool, tuple(peers), results.options)
     receiver, deliverer = Receiver(door, spool, arrivals), Deliverer(arrivals, queue, spool, peers)
     stopping = threading.Event()
@@ -68,6 +76,7 @@ def run_node(place: Place, door: Door, results: Results, *, workers: int, token:
     for library in ("pynetdicom", "pydicom", "dicomweb_client"):  # their lines hold identifiers
         logging.getLogger(library).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module="pydicom")
+    tempfile.tempdir = str(spool.arriving)  # on the disk of the spool, and swept with it
     port = receiver.start()
     crew = Workers(place, workers)
     crew.start()

@@ -42,7 +42,13 @@ class Studies:
     def hand_in(self, quiet_seconds: float, version: str) -> list[Job]:
         """The jobs of studies that have become quiet."""
         jobs = []
+        # Begun first: what comes of a study between asking and noting its job is no part of that question.
+        begun = self.arrivals.begun()
         for study, arrived in self.arrivals.quiet(quiet_seconds).items():
+            if study not in begun:
+                self.arrivals.begin(study, arrived)
+                begun[study] = arrived
+        for study, arrived in begun.items():
             try:
                 archive = self.spool.made(partial(self._write, arrived))
             except FileNotFoundError:  # one study that cannot be had must not hold up the others

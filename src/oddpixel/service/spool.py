@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,7 +57,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for part in ("files", "results"):
+        for part in ("files", "results", "arriving"):
             (folder / part).mkdir(parents=True, exist_ok=True)
 
     async def take(self, parts: AsyncIterator[bytes], most_bytes: int) -> str:
@@ -65,11 +67,45 @@ class Spool:
                 incoming.write(part, most_bytes)
         return incoming.name
 
-    def keep(self, content: bytes, most_bytes: int) -> str:
-        """Keep a file, and return its SHA-256 once it is on the disk. Raises: TooLarge, OSError."""
-        with self._incoming() as incoming:
-            incoming.write(content, most_bytes)
-        return incoming.name
+    @property
+    def arriving(self) -> Path:
+        """Where others may write what `keep` then takes."""
+        return self.folder / "arriving"
+
+    def keep(self, path: Path, most_bytes: int) -> str:
+        """Keep a file, and return its SHA-256 once it is on the disk; its own name may be unlinked afterwards.
+
+        On another disk than the spool it is copied; in `arriving` it is not. Raises: TooLarge, OSError.
+        """
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size > most_bytes:
+                raise TooLarge(f"more than {most_bytes / 1e6:g} MB were sent; the service takes no more")
+            name = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+        kept = self.file(name)
+        kept.parent.mkdir(exist_ok=True)
+        try:
+            os.link(path, kept)
+        except FileExistsError:
+            os.utime(kept)  # known, and wanted again
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            with path.open("rb") as source:
+                return self.made(partial(shutil.copyfileobj, source))
+        _flush(kept.parent)
+        return name
+
+    def flush(self, job: str, names: Iterable[str]) -> None:
+        """Have some files of a job's results on the disk, so that they are whole when the database says so. Raises: OSError."""
+        for folder in {self._flushed(self.results(job) / name) for name in names}:
+            _flush(folder)
+
+    @staticmethod
+    def _flushed(path: Path) -> Path:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        return path.parent
 
     def made(self, write: Callable[[BinaryIO], None]) -> str:
         """Keep what is written to a file, and return its SHA-256 once it is on the disk. Raises: OSError."""
@@ -118,6 +154,9 @@ class Spool:
         for job in expired:
             shutil.rmtree(self.results(job), ignore_errors=True)
         before = time.time() - SECONDS_KEPT
+        for path in self.arriving.glob("*"):  # left by connections that broke
+            if path.stat().st_mtime < before:
+                path.unlink(missing_ok=True)
         for folder in (self.folder / "given").glob("*"):  # left by workers that were killed
             if folder.stat().st_mtime < before:
                 shutil.rmtree(folder, ignore_errors=True)

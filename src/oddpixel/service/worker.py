@@ -65,7 +65,9 @@ class Worker:
         given = self.spool.folder / "given" / f"{job.id}-{self.name}"
         try:
             task = Task(self._given(job, given), job.options, out, self.models)
-            return kinds()[job.kind].run(task)
+            answer = kinds()[job.kind].run(task)
+            self.spool.flush(job.id, answer.get("objects", []))  # they will be sent away
+            return answer
         except ENDS_BATCH:
             raise
         except BaseException as error:
