@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from oddpixel.errors import CorruptFile, MissingFile, NotPermitted, OddPixelError, TooLarge, UnreadableInput, UnsafePath
 
 from .limits import Limits
+from .remote import Remote
 
 # An archive member that inflates more than this is a bomb; deflate itself ends at about 1,030.
 MAX_INFLATION = 1_100
@@ -32,6 +33,7 @@ class Entry:
         series: what is known of the DICOM series it lies in.
         error: why it cannot be read, where that was already seen while listing.
         inside: the folder that it must still lie in when it is opened.
+        remote: where it is, if not on this machine: then `path` is where it lies once it was fetched.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Entry:
     series: dict[str, Any] | None = None
     error: UnreadableInput | None = None
     inside: Path | None = None
+    remote: Remote | None = None
 
     @property
     def identity(self) -> str:
@@ -57,6 +60,8 @@ class Entry:
         """Open the file, or the archive member in memory, for reading. Raises: UnreadableInput."""
         if self.error is not None:
             raise self.error
+        if self.remote is not None:
+            self.remote.fetch(limits)
         return self._open_file() if self.member is None else self._open_member(limits)
 
     def _open_file(self) -> BinaryIO:

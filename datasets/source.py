@@ -99,7 +99,7 @@ def open_source(
     """Open the images at these places: files, folders, globs, manifests (CSV, Parquet), zip archives, DICOMDIRs.
 
     A prefix names a layout (`mvtec:ROOT`, `mvtec2:`, `visa:`, `realiad:`, `coco:`, `imagefolder:`, `faceforensics:`) or a
-    packaged corpus (`corpus:NAME`, `corpus:NAME/test`).
+    packaged corpus (`corpus:NAME`, `corpus:NAME/test`). `s3://bucket/folder` and the like are elsewhere (`remote`).
 
     Arguments:
         limits: caps on what one file may cost.

@@ -27,6 +27,18 @@ SCHEMAS = {
 }
 OUTSIDE = PAGES | SCHEMAS
 FROM = {site: source for source, site in OUTSIDE.items()}
+# In the search: what one reads first before what was tried and decided.
+BOOSTS = (
+    ("tutorials/", 3),
+    ("likelihood", 2),
+    ("flag", 2),
+    ("audit", 2),
+    ("generate", 2),
+    ("adr/", 0.3),
+    ("changelog", 0.3),
+    ("benchmarks", 0.3),
+    ("training", 0.5),
+)
 NO_LINK = "\0"  # stands where the target of a link was that the site does not have
 LINK = re.compile(r"(\]\()([^)#:\s]+)((?:#[^)\s]*)?\))")
 
@@ -54,6 +66,7 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Turn links: by the file that they lead to in the repository, seen from where the page lies there."""
     own = page.file.src_uri
+    page.meta.setdefault("search", {"boost": next((boost for start, boost in BOOSTS if own.startswith(start)), 1)})
     folder = Path(FROM[own]).parent if own in FROM else Path("docs", own).parent
 
     def turned(match: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ prints, `...` standing for anything.
 
 from __future__ import annotations
 
+import codeop
 import doctest
 import os
 import re
@@ -35,6 +36,21 @@ def test_a_tutorial_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
             _run_python(text, names, page.name)
         else:
             _run_console(text)
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_a_copied_block_can_be_pasted_into_python(page: Path) -> None:
+    """The site's copy button leaves prompts and output out; a prompt ends a block of statements at an empty line alone."""
+    for kind, text in BLOCK.findall(page.read_text()):
+        if kind != "pycon":
+            continue
+        pasted = [line[4:] for line in text.splitlines() if line[:4] in (">>> ", "... ") or line in ("...", ">>>")]
+        waiting: list[str] = []
+        for line in [*pasted, ""]:
+            waiting.append(line)
+            if codeop.compile_command("\n".join(waiting), page.name, "single") is not None:
+                waiting = []
+        assert not any(waiting), waiting
 
 
 def test_a_wrong_line_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

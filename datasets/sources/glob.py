@@ -12,6 +12,7 @@ from oddpixel.errors import UsageError
 from ..entry import Entry
 from ..listing import LeftOut, Listing, file_name
 from ..reading import Reader
+from ..remote import is_remote
 from ..walking import DANGLING, Listed, leads_out, listed_file, split, unlisted
 
 FOLDER = "a folder (end the pattern in **/* to read what is in it)"
@@ -22,7 +23,7 @@ class Pattern:
 
     def accepts(self, place: str) -> bool:
         """Whether the place holds a wildcard and is not itself a path."""
-        return glob.has_magic(place) and not os.path.lexists(place)
+        return glob.has_magic(place) and not os.path.lexists(place) and not is_remote(place)
 
     def listing(self, place: str, reader: Reader) -> Listing:
         """List the matches; folders that cannot be searched are error rows."""

@@ -16,6 +16,7 @@ from oddpixel.datasets.group_key import group_key
 from oddpixel.datasets.limits import Limits
 from oddpixel.datasets.pairs import open_whole
 from oddpixel.datasets.reading import Reader
+from oddpixel.datasets.remote import is_remote
 from oddpixel.datasets.source import FileSource, open_source
 from oddpixel.errors import MissingFile, UnsafePath
 from oddpixel.image import file_and_frame
@@ -50,6 +51,10 @@ class OriginalFiles:
         """The listing of the places that the run was made from. Raises: UnsafePath, UsageError."""
         if self._source is None:
             for place in self.run.record["places"]:
+                if self.roots is not None and is_remote(place):
+                    raise UnsafePath(
+                        f"the original is at {place}, and nothing is fetched for a run that may be another's"
+                    )
                 self._check(Path(_named(place)))
             given = self._given()
             names = ("any_suffix", "every", "by_shot", "follow_links")

@@ -7,6 +7,7 @@ A form is one file with an `EXPORT`.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from functools import cache
@@ -26,11 +27,20 @@ def forms() -> dict[str, Export]:
     return discover(__name__, "EXPORT")
 
 
-def export(run: Run, form: str, path: Path, *, store: str | None = None, items: list[str] | None = None) -> list[str]:
+def export(
+    run: Run,
+    form: str,
+    path: Path,
+    *,
+    store: str | None = None,
+    items: list[str] | None = None,
+    overwrite: bool = False,
+) -> list[str]:
     """Write a run in that form; what could not be put into it, a sentence each.
 
     Arguments:
         path: the file, or folder, to write; must not be there yet.
+        overwrite: replace a file that is there, once the new one is whole.
         store: where verdicts are kept, a database URL; None for the run's own file.
         items: only these; None for all.
 
@@ -38,8 +48,8 @@ def export(run: Run, form: str, path: Path, *, store: str | None = None, items: 
     """
     if form not in forms():
         raise UsageError(no_such("form", form, forms()))
-    if path.exists():
-        raise UsageError(f"{path} is there already; name another file")
+    if os.path.lexists(path) and not (overwrite and path.is_file() and not path.is_symlink()):
+        raise UsageError(f"{path} is there already; name another (-o), or replace a file with --overwrite")
     exported = Exported.of(run, store, items)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

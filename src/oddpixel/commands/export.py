@@ -16,6 +16,9 @@ def export(
     to: Annotated[str, typer.Option(help="A form, such as csv, parquet, coco, html or zip; a wrong name lists all.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="File, or folder for DICOM objects.")] = None,
     store: Store = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that an earlier export wrote.")
+    ] = False,
 ) -> None:
     """A run with its verdicts, in a form that other programs read. DICOM results need the extra `dicom-results`."""
     from oddpixel.errors import UsageError
@@ -27,7 +30,7 @@ def export(
     if to not in forms():
         raise UsageError(no_such("form", to, forms()))
     place = out or Path(f"{run.resolve().name}-{to}{forms()[to].suffix}")
-    left_out = write(Run.open(run), to, place, store=store)
+    left_out = write(Run.open(run), to, place, store=store, overwrite=overwrite)
     for sentence in left_out[:20]:
         print(f"left out: {sentence}", file=sys.stderr)
     if len(left_out) > 20:

@@ -11,7 +11,7 @@ Places = Annotated[
     list[str],
     typer.Argument(
         help="Files, folders, globs, CSV/Parquet manifests, zip archives, DICOMDIRs, corpus:NAME[/ROLE], "
-        "mvtec:ROOT (also mvtec2:, visa:, realiad:, coco:, imagefolder:, faceforensics:)."
+        "mvtec:ROOT (also mvtec2:, visa:, realiad:, coco:, imagefolder:, faceforensics:), s3://BUCKET/FOLDER."
     ),
 ]
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.")]

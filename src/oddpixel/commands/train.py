@@ -90,9 +90,19 @@ def train(
         from oddpixel.forensics.density.recipe import prepare
     trainer = prepare(resolved, source or [], out, start_from, minutes=minutes, device=device)
     left = None if minutes is None else minutes - trainer.seconds / 60
+    of = "" if minutes is not None else f" of {trainer.options.steps}"
+    if trainer.is_done:
+        more = "--minutes" if minutes is not None else "--steps"
+        print(f"{out}: trained already, to step {trainer.step}{of}; a larger {more} goes on")
+        return None
+    if left is not None:
+        print(f"training for {left:.3g} minutes, then measuring on what is held out", file=sys.stderr)
     with training_progress(trainer.options.steps, trainer.step, left) as on_step:
         trainer.run(on_step)
-    print(f"{out}: step {trainer.step}" + ("" if minutes is not None else f" of {trainer.options.steps}"))
+    if not trainer.is_done:
+        print(f"{out}: stopped and saved at step {trainer.step}{of}; the same command goes on")
+        return None
+    print(f"{out}: step {trainer.step}{of}")
     if kind != "adapter":
         print(f"its card: {out / 'README.md'}; likelihoods: oddpixel density IMAGES --model {out}")
     return None

@@ -86,6 +86,19 @@ def test_who_decided_otherwise_is_told(run: Run, tmp_path: Path) -> None:
     assert "(ben: normal)" in (tmp_path / "t.html").read_text()
 
 
+def test_an_earlier_export_is_replaced_where_that_is_wanted(decided: Run, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("old")
+    with pytest.raises(UsageError, match="--overwrite"):
+        export(decided, "csv", path)
+    export(decided, "csv", path, overwrite=True)
+    assert "ct-1.dcm" in path.read_text()
+    link = tmp_path / "link.csv"
+    link.symlink_to(path)
+    with pytest.raises(UsageError):
+        export(decided, "csv", link, overwrite=True)
+
+
 def test_parquet_keeps_types(decided: Run, tmp_path: Path) -> None:
     export(decided, "parquet", tmp_path / "t.parquet", items=["ct-1.dcm", "normal-01.png"])
     table = pd.read_parquet(tmp_path / "t.parquet").set_index("item")
