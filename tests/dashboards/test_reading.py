@@ -194,7 +194,7 @@ def pressed(button: Any, awaited: Any) -> bool:
     """Press a button, which does nothing while it is about a picture that has gone already; whether it did."""
     try:
         button.last.click(timeout=8000)  # the last: for a moment the one before may still be there, greyed out
-        awaited.wait_for(timeout=8000)
+        awaited.wait_for(timeout=60_000)
     except NotYet:
         return False
     return True
