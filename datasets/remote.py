@@ -10,6 +10,7 @@ in $ODDPIXEL_HOSTS alone, and follows no redirect to another: an address in a li
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -34,6 +35,7 @@ WEB = ("http", "https")
 SCHEME = re.compile(rf"({'|'.join((*STORES, *WEB))})://", re.IGNORECASE)
 SECONDS = 60.0  # without a word of a server
 TRIES, PAUSE = 3, 0.5
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 BLOCK = 2**20
 LONGEST_PART = 100  # characters of a folder's or file's name in the spool
 GIGABYTE = 10**9
@@ -72,6 +74,15 @@ class Remote:
             return
         if self.size is not None:
             limits.check_bytes(self.size)
+        try:
+            self._keep(path, limits)
+        except OSError as error:
+            raise MissingFile(
+                f"it cannot be kept in {spool()} ({error.strerror}); name another folder in ODDPIXEL_SPOOL"
+            ) from error
+        _swept()
+
+    def _keep(self, path: Path, limits: Limits) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
             try:
@@ -81,7 +92,6 @@ class Remote:
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
-        _swept()
 
     def _write(self, file: Any, limits: Limits) -> None:
         for attempt in range(1, TRIES + 1):
@@ -100,6 +110,8 @@ class Remote:
             except PermissionError as error:
                 raise NotPermitted("the server does not let you read it; check your credentials") from error
             except Exception as error:  # of libraries of stores, each its own
+                if getattr(error, "errno", None) in NO_ROOM:
+                    raise
                 if attempt == TRIES:
                     raise MissingFile(f"it could not be fetched: {type(error).__name__}") from error
                 time.sleep(PAUSE * 2**attempt)

@@ -180,6 +180,18 @@ def test_what_is_larger_than_allowed_is_not_fetched(bucket: str) -> None:
     assert not list(spool().rglob("*.png"))
 
 
+def test_a_spool_that_cannot_be_written_is_told_of(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("ODDPIXEL_SPOOL", str(tmp_path / "file"))
+    images = list(open_source(f"s3://{bucket}/scans"))
+    assert all(
+        isinstance(image, Unreadable) and "name another folder in ODDPIXEL_SPOOL" in str(image.error)
+        for image in images
+    )
+
+
 def test_credentials_in_an_address_are_refused() -> None:
     with pytest.raises(UsageError, match="belong into the environment"):
         open_source("s3://key:secret@bucket/scans")
