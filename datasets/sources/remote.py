@@ -17,10 +17,8 @@ from ..entry import Entry
 from ..formats import promised_format
 from ..listing import LeftOut, Listing, file_name
 from ..reading import Reader
-from ..remote import WEB, Remote, by_http, check_address, file_system, is_remote
+from ..remote import WEB, Remote, by_http, check_address, file_system, is_remote, spool_bytes, version_of
 from ..walking import DICOMDIR, EMPTY, HEAD, HIDDEN, NAMED_PLACES, NO_IMAGE, Listed, is_dicomdir, split
-
-VERSIONS = ("ETag", "etag", "content_md5", "md5Hash", "LastModified", "last_modified", "updated", "mtime")
 
 
 class Elsewhere:
@@ -36,6 +34,7 @@ class Elsewhere:
         Raises: UsageError where there is nothing, or the store cannot be reached.
         """
         check_address(place)
+        spool_bytes()
         if urlsplit(place).scheme.lower() in WEB:
             return Listing((_by_http(place),))
         system, path = file_system(place)
@@ -60,7 +59,7 @@ LISTER = Elsewhere
 def _found(system: Any, path: str) -> Mapping[str, Mapping[str, Any]]:
     """What is known of every object, by its key."""
     system.invalidate_cache()
-    if glob.has_magic(path):
+    if glob.has_magic(path) and not system.exists(path):
         matches = system.glob(path, detail=True)
         return {key: about for key, about in matches.items() if about.get("type") == "file"}
     found: Mapping[str, Mapping[str, Any]] = system.find(path, detail=True)
@@ -69,8 +68,7 @@ def _found(system: Any, path: str) -> Mapping[str, Mapping[str, Any]]:
 
 def _listed(system: Any, key: str, name: str, scheme: str, about: Mapping[str, Any]) -> Listed:
     name, size = file_name(name), about.get("size")
-    version = next((str(about[each]) for each in VERSIONS if about.get(each)), "")
-    remote = Remote(f"{scheme}://{key}", size, version)
+    remote = Remote(f"{scheme}://{key}", size, version_of(about))
     entry = Entry(name=name, path=remote.path, remote=remote)
     last = name.rpartition("/")[2]
     if any(part.startswith(".") for part in name.split("/")):
@@ -95,7 +93,7 @@ def _listed(system: Any, key: str, name: str, scheme: str, about: Mapping[str, A
 def _by_http(place: str) -> Entry:
     try:
         remote = by_http(place)
-    except OSError:  # a server may know no HEAD; what cannot be had is an error row
+    except (OSError, UnreadableInput):  # a server may know no HEAD; what cannot be had is an error row
         remote = Remote(place)
     return Entry(
         name=file_name(unquote(urlsplit(place).path).rpartition("/")[2] or "file"), path=remote.path, remote=remote

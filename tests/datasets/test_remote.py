@@ -167,6 +167,30 @@ def test_a_run_knows_where_its_originals_are_and_fetches_none_for_others(bucket:
         OriginalFiles(run, [Path.cwd()]).entry(rows["a.png"])
 
 
+def test_what_changes_between_listing_and_reading_is_told_of(bucket: str, tmp_path: Path) -> None:
+    import boto3
+
+    source = open_source(f"s3://{bucket}/scans/a.png")
+    client = boto3.client("s3")
+    client.put_object(Bucket=bucket, Key="scans/a.png", Body=picture(tmp_path, 9))
+    client.put_object(Bucket=bucket, Key="odd/a::b.png", Body=picture(tmp_path, 1))
+    client.put_object(Bucket=bucket, Key="odd/br[0].png", Body=picture(tmp_path, 1))
+    client.close()
+    (changed,) = source
+    assert isinstance(changed, Unreadable)
+    assert "changed since it was listed" in str(changed.error)
+    assert not list(spool().rglob("*.png"))
+    assert all(isinstance(image, Image) for image in open_source(f"s3://{bucket}/odd"))
+    (literal,) = open_source(f"s3://{bucket}/odd/br[0].png")
+    assert literal.source == "br[0].png"
+
+
+def test_a_wrong_size_of_the_spool_is_told_of(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODDPIXEL_SPOOL_GB", "much")
+    with pytest.raises(UsageError, match="give gigabytes"):
+        open_source(f"s3://{bucket}/scans")
+
+
 def test_an_entry_goes_to_other_processes(bucket: str) -> None:
     (entry,) = open_source(f"s3://{bucket}/scans/a.png").entries
     with pickle.loads(pickle.dumps(entry)).open(Limits()) as file:
@@ -236,8 +260,13 @@ def test_a_file_by_http(web: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(missing, Unreadable)
     assert isinstance(missing.error, MissingFile)
     _Web.elsewhere = web.replace("127.0.0.1", "localhost") + "/a%20b.png"
-    with pytest.raises(UsageError, match="localhost is not among the hosts"):  # a redirect
-        open_source(f"{web}/leave.png")
+    led_away, whole = open_source(f"{web}/leave.png", f"{web}/a b.png")
+    assert isinstance(led_away, Unreadable)
+    assert "localhost is not among the hosts" in str(led_away.error)
+    assert isinstance(whole, Image), "one bad address never ends a batch"
+    for wrong in ("http://[bad/x.png", "http:///x.png"):
+        with pytest.raises(UsageError):
+            open_source(wrong)
 
 
 def test_the_spool_lets_go_of_what_was_wanted_least_lately(tmp_path: Path) -> None:
@@ -245,10 +274,12 @@ def test_the_spool_lets_go_of_what_was_wanted_least_lately(tmp_path: Path) -> No
     for k, remote in enumerate(remotes):
         remote.path.parent.mkdir(parents=True)
         remote.path.write_bytes(bytes(1000))
-        os.utime(remote.path, (k, k))
+        os.utime(remote.path, (k + 1, k + 1))
     remotes[0].fetch(Limits())  # there: wanted now
     sweep(2500)
     assert [remote.path.exists() for remote in remotes] == [True, False, False, True]
+    sweep(0)
+    assert remotes[0].path.exists(), "wanted just now"
 
 
 @pytest.mark.parametrize("key", ["../../etc/passwd", "/", "a" * 400 + ".nii.gz", ".", "a\x00b.png", "a//b.png"])

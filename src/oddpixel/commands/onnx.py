@@ -26,12 +26,13 @@ def onnx(
             "-o", "--out", help="A detector's file, DETECTOR.onnx if not given; a pyramid's folder, MODEL-graphs."
         ),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a detector's file that is there.")] = False,
 ) -> None:
     """Write a detector as one ONNX file (pixels in; score, p-value and map out), or a pyramid as one graph a scale."""
     if (model is None) == (detector is None):
         raise UsageError("give --detector with --size, or --model")
     if detector is not None:
-        print(_detector(detector, size, out))
+        print(_detector(detector, size, out, overwrite))
         return
     if size is not None:
         raise UsageError("--size is for --detector; a pyramid's graphs take any")
@@ -40,7 +41,7 @@ def onnx(
         print(path)
 
 
-def _detector(detector: Path, size: str | None, out: Path | None) -> Path:
+def _detector(detector: Path, size: str | None, out: Path | None, overwrite: bool) -> Path:
     from oddpixel.files import writable_folder
     from oddpixel.forensics.detect.graph.export import export_detector
     from oddpixel.forensics.detect.store import load
@@ -48,9 +49,14 @@ def _detector(detector: Path, size: str | None, out: Path | None) -> Path:
 
     if size is None:
         raise UsageError("a detector's graph takes pictures of one size; give --size HEIGHTxWIDTH")
-    path = Path(f"{detector.resolve().name}.onnx") if out is None else out
+    path, wanted = Path(f"{detector.resolve().name}.onnx") if out is None else out, parsed(size)
     writable_folder(path.parent)
-    difference = export_detector(load(detector), parsed(size), path)
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise UsageError(f"{path} is there already; name another file (-o), or replace it with --overwrite")
+    try:
+        difference = export_detector(load(detector), wanted, path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
     print(f"scores of noise pictures: at most {difference:.1g} deviations from the detector's own", file=sys.stderr)
     return path
 
