@@ -217,6 +217,8 @@ class _Staying(urllib.request.HTTPRedirectHandler):
         new = super().redirect_request(request, *given)
         try:
             if new is not None:
+                if urlsplit(new.full_url).scheme.lower() not in WEB:
+                    raise NotPermitted("it leads elsewhere: to another protocol")
                 check_address(new.full_url)
         except UsageError as error:
             raise NotPermitted(f"it leads elsewhere: {error}") from error

@@ -264,6 +264,9 @@ def test_a_file_by_http(web: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(led_away, Unreadable)
     assert "localhost is not among the hosts" in str(led_away.error)
     assert isinstance(whole, Image), "one bad address never ends a batch"
+    _Web.elsewhere = "ftp://127.0.0.1/a.png"
+    (led_away,) = open_source(f"{web}/leave.png")
+    assert "another protocol" in str(led_away.error)  # type: ignore[union-attr]
     for wrong in ("http://[bad/x.png", "http:///x.png"):
         with pytest.raises(UsageError):
             open_source(wrong)

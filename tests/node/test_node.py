@@ -35,6 +35,7 @@ from tests.node.conftest import ID, PATIENT, PHYSICIAN, Archive, Node, free_port
 from tests.patience import PATIENCE, until
 
 pytestmark = pytest.mark.filterwarnings("default")
+Parts = tuple[Spool, Arrivals, Queue]
 RESULTS = ["SEG", "SR", "SR", "SR"]  # of three images, one of them odd
 
 
@@ -255,6 +256,16 @@ def signed(folder: Path, by: str) -> Credentials:
     )
 
 
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    """Of a node, without the doors."""
+    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
+    arrivals, queue = Arrivals(url), Queue(url)
+    yield Spool(tmp_path / "node"), arrivals, queue
+    arrivals.close()
+    queue.close()
+
+
 def kept(spool: Spool, content: bytes) -> str:
     path = spool.arriving / "one"
     path.write_bytes(content)
@@ -284,10 +295,9 @@ def test_an_object_that_goes_on_for_ever_ends_its_association(tmp_path: Path, ca
 
 
 def test_a_node_that_dies_before_it_notes_the_job_asks_the_same_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    spool, arrivals, queue = Spool(tmp_path / "node"), Arrivals(url), Queue(url)
+    spool, arrivals, queue = parts
     studies = Studies(arrivals, queue, spool, ["peer"], {})
     arrivals.note("study", "object 1", kept(spool, b"1"))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -301,25 +311,19 @@ def test_a_node_that_dies_before_it_notes_the_job_asks_the_same_again(
     assert queue.num_open() == 2, "the first part was asked about once"
     assert first.sha256 != second.sha256
     assert arrivals.counts() == {"received": 2, "waiting": 0, "undelivered": 2}
-    arrivals.close()
-    queue.close()
 
 
-def test_a_peer_that_is_named_no_more_can_be_given_up(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    spool, arrivals, queue = Spool(tmp_path / "node"), Arrivals(url), Queue(url)
+def test_a_peer_that_is_named_no_more_can_be_given_up(parts: Parts) -> None:
+    spool, arrivals, queue = parts
     arrivals.note("study", "object", kept(spool, b"0"))
     Studies(arrivals, queue, spool, ["gone", "there"], {}).hand_in(-1, "1")
     assert arrivals.waiting_for() == {"gone": 1, "there": 1}
     assert arrivals.forget("gone") == 1
     assert arrivals.waiting_for() == {"there": 1}
-    arrivals.close()
-    queue.close()
 
 
-def test_a_peer_that_does_not_answer_holds_up_nobody_else(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    spool, arrivals, queue = Spool(tmp_path / "node"), Arrivals(url), Queue(url)
+def test_a_peer_that_does_not_answer_holds_up_nobody_else(parts: Parts) -> None:
+    spool, arrivals, queue = parts
     arrivals.note("study", "object", kept(spool, b"0"))
     (job,) = Studies(arrivals, queue, spool, ["slow", "there"], {}).hand_in(-1, "1")
     queue.claim("w")
@@ -351,13 +355,10 @@ def test_a_peer_that_does_not_answer_holds_up_nobody_else(tmp_path: Path) -> Non
     goes_on.set()
     thread.join()
     assert arrivals.waiting_for() == {}
-    arrivals.close()
-    queue.close()
 
 
-def test_what_fails_holds_up_nothing_else(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    spool, arrivals, queue = Spool(tmp_path / "node"), Arrivals(url), Queue(url)
+def test_what_fails_holds_up_nothing_else(parts: Parts, tmp_path: Path) -> None:
+    spool, arrivals, queue = parts
     studies = Studies(arrivals, queue, spool, ["peer"], {})
     for k in range(2):
         arrivals.note(f"study {k}", f"object {k}", kept(spool, b"%d" % k))
@@ -386,13 +387,10 @@ def test_what_fails_holds_up_nothing_else(tmp_path: Path) -> None:
         database.execute("UPDATE node_deliveries SET next = 0")
     assert deliverer.deliver() == 1
     assert arrivals.counts()["undelivered"] == 0
-    arrivals.close()
-    queue.close()
 
 
-def test_a_study_that_could_not_be_judged_is_asked_about_again(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    spool, arrivals, queue = Spool(tmp_path / "node"), Arrivals(url), Queue(url)
+def test_a_study_that_could_not_be_judged_is_asked_about_again(parts: Parts, tmp_path: Path) -> None:
+    spool, arrivals, queue = parts
     arrivals.note("study", "object", kept(spool, b"0"))
     (job,) = Studies(arrivals, queue, spool, ["peer"], {}).hand_in(-1, "1")
     queue.claim("w")
@@ -409,8 +407,6 @@ def test_a_study_that_could_not_be_judged_is_asked_about_again(tmp_path: Path) -
     assert (again.sha256, again.kind) == (job.sha256, job.kind)
     with sqlite3.connect(tmp_path / "a.sqlite") as database:
         assert database.execute("SELECT job FROM node_objects").fetchall() == [(again.id,)]
-    arrivals.close()
-    queue.close()
 
 
 def test_addresses_and_titles() -> None:
