@@ -243,6 +243,8 @@ def show(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
     pictures(run, row, report)
     if "timeline" in report:
         timeline(report["timeline"])
+    if report.get("faces"):
+        faces(report["faces"])
     downloads(run, row)
     left, right = st.columns(2, gap="large")
     with left:
@@ -257,6 +259,18 @@ def show(run: OpenRun, row: Row, report: dict[str, Any]) -> None:
             findings(title, meaning, [record for record in others if record["about"] == about])
     with st.expander("Innocent explanations, what was not examined, how to repeat it"):
         bounds(report)
+
+
+def faces(records: list[dict[str, Any]]) -> None:
+    """Each face with its own verdict, and where it is."""
+    st.html("<h4>Faces</h4>")
+    quiet("Each face, judged by the tests of the whole picture where they point. Nobody is recognised.")
+    lines = [
+        f"<li>{number}: {text(face['label'])} ({text(face['because'])}); rows {face['box'][0]} to {face['box'][2]}, "
+        f"columns {face['box'][1]} to {face['box'][3]}</li>"
+        for number, face in enumerate(records, 1)
+    ]
+    st.html(f"<ul>{''.join(lines)}</ul>")
 
 
 def pictures(run: OpenRun, row: Row, report: dict[str, Any]) -> None:

@@ -80,6 +80,7 @@ class Card:
         exclude: patterns of members left out.
         group: `file`, `corpus`, or a pattern whose first group, found in the path, is the exchangeability unit.
         note: what to know before using it.
+        shows_people: whether its pictures are of people who were not asked: no sheet of them is made.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Card:
     exclude: Sequence[str] = ()
     group: str = "file"
     note: str = ""
+    shows_people: bool = field(default=False, repr=False)  # a corpus in the cache is found by what stands in `repr`
 
     def facts(self) -> dict[str, Any]:
         """The card as JSON, without the patterns of its members."""

@@ -16,6 +16,7 @@ from oddpixel.errors import CorruptFile, UnreadableInput
 from .calibration import Calibration, table
 from .checks import Check, checks
 from .exhibit import Exhibit, read_exhibit
+from .faces.judged import JudgedFace, judged_faces
 from .facts import facts_of
 from .facts.c2pa import facts_from
 from .facts.fact import Fact
@@ -61,6 +62,7 @@ class Audited:
     """All results for one file, from which its report is written.
 
     Arguments:
+        faces: of a picture, each judged by itself.
         calibration: what the tests of this kind of file were measured to do.
     """
 
@@ -69,6 +71,7 @@ class Audited:
     findings: list[Finding]
     verdict: Verdict
     sensitivity: list[Altered] = field(default_factory=list)
+    faces: list[JudgedFace] = field(default_factory=list)
     calibration: Calibration = field(default_factory=table)
 
 
@@ -132,7 +135,8 @@ def audited(
     if options.sensitivity and exhibit.gate.too_small is None:
         on_check("sensitivity")
         altered = sensitivity_of(exhibit, chosen, options.alpha)
-    return Audited(exhibit, facts, findings, verdict, altered)
+    on_check("faces")
+    return Audited(exhibit, facts, findings, verdict, altered, judged_faces(exhibit, findings, verdict.label))
 
 
 def _manifest(container: str, decoder: Decoder, options: Options) -> list[Fact]:

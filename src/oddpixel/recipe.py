@@ -9,7 +9,7 @@ from typing import Any
 
 from oddpixel.errors import UsageError
 
-FOLDERS = ("forensics/density/recipes", "generation/training/recipes")
+FOLDERS = ("forensics/density/recipes", "forensics/audit/recipes", "generation/training/recipes")
 
 
 def read_recipe(name: str | Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from oddpixel.bench.audit.cases import HISTORIES, MANIPULATIONS, Source, authentic, manipulated, photographed
-from oddpixel.bench.audit.fit import ability, exceeds, lower_bound, scores
+from oddpixel.bench.audit.cases import HISTORIES, MANIPULATIONS, Source, authentic, manipulated
+from oddpixel.bench.audit.fit import ability, calibrated, exceeds, lower_bound, scores
 from oddpixel.bench.audit.measure import localisation, measure
+from oddpixel.bench.audit.plots import PRIORS, cross_entropy, write_plots
 from oddpixel.forensics.audit.exhibit import exhibit_of
+from oddpixel.forensics.audit.local_edits.camera import photographed
 from oddpixel.forensics.audit.nfa import REPORTED
 from tests.forensics.audit.images import another, photograph
 
@@ -96,3 +99,33 @@ def test_a_bound_is_given_up_only_if_chance_cannot_explain_it() -> None:
     assert exceeds("noise-level", rows("never-jpeg", two, nfa=True))
     # One in each of two histories is one a history.
     assert not exceeds("noise-level", rows("never-jpeg", one, nfa=True) + rows("resized", one, nfa=True))
+
+
+def test_cross_entropy_is_one_bit_at_even_odds_without_evidence_and_none_with_perfect_evidence() -> None:
+    truth = np.array([True] * 30 + [False] * 50)
+    middle = len(PRIORS) // 2
+    nothing = cross_entropy(np.ones(80), truth)
+    assert nothing[middle] == pytest.approx(1.0)
+    assert nothing[0] < 0.05  # so rare that hardly anything is missing
+    assert cross_entropy(np.where(truth, 1e9, 1e-9), truth).max() < 1e-3
+    assert cross_entropy(np.where(truth, 0.01, 100.0), truth)[middle] > 5, "misleading evidence is worse than none"
+
+
+def test_plots_of_ratios_are_written_where_there_are_any(tmp_path: Path) -> None:
+    from oddpixel.forensics.audit.calibration import table
+
+    name = sorted(question for question in table().counting("lossless") if calibrated(question))[0]
+    seen = {"statistic": 1e9, "log10_nfa": None, "about": "manipulation"}
+    cases = [
+        {
+            "kind": "blurred" if is_manipulated else "never-jpeg", "manipulated": is_manipulated, "stratum": "lossless",
+            "source": str(k), "findings": {name: seen if is_manipulated else seen | {"statistic": -1e9}},
+        }
+        for is_manipulated in (True, False)
+        for k in range(5)
+    ]  # fmt: skip
+    write_plots(cases, tmp_path / "plots.png")
+    with Pillow.open(tmp_path / "plots.png") as picture:
+        assert picture.size[0] > 300
+    write_plots(cases[:5], tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()

@@ -68,6 +68,12 @@ def pdf(record: Mapping[str, Any], custody: Mapping[str, Any], pictures: Mapping
         for shot in timeline["shots"]:
             when = f"{shot['start_s']:.2f} to {shot['end_s']:.2f} s"
             say(f"Shot, frames {shot['first']} to {shot['last']} ({when}): {shot['label']}; {shot['because']}")
+    if record["faces"]:
+        say("Faces, judged by the tests of the whole picture where they point", "Heading2")
+        for number, face in enumerate(record["faces"], 1):
+            top, left, bottom, right = face["box"]
+            where = f"rows {top} to {bottom}, columns {left} to {right}"
+            say(f"Face {number} ({where}): {face['label']}; {face['because']}")
     for group in grouped(record["findings"]):
         say(group.title, "Heading2")
         say(group.explanation if group.findings else "None has a known rate of false alarms on images of this kind.")

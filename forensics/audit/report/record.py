@@ -54,6 +54,7 @@ def record_of(audited: Audited, options: Options, name: str, case: str | None = 
         "facts": [plain(fact) for fact in audited.facts],
         "findings": [_finding(finding, audited) for finding in audited.findings],
         "sensitivity": [plain(altered) for altered in audited.sensitivity],
+        "faces": [plain(face) for face in audited.faces],
         "checks": [_check(medium.checks[name]) for name in chosen],
         "aids": [_aid(name) for name in _aids(audited, options)],
         "pictures": PICTURES_LEFT_OUT if exhibit.may_show_text else None,

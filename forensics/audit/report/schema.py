@@ -30,6 +30,7 @@ FINDING: dict[str, Any] = {
 }
 INTEGER: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": 2**53}
 NUMBER: dict[str, Any] = {"type": "number"}
+BOX: dict[str, Any] = {"type": "array", "items": INTEGER, "minItems": 4, "maxItems": 4}
 SHOT: dict[str, Any] = {
     "first": INTEGER, "last": INTEGER, "start_s": NUMBER, "end_s": NUMBER, "label": TEXT, "because": TEXT,
 }  # fmt: skip
@@ -99,6 +100,7 @@ REPORT: dict[str, Any] = {
         "facts": _records({"name": TEXT, "value": {}, "because": TEXT_OR_NULL}),
         "findings": _records(FINDING),
         "sensitivity": _records({"alteration": TEXT, "label": TEXT, "p_value": NUMBER_OR_NULL, "checks": TEXTS}),
+        "faces": _records({"box": BOX, "label": TEXT, "because": TEXT, "checks": TEXTS}),
         "aids": _records({"name": TEXT, "title": TEXT, "label": TEXT, "explanation": TEXT, "picture": PICTURE}),
         "innocent_explanations": TEXTS,
         "not_examined": TEXTS,

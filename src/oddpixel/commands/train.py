@@ -82,6 +82,17 @@ def train(
             )
         print(f"{out}: stage {reached}")
         return None
+    if kind == "local-edits":
+        for option, given in (("--minutes", minutes), ("--start-from", start_from), ("--stage", stage)):
+            if given is not None:
+                raise UsageError(f"{option}: this recipe trains in rounds of its own; change them in a copy of it")
+        from oddpixel.console import stage_progress
+        from oddpixel.forensics.audit.local_edits.recipe import train as train_local_edits
+
+        with stage_progress() as on_stage:
+            reached = train_local_edits(resolved, source or [], out, on_stage, device=device)
+        print(f"{out}: {reached}")
+        return None
     if stage is not None:
         raise UsageError(f"--stage {stage}: only a cascade has stages")
     if kind == "adapter":

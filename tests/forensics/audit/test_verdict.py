@@ -221,12 +221,26 @@ def test_a_whole_image_is_not_odd_for_being_large() -> None:
     assert (known.p_value("noise-level", where, loud) or (1, 0))[0] == pytest.approx(1 / 151)
 
 
-def test_no_more_tests_share_the_level_than_can_reach_their_share() -> None:
-    from oddpixel.bench.audit.fit import affordable
+def test_tests_share_the_level_so_that_no_kind_is_given_up() -> None:
+    from oddpixel.bench.audit.fit import best_sharing
 
-    few, many = ({name: {"lossless": {"never-jpeg": [0.0] * n}} for name in "abcd"} for n in (40, 120))
-    assert affordable(list("abcd"), "lossless", Calibration({"scores": few})) == 1
-    assert affordable(list("abcd"), "lossless", Calibration({"scores": many})) == 4
+    names = ["noise-level", "local-edits"]
+
+    def row(kind: str, seen: list[str]) -> dict[str, Any]:
+        values = {name: 9.0 if name in seen else 0.0 for name in names}
+        found = {name: {"statistic": v, "log10_nfa": None, "about": "manipulation"} for name, v in values.items()}
+        return {"kind": kind, "manipulated": True, "stratum": "lossless", "findings": found}
+
+    def sharing(num_photographs: int, rows: list[dict[str, Any]]) -> list[str]:
+        scored = {name: {"lossless": {"never-jpeg": [0.0] * num_photographs}} for name in names}
+        return best_sharing(names, [], rows, "lossless", Calibration({"scores": scored}))
+
+    apart = [row("splice", ["noise-level"])] * 12 + [row("blurred", ["local-edits"])] * 12
+    assert sharing(120, apart) == names
+    assert len(sharing(30, apart)) == 1, "the smallest p of thirty photographs does not reach half of the level"
+    assert sharing(120, [row("splice", names)] * 12) == names[:1], "the other finds nothing more"
+    assert sharing(120, [row("splice", [])] * 12) == []
+    assert sharing(120, apart[:3]) == []
 
 
 def test_what_decides_is_evidence_and_nothing_else_that_counts_is() -> None:

@@ -12,6 +12,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -31,6 +32,7 @@ from oddpixel.forensics.audit.measurement import Measurement
 from .cases import FORMS, TILE, Case, Source, authentic, encoded, manipulated, resized, saved, sources
 from .cost import cost
 from .measure import kept, measure
+from .plots import write_plots
 from .tables import (
     PEERS,
     by_test,
@@ -58,8 +60,12 @@ QUALITIES = (60, 70, 80, 90, 95)
 Row = Mapping[str, Any]
 
 
-def run() -> Report:
-    """Measure the audit on test photographs, and tabulate false alarms, detection, robustness and cost."""
+def run(sheets: Path | None = Path("docs/audit")) -> Report:
+    """Measure the audit on test photographs, and tabulate false alarms, detection, robustness and cost.
+
+    Arguments:
+        sheets: where the plots of likelihood ratios go.
+    """
     tiles, screened = sources(("test",), TILES)
     numbers: Counter[str] = Counter()
     keys, jobs = [], []
@@ -90,6 +96,8 @@ def run() -> Report:
         "published by peers, on their own data": PEERS,
         "cost": cost(),
     }
+    if sheets is not None:
+        write_plots(rows, sheets / "likelihood-ratios.png")
     names = {row["source"] for row in rows}
     photographs = {name.partition("#")[0] for name in screened}
     notes = [

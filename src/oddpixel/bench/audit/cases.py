@@ -21,6 +21,7 @@ from PIL import Image as Pillow
 from oddpixel.datasets.corpora import cached
 from oddpixel.forensics.audit.exhibit import LUMA
 from oddpixel.forensics.audit.grid_votes import vote
+from oddpixel.forensics.audit.local_edits.camera import photographed
 
 TILE = 384
 REDUCED = (0.40, 0.51)  # by no whole number: a JPEG grid that is halved exactly is still one of 4 pixels
@@ -95,18 +96,6 @@ def _tiles(path: object, number: int) -> Iterator[Pixels]:
     for _ in range(number if min(height, width) >= TILE else 0):
         top, left = random.integers(0, height - TILE + 1), random.integers(0, width - TILE + 1)
         yield np.ascontiguousarray(reduced[top : top + TILE, left : left + TILE])
-
-
-def photographed(tile: Pixels, random: np.random.Generator) -> Pixels:
-    """The scene as a camera records it: noise that grows with light, a mosaic, demosaicing by one of two methods."""
-    linear = (tile / 255.0) ** 2.2
-    shot, read = random.uniform(2e-4, 1.5e-3), random.uniform(5e-4, 4e-3)
-    noisy = linear + random.normal(size=linear.shape) * np.sqrt(shot * linear + read**2)
-    raw = np.zeros(tile.shape[:2])
-    for (down, right), channel in zip(((0, 0), (0, 1), (1, 0), (1, 1)), (0, 1, 1, 2), strict=True):
-        raw[down::2, right::2] = noisy[down::2, right::2, channel]
-    gamma = np.rint(np.clip(raw, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
-    return cv2.cvtColor(gamma, cv2.COLOR_BayerBG2RGB_EA if random.random() < 0.5 else cv2.COLOR_BayerBG2RGB)
 
 
 def encoded(pixels: Pixels, form: str) -> bytes:

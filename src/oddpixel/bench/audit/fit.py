@@ -5,9 +5,9 @@ Chosen here, on training and validation photographs only:
 
 * an a-contrario test keeps its own bound where its observed rate of false alarms does not contradict it (Clopper-Pearson,
 95 %); elsewhere its p-value is no less than its rank among authentic images; * any test counts only if it beats plain
-error level and plain noise variance on some manipulation it is made for; * of the calibrated tests the four most able
-ones of a stratum count, since each that counts costs the others level; fewer where so few photographs were measured that
-their smallest p would not reach the share of the level that is left to each.
+error level and plain noise variance on some manipulation it is made for; * of the calibrated tests that set
+counts under which no kind of manipulation is given up for another: each that counts costs the others level, and with few
+photographs its smallest p may not reach its share.
 
 Tiles and whole photographs are strata of their own; the statistics of the latter are made comparable across sizes first.
 """
@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,12 @@ from oddpixel.forensics.audit.checks import check_of, checks
 from oddpixel.forensics.audit.finding import Finding
 from oddpixel.forensics.audit.gate import FULL_SIZE
 from oddpixel.forensics.audit.nfa import REPORTED
-from oddpixel.forensics.audit.verdict import SHARE_OF_NFA, adjusted, evidence_score
+from oddpixel.forensics.audit.verdict import adjusted, evidence_score
 
-MOST_CALIBRATED = 4
+CROWDED = "it would cost the others, which find more in images of this kind, their share of the level"
+MOST_SHARING = 4
+FEWEST_OF_A_KIND = 10  # manipulated images
+HARDLY = 0.1  # a share that is not much different from none
 BETTER = 0.05  # of AUC than the better baseline
 USEFUL = 0.7  # AUC
 LEVEL = 0.05
@@ -158,7 +162,7 @@ def audited(rows: Sequence[Row], calibration: Calibration) -> dict[str, Any]:
         for name in set(able) - set(BASELINES):
             if all(row["findings"][name]["about"] != "history" for row in here if name in row["findings"]):
                 answers[name][stratum] = _judged(name, stratum, here, able, calibration)
-        chosen = sorted(
+        candidates = sorted(
             (
                 name
                 for name in able
@@ -167,24 +171,58 @@ def audited(rows: Sequence[Row], calibration: Calibration) -> dict[str, Any]:
             ),
             key=lambda name: -able[name]["power"],
         )
-        most = min(MOST_CALIBRATED, affordable(chosen, stratum, calibration))
-        because = (
-            "four others find more in images of this kind"
-            if most == MOST_CALIBRATED
-            else "so few photographs of this kind were measured that its p could not reach its share of the level beside others"
+        bounded = [
+            name
+            for name in able
+            if name not in candidates and name not in BASELINES and answers.get(name, {}).get(stratum, {}).get("fused")
+        ]
+        sharing = best_sharing(
+            candidates, bounded, here, stratum, Calibration(calibration.record | {"audited": answers})
         )
-        for name in chosen[most:]:
-            answers[name][stratum] |= {"fused": False, "because": because}
+        for name in set(candidates) - set(sharing):
+            answers[name][stratum] |= {"fused": False, "because": CROWDED}
     return {name: dict(strata) for name, strata in answers.items()}
 
 
-def affordable(names: Sequence[str], stratum: str, calibration: Calibration) -> int:
-    """How many of the tests, most able first, can share the level so that the smallest p of each still reaches its share."""
-    smallest = [(calibration.p_value(name, stratum, np.inf) or (1.0, 0))[0] for name in names]
-    fitting = [
-        count for count in range(1, len(names) + 1) if max(smallest[:count]) <= LEVEL * (1 - SHARE_OF_NFA) / count
+def best_sharing(
+    candidates: Sequence[str], bounded: Sequence[str], rows: Sequence[Row], stratum: str, calibration: Calibration
+) -> list[str]:
+    """The calibrated tests that count, beside those that bound themselves: as many as share the level to the best effect.
+
+    Each that counts costs the others level, and with few photographs its smallest p may not reach its share. Of all sets the one
+    is taken under which the kind of manipulation that is served worst keeps most of what any set finds of it, so that no kind is
+    given up for another; then the one that finds most; then the smallest.
+    """
+    changed = [row for row in rows if row["manipulated"]]
+    kinds = np.array([row["kind"] for row in changed])
+    common = [kind for kind in np.unique(kinds) if (kinds == kind).sum() >= FEWEST_OF_A_KIND]
+    if not common:
+        return []
+    findings = [
+        {
+            name: finding
+            for name in (*candidates, *bounded)
+            if name in row["findings"]
+            and (finding := as_finding(name, row["findings"][name], stratum, calibration)) is not None
+        }
+        for row in changed
     ]
-    return max(fitting, default=0)
+
+    def found(names: Sequence[str]) -> np.ndarray:
+        """The share that the verdict finds at its level, by kind."""
+        hits = np.array(
+            [
+                min(adjusted([answers[name] for name in (*names, *bounded) if name in answers]), default=1.0) <= LEVEL
+                for answers in findings
+            ]
+        )
+        return np.array([hits[kinds == kind].mean() for kind in common])
+
+    sets = [names for size in range(MOST_SHARING + 1) for names in combinations(candidates, size)]
+    shares = np.array([found(names) for names in sets])
+    kept = ((shares + HARDLY) / (shares.max(0) + HARDLY)).min(1)
+    best = max(range(len(sets)), key=lambda k: (round(float(kept[k]), 9), round(float(shares[k].mean()), 9), -k))
+    return list(sets[best])
 
 
 def ability(name: str, rows: Sequence[Row]) -> dict[str, Any]:

@@ -19,9 +19,10 @@ from oddpixel.forensics.audit.checks import checks
 from oddpixel.forensics.audit.exhibit import LUMA, exhibit_of
 from oddpixel.forensics.audit.grid_votes import vote
 from oddpixel.forensics.audit.judge import asked_of
+from oddpixel.forensics.audit.local_edits.camera import photographed
 from oddpixel.forensics.audit.measurement import About
 
-from .cases import CORPORA, FORMS, TILE, Case, Pixels, Source, authentic, manipulated, photographed, resized
+from .cases import CORPORA, FORMS, TILE, Case, Pixels, Source, authentic, manipulated, resized
 from .measure import baselines, localisation
 
 REDUCED = (0.55, 0.8)

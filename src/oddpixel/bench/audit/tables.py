@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -223,38 +224,62 @@ def robustness(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return answers
 
 
-def calibration(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Cllr before and after the best monotone map, and misleading evidence. Brümmer and du Preez 2006; the map is PAV."""
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """The likelihood ratios of cases of one stratum.
+
+    Arguments:
+        is_manipulated, score: of every case that some test decides on.
+        ratios: as a report would state them, cut at the bounds.
+        best: what the best monotone map of the scores would state (pool adjacent violators), fitted to these very cases.
+    """
+
+    is_manipulated: np.ndarray
+    score: np.ndarray
+    ratios: np.ndarray
+    best: np.ndarray
+
+
+def weighed(rows: Sequence[Row], stratum: str) -> Weighed | None:
+    """The likelihood ratios of a stratum's cases; None where the calibration states none, or all cases are of one kind."""
     from sklearn.isotonic import IsotonicRegression
 
+    fitted = table().likelihood_ratio(stratum)
+    judged = [
+        (row, verdict_p(row, table())[0])
+        for row in rows
+        if row["stratum"] == stratum and not row["kind"].startswith("square")
+    ]
+    values = [(row["manipulated"], evidence_score(p)) for row, p in judged if p is not None]
+    if fitted is None or len({truth for truth, _ in values}) < 2:
+        return None
+    truth = np.array([truth for truth, _ in values])
+    score = np.array([value for _, value in values])
+    ratios = np.clip(10.0 ** (fitted["intercept"] + fitted["slope"] * score), *fitted["bound"])
+    weights = np.where(truth, 0.5 / truth.mean(), 0.5 / (1 - truth.mean()))
+    best = (
+        IsotonicRegression(y_min=1e-6, y_max=1 - 1e-6, out_of_bounds="clip")
+        .fit(score, truth.astype(float), weights)
+        .predict(score)
+    )
+    return Weighed(truth, score, ratios, _odds(best))
+
+
+def calibration(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Cllr before and after the best monotone map, and misleading evidence. Brümmer and du Preez 2006; the map is PAV."""
     answers = []
     for stratum in sorted({row["stratum"] for row in rows}):
-        fitted = table().likelihood_ratio(stratum)
-        judged = [
-            (row, verdict_p(row, table())[0])
-            for row in rows
-            if row["stratum"] == stratum and not row["kind"].startswith("square")
-        ]
-        values = [(row["manipulated"], evidence_score(p)) for row, p in judged if p is not None]
-        if fitted is None or len({truth for truth, _ in values}) < 2:
+        if (here := weighed(rows, stratum)) is None:
             continue
-        labels = np.array([truth for truth, _ in values])
-        score = np.array([value for _, value in values])
-        low, high = fitted["bound"]
-        ratios = np.clip(10.0 ** (fitted["intercept"] + fitted["slope"] * score), low, high)
-        weights = np.where(labels, 0.5 / labels.mean(), 0.5 / (1 - labels.mean()))
-        best = (
-            IsotonicRegression(y_min=1e-6, y_max=1 - 1e-6, out_of_bounds="clip")
-            .fit(score, labels.astype(float), weights)
-            .predict(score)
-        )
+        first, second = here.ratios[here.is_manipulated], here.ratios[~here.is_manipulated]
+        best = here.best[here.is_manipulated], here.best[~here.is_manipulated]
+        low, high = (table().likelihood_ratio(stratum) or {})["bound"]
         answers.append(
             {
-                "stratum": stratum, "manipulated": int(labels.sum()), "authentic": int((~labels).sum()),
-                "Cllr": cllr(ratios[labels], ratios[~labels]), "Cllr_min": cllr(_odds(best)[labels], _odds(best)[~labels]),
-                "bound low": low, "bound high": high, "LR > 1 of authentic": float((ratios[~labels] > 1).mean()),
-                "LR < 1 of manipulated": float((ratios[labels] < 1).mean()),
-                "strongest misleading LR": float(ratios[~labels].max()),
+                "stratum": stratum, "manipulated": len(first), "authentic": len(second),
+                "Cllr": cllr(first, second), "Cllr_min": cllr(*best), "bound low": low, "bound high": high,
+                "LR > 1 of authentic": float((second > 1).mean()), "LR < 1 of manipulated": float((first < 1).mean()),
+                "strongest misleading LR": float(second.max()),
             }
         )  # fmt: skip
     return answers

@@ -72,7 +72,7 @@ def _row(name: str, sheets: Path | None) -> dict[str, Any]:
     if wanted.kind == "weights":
         return row
     counted = _read(corpus)
-    if sheets is not None and counted["tiles"]:
+    if sheets is not None and counted["tiles"] and not wanted.shows_people:
         sheets.mkdir(parents=True, exist_ok=True)
         _sheet(counted["tiles"]).save(sheets / f"{name}.webp", quality=75)
     return row | {key: counted[key] for key in ("images", "unreadable", "megapixels")}

@@ -1,0 +1,1 @@
+"""Faces: where they are in a picture, so that each can be judged by itself. Nobody is recognised."""

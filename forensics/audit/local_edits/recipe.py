@@ -1,0 +1,128 @@
+"""From a recipe to a network: rounds of examples and learning, each looking for what misled the one before.
+
+    [data] corpora           packaged photographs, by their roles
+    [model]                  `NetworkOptions`
+    [examples] crops, side   composites a round, and pixels a side
+    [training]               the trainer's options, alike in every round, and how many held-out composites are looked at
+
+Round k lies in OUT/rounds/k: its examples and its training, each of which a killed run finds again. The last round's network is
+OUT's.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+
+from oddpixel.datasets.corpora import credits_of, fetch
+from oddpixel.datasets.source import open_source, readable
+from oddpixel.errors import UsageError
+from oddpixel.training import Trainer, TrainingOptions
+
+from .examples import Examples, examples
+from .histories import Pixels
+from .network import RegionNetwork
+from .store import load_network, options_of
+from .task import LocalEditTask
+
+FEWEST = 2  # photographs: a splice needs two
+OnStage = Callable[[str, int, int], Callable[[int, dict[str, float]], None]]
+
+
+def train(
+    recipe: dict[str, Any], places: Sequence[str], out: Path, on_stage: OnStage, *, device: str | None = None
+) -> str:
+    """Make the rounds that are left to make. Returns the last one reached.
+
+    Arguments:
+        on_stage: called with a stage's name, its step and its steps; returns what is called after every step.
+        device: `cpu`, or None for the accelerator that there is.
+
+    Raises: UsageError, UnreadableInput, ModelError.
+    """
+    if places:
+        raise UsageError(
+            "this recipe trains on packaged photographs whose licences and roles are known: name no images"
+        )
+    options, num_validated = _options(recipe)
+    names = recipe["data"]["corpora"]
+    for name in names:
+        fetch(name)
+    learning, held_out = _photographs(names, "train"), _photographs(names, "validation")
+    side, counts = recipe["examples"]["side"], recipe["examples"]["crops"]
+    known: list[Examples] = []
+    miner: RegionNetwork | None = None
+    for number, count in enumerate(counts):
+        folder = out / "rounds" / str(number)
+        known.append(_examples(folder, learning, count, side, number, miner, on_stage))
+        together = Examples(
+            np.concatenate([each.descriptions for each in known]), np.concatenate([each.is_edited for each in known])
+        )
+        torch.manual_seed(options.seed)
+        task = LocalEditTask(
+            RegionNetwork(options_of(recipe["model"])), together, held_out, side=side, num_validated=num_validated,
+            credits={"corpora": names, "crops": sum(counts[: number + 1]), **credits_of(names)},
+        )  # fmt: skip
+        trainer = Trainer(task, options, folder, device)
+        trainer.run(on_stage(f"round {number}", trainer.step, options.steps))
+        if not trainer.is_done:
+            return f"round {number}, stopped"
+        miner = load_network(folder)
+        for name in ("model.json", "model.safetensors", "README.md"):
+            shutil.copyfile(folder / name, out / name)
+    return f"round {len(counts) - 1}"
+
+
+def _options(recipe: dict[str, Any]) -> tuple[TrainingOptions, int]:
+    options = dict(recipe["training"])
+    num_validated = options.pop("num_validated")
+    unknown = options.keys() - {field.name for field in fields(TrainingOptions)}
+    if unknown:
+        raise UsageError(f"the recipe's [training] has unknown options: {', '.join(sorted(unknown))}")
+    return TrainingOptions(**options), num_validated
+
+
+def _photographs(names: Sequence[str], role: str) -> list[Pixels]:
+    images = [
+        np.ascontiguousarray(np.rint(image.pixels.transpose(1, 2, 0) * 255).astype(np.uint8))
+        for image in readable(open_source(*(f"corpus:{name}/{role}" for name in names)))
+        if image.pixels.shape[0] == 3
+    ]
+    if len(images) < FEWEST:
+        raise UsageError(f"{len(images)} photographs in colours have the role {role}; at least {FEWEST} are needed")
+    return images
+
+
+def _examples(
+    folder: Path,
+    photographs: Sequence[Pixels],
+    count: int,
+    side: int,
+    number: int,
+    miner: RegionNetwork | None,
+    on_stage: OnStage,
+) -> Examples:
+    """The round's examples, made or found again."""
+    path = folder / "examples.safetensors"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        on_step, made = on_stage(f"examples of round {number}", 0, count), 0
+
+        def on_crop() -> None:
+            nonlocal made
+            made += 1
+            on_step(made, {})
+
+        fresh = examples(photographs, count, side, number, miner, on_crop)
+        temporary = path.with_suffix(".tmp")
+        save_file({"descriptions": fresh.descriptions.astype(np.float16), "is_edited": fresh.is_edited}, temporary)
+        temporary.replace(path)
+    stored = load_file(path)
+    return Examples(stored["descriptions"], stored["is_edited"])
