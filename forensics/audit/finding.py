@@ -30,6 +30,7 @@ class Finding:
         limits: what this check cannot see, or what else could look like this.
         about: how the file as a whole was processed, whether a part of it differs from the rest, or that it is unlike
             photographs for a cause unknown. None is evidence for another.
+        share: of a calibrated test that counts, its part of the level, in parts of all that such tests have; chosen beforehand.
         details: what was measured, as JSON knows it; `regions` are boxes (top, left, bottom, right) in pixels.
     """
 
@@ -43,6 +44,7 @@ class Finding:
     because: str = ""
     limits: str = ""
     about: About = "manipulation"
+    share: float | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

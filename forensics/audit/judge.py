@@ -131,6 +131,7 @@ def _bounded(measured: Measurement, question: Question, exhibit: Exhibit, calibr
     return replace(
         finding, p_value=p, log10_nfa=None, status="evidence" if p <= LEVEL else "no-evidence",
         map=measured.map if p <= MAPPED else None,
+        share=calibration.audit(question.name, exhibit.gate.reference).get("share"),
         reliability=f"log10 NFA {measured.log10_nfa:.1f}, which authentic images were seen to exceed: p by rank among {n} "
         "of them",
     )  # fmt: skip
@@ -147,12 +148,13 @@ def _by_rank(
     """By its rank among authentic images of the same kind, where any were measured."""
     num_tiles = len(asked.places)
     details = _placed(measured.details, place)
+    share = calibration.audit(question.name, exhibit.gate.reference).get("share")
     if num_tiles > 1:
         share = min(1.0, num_tiles * TILE**2 / (exhibit.size[0] * exhibit.size[1]))
         details |= {"num_tiles": num_tiles, "share": round(share, 3)}
     finding = Finding(
         question.name, "no-evidence", measured.statistic, because=measured.because, limits=measured.limits,
-        about=question.about, details=details,
+        about=question.about, details=details, share=share,
     )  # fmt: skip
     ranked = _rank(calibration, question, exhibit, measured.statistic, len(asked.measured))
     if ranked is None:

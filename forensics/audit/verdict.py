@@ -33,6 +33,7 @@ PROPOSITIONS = (
 WORDS = ((1.0, "no support"), (2.0, "weak support"), (10.0, "moderate support"), (100.0, "moderately strong support"))
 
 
+EVEN = 1.0  # of a finding whose share was not chosen
 LOUD = -20.0  # log10 NFA: one such finding in 10^20 images without cause, if its model of them holds
 NO_POWER = "no test that counts applies to this file: finding nothing means nothing"
 UNAUDITED = "its rate of false alarms was not shown to hold in images of this kind, so it does not decide; look at it"
@@ -183,12 +184,26 @@ def counts(finding: Finding, gate: Gated, calibration: Calibration) -> bool:
 
 
 def weights(findings: Sequence[Finding]) -> list[float]:
-    """The findings' shares of the level, adding up to one."""
+    """The findings' shares of the level, adding up to one.
+
+    Those with a bound of their own have a tenth together. The others share the rest as was chosen on calibration images (a
+    specialist whose p is at its smallest or none needs little); what belongs to tests that do not apply is dealt out alike.
+    """
     bounded = [finding.log10_nfa is not None for finding in findings]
-    if all(bounded) or not any(bounded):
+    if all(bounded):
         return [1 / len(findings)] * len(findings) if findings else []
-    few, many = sum(bounded), len(bounded) - sum(bounded)
-    return [SHARE_OF_NFA / few if is_bounded else (1 - SHARE_OF_NFA) / many for is_bounded in bounded]
+    ranked = [
+        0.0 if is_bounded else EVEN if finding.share is None else finding.share
+        for finding, is_bounded in zip(findings, bounded, strict=True)
+    ]
+    shares = [share / sum(ranked) for share in ranked]
+    if not any(bounded):
+        return shares
+    few = sum(bounded)
+    return [
+        SHARE_OF_NFA / few if is_bounded else (1 - SHARE_OF_NFA) * share
+        for is_bounded, share in zip(bounded, shares, strict=True)
+    ]
 
 
 def adjusted(findings: Sequence[Finding]) -> list[float]:

@@ -222,7 +222,7 @@ def test_a_whole_image_is_not_odd_for_being_large() -> None:
 
 
 def test_tests_share_the_level_so_that_no_kind_is_given_up() -> None:
-    from oddpixel.bench.audit.fit import best_sharing
+    from oddpixel.bench.audit.fit import best_shares
 
     names = ["noise-level", "local-edits"]
 
@@ -231,16 +231,26 @@ def test_tests_share_the_level_so_that_no_kind_is_given_up() -> None:
         found = {name: {"statistic": v, "log10_nfa": None, "about": "manipulation"} for name, v in values.items()}
         return {"kind": kind, "manipulated": True, "stratum": "lossless", "findings": found}
 
-    def sharing(num_photographs: int, rows: list[dict[str, Any]]) -> list[str]:
+    def shares(num_photographs: int, rows: list[dict[str, Any]]) -> dict[str, float]:
         scored = {name: {"lossless": {"never-jpeg": [0.0] * num_photographs}} for name in names}
-        return best_sharing(names, [], rows, "lossless", Calibration({"scores": scored}))
+        return best_shares(names, [], rows, "lossless", Calibration({"scores": scored}))
 
     apart = [row("splice", ["noise-level"])] * 12 + [row("blurred", ["local-edits"])] * 12
-    assert sharing(120, apart) == names
-    assert len(sharing(30, apart)) == 1, "the smallest p of thirty photographs does not reach half of the level"
-    assert sharing(120, [row("splice", names)] * 12) == names[:1], "the other finds nothing more"
-    assert sharing(120, [row("splice", [])] * 12) == []
-    assert sharing(120, apart[:3]) == []
+    assert sum(shares(120, apart).values()) == pytest.approx(1)
+    assert set(shares(120, apart)) == set(names)
+    assert len(shares(30, apart)) == 1, "the smallest p of thirty photographs does not reach half of the level"
+    assert len(shares(120, [row("splice", names)] * 12)) == 1, "the other finds nothing more"
+    assert shares(120, [row("splice", [])] * 12) == {}
+    assert shares(120, apart[:3]) == {}
+
+
+def test_shares_that_were_chosen_weigh_and_those_of_absent_tests_are_dealt_out() -> None:
+    specialist, broad = by_rank("a", 0.004), by_rank("b", 0.04)
+    chosen = [replace(specialist, share=0.1), replace(broad, share=0.9)]
+    assert weights(chosen) == pytest.approx([0.1, 0.9])
+    assert adjusted(chosen)[0] == pytest.approx(0.04)
+    assert weights(chosen[:1]) == [1.0]
+    assert weights([replace(specialist, share=0.1), replace(broad, share=0.3)]) == pytest.approx([0.25, 0.75])
 
 
 def test_what_decides_is_evidence_and_nothing_else_that_counts_is() -> None:

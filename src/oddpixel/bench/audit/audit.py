@@ -39,6 +39,7 @@ from .tables import (
     by_verdict,
     calibration,
     coverage,
+    flips,
     generated,
     localised,
     robustness,
@@ -54,6 +55,7 @@ HOSTS = 2  # of its tiles that are manipulated
 
 
 ROBUST = 12  # sources
+EVERYDAY = ("jpeg 90", "jpeg 80", "jpeg 70", "resized 0.75", "resized 0.9", "resized 1.1")
 QUALITIES = (60, 70, 80, 90, 95)
 
 
@@ -91,6 +93,7 @@ def run(sheets: Path | None = Path("docs/audit")) -> Report:
         "localisation where a test counts and finds it, F1 and MCC at one half": localised(rows),
         "generated stills against photographs, same size and coding": generated(stills),
         "robustness: verdicts on altered copies (P9)": robustness(shaken),
+        f"what becomes of decided verdicts ({', '.join(EVERYDAY)})": flips(shaken, EVERYDAY),
         "calibration of likelihood ratios (P11)": calibration(rows),
         "risk and coverage: the verdict answers or abstains": coverage(rows),
         "published by peers, on their own data": PEERS,

@@ -5,8 +5,8 @@ Chosen here, on training and validation photographs only:
 
 * an a-contrario test keeps its own bound where its observed rate of false alarms does not contradict it (Clopper-Pearson,
 95 %); elsewhere its p-value is no less than its rank among authentic images; * any test counts only if it beats plain
-error level and plain noise variance on some manipulation it is made for; * of the calibrated tests that set
-counts under which no kind of manipulation is given up for another: each that counts costs the others level, and with few
+error level and plain noise variance on some manipulation it is made for; * the calibrated tests share
+the level so that no kind of manipulation is given up for another: each that counts costs the others level, and with few
 photographs its smallest p may not reach its share.
 
 Tiles and whole photographs are strata of their own; the statistics of the latter are made comparable across sizes first.
@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -30,10 +30,11 @@ from oddpixel.forensics.audit.checks import check_of, checks
 from oddpixel.forensics.audit.finding import Finding
 from oddpixel.forensics.audit.gate import FULL_SIZE
 from oddpixel.forensics.audit.nfa import REPORTED
-from oddpixel.forensics.audit.verdict import adjusted, evidence_score
+from oddpixel.forensics.audit.verdict import SHARE_OF_NFA, adjusted, evidence_score
 
 CROWDED = "it would cost the others, which find more in images of this kind, their share of the level"
-MOST_SHARING = 4
+MOST_TRIED, MOST_SHARING = 5, 4  # calibrated tests: so many of the most able are tried, so many may count
+PARTS = 10  # in which the level is shared
 FEWEST_OF_A_KIND = 10  # manipulated images
 HARDLY = 0.1  # a share that is not much different from none
 BETTER = 0.05  # of AUC than the better baseline
@@ -144,13 +145,14 @@ def as_finding(name: str, finding: Row, stratum: str, calibration: Calibration) 
     """A measured result as the `Finding` that `examine` makes, without pictures; None where it has no p-value."""
     if finding["about"] == "history" or name in BASELINES:
         return None
+    share = calibration.audit(name, stratum).get("share")
     if not by_rank(name, stratum, calibration):
         return Finding(name, "no-evidence", log10_nfa=finding["log10_nfa"], about=finding["about"])
     judged = calibration.p_value(name, stratum, finding["statistic"])
     if judged is None:
         return None
     bound = 0.0 if finding["log10_nfa"] is None else min(1.0, 10.0 ** finding["log10_nfa"])
-    return Finding(name, "no-evidence", p_value=max(judged[0], bound), about=finding["about"])
+    return Finding(name, "no-evidence", p_value=max(judged[0], bound), about=finding["about"], share=share)
 
 
 def audited(rows: Sequence[Row], calibration: Calibration) -> dict[str, Any]:
@@ -176,53 +178,76 @@ def audited(rows: Sequence[Row], calibration: Calibration) -> dict[str, Any]:
             for name in able
             if name not in candidates and name not in BASELINES and answers.get(name, {}).get(stratum, {}).get("fused")
         ]
-        sharing = best_sharing(
-            candidates, bounded, here, stratum, Calibration(calibration.record | {"audited": answers})
-        )
-        for name in set(candidates) - set(sharing):
-            answers[name][stratum] |= {"fused": False, "because": CROWDED}
+        shares = best_shares(candidates, bounded, here, stratum, Calibration(calibration.record | {"audited": answers}))
+        for name in candidates:
+            answers[name][stratum] |= (
+                {"share": shares[name]} if name in shares else {"fused": False, "because": CROWDED}
+            )
     return {name: dict(strata) for name, strata in answers.items()}
 
 
-def best_sharing(
+def best_shares(
     candidates: Sequence[str], bounded: Sequence[str], rows: Sequence[Row], stratum: str, calibration: Calibration
-) -> list[str]:
-    """The calibrated tests that count, beside those that bound themselves: as many as share the level to the best effect.
+) -> dict[str, float]:
+    """The calibrated tests that count, each with its share of the level, beside those that bound themselves.
 
-    Each that counts costs the others level, and with few photographs its smallest p may not reach its share. Of all sets the one
-    is taken under which the kind of manipulation that is served worst keeps most of what any set finds of it, so that no kind is
-    given up for another; then the one that finds most; then the smallest.
+    Each that counts costs the others level, and with few photographs its smallest p may not reach a small share. Of all ways to
+    share the one is taken under which the kind of manipulation that is served worst keeps most of what any finds of it, so that
+    no kind is given up for another; then the one that finds most; then that with the fewest tests. Since the shares are fixed
+    before an image is seen, its level holds whatever they are (Holm 1979).
     """
     changed = [row for row in rows if row["manipulated"]]
     kinds = np.array([row["kind"] for row in changed])
     common = [kind for kind in np.unique(kinds) if (kinds == kind).sum() >= FEWEST_OF_A_KIND]
     if not common:
-        return []
-    findings = [
-        {
-            name: finding
-            for name in (*candidates, *bounded)
-            if name in row["findings"]
-            and (finding := as_finding(name, row["findings"][name], stratum, calibration)) is not None
-        }
-        for row in changed
-    ]
-
-    def found(names: Sequence[str]) -> np.ndarray:
-        """The share that the verdict finds at its level, by kind."""
-        hits = np.array(
-            [
-                min(adjusted([answers[name] for name in (*names, *bounded) if name in answers]), default=1.0) <= LEVEL
-                for answers in findings
-            ]
-        )
-        return np.array([hits[kinds == kind].mean() for kind in common])
-
-    sets = [names for size in range(MOST_SHARING + 1) for names in combinations(candidates, size)]
-    shares = np.array([found(names) for names in sets])
+        return {}
+    most = list(candidates[:MOST_TRIED])
+    ranked, own = (_p_values(names, changed, stratum, calibration) for names in (most, bounded))
+    ways = list(_ways_to_share(len(most)))
+    shares = np.array([_found(np.array(way), ranked, own, kinds, common) for way in ways])
     kept = ((shares + HARDLY) / (shares.max(0) + HARDLY)).min(1)
-    best = max(range(len(sets)), key=lambda k: (round(float(kept[k]), 9), round(float(shares[k].mean()), 9), -k))
-    return list(sets[best])
+    best = max(
+        range(len(ways)),
+        key=lambda k: (
+            round(float(kept[k]), 9), round(float(shares[k].mean()), 9), -sum(part > 0 for part in ways[k]), -k,
+        ),
+    )  # fmt: skip
+    return {name: round(part / PARTS, 4) for name, part in zip(most, ways[best], strict=True) if part}
+
+
+def _ways_to_share(num: int) -> Iterator[tuple[int, ...]]:
+    """All ways to deal the parts of the level to so many tests, among no more than `MOST_SHARING` at once; and to none."""
+    yield (0,) * num
+    for way in product(range(PARTS + 1), repeat=num):
+        if sum(way) == PARTS and sum(part > 0 for part in way) <= MOST_SHARING:
+            yield way
+
+
+def _p_values(names: Sequence[str], rows: Sequence[Row], stratum: str, calibration: Calibration) -> np.ndarray:
+    """p by row and test; NaN where a test does not apply."""
+    p = np.full((len(rows), len(names)), np.nan)
+    for k, row in enumerate(rows):
+        for column, name in enumerate(names):
+            finding = as_finding(name, row["findings"][name], stratum, calibration) if name in row["findings"] else None
+            if finding is not None and finding.probability is not None:
+                p[k, column] = finding.probability
+    return p
+
+
+def _found(
+    way: np.ndarray, ranked: np.ndarray, own: np.ndarray, kinds: np.ndarray, common: Sequence[str]
+) -> np.ndarray:
+    """The share that the verdict finds at its level, by kind: Holm's first step decides that."""
+    applies = ~np.isnan(ranked) & (way > 0)
+    parts = np.where(applies, way, 0.0)
+    own_applies = ~np.isnan(own)
+    left = np.where(own_applies.any(1), 1 - SHARE_OF_NFA, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        over = np.where(applies, ranked / (parts / parts.sum(1, keepdims=True) * left[:, None]), np.inf)
+        given = np.where(applies.any(1), SHARE_OF_NFA, 1.0) / own_applies.sum(1)
+        own_over = np.where(own_applies, own / given[:, None], np.inf)
+    hits = np.minimum(over.min(1, initial=np.inf), own_over.min(1, initial=np.inf)) <= LEVEL
+    return np.array([hits[kinds == kind].mean() for kind in common])
 
 
 def ability(name: str, rows: Sequence[Row]) -> dict[str, Any]:

@@ -224,6 +224,31 @@ def robustness(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return answers
 
 
+def flips(rows: Sequence[Row], alterations: Sequence[str]) -> list[dict[str, Any]]:
+    """What becomes of decided verdicts under everyday alterations: of evidence, and of authentic pictures without any."""
+    before = {(row["source"], row["kind"].partition("/")[0]): label(row) for row in rows if row["form"] == "as it was"}
+    answers = []
+    for truth in ("manipulated", "authentic"):
+        decided = Label.MANIPULATION if truth == "manipulated" else Label.NOTHING_FOUND
+        after = [
+            label(row)
+            for row in rows
+            if row["form"] in alterations
+            and row["kind"].startswith("authentic/") == (truth == "authentic")
+            and before[row["source"], row["kind"].partition("/")[0]] == decided
+        ]
+        answers.append(
+            {
+                "pictures": f"{truth}, {decided} before", "altered copies": len(after),
+                **{str(each): float(np.mean([now == each for now in after])) for each in FLIPPED},
+            }
+        )  # fmt: skip
+    return answers
+
+
+FLIPPED = (Label.MANIPULATION, Label.NOTHING_FOUND, Label.INCONCLUSIVE)
+
+
 @dataclass(frozen=True, eq=False)
 class Weighed:
     """The likelihood ratios of cases of one stratum.
