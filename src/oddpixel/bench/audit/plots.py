@@ -62,6 +62,7 @@ def _cross_entropy(axes: Any, here: Weighed) -> None:
     )
     for name, ratios, colour in lines:
         axes.plot(PRIORS, cross_entropy(ratios, here.is_manipulated), color=colour, label=name)
+    axes.set_ylim(0, 1.4)  # room for the names of the lines
     tidy(axes, "log10 prior odds", "bits still missing")
 
 

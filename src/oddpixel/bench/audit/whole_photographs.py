@@ -59,7 +59,8 @@ def run() -> Report:
     }
     notes = [
         f"{len(pictures)} test photographs reduced to {LARGEST / 1e6:g} megapixels at most, and {len(files)} files as "
-        f"published; every second one is a host. Calibrated on {table().record['photographs']} other photographs."
+        f"published; every second one is a host. Calibrated on {table().record['photographs']} other photographs.",
+        "A killed run is taken up where it was; then the seconds above are those of its last part.",
     ]
     place.unlink(missing_ok=True)
     return Report(tables=tables, notes=notes)
