@@ -11,6 +11,7 @@ OUT's.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -19,11 +20,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from oddpixel.datasets.corpora import credits_of, fetch
 from oddpixel.datasets.source import open_source, readable
-from oddpixel.errors import UsageError
+from oddpixel.errors import CorruptWeights, UsageError
 from oddpixel.training import Trainer, TrainingOptions
 
 from .examples import Examples, examples
@@ -61,7 +63,8 @@ def train(
     miner: RegionNetwork | None = None
     for number, count in enumerate(counts):
         folder = out / "rounds" / str(number)
-        known.append(_examples(folder, learning, count, side, number, miner, on_stage))
+        made_by = json.dumps({"corpora": names, "side": side, "crops": counts[: number + 1]})
+        known.append(_examples(folder, learning, count, side, number, miner, on_stage, made_by))
         together = Examples(
             np.concatenate([each.descriptions for each in known]), np.concatenate([each.is_edited for each in known])
         )
@@ -108,8 +111,9 @@ def _examples(
     number: int,
     miner: RegionNetwork | None,
     on_stage: OnStage,
+    made_by: str,
 ) -> Examples:
-    """The round's examples, made or found again."""
+    """The round's examples, made or found again. Raises: UsageError where another recipe made them, CorruptWeights."""
     path = folder / "examples.safetensors"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +126,13 @@ def _examples(
 
         fresh = examples(photographs, count, side, number, miner, on_crop)
         temporary = path.with_suffix(".tmp")
-        save_file({"descriptions": fresh.descriptions.astype(np.float16), "is_edited": fresh.is_edited}, temporary)
+        tensors = {"descriptions": fresh.descriptions.astype(np.float16), "is_edited": fresh.is_edited}
+        save_file(tensors, temporary, {"made_by": made_by})
         temporary.replace(path)
-    stored = load_file(path)
-    return Examples(stored["descriptions"], stored["is_edited"])
+    try:
+        with safe_open(path, "np") as stored:
+            if (stored.metadata() or {}).get("made_by") != made_by:
+                raise UsageError(f"{path} was made by another recipe (corpora, crops or side); use another folder")
+            return Examples(stored.get_tensor("descriptions"), stored.get_tensor("is_edited"))
+    except (SafetensorError, OSError) as error:
+        raise CorruptWeights(f"{path} cannot be read ({error}); delete it to make it again") from error

@@ -161,6 +161,21 @@ def test_rounds_of_training_are_kept_and_not_made_twice(few_photographs: None, t
     assert "Unsplash" in (tmp_path / "README.md").read_text()
 
 
+def test_examples_of_another_recipe_and_damaged_ones_are_refused(few_photographs: None, tmp_path: Path) -> None:
+    def again(content: dict[str, Any]) -> str:
+        return recipes.train(content, [], tmp_path, lambda *_: lambda *_: None, device="cpu")
+
+    again(recipe())
+    with pytest.raises(UsageError, match="another recipe"):
+        again(recipe() | {"data": {"corpora": ["photographs"]}})
+    with pytest.raises(UsageError, match="another recipe"):
+        again(recipe() | {"examples": {"crops": [12, 8], "side": 192}})
+    path = tmp_path / "rounds/1/examples.safetensors"
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(CorruptWeights, match="delete it"):
+        again(recipe())
+
+
 def test_the_recipe_names_its_own_photographs(few_photographs: None, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="name no images"):
         recipes.train(recipe(), ["mine/"], tmp_path, lambda *_: lambda *_: None)
