@@ -42,10 +42,12 @@ class Medium:
     def named(self, names: str | None) -> list[str]:
         """The tests of this medium in a comma-separated list of names, or all.
 
-        Raises: UsageError for a name that no test has, of whichever medium.
+        Raises: UsageError for a name that no test has, of whichever medium, and for a list without any.
         """
         wanted = list(self.checks) if names is None else [name.strip() for name in names.split(",") if name.strip()]
         known = PICTURE.checks | FILM.checks
+        if not wanted:
+            raise UsageError("no check is named; leave the option away for all, or see --list-checks")
         if unknown := [name for name in wanted if name not in known]:
             raise UsageError(no_such("check", unknown[0], known))
         return [name for name in self.checks if name in wanted]
@@ -53,7 +55,12 @@ class Medium:
 
 PICTURE = Medium(
     checks,
-    (*NEVER, "earlier files of the same picture, and where it was published", "frames after the first, and sound"),
+    (
+        *NEVER,
+        "earlier files of the same picture, and where it was published",
+        "frames after the first, and sound",
+        "faces narrower than 32 pixels, and those that are turned away or mostly hidden",
+    ),
     (
         "resizing, cropping and saving again by a platform or a messenger",
         "the camera's own processing: several exposures merged, portrait blur, denoising of skies and skin",

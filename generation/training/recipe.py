@@ -94,7 +94,7 @@ def train(
         trainer = Trainer(_Saving(task, cascade, stage, record), options, folder, device)
         trainer.run(on_stage(stage, trainer.step, options.steps))
         reached = stage
-        if not trainer.is_done:
+        if trainer.was_interrupted or not trainer.is_done:
             break  # interrupted; the same call goes on
         _load(cascade, folder)  # the averaged weights
         record["stages"] = read_content(folder)["record"]["stages"]

@@ -45,17 +45,19 @@ def parsed(content: bytes | str, name: str, error: type[OddPixelError]) -> Any:
         raise error(f"{name} is damaged: {because}") from reason
 
 
-def checked(content: Any, schema: Schema, name: str, error: type[OddPixelError]) -> dict[str, Any]:
-    """The same content, checked against `schema`. Raises: `error`."""
+def checked(
+    content: Any, schema: Schema, name: str, error: type[OddPixelError], flawed: str = "is damaged"
+) -> dict[str, Any]:
+    """The same content, checked against `schema`. Raises: `error`, which says that NAME `flawed`, and where."""
     from jsonschema.exceptions import best_match
 
     try:
         flaw = best_match(_validator(json.dumps(schema, sort_keys=True)).iter_errors(content))
     except RecursionError as reason:
-        raise error(f"{name} is damaged: it is nested too deeply") from reason
+        raise error(f"{name} {flawed}: it is nested too deeply") from reason
     if flaw is not None:
         field = flaw.json_path.removeprefix("$.").removeprefix("$") or "the record"
-        raise error(f"{name} is damaged: {field}: {_shortened(flaw.message)}")
+        raise error(f"{name} {flawed}: {field}: {_shortened(flaw.message)}")
     assert isinstance(content, dict)
     return content
 

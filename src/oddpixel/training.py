@@ -141,6 +141,7 @@ class Trainer:
         self.ema = {name: value.detach().clone() for name, value in self.parameters.items()}
         self.learn = StepGraphs(self._learn, on) if is_cuda and self._is_alone else self._learn
         self.step, self.seconds = 0, 0.0
+        self.was_interrupted = False  # whatever was done by then; what follows this training must not begin
         self.making_seconds, self.watched_seconds = 0.0, 0.0  # of the steps that were timed apart
         self.order: tuple[int, Tensor] | None = None
         if self.state_path.exists():
@@ -183,6 +184,7 @@ class Trainer:
                 if self.step % self.options.checkpoint_every == 0 or last or interrupted:
                     self.save()
                 if interrupted:
+                    self.was_interrupted = True
                     return
 
     def save(self) -> None:

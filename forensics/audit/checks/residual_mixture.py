@@ -8,19 +8,18 @@ of two; an image with one history needs one. The statistic is what the second Ga
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from ..exhibit import Exhibit
 from ..measurement import Answer, Measurement, Question
+from ..patterns import folded
 from ..windows import oddest
 
 CELL = 32
 WINDOW = 3  # cells a side
 COMPONENTS = 6
-PATTERNS = 81
 LIMITS = "Any two kinds of content (sky and leaves) are a mixture as well; it says that parts differ, not why."
 
 
@@ -64,8 +63,7 @@ def histograms(luma: Float32[np.ndarray, "h w"]) -> Float[np.ndarray, "p q f"]:
         step = max(1.0, 1.5 * float(np.median(np.abs(residual))))
         values = np.clip(np.rint(residual / step), -1, 1).astype(np.int32) + 1
         number = ((values[:, :-3] * 3 + values[:, 1:-2]) * 3 + values[:, 2:-1]) * 3 + values[:, 3:]
-        folded = _folded()[number]
-        counts = _by_cell(folded, luma.shape if picture is luma else luma.shape[::-1])
+        counts = _by_cell(folded()[number], luma.shape if picture is luma else luma.shape[::-1])
         parts.append(counts if picture is luma else counts.transpose(1, 0, 2))
     cells = np.concatenate(parts, 2)
     table = np.pad(cells.cumsum(0).cumsum(1), ((1, 0), (1, 0), (0, 0)))
@@ -74,18 +72,9 @@ def histograms(luma: Float32[np.ndarray, "h w"]) -> Float[np.ndarray, "p q f"]:
     return result
 
 
-@cache
-def _folded() -> Int[np.ndarray, "81"]:
-    """Each pattern's number once it, its mirror image and both with turned signs are one."""
-    digits = np.array([[n // 27, n // 9 % 3, n // 3 % 3, n % 3] for n in range(PATTERNS)])
-    weights = np.array([27, 9, 3, 1])
-    alike = [pattern @ weights for pattern in (digits, digits[:, ::-1], 2 - digits, 2 - digits[:, ::-1])]
-    return np.unique(np.min(alike, axis=0), return_inverse=True)[1]
-
-
 def _by_cell(patterns: Int[np.ndarray, "h w"], size: tuple[int, ...]) -> Int[np.ndarray, "p q f"]:
     rows, columns = size[0] // CELL, size[1] // CELL
-    num = int(_folded().max()) + 1
+    num = int(folded().max()) + 1
     padded = np.pad(patterns, ((0, 0), (0, max(0, columns * CELL - patterns.shape[1]))), mode="edge")
     cut = padded[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)
     cell = np.arange(rows)[:, None, None, None] * columns + np.arange(columns)[:, None]

@@ -6,7 +6,7 @@ random, and is all that its false alarms are made of. So in later rounds the net
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -36,23 +36,17 @@ class Examples:
 
 
 def examples(
-    photographs: Sequence[Pixels],
-    count: int,
-    side: int,
-    seed: int,
-    miner: RegionNetwork | None,
-    on_crop: Callable[[], None] = lambda: None,
+    photographs: Sequence[Pixels], numbers: Sequence[int], side: int, seed: int, miner: RegionNetwork | None
 ) -> Examples:
-    """Regions of `count` composites of photographs."""
+    """Regions of composites of photographs, each drawn from the seed and its number."""
     rows, labels = [], []
-    for number in range(count):
+    for number in numbers:
         random = np.random.default_rng((seed, number))
         made = composite(photographs, side, random)
         descriptions, boxes = regions_in(made.pixels)
         chosen = _on_edit(made, boxes) if made.region.any() else _misleading(descriptions, miner, random)
         rows.append(descriptions[torch.from_numpy(chosen)].numpy())
         labels += [float(made.region.any())] * len(chosen)
-        on_crop()
     return Examples(np.concatenate(rows), np.array(labels, np.float32))
 
 

@@ -5,8 +5,8 @@
     [examples] crops, side   composites a round, and pixels a side
     [training]               the trainer's options, alike in every round, and how many held-out composites are looked at
 
-Round k lies in OUT/rounds/k: its examples and its training, each of which a killed run finds again. The last round's network is
-OUT's.
+Round k lies in OUT/rounds/k: its examples, kept every `PART` composites, and its training. A killed run finds both again.
+The last round's network is OUT's.
 """
 
 from __future__ import annotations
@@ -26,15 +26,40 @@ from safetensors.numpy import save_file
 from oddpixel.datasets.corpora import credits_of, fetch
 from oddpixel.datasets.source import open_source, readable
 from oddpixel.errors import CorruptWeights, UsageError
+from oddpixel.records import checked
 from oddpixel.training import Trainer, TrainingOptions
 
 from .examples import Examples, examples
 from .histories import Pixels
-from .network import RegionNetwork
-from .store import load_network, options_of
+from .network import NetworkOptions, RegionNetwork
+from .store import NETWORK, load_network
 from .task import LocalEditTask
 
 FEWEST = 2  # photographs: a splice needs two
+PART = 500  # composites whose regions are kept at once
+_WHOLE = {"type": "integer", "minimum": 1, "maximum": 10_000_000}
+_SCHEMA = {
+    "type": "object",
+    "required": ["data", "model", "examples", "training"],
+    "properties": {
+        "data": {
+            "type": "object",
+            "required": ["corpora"],
+            "properties": {"corpora": {"type": "array", "items": {"type": "string"}, "minItems": 1}},
+        },
+        "model": NETWORK | {"properties": {"kind": {"const": "local-edits"}, **NETWORK["properties"]}},
+        "examples": {
+            "type": "object",
+            "required": ["crops", "side"],
+            "additionalProperties": False,
+            "properties": {
+                "crops": {"type": "array", "items": _WHOLE, "minItems": 1},
+                "side": {"type": "integer", "minimum": 128, "maximum": 1024},
+            },
+        },
+        "training": {"type": "object", "required": ["steps", "num_validated"], "properties": {"num_validated": _WHOLE}},
+    },
+}
 OnStage = Callable[[str, int, int], Callable[[int, dict[str, float]], None]]
 
 
@@ -53,7 +78,9 @@ def train(
         raise UsageError(
             "this recipe trains on packaged photographs whose licences and roles are known: name no images"
         )
+    checked(recipe, _SCHEMA, "the recipe", UsageError, "cannot be trained by")
     options, num_validated = _options(recipe)
+    architecture = NetworkOptions(**{name: value for name, value in recipe["model"].items() if name != "kind"})
     names = recipe["data"]["corpora"]
     for name in names:
         fetch(name)
@@ -64,18 +91,22 @@ def train(
     for number, count in enumerate(counts):
         folder = out / "rounds" / str(number)
         made_by = json.dumps({"corpora": names, "side": side, "crops": counts[: number + 1]})
-        known.append(_examples(folder, learning, count, side, number, miner, on_stage, made_by))
+        on_step = on_stage(f"examples of round {number}", 0, count)
+        for first in range(0, count, PART):
+            part = range(first, min(first + PART, count))
+            known.append(_examples(folder, learning, part, side, number, miner, made_by))
+            on_step(part.stop, {})
         together = Examples(
             np.concatenate([each.descriptions for each in known]), np.concatenate([each.is_edited for each in known])
         )
         torch.manual_seed(options.seed)
         task = LocalEditTask(
-            RegionNetwork(options_of(recipe["model"])), together, held_out, side=side, num_validated=num_validated,
+            RegionNetwork(architecture), together, held_out, side=side, num_validated=num_validated,
             credits={"corpora": names, "crops": sum(counts[: number + 1]), **credits_of(names)},
         )  # fmt: skip
         trainer = Trainer(task, options, folder, device)
         trainer.run(on_stage(f"round {number}", trainer.step, options.steps))
-        if not trainer.is_done:
+        if trainer.was_interrupted or not trainer.is_done:
             return f"round {number}, stopped"
         miner = load_network(folder)
         for name in ("model.json", "model.safetensors", "README.md"):
@@ -106,25 +137,20 @@ def _photographs(names: Sequence[str], role: str) -> list[Pixels]:
 def _examples(
     folder: Path,
     photographs: Sequence[Pixels],
-    count: int,
+    part: range,
     side: int,
-    number: int,
+    seed: int,
     miner: RegionNetwork | None,
-    on_stage: OnStage,
     made_by: str,
 ) -> Examples:
-    """The round's examples, made or found again. Raises: UsageError where another recipe made them, CorruptWeights."""
-    path = folder / "examples.safetensors"
+    """A part of the round's examples, made or found again.
+
+    Raises: UsageError where another recipe made them, CorruptWeights.
+    """
+    path = folder / f"examples-{part.start}.safetensors"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        on_step, made = on_stage(f"examples of round {number}", 0, count), 0
-
-        def on_crop() -> None:
-            nonlocal made
-            made += 1
-            on_step(made, {})
-
-        fresh = examples(photographs, count, side, number, miner, on_crop)
+        fresh = examples(photographs, part, side, seed, miner)
         temporary = path.with_suffix(".tmp")
         tensors = {"descriptions": fresh.descriptions.astype(np.float16), "is_edited": fresh.is_edited}
         save_file(tensors, temporary, {"made_by": made_by})

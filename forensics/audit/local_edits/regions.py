@@ -27,10 +27,16 @@ SOFTENED = 0.1  # added to a deviation that something is divided by
 
 def regions_in(pixels: Real[np.ndarray, "h w 3"]) -> tuple[Float[Tensor, "n d"], Int[np.ndarray, "n 4"]]:
     """The descriptions of all regions of a picture in grey levels 0..255, and their boxes in places."""
+    descriptions, boxes = regions_of(traces_in(pixels))
+    return descriptions, boxes.numpy()
+
+
+def traces_in(pixels: Real[np.ndarray, "h w 3"]) -> Float[Tensor, "f p q"]:
+    """The traces of a picture in grey levels 0..255, at its whole places."""
     height, width = (length // PLACE * PLACE for length in pixels.shape[:2])
     grey_levels = np.ascontiguousarray(pixels[:height, :width].transpose(2, 0, 1)).astype(np.float32)
-    descriptions, boxes = regions_of(traces_of(torch.from_numpy(grey_levels)[None])[0])
-    return descriptions, boxes.numpy()
+    traces: Tensor = traces_of(torch.from_numpy(grey_levels)[None])[0]
+    return traces
 
 
 def regions_of(traces: Float[Tensor, "f p q"]) -> tuple[Float[Tensor, "n d"], Int64[Tensor, "n 4"]]:
@@ -40,18 +46,14 @@ def regions_of(traces: Float[Tensor, "f p q"]) -> tuple[Float[Tensor, "n d"], In
     described, boxes = [], []
     for rows, columns in _fitting(tuple(traces.shape[1:])):
         inner, covered = _kernels(rows, columns)
-        pad = (OUTER - 1) / 2
-        margin = (int(rows * pad + 1), int(columns * pad + 1))
-        grown = F.pad(both, (margin[1], margin[1], margin[0], margin[0]))
+        down, across = _margin(rows), _margin(columns)
+        grown, ones = (F.pad(x, (across, across, down, down)) for x in (both, torch.ones_like(both[:1])))
         within = F.conv2d(both, inner[None, None], stride=STEP).flatten(1)
         under = F.conv2d(grown, covered[None, None], stride=STEP).flatten(1)
-        ones = F.pad(torch.ones_like(traces[:1, None]), (margin[1], margin[1], margin[0], margin[0]))
         under_count = F.conv2d(ones, covered[None, None], stride=STEP).flatten()
         described.append(_described(within, under, total, inner.sum(), under_count, count))
-        down, across = (
-            (length - side) // STEP + 1 for length, side in zip(traces.shape[1:], (rows, columns), strict=True)
-        )
-        corner = torch.cartesian_prod(torch.arange(down), torch.arange(across)) * STEP
+        steps = ((length - side) // STEP + 1 for length, side in zip(traces.shape[1:], (rows, columns), strict=True))
+        corner = torch.cartesian_prod(*map(torch.arange, steps)) * STEP
         boxes.append(torch.cat([corner, corner + torch.tensor([rows, columns])], 1))
     return torch.cat(described), torch.cat(boxes)
 
@@ -75,11 +77,13 @@ def _fitting(size: tuple[int, ...]) -> Iterator[tuple[int, int]]:
 @cache
 def _kernels(rows: int, columns: int) -> tuple[Tensor, Tensor]:
     """The ellipse of what is surely within, and the larger one of what is not surely the rest, on its own grid."""
-    pad = (OUTER - 1) / 2
-    return (
-        _ellipse(rows, columns, INNER, (rows, columns)),
-        _ellipse(rows, columns, OUTER, (rows + 2 * int(rows * pad + 1), columns + 2 * int(columns * pad + 1))),
-    )
+    grown = (rows + 2 * _margin(rows), columns + 2 * _margin(columns))
+    return _ellipse(rows, columns, INNER, (rows, columns)), _ellipse(rows, columns, OUTER, grown)
+
+
+def _margin(side: int) -> int:
+    """The places by which what is not surely the rest may go beyond a region's box."""
+    return int(side * (OUTER - 1) / 2 + 1)
 
 
 def _ellipse(rows: int, columns: int, scale: float, grid: tuple[int, int]) -> Tensor:

@@ -18,24 +18,21 @@ from .network import NetworkOptions, RegionNetwork
 
 BUNDLED = Path(__file__).parent.with_name("weights") / "local-edits"
 SCHEMA = "oddpixel/local-edits/1"
+NETWORK: dict[str, Any] = {
+    "type": "object",
+    "required": ["members", "width", "narrow", "dropout"],
+    "additionalProperties": False,
+    "properties": {
+        "members": {"type": "integer", "minimum": 1, "maximum": 64},
+        "width": {"type": "integer", "minimum": 1, "maximum": 1024},
+        "narrow": {"type": "integer", "minimum": 1, "maximum": 1024},
+        "dropout": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    },
+}
 _MODEL = {
     "type": "object",
     "required": ["schema", "network", "record"],
-    "properties": {
-        "schema": {"const": SCHEMA},
-        "network": {
-            "type": "object",
-            "required": ["members", "width", "narrow", "dropout"],
-            "additionalProperties": False,
-            "properties": {
-                "members": {"type": "integer", "minimum": 1, "maximum": 64},
-                "width": {"type": "integer", "minimum": 1, "maximum": 1024},
-                "narrow": {"type": "integer", "minimum": 1, "maximum": 1024},
-                "dropout": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-            },
-        },
-        "record": {"type": "object"},
-    },
+    "properties": {"schema": {"const": SCHEMA}, "network": NETWORK, "record": {"type": "object"}},
 }
 
 
@@ -57,15 +54,10 @@ def save_network(folder: Path, network: RegionNetwork, record: dict[str, Any]) -
 def load_network(folder: Path = BUNDLED) -> RegionNetwork:
     """The network in a folder, in evaluation mode. Raises: MissingWeights, CorruptWeights, WrongArchitecture."""
     content = read_record(folder / "model.json", _MODEL, CorruptWeights)
-    network = RegionNetwork(options_of(content["network"]))
+    network = RegionNetwork(NetworkOptions(**content["network"]))
     weights = read_weights(folder / "model.safetensors")
     load_weights(network, {name: value.float() for name, value in weights.items()})
     return network.eval().requires_grad_(False)
-
-
-def options_of(record: dict[str, Any]) -> NetworkOptions:
-    """The options in a record or a recipe."""
-    return NetworkOptions(**{name: value for name, value in record.items() if name != "kind"})
 
 
 @cache

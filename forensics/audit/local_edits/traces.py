@@ -21,17 +21,19 @@ from jaxtyping import Float
 from scipy.fft import dct
 from torch import Tensor
 
+from ..exhibit import LUMA
+from ..patterns import folded
+
 PLACE = 8  # pixels a side
 AROUND = 3  # places a side over which frequencies and correlations are taken
 LAGS = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0))
 FLOOR = 0.05  # grey levels squared: a residual's power below this counts as this
-LUMA = (0.299, 0.587, 0.114)
 
 
 @torch.no_grad()
 def traces_of(pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f p q"]:
     """All measurements by place, of grey levels 0..255; `h` and `w` are multiples of 8."""
-    grey = (pixels * pixels.new_tensor(LUMA)[:, None, None]).sum(1)
+    grey = (pixels * torch.from_numpy(LUMA).to(pixels)[:, None, None]).sum(1)
     return torch.cat([_dct(grey), _co_occurrences(grey), _residuals(pixels, grey), _content(pixels, grey)], 1)
 
 
@@ -73,21 +75,13 @@ def _patterns(grey: Float[Tensor, "b h w"]) -> Float[Tensor, "b k p q"]:
     step = (1.5 * residual.abs().flatten(1).median(1).values).clamp(min=1.0)[:, None, None]
     values = (residual / step).round().clamp(-1, 1).to(torch.int32) + 1
     number = ((values[..., :-3] * 3 + values[..., 1:-2]) * 3 + values[..., 2:-1]) * 3 + values[..., 3:]
-    rows, columns, num = height // PLACE, width // PLACE, int(_folded().max()) + 1
+    of_pattern = torch.from_numpy(folded()).to(grey.device)
+    rows, columns, num = height // PLACE, width // PLACE, int(of_pattern.max()) + 1
     place = torch.arange(len(grey) * rows * columns, device=grey.device).reshape(-1, rows, 1, columns, 1)
-    kinds = _folded().to(grey.device)[number[..., :width]].reshape(-1, rows, PLACE, columns, PLACE)
+    kinds = of_pattern[number[..., :width]].reshape(-1, rows, PLACE, columns, PLACE)
     counts = torch.bincount((place * num + kinds).flatten(), minlength=place.numel() * num)
     shares = counts.reshape(len(grey), rows, columns, num).movedim(-1, 1).to(grey) / PLACE**2
     return _around(shares).sqrt()
-
-
-@cache
-def _folded() -> Tensor:
-    """The number of each of the 81 patterns once it, its mirror image and both with turned signs are one."""
-    digits = np.array([[n // 27, n // 9 % 3, n // 3 % 3, n % 3] for n in range(81)])
-    weights = np.array([27, 9, 3, 1])
-    alike = [pattern @ weights for pattern in (digits, digits[:, ::-1], 2 - digits, 2 - digits[:, ::-1])]
-    return torch.from_numpy(np.unique(np.min(alike, axis=0), return_inverse=True)[1])
 
 
 def _residuals(pixels: Float[Tensor, "b 3 h w"], grey: Float[Tensor, "b h w"]) -> Float[Tensor, "b k p q"]:

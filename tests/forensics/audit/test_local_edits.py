@@ -121,8 +121,8 @@ class Loud(RegionNetwork):
 
 def test_the_most_misleading_regions_of_authentic_crops_are_learnt_from() -> None:
     pictures = [photograph(), another()]
-    at_random = examples(pictures, 30, 192, 3, None)
-    mined = examples(pictures, 30, 192, 3, Loud(SMALL))
+    at_random = examples(pictures, range(30), 192, 3, None)
+    mined = examples(pictures, range(30), 192, 3, Loud(SMALL))
     red = [each.descriptions[each.is_edited == 0, -5].mean() for each in (at_random, mined)]
     assert red[1] > red[0]
     assert (at_random.is_edited == mined.is_edited).all()
@@ -143,7 +143,9 @@ def few_photographs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipes, "_photographs", lambda names, role: [photograph(), another()])
 
 
-def test_rounds_of_training_are_kept_and_not_made_twice(few_photographs: None, tmp_path: Path) -> None:
+def test_rounds_of_training_are_kept_and_not_made_twice(
+    few_photographs: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     stages: list[str] = []
 
     def on_stage(name: str, done: int, steps: int) -> Any:
@@ -154,8 +156,8 @@ def test_rounds_of_training_are_kept_and_not_made_twice(few_photographs: None, t
     assert stages == ["examples of round 0", "round 0", "examples of round 1", "round 1"]
     first = (tmp_path / "model.safetensors").read_bytes()
     stages.clear()
+    monkeypatch.setattr(recipes, "examples", None)  # nothing is made again
     recipes.train(recipe(), [], tmp_path, on_stage, device="cpu")
-    assert stages == ["round 0", "round 1"]  # their trainings are done, and say so at once
     assert (tmp_path / "model.safetensors").read_bytes() == first
     assert trained_on(tmp_path) == ("web-photographs",)
     assert "Unsplash" in (tmp_path / "README.md").read_text()
@@ -170,7 +172,7 @@ def test_examples_of_another_recipe_and_damaged_ones_are_refused(few_photographs
         again(recipe() | {"data": {"corpora": ["photographs"]}})
     with pytest.raises(UsageError, match="another recipe"):
         again(recipe() | {"examples": {"crops": [12, 8], "side": 192}})
-    path = tmp_path / "rounds/1/examples.safetensors"
+    path = tmp_path / "rounds/1/examples-0.safetensors"
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(CorruptWeights, match="delete it"):
         again(recipe())
@@ -182,6 +184,63 @@ def test_the_recipe_names_its_own_photographs(few_photographs: None, tmp_path: P
     unknown = recipe() | {"training": recipe()["training"] | {"sides": 3}}
     with pytest.raises(UsageError, match="sides"):
         recipes.train(unknown, [], tmp_path, lambda *_: lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        ("examples", {"crops": []}),
+        ("examples", {"crops": [-3]}),
+        ("examples", {"crops": "many"}),
+        ("examples", {"side": 50}),
+        ("examples", {"side": 9000}),
+        ("model", {"members": 0}),
+        ("model", {"dropout": 1.5}),
+        ("model", {"membres": 2}),
+        ("training", {"num_validated": 0}),
+        ("training", {"steps": 0}),
+        ("data", {"corpora": "photographs"}),
+        ("data", {"corpora": []}),
+    ],
+)
+def test_a_recipe_that_cannot_be_trained_by_is_refused_before_anything_is_made(
+    section: str, values: dict[str, Any], few_photographs: None, tmp_path: Path
+) -> None:
+    wrong = recipe() | {section: recipe()[section] | values}
+    with pytest.raises(UsageError):
+        recipes.train(wrong, [], tmp_path, lambda *_: lambda *_: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_bundled_recipe_can_be_trained_by(few_photographs: None, tmp_path: Path) -> None:
+    from oddpixel.recipe import read_recipe
+
+    bundled = read_recipe("local-edits")
+    small = bundled | {
+        "examples": {"crops": [8], "side": 160},
+        "training": bundled["training"] | {"steps": 3, "num_validated": 4},
+    }
+    assert recipes.train(small, [], tmp_path, lambda *_: lambda *_: None, device="cpu") == "round 0"
+
+
+def test_whoever_interrupts_the_last_measurement_of_a_round_has_stopped(
+    few_photographs: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import os
+    import signal
+
+    from oddpixel.forensics.audit.local_edits.task import LocalEditTask
+
+    def interrupted(self: LocalEditTask) -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return {}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalEditTask, "validate", interrupted)
+        reached = recipes.train(recipe(), [], tmp_path, lambda *_: lambda *_: None, device="cpu")
+    assert reached == "round 0, stopped"
+    assert not (tmp_path / "rounds/1").exists()
+    assert recipes.train(recipe(), [], tmp_path, lambda *_: lambda *_: None, device="cpu") == "round 1"
 
 
 def test_a_damaged_folder_is_a_typed_error(tmp_path: Path) -> None:

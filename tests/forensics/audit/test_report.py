@@ -192,6 +192,7 @@ def test_exit_codes_and_json(folder: Path, tmp_path: Path) -> None:
     [
         ([], "name the files to audit"),
         (["FILE", "-o", "OUT", "--checks", "nonsense"], "no check 'nonsense'"),
+        (["FILE", "-o", "OUT", "--checks", ","], "no check is named"),
         (["FILE", "-o", "OUT", "--anchors", "FILE"], "PEM"),
         (["FILE", "-o", "OUT", "--sign", "FILE"], "--key"),
         (["FILE", "-o", "OUT", "--fail-on", "everything"], "evidence or error"),

@@ -26,9 +26,9 @@ from oddpixel.forensics.audit.faces.detector import Face
 from oddpixel.forensics.audit.faces.judged import judged_faces
 from oddpixel.forensics.audit.judge import examine
 from oddpixel.forensics.audit.labels import Label
-from oddpixel.forensics.audit.local_edits.regions import INNER, OUTER, description_of
+from oddpixel.forensics.audit.local_edits.regions import INNER, OUTER, description_of, traces_in
 from oddpixel.forensics.audit.local_edits.store import bundled_network
-from oddpixel.forensics.audit.local_edits.traces import PLACE, traces_of
+from oddpixel.forensics.audit.local_edits.traces import PLACE
 from oddpixel.forensics.audit.verdict import ALPHA, decide, settled
 
 from .cases import FORMS, Pixels, encoded
@@ -100,20 +100,20 @@ def _measured(pixels: Pixels, face: Face, form: str) -> dict[str, Any]:
 
 def _face_odds(exhibit: Exhibit, face: Face) -> float:
     """The network's log-odds of the face's own region."""
-    height, width = (length // PLACE * PLACE for length in exhibit.size)
-    grey_levels = np.ascontiguousarray(exhibit.pixels[:height, :width].transpose(2, 0, 1))
-    size = (width // PLACE, height // PLACE)
+    traces = traces_in(exhibit.pixels)
+    rows, columns = traces.shape[1:]
     inner, covered = (
         torch.from_numpy(
             cv2.resize(
-                face.mask(exhibit.size, scale)[:height, :width].astype(np.float32), size, interpolation=cv2.INTER_AREA
+                face.mask(exhibit.size, scale)[: rows * PLACE, : columns * PLACE].astype(np.float32),
+                (columns, rows),
+                interpolation=cv2.INTER_AREA,
             )
         )
         for scale in (INNER, OUTER)
     )
     with torch.inference_mode():
-        described = description_of(traces_of(torch.from_numpy(grey_levels)[None])[0], inner, covered)
-        return float(bundled_network()(described[None])[0])
+        return float(bundled_network()(description_of(traces, inner, covered)[None])[0])
 
 
 def _contrast(values: np.ndarray, inside: np.ndarray, around: np.ndarray) -> float:
