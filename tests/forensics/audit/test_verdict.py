@@ -270,3 +270,22 @@ def test_what_decides_is_evidence_and_nothing_else_that_counts_is() -> None:
     assert kept[0].status == "evidence", "what does not count keeps its own level"
     assert kept[0].map is not None
     assert kept[1].map is None
+
+
+def test_shares_are_chosen_by_what_the_verdict_itself_would_find() -> None:
+    from oddpixel.bench.audit.fit import LEVEL, _found
+
+    random = np.random.default_rng(0)
+    ranked, own = 10 ** random.uniform(-4, 0, (300, 3)), 10 ** random.uniform(-5, 0, (300, 2))
+    for p in (ranked, own):
+        p[random.random(p.shape) < 0.3] = np.nan
+    way = np.array([6, 0, 4])
+    hits = []
+    for row, others in zip(ranked, own, strict=True):
+        findings = [
+            replace(by_rank(f"r{k}", p), share=way[k] / 10) for k, p in enumerate(row) if way[k] and not np.isnan(p)
+        ] + [Finding(f"b{k}", "no-evidence", log10_nfa=float(np.log10(p))) for k, p in enumerate(others) if p == p]
+        hits.append((holm(findings) or 1.0) <= LEVEL)
+    (found,) = _found(way, ranked, own, np.array(["splice"] * 300), ["splice"])
+    assert found == pytest.approx(np.mean(hits))
+    assert 0.05 < found < 0.95
