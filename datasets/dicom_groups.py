@@ -54,7 +54,7 @@ class FunctionalGroups:
 
     def position_mm(self, index: int) -> float | None:
         """The frame's position along the normal of its plane, in mm; None where the file does not state it."""
-        if (offsets := self._offsets()) is not None:
+        if (offsets := self.offsets()) is not None:
             return offsets[index]
         position = self.item(index, "PlanePositionSequence").get("ImagePositionPatient")
         normal = self._normal(index)
@@ -62,7 +62,7 @@ class FunctionalGroups:
             return None
         return float(np.asarray(position, float) @ normal)
 
-    def _offsets(self) -> list[float] | None:
+    def offsets(self) -> list[float] | None:
         """Offsets of the planes of an RT dose along its normal (C.8.8.3.2)."""
         offsets = self.dataset.get("GridFrameOffsetVector")
         is_usable = offsets is not None and not isinstance(offsets, str | float) and len(offsets) == self.num_frames
@@ -79,7 +79,7 @@ class FunctionalGroups:
     def _order(self) -> list[str]:
         if self.num_frames < 2:
             return []
-        if (offsets := self._offsets()) is not None:
+        if (offsets := self.offsets()) is not None:
             return _order_of(np.array(offsets))
         if not self.per_frame:
             return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ def write(exported: Exported, path: Path) -> list[str]:
     return write_objects(exported, path, _capture, "no map was kept of it")
 
 
-def _capture(exported: Exported, source: Source, number: int) -> Any | None:
+def _capture(exported: Exported, of: Sequence[Source], number: int) -> Any | None:
     import highdicom as hd
 
     from oddpixel.forensics.runs.heat_map import overlay, read_evidence
 
+    (source,) = of
     row = source.row
     if row.map is None:
         return None
@@ -36,7 +38,7 @@ def _capture(exported: Exported, source: Source, number: int) -> Any | None:
         coordinate_system="PATIENT",
         patient_orientation=("L", "P"),
         series_description="OddPixel: maps, not for diagnosis",
-        **equipment(exported, source, "sc", number, 9003),
+        **equipment(exported, of, "sc", number, 9003),
     )
     if "Laterality" not in capture:
         capture.Laterality = ""  # type 2C (PS3.3 C.7.3.1): empty where it is not known

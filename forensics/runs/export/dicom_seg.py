@@ -7,6 +7,7 @@ Pixel measures (PS3.3 C.7.6.16.2.1) are the source's: highdicom fills in a dista
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from oddpixel import __version__
 
 from ..regions import Region
 from .dicom import MODEL, SCHEME, Source, equipment, software, write_objects
+from .dicom_frame import alone, refer_to_frame
 from .exported import Export, Exported
 
 LONGEST_LABEL = 64  # characters of LO and UT as readers show them
@@ -24,12 +26,13 @@ OF_SLICES = ("SpacingBetweenSlices", "SliceThickness")
 
 def write(exported: Exported, path: Path) -> list[str]:
     """Write one segmentation per item with marked regions; the names and reasons of the others."""
-    return write_objects(exported, path, _segmentation, "nothing is marked on its map, and nothing was drawn")
+    return write_objects(exported, path, _segmentation, "no map with marked places was kept of it, and nothing was drawn")
 
 
-def _segmentation(exported: Exported, source: Source, number: int) -> Any | None:
+def _segmentation(exported: Exported, of: Sequence[Source], number: int) -> Any | None:
     import highdicom as hd
 
+    (source,) = of
     masks, described = [], []
     marks = exported.marked(source.row)
     if marks is not None and marks.any():
@@ -42,8 +45,9 @@ def _segmentation(exported: Exported, source: Source, number: int) -> Any | None
             described.append(_of_person(source, region, len(masks)))
     if not masks:
         return None
+    shown = source.data if source.frame is None else alone(source.data, source.frame)
     segmentation = hd.seg.Segmentation(
-        source_images=[source.data],
+        source_images=[shown],
         pixel_array=np.stack(masks, -1).astype(np.uint8)[None],
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=described,
@@ -52,9 +56,13 @@ def _segmentation(exported: Exported, source: Source, number: int) -> Any | None
         device_serial_number="none",
         content_description="Not for diagnosis",
         series_description="OddPixel: odd places",
-        **equipment(exported, source, "seg", number, 9001),
+        **equipment(exported, of, "seg", number, 9001),
     )
-    _measure_as(segmentation, source.data)
+    _measure_as(segmentation, shown)
+    if "FrameOfReferenceUID" not in segmentation:
+        segmentation.PatientOrientation = shown.get("PatientOrientation", "")  # type 2C: empty where it is not known
+    if source.frame is not None:
+        refer_to_frame(segmentation, source.data, source.frame)
     return segmentation
 
 

@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from oddpixel import __version__
 
-from .dicom import MANUFACTURER, MODEL, SCHEME, Source, equipment, write_objects
+from .dicom import MANUFACTURER, MODEL, SCHEME, Source, equipment, uid_of, write_objects
 from .exported import Export, Exported
 
 VERDICTS = {"odd": "Odd", "normal": "Normal", "unsure": "Unsure"}
 
 
 def write(exported: Exported, path: Path) -> list[str]:
-    """Write one structured report per scored item; the names and reasons of the others."""
-    return write_objects(exported, path, _report, "it was not scored")
+    """Write a structured report per scored original, of all of its frames; the names and reasons of the others."""
+    return write_objects(exported, path, _report, "it was not scored", together=True)
 
 
-def _report(exported: Exported, source: Source, number: int) -> Any | None:
+def _report(exported: Exported, of: Sequence[Source], number: int) -> Any | None:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+    from pydicom.sr.coding import Code
+
+    observer = hd.sr.ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
+            uid=uid_of(exported, of, "device"), name=MODEL, manufacturer_name=MANUFACTURER, model_name=MODEL
+        ),
+    )
+    content = hd.sr.MeasurementReport(
+        observation_context=hd.sr.ObservationContext(observer_device_context=observer),
+        procedure_reported=Code("image-audit", SCHEME, "Search for unusual images"),
+        imaging_measurements=[_group(exported, source) for source in of],
+        title=codes.DCM.ImagingMeasurementReport,
+    )
+    return hd.sr.Comprehensive3DSR(
+        evidence=[of[0].data],
+        content=content[0],
+        is_complete=True,
+        is_verified=False,
+        series_description="OddPixel: scores, not for diagnosis",
+        **equipment(exported, of, "sr", number, 9002),
+    )
+
+
+def _group(exported: Exported, source: Source) -> Any:
+    """What is said of one image, or of one frame."""
     import highdicom as hd
     from pydicom.sr.codedict import codes
     from pydicom.sr.coding import Code
@@ -46,33 +75,15 @@ def _report(exported: Exported, source: Source, number: int) -> Any | None:
         evaluations.append(
             hd.sr.QualitativeEvaluation(name=Code("verdict", SCHEME, "Verdict of a person"), value=verdict)
         )
-    group = hd.sr.MeasurementsAndQualitativeEvaluations(
+    number = "" if source.frame is None else f"frame {source.frame + 1}, "
+    image = hd.sr.SourceImageForMeasurementGroup.from_source_image(source.data, source.frame_numbers)
+    return hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(
-            uid=source.uid(exported, "tracking"), identifier=f"image of run {exported.run.record['id'][:8]}"
+            uid=source.uid(exported, "tracking"), identifier=f"{number}image of run {exported.run.record['id'][:8]}"
         ),
         measurements=measurements,
         qualitative_evaluations=evaluations,
-        source_images=[hd.sr.SourceImageForMeasurementGroup.from_source_image(source.data)],
-    )
-    observer = hd.sr.ObserverContext(
-        observer_type=codes.DCM.Device,
-        observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
-            uid=source.uid(exported, "device"), name=MODEL, manufacturer_name=MANUFACTURER, model_name=MODEL
-        ),
-    )
-    content = hd.sr.MeasurementReport(
-        observation_context=hd.sr.ObservationContext(observer_device_context=observer),
-        procedure_reported=Code("image-audit", SCHEME, "Search for unusual images"),
-        imaging_measurements=[group],
-        title=codes.DCM.ImagingMeasurementReport,
-    )
-    return hd.sr.Comprehensive3DSR(
-        evidence=[source.data],
-        content=content[0],
-        is_complete=True,
-        is_verified=False,
-        series_description="OddPixel: scores, not for diagnosis",
-        **equipment(exported, source, "sr", number, 9002),
+        source_images=[image],
     )
 
 
