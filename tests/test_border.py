@@ -399,7 +399,7 @@ def test_a_worker_outlives_a_panic() -> None:
         raise PanicError("called `Option::unwrap()` on a `None` value")
 
     worker._opened = panics  # type: ignore[method-assign, assignment]
-    answer = worker._answer({"op": "frame", "index": 0}, [])
+    answer = worker.answered({"op": "frame", "index": 0}, [])
     assert answer["error"]["type"] == "CorruptFile"
     assert "PanicError" in answer["error"]["message"]
 

@@ -7,7 +7,7 @@ line at times, so a box counts where it is as low as a line of text is, or where
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -29,7 +29,7 @@ def boxes(grey: UInt8[np.ndarray, "h w"]) -> list[tuple[int, int, int, int]]:
 
     factor = max(1.0, LEAST_SIDE / min(grey.shape))
     large = grey if factor == 1 else cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-    said = _reader()(np.dstack([large] * 3), use_det=True, use_cls=False, use_rec=True)
+    said = reader()(np.dstack([large] * 3), use_det=True, use_cls=False, use_rec=True)
     if said.boxes is None:
         return []
     found = []
@@ -45,11 +45,14 @@ def boxes(grey: UInt8[np.ndarray, "h w"]) -> list[tuple[int, int, int, int]]:
     return found
 
 
-def clean_pixels(data: Any, *, mask: bool = True) -> int:
+def clean_pixels(data: Any, *, mask: bool = True, goes_on: Callable[[], None] = lambda: None) -> int:
     """Look for text in every frame of a data set and mask it, in place; how many places were masked.
 
     The pixels are written anew, uncompressed, and nothing else: comments in compressed ones, bits that no value uses and bytes
     behind the last frame go.
+
+    Arguments:
+        goes_on: called before each frame is looked at.
 
     Raises: NotDeidentified where text is found and shall not be, or cannot be, masked, or where pixels cannot be looked at.
     """
@@ -60,14 +63,14 @@ def clean_pixels(data: Any, *, mask: bool = True) -> int:
     if "PixelData" not in data:
         return 0
     _write_anew(data)
-    found = [found_in(frame) for frame in _frames(data)]
+    found = [found_in(frame) for frame in _each(data, goes_on)]
     count = sum(map(len, found))
     if not count:
         return 0
     if not mask:
         raise NotDeidentified(f"there seems to be text in the pixels, in {count} places; mask it, or look at the file")
     _mask(data, found)
-    for frame, places in zip(_frames(data), found, strict=True):
+    for frame, places in zip(_each(data, goes_on), found, strict=True):
         if places and found_in(frame):
             raise NotDeidentified("text was found in the pixels, and still is after masking; the file was not written")
     return count
@@ -128,6 +131,12 @@ def _frames(data: Any) -> Iterator[np.ndarray]:
         ) from error
 
 
+def _each(data: Any, goes_on: Callable[[], None]) -> Iterator[np.ndarray]:
+    for frame in _frames(data):
+        goes_on()
+        yield frame
+
+
 def _mask(data: Any, found: list[list[tuple[int, int, int, int]]]) -> None:
     """Write black over places."""
     pixels = np.array(data.pixel_array) if len(found) > 1 else np.array(data.pixel_array)[None]
@@ -144,7 +153,8 @@ def _mask(data: Any, found: list[list[tuple[int, int, int, int]]]) -> None:
 
 
 @cache
-def _reader() -> Any:
+def reader() -> Any:
+    """PP-OCR, on one thread."""
     from rapidocr import RapidOCR
 
     logging.getLogger("RapidOCR").setLevel(logging.ERROR)

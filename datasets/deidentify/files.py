@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from oddpixel.border import border
 from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
 from oddpixel.errors import NotDeidentified, OddPixelError, describe
 
-from .burned_in import clean_pixels
-from .header import deidentify, with_clean_pixels
 from .profile import Profile
 from .pseudonyms import Pseudonyms
-
-Text = Literal["mask", "refuse", "leave"]
+from .sandboxed import Deidentifier
+from .transform import Text
 
 
 @dataclass(frozen=True)
@@ -45,51 +43,32 @@ def deidentify_files(
     entries: list[Entry], out: Path, profile: Profile, pseudonyms: Pseudonyms, text: Text = "mask"
 ) -> Iterator[Deidentified]:
     """Each file de-identified into `PATIENT/STUDY/OBJECT.dcm` below a folder; one that fails is left out, and says why."""
+    with closing(Deidentifier(Limits(), profile, pseudonyms, text)) as worker:
 
-    def one(entry: Entry) -> Deidentified:
-        return _one(entry, out, profile, pseudonyms, text)
+        def one(entry: Entry) -> Deidentified:
+            return _one(entry, out, worker)
 
-    def failed(entry: Entry, error: OddPixelError) -> Deidentified:
-        return Deidentified(entry.name, error=describe(error))
+        def failed(entry: Entry, error: OddPixelError) -> Deidentified:
+            return Deidentified(entry.name, error=describe(error))
 
-    yield from border(entries, one, failed)
+        yield from border(entries, one, failed)
 
 
-def _one(entry: Entry, out: Path, profile: Profile, pseudonyms: Pseudonyms, text: Text) -> Deidentified:
-    import pydicom
-
-    with entry.open(Limits()) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about oddities of the original
-        try:
-            data = pydicom.dcmread(file)
-            data.walk(lambda *_: None)  # reads on to the end
-        except Exception as error:  # of a hostile file anything may come
-            raise NotDeidentified("is not a DICOM file, or a damaged one") from error
-        if not str(data.get("SOPInstanceUID", "") or ""):
-            raise NotDeidentified("it has no SOP Instance UID, by which it would be known")
-        done = deidentify(data, profile, pseudonyms)
-        masked = 0 if text == "leave" else clean_pixels(data, mask=text == "mask")
-        if text != "leave" and "PixelData" in data:
-            with_clean_pixels(data, profile)
-        names = (
-            data.PatientID,
-            *(str(data.get(each, "")).rpartition(".")[2] for each in ("StudyInstanceUID", "SOPInstanceUID")),
-        )
-        path = out / names[0] / (names[1] or "study") / f"{names[2] or 'object'}.dcm"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".part")
-        try:
-            data.save_as(temporary, enforce_file_format=True)
-            if path.exists() and path.read_bytes() != temporary.read_bytes():
-                raise NotDeidentified("another file of the same SOP Instance UID has been written already")
-            temporary.replace(path)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise NotDeidentified(f"cannot be written as a DICOM file ({type(error).__name__})") from error
-        finally:
-            temporary.unlink(missing_ok=True)
-    elements = {str(action): sorted(keywords) for action, keywords in done.elements.items()}
-    actions = {str(action): count for action, count in done.actions.items()}
-    return Deidentified(entry.name, str(path.relative_to(out)), actions, elements, sorted(done.named), masked)
+def _one(entry: Entry, out: Path, worker: Deidentifier) -> Deidentified:
+    with entry.open(worker.limits) as file:
+        done, content = worker.deidentify(file)
+    patient, study, instance = done.names
+    path = out / patient / (study or "study") / f"{instance or 'object'}.dcm"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    try:
+        temporary.write_bytes(content)
+        if path.exists() and path.read_bytes() != content:
+            raise NotDeidentified("another file of the same SOP Instance UID has been written already")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Deidentified(entry.name, str(path.relative_to(out)), done.actions, done.elements, done.named, done.masked)
 
 
 def report(done: list[Deidentified], profile: Profile, text: Text) -> str:

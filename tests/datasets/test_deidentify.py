@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from oddpixel.datasets.deidentify.burned_in import boxes, clean_pixels
 from oddpixel.datasets.deidentify.header import deidentify, naming_words
 from oddpixel.datasets.deidentify.profile import Action, Profile, table
 from oddpixel.datasets.deidentify.pseudonyms import Pseudonyms, key_of, moved
-from oddpixel.errors import NotDeidentified, UsageError
+from oddpixel.datasets.deidentify.sandboxed import Deidentifier
+from oddpixel.datasets.limits import Limits
+from oddpixel.errors import DecodingStopped, NotDeidentified, UsageError
 from tests.datasets.dicom_maker import make_slice
 
 SECRETS = ("Quackenbush", "Zoltan", "PID-77120", "Fitzwilliam", "ACC-5512", "Ravensburg", "19590304", "1.2.3.4.5.6.7")
@@ -275,3 +278,34 @@ def test_the_key_is_its_owners_and_lies_elsewhere(tmp_path: Path) -> None:
     slice_of(tmp_path / "in/a.dcm", body())
     beside = ran(tmp_path / "in", "-o", tmp_path / "out", "--key", tmp_path / "out/k")
     assert isinstance(beside.exception, UsageError)
+
+
+def test_files_are_read_in_a_confined_process_that_is_replaced_when_it_dies(tmp_path: Path) -> None:
+    path = slice_of(tmp_path / "in.dcm", body())
+    with closing(Deidentifier(Limits(), Profile.of([]), Pseudonyms(bytes(32)), "leave")) as worker:
+        held = worker.start()
+        assert held["no_new_privileges"]
+        assert held["no_file_writes"] or not Path("/sys/kernel/security/landlock").exists()
+        with path.open("rb") as file:
+            done, content = worker.deidentify(file)
+        assert b"Quackenbush" not in content
+        assert done.actions["removed"] > 0
+        assert worker.process is not None
+        worker.process.kill()
+        with path.open("rb") as file, pytest.raises(DecodingStopped, match="signal 9"):
+            worker.deidentify(file)
+        with path.open("rb") as file:
+            assert worker.deidentify(file) == (done, content)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [{"names": ["../../etc", "1", "2"]}, {"names": ["P" + "A" * 12, "/", "2"]}, {"size": 2**40}, {"masked": None}],
+)
+def test_what_a_worker_says_is_checked(lie: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = slice_of(tmp_path / "in.dcm", body())
+    with closing(Deidentifier(Limits(), Profile.of([]), Pseudonyms(bytes(32)), "leave")) as worker:
+        asked = worker._ask
+        monkeypatch.setattr(worker, "_ask", lambda message, files=(): asked(message, files) | lie)
+        with path.open("rb") as file, pytest.raises(DecodingStopped, match="invalid"):
+            worker.deidentify(file)

@@ -26,7 +26,9 @@ OF_SLICES = ("SpacingBetweenSlices", "SliceThickness")
 
 def write(exported: Exported, path: Path) -> list[str]:
     """Write one segmentation per item with marked regions; the names and reasons of the others."""
-    return write_objects(exported, path, _segmentation, "no map with marked places was kept of it, and nothing was drawn")
+    return write_objects(
+        exported, path, _segmentation, "no map with marked places was kept of it, and nothing was drawn"
+    )
 
 
 def _segmentation(exported: Exported, of: Sequence[Source], number: int) -> Any | None:
