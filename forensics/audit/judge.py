@@ -150,8 +150,8 @@ def _by_rank(
     details = _placed(measured.details, place)
     share = calibration.audit(question.name, exhibit.gate.reference).get("share")
     if num_tiles > 1:
-        share = min(1.0, num_tiles * TILE**2 / (exhibit.size[0] * exhibit.size[1]))
-        details |= {"num_tiles": num_tiles, "share": round(share, 3)}
+        covered = min(1.0, num_tiles * TILE**2 / (exhibit.size[0] * exhibit.size[1]))
+        details |= {"num_tiles": num_tiles, "share": round(covered, 3)}
     finding = Finding(
         question.name, "no-evidence", measured.statistic, because=measured.because, limits=measured.limits,
         about=question.about, details=details, share=share,

@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from oddpixel.datasets.source import open_source
 from oddpixel.forensics.audit.aids import aids
 from oddpixel.forensics.audit.audited import Options
+from oddpixel.forensics.audit.calibration import table
 from oddpixel.forensics.audit.medium import PICTURE
 from oddpixel.forensics.audit.report.custody import unbroken
 from oddpixel.forensics.audit.run import AuditRun, Handling, audit_into
@@ -285,8 +286,9 @@ def test_a_large_image_is_judged_by_all_its_tiles_and_says_so(tmp_path: Path) ->
     files = tmp_path / "evidence"
     files.mkdir()
     (files / "large.png").write_bytes(png(np.tile(photograph(), (3, 3, 1))[:1000, :1100]))
-    run = audited(files, tmp_path / "out", Options(checks="noise-level", aids=False))
-    finding = report(run, "large.png")[0]["findings"][0]
+    run = audited(files, tmp_path / "out", Options(checks="noise-level,local-edits", aids=False))
+    learnt, finding = sorted(report(run, "large.png")[0]["findings"], key=lambda each: each["check"])
+    assert learnt["share"] == table().audit("local-edits", "lossless, full size")["share"], "its part of the level"
     assert finding["details"]["num_tiles"] == 9
     assert finding["details"]["share"] == 1.0
     assert "whole authentic photographs" in finding["reliability"]
