@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from oddpixel.datasets.source import check_stands_alone
 from oddpixel.errors import OddPixelError, UsageError
 from oddpixel.forensics.runs.table import DECISION, Filter
 
@@ -122,8 +123,9 @@ def generate_form() -> None:
                 "--overwrite",
             ]
             if like is not None:
-                place = place_of(([like], ""))
-                command += ["--like", str(next(iter(sorted(place.iterdir()))))]
+                sent = next(iter(sorted(place_of(([like], "")).iterdir())))
+                check_stands_alone(sent)
+                command += ["--like", str(sent)]
             start(f"generate {count} {what}", command, out)
         except OddPixelError as error:
             failed(error)

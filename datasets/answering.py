@@ -75,6 +75,12 @@ class Answering(ABC):
             message = technical_text(f"{type(error).__name__}: {error}")
             return {"error": describe(CorruptFile(f"the decoder failed on this file ({message})"))}
 
+    def goes_on(self) -> None:
+        """Ask for the time of one more answer, for the next part of a long one."""
+        limit_cpu(self.limits.cpu_seconds)
+        send(self.channel, {"goes on": True})
+        receive(self.channel)
+
     def reserve(self, size: int) -> mmap.mmap:
         """Shared memory of at least this size, kept from answer to answer; a larger block is requested when it is too small."""
         if self.arena is not None and len(self.arena) >= size:

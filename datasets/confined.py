@@ -100,6 +100,8 @@ class ConfinedProcess:
                     self._reserve(int(answer["reserve"]))
                 elif (goes_on := goes_on + 1) > 2 * self.limits.max_frames:
                     raise ValueError("a worker that never ends")
+                else:
+                    send(self.channel, {})  # nobody speaks out of turn
         except TimeoutError as error:
             raise self._stopped(f"decoding took longer than {self.limits.wall_seconds:g} s") from error
         except (EOFError, OSError) as error:

@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from oddpixel.errors import MissingFile, NotPermitted, OddPixelError, TooLarge, UsageError
 
@@ -33,6 +33,15 @@ from .limits import Limits
 
 STORES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "adl")
 WEB = ("http", "https")
+SIGNATURES = {
+    "X-Amz-Signature",
+    "X-Amz-Security-Token",
+    "X-Goog-Signature",
+    "Signature",
+    "sig",
+    "access_token",
+    "token",
+}
 SCHEME = re.compile(rf"({'|'.join((*STORES, *WEB))})://", re.IGNORECASE)
 SECONDS = 20.0  # without a word of a server
 TRIES, PAUSE = 2, 1.0
@@ -195,9 +204,16 @@ def check_address(url: str) -> None:
         )
     if address.scheme.lower() not in WEB:
         return
+    if signed := sorted({name for name, _ in parse_qsl(address.query)} & SIGNATURES):
+        raise UsageError(
+            f"the address is signed ({signed[0]}), and runs keep addresses; fetch the file, or name it "
+            "in its store (s3://, gs://, az://)"
+        )
     allowed = [each.strip().lower() for each in os.environ.get("ODDPIXEL_HOSTS", "").split(",") if each.strip()]
     if not host or host.lower() not in allowed:
-        raise UsageError(f"{host or url} is not among the hosts that may be asked; name it in ODDPIXEL_HOSTS")
+        raise UsageError(
+            f"{host or url} is not among the hosts that may be asked; name it in ODDPIXEL_HOSTS, without a port"
+        )
 
 
 def by_http(url: str) -> Remote:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from oddpixel.errors import NoImages, UsageError
+from oddpixel.errors import NoImages, UnsafePath, UsageError
 from oddpixel.image import Image, Unreadable
 
 from .entry import Entry
@@ -141,6 +141,15 @@ def reader_of(*, limits: Limits | None = None, every: int = 1, **options: Any) -
     if every < 1:
         raise UsageError(f"`every` must be 1 or more, got {every}")
     return Reader(limits or Limits(), group_key(), every=every, **options)
+
+
+def check_stands_alone(path: Path) -> None:
+    """Refuse a file that names others (a table, a DICOMDIR): of what a stranger sends, only itself may be read.
+
+    Raises: UnsafePath.
+    """
+    if not next(lister for lister in listers() if lister.accepts(str(path))).stands_alone:
+        raise UnsafePath("a file that names others is not followed; send the images themselves, or a zip of them")
 
 
 def _listing(place: str | Path, reader: Reader) -> Listing:

@@ -7,12 +7,12 @@ line at times, so a box counts where it is as low as a line of text is, or where
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 
 from oddpixel.errors import NotDeidentified
 
@@ -63,7 +63,7 @@ def clean_pixels(data: Any, *, mask: bool = True, goes_on: Callable[[], None] = 
     if "PixelData" not in data:
         return 0
     _write_anew(data)
-    found = [found_in(frame) for frame in _each(data, goes_on)]
+    found = [found_in_any(_seen(frame, data)) for frame in _each(data, goes_on)]
     count = sum(map(len, found))
     if not count:
         return 0
@@ -71,7 +71,7 @@ def clean_pixels(data: Any, *, mask: bool = True, goes_on: Callable[[], None] = 
         raise NotDeidentified(f"there seems to be text in the pixels, in {count} places; mask it, or look at the file")
     _mask(data, found)
     for frame, places in zip(_each(data, goes_on), found, strict=True):
-        if places and found_in(frame):
+        if places and found_in_any(_seen(frame, data)):
             raise NotDeidentified("text was found in the pixels, and still is after masking; the file was not written")
     return count
 
@@ -86,6 +86,7 @@ def _items(data: Any) -> Iterator[Any]:
 
 
 def _write_anew(data: Any) -> None:
+    """Only values, and those at the low end of their words."""
     from pydicom.pixels.utils import get_expected_length
 
     try:
@@ -93,16 +94,30 @@ def _write_anew(data: Any) -> None:
             data.decompress(generate_instance_uid=False)
         content = data.PixelData[: get_expected_length(data)]
         bits, stored = int(data.BitsAllocated), int(data.BitsStored)
-        if bits in (16, 32) and stored < bits and int(data.HighBit) == stored - 1:
-            signed = int(data.PixelRepresentation) == 1
-            unused = bits - stored
-            pixels = np.frombuffer(content, np.dtype(f"<{'i' if signed else 'u'}{bits // 8}"))
-            content = ((pixels << unused) >> unused).astype(pixels.dtype).tobytes()
+        if bits in (8, 16, 32) and 0 < stored < bits:
+            pixels = np.frombuffer(content, _stored_type(data))
+            above = bits - 1 - int(data.HighBit)  # bits that no value uses, on either side of it
+            if above < 0 or above + stored > bits:
+                raise ValueError("bits outside of their words")
+            content = ((pixels << above) >> (bits - stored)).astype(pixels.dtype).tobytes()
+            data.HighBit = stored - 1
         data.PixelData = content + b"\0" * (len(content) % 2)
     except Exception as error:  # of a decoder anything may come
         raise NotDeidentified(
             f"its pixels cannot be decoded ({type(error).__name__}): text in them would stay"
         ) from error
+
+
+def _stored_type(data: Any) -> np.dtype[Any]:
+    """How one sample lies in the file."""
+    order = "<" if data.file_meta.TransferSyntaxUID.is_little_endian else ">"
+    kind = "i" if int(data.PixelRepresentation) == 1 else "u"
+    return np.dtype(f"{order}{kind}{int(data.BitsAllocated) // 8}")
+
+
+def found_in_any(views: Sequence[np.ndarray]) -> list[tuple[int, int, int, int]]:
+    """In any of the ways in which a frame is seen."""
+    return [box for view in views for box in found_in(view)]
 
 
 def found_in(frame: np.ndarray) -> list[tuple[int, int, int, int]]:
@@ -112,6 +127,18 @@ def found_in(frame: np.ndarray) -> list[tuple[int, int, int, int]]:
     return [
         box for contrast in sorted(contrasts) if contrast[1] > contrast[0] for box in boxes(_grey(frame, *contrast))
     ]
+
+
+def _seen(frame: np.ndarray, data: Any) -> list[np.ndarray]:
+    """A frame as it may be looked at: in grey, in each of its colours, which may tell text from its ground alone."""
+    from pydicom.pixels import apply_color_lut
+
+    if data.PhotometricInterpretation == "PALETTE COLOR":
+        frame = np.asarray(apply_color_lut(frame, data))
+    if frame.ndim == 2:
+        return [frame]
+    colours = [np.ascontiguousarray(frame[..., k]) for k in range(frame.shape[-1])]
+    return colours[:1] if all(np.array_equal(colours[0], other) for other in colours[1:]) else colours
 
 
 def _grey(frame: np.ndarray, low: float, high: float) -> UInt8[np.ndarray, "h w"]:
@@ -138,18 +165,48 @@ def _each(data: Any, goes_on: Callable[[], None]) -> Iterator[np.ndarray]:
 
 
 def _mask(data: Any, found: list[list[tuple[int, int, int, int]]]) -> None:
-    """Write black over places."""
-    pixels = np.array(data.pixel_array) if len(found) > 1 else np.array(data.pixel_array)[None]
-    black = pixels.max() if data.PhotometricInterpretation == "MONOCHROME1" else pixels.min()
-    for frame, places in zip(pixels, found, strict=True):
-        covered: Bool[np.ndarray, "h w"] = np.zeros(frame.shape[:2], bool)
+    """Write black over places, in the values that are stored."""
+    frames = []
+    for frame, places in zip(_frames(data), found, strict=True):
+        masked, covered = np.array(frame), np.zeros(frame.shape[:2], bool)
         for top, bottom, left, right in places:
             covered[top:bottom, left:right] = True
-        frame[covered] = black
+        masked[covered] = _black(data, frame)
+        frames.append(masked)
+    pixels = np.stack(frames)
+    if data.PhotometricInterpretation == "YBR_FULL_422":  # its colours are at every pixel now
+        data.PhotometricInterpretation = "YBR_FULL"
     if int(data.get("PlanarConfiguration", 0) or 0):
         data.PlanarConfiguration = 0
-    content = pixels.tobytes()
-    data.PixelData = content + b"\0" * (len(content) % 2)
+    data.PixelData = _packed(data, pixels)
+
+
+def _black(data: Any, frame: np.ndarray) -> Any:
+    """The darkest value."""
+    kind = str(data.PhotometricInterpretation)
+    if kind == "PALETTE COLOR":
+        from pydicom.pixels import apply_color_lut
+
+        values = np.unique(frame)
+        shown = np.asarray(apply_color_lut(values[None], data), np.int64).sum(-1)[0]
+        return values[shown.argmin()]
+    if kind.startswith("YBR"):
+        return np.array([0, 128, 128], frame.dtype)
+    return frame.max() if kind == "MONOCHROME1" else frame.min()
+
+
+def _packed(data: Any, pixels: np.ndarray) -> bytes:
+    """As the file's words lie."""
+    from pydicom.pixels.utils import pack_bits
+
+    if int(data.BitsAllocated) == 1:
+        return bytes(pack_bits(pixels.ravel()))
+    content = pixels.astype(_stored_type(data)).tobytes()
+    content += b"\0" * (len(content) % 2)
+    is_turned = data["PixelData"].VR == "OW" and not data.file_meta.TransferSyntaxUID.is_little_endian
+    if int(data.BitsAllocated) == 8 and is_turned:  # bytes in words of two
+        content = np.frombuffer(content, ">u2").astype("<u2").tobytes()
+    return content
 
 
 @cache

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,14 +43,42 @@ NAMING = (
     "PatientName", "PatientID", "OtherPatientIDs", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName",
     "ReferringPhysicianName", "PerformingPhysicianName", "OperatorsName", "NameOfPhysiciansReadingStudy",
     "AccessionNumber", "InstitutionName", "PatientAddress", "PatientTelephoneNumbers", "IssuerOfPatientID",
+    "InstitutionAddress", "InstitutionalDepartmentName",
 )  # fmt: skip
+ALSO_NAMING = (
+    "AdmissionID",
+    "StudyID",
+    "StationName",
+    "PatientBirthDate",
+)  # by their long words alone: others are like "CT1"
 SHORTEST, FOUND_INSIDE = 2, 4  # characters of a word that is looked for, and of one that is looked for within others
+OF_MANY = ("Manufacturer", "ManufacturerModelName", "Modality", "BodyPartExamined")  # what stations are called by, too
+LONG_NUMBER = 5  # digits of a number that is compared with identifiers
+NUMBERS = frozenset(("US", "SS", "UL", "SL", "UV", "SV"))  # several of them may spell something
+ENCODINGS = (
+    "utf-8", "utf-16-le", "utf-16-be", "latin-1", "iso8859-2", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8",
+    "iso8859-9", "cp1251", "koi8-r", "shift_jis", "euc_jp", "iso2022_jp", "euc_kr", "gb18030", "tis-620",
+)  # fmt: skip
+ESCAPES = re.compile(rb"\x1b[$()*+\-./][@-Z]|\x1b\$[()*+]?[@-Z]|\x1b\([A-Z]")
 WORD = re.compile(r"[^\W_]+")
 OURS = frozenset(("PatientName", "PatientID", "DeidentificationMethod", "CodeMeaning"))  # written here
 DUMMIES: dict[str, Any] = {
     "AS": "000Y", "DA": "19000101", "DT": "19000101000000", "TM": "000000", "DS": "0", "IS": "0", "FD": 0.0, "FL": 0.0,
     "SS": 0, "US": 0, "SL": 0, "UL": 0, "SV": 0, "UV": 0, "UR": "http://removed.invalid", "CS": "REMOVED",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Words:
+    """What names somebody.
+
+    Arguments:
+        folded: without accents and case.
+        encoded: as bytes, in every way in which such bytes may have been written.
+    """
+
+    folded: frozenset[str]
+    encoded: frozenset[bytes]
 
 
 @dataclass
@@ -74,7 +103,7 @@ class Done:
 
 def deidentify(data: Any, profile: Profile, pseudonyms: Pseudonyms) -> Done:
     """De-identify a data set in place. Raises: NotDeidentified where something that names somebody remains."""
-    words = naming_words(data)
+    words = naming_words(data, profile.kept)
     identity = _text(data, "PatientID") or _text(data, "PatientName") or _text(data, "StudyInstanceUID")
     done, days = Done(), pseudonyms.days(identity)
     _walk(data, profile, pseudonyms, days, words, done)
@@ -110,21 +139,52 @@ def with_clean_pixels(data: Any, profile: Profile) -> None:
     sign(data, [*profile.codes, CLEAN_PIXELS])
 
 
-def naming_words(data: Any) -> frozenset[str]:
-    """The words, as `_folded`, by which a data set names people and places."""
+def naming_words(data: Any, kept: Collection[str] = ()) -> Words:
+    """The words by which a data set names people and places.
+
+    Arguments:
+        kept: keywords of elements that stay as they are: their words need not go elsewhere.
+    """
     found: set[str] = set()
+    written: set[str] = set()
+    common = {word for name in OF_MANY for word in WORD.findall(str(data.get(name, "")).casefold())}
     for element in data.iterall():
-        if element.keyword in NAMING or element.VR == "PN":
-            found |= {word for word in WORD.findall(_text_of(element)) if len(word) >= SHORTEST or not word.isascii()}
-    return frozenset(found)
+        if element.keyword in kept:
+            continue
+        least = FOUND_INSIDE if element.keyword in ALSO_NAMING else SHORTEST
+        if element.keyword in (*NAMING, *ALSO_NAMING) or element.VR == "PN":
+            here = {word for word in WORD.findall(_text_of(element)) if len(word) >= least or not word.isascii()}
+            found |= here - common if element.keyword in ALSO_NAMING else here
+            words = WORD.findall(_as_written(element.value))
+            written |= {word for word in words if len(word) >= FOUND_INSIDE or not word.isascii()}
+    return Words(frozenset(found), _encoded(written))
 
 
-def names(element: Any, words: frozenset[str]) -> bool:
+def names(element: Any, words: Words) -> bool:
     """Whether an element holds one of the words: long ones and those of other scripts anywhere, short ones by themselves."""
     text = _text_of(element)
-    if any(word in text for word in words if len(word) >= FOUND_INSIDE or not word.isascii()):
+    if any(word in text for word in words.folded if len(word) >= FOUND_INSIDE or not word.isascii()):
         return True
-    return not isinstance(element.value, bytes) and not words.isdisjoint(WORD.findall(text))
+    if isinstance(element.value, bytes):
+        content = ESCAPES.sub(b"", element.value)
+        return any(word in content for word in words.encoded)
+    return element.VR not in NUMBERS and not words.folded.isdisjoint(WORD.findall(text))
+
+
+def _encoded(written: Collection[str]) -> frozenset[bytes]:
+    """Words as bytes, in every way in which such bytes may have been written."""
+    found = set()
+    for word in written:
+        for form in {word, word.lower(), word.upper(), word.title()}:
+            for encoding in ENCODINGS:
+                with suppress(UnicodeEncodeError):
+                    found.add(ESCAPES.sub(b"", form.encode(encoding)))
+    return frozenset(each for each in found if len(each) >= SHORTEST)
+
+
+def _as_written(value: Any) -> str:
+    is_one = isinstance(value, str) or not isinstance(value, Sequence)
+    return str(value or "") if is_one else " ".join(map(str, value))
 
 
 def _text_of(element: Any) -> str:
@@ -132,11 +192,20 @@ def _text_of(element: Any) -> str:
     value = element.value
     if isinstance(value, bytes):
         text = value.decode("latin-1")
+    elif element.VR in NUMBERS:
+        text = _spelt(value)
     else:
-        is_one = isinstance(value, str) or not isinstance(value, Sequence)
-        text = str(value or "") if is_one else " ".join(map(str, value))
+        text = _as_written(value)
     folded = unicodedata.normalize("NFKD", text).casefold()
     return "".join(letter for letter in folded if not unicodedata.combining(letter))
+
+
+def _spelt(value: Any) -> str:
+    """What several numbers spell, one character each or as many as they have bytes."""
+    numbers = [int(each) for each in value] if isinstance(value, Sequence) else []
+    letters = "".join(chr(each) if 32 <= each < 0xD800 else " " for each in numbers)
+    packed = b"".join((each & 0xFFFFFFFF).to_bytes(4, "little").rstrip(b"\0") for each in numbers)
+    return f"{letters} {packed.decode('latin-1')}"
 
 
 def _walk(
@@ -144,7 +213,7 @@ def _walk(
     profile: Profile,
     pseudonyms: Pseudonyms,
     days: int,
-    words: frozenset[str],
+    words: Words,
     done: Done,
     texts: bool = True,
 ) -> None:
@@ -184,10 +253,13 @@ def _action(element: Any, profile: Profile) -> Action:
     return profile.action(tag, element.VR, element.keyword)
 
 
-def _kept(element: Any, words: frozenset[str], done: Done, *, texts: bool) -> Action:
+def _kept(element: Any, words: Words, done: Done, *, texts: bool) -> Action:
     """What is done to an element that the profile keeps."""
     if element.VR in FORMS:
-        return Action.KEEP if _is_formed(element) else Action.EMPTY
+        return Action.KEEP if _is_formed(element) and not _is_identifier(element, words) else Action.EMPTY
+    if element.VR in NUMBERS and names(element, words):
+        done.named.add(element.keyword)
+        return Action.EMPTY
     if element.VR == "UI":
         return Action.KEEP if _is_registered(element) else Action.MAP
     if element.VR in (TEXTS | BINARY) and element.keyword not in PIXELS and names(element, words):
@@ -195,6 +267,12 @@ def _kept(element: Any, words: frozenset[str], done: Done, *, texts: bool) -> Ac
         return Action.EMPTY
     is_code = element.keyword in CODE and (texts or element.keyword != "CodeMeaning")
     return Action.DUMMY if not texts and element.VR in FREE and not is_code else Action.KEEP
+
+
+def _is_identifier(element: Any, words: Words) -> bool:
+    """Whether a number is one by which the data set names somebody."""
+    digits = WORD.findall(_as_written(element.value))
+    return any(len(each) >= LONG_NUMBER and each in words.folded for each in digits)
 
 
 def _is_formed(element: Any) -> bool:

@@ -78,6 +78,11 @@ class Profile:
             *(RETAINED[each][0] for each in sorted(self.retain)),
         ]
 
+    @property
+    def kept(self) -> frozenset[str]:
+        """The elements that its options keep, by keyword."""
+        return frozenset(keyword for each in self.retain for keyword in RETAINED[each][1])
+
     def action(self, tag: int, vr: str, keyword: str) -> Action:
         """What is done to an element."""
         group = tag >> 16

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Literal
 from oddpixel.errors import NotDeidentified
 
 from .burned_in import clean_pixels
-from .header import deidentify, with_clean_pixels
+from .header import PIXELS, deidentify, with_clean_pixels
 from .profile import Profile
 from .pseudonyms import Pseudonyms
 
@@ -60,6 +60,11 @@ def transformed(
             raise NotDeidentified("is not a DICOM file, or a damaged one") from error
         if not str(data.get("SOPInstanceUID", "") or ""):
             raise NotDeidentified("it has no SOP Instance UID, by which it would be known")
+        for keyword in ("SOPInstanceUID", "StudyInstanceUID", "PatientID"):
+            if not isinstance(data.get(keyword, "") or "", str):
+                raise NotDeidentified(f"its {keyword} holds several values: nobody could tell whose it is")
+        if "Rows" in data and not any(name in data for name in (*PIXELS, "PixelDataProviderURL")):
+            raise NotDeidentified("it declares pixels and holds none: it is cut short; get it from its source again")
         done = deidentify(data, profile, pseudonyms)
         masked = 0 if text == "leave" else clean_pixels(data, mask=text == "mask", goes_on=goes_on)
         if text != "leave" and "PixelData" in data:

@@ -9,8 +9,6 @@ from dataclasses import asdict
 from typing import Any
 
 from ..answering import Answering
-from ..confinement import limit_cpu
-from ..wire import send
 from .burned_in import reader
 from .profile import Profile, table
 from .pseudonyms import Pseudonyms
@@ -31,14 +29,9 @@ class Worker(Answering):
     def answer(self, request: dict[str, Any], files: list[int]) -> dict[str, Any]:
         """What was done, and how many bytes of the shared memory are the file."""
         with os.fdopen(files[0], "rb") as file:
-            done, content = transformed(file, self.profile, self.pseudonyms, self.text, self._goes_on)
+            done, content = transformed(file, self.profile, self.pseudonyms, self.text, self.goes_on)
         self.reserve(len(content))[: len(content)] = content
         return asdict(done) | {"size": len(content)}
-
-    def _goes_on(self) -> None:
-        """Each frame has the time of a frame."""
-        limit_cpu(self.limits.cpu_seconds)
-        send(self.channel, {"goes on": True})
 
 
 if __name__ == "__main__":

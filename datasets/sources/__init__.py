@@ -14,7 +14,13 @@ from ..reading import Reader
 
 @runtime_checkable
 class Lister(Protocol):
-    """How one kind of place is listed: in a stable order, without decoding anything, every file as an entry or left out."""
+    """How one kind of place is listed: in a stable order, without decoding anything, every file as an entry or left out.
+
+    Arguments:
+        stands_alone: whether nothing beside the place itself is ever read, whatever it holds.
+    """
+
+    stands_alone: bool
 
     def accepts(self, place: str) -> bool:
         """Whether the place is of this lister's kind."""

@@ -26,6 +26,8 @@ RESOURCES = "__MACOSX"  # what macOS adds beside every file
 class Archive:
     """Lists zip archives."""
 
+    stands_alone = True
+
     def accepts(self, place: str) -> bool:
         """Whether the place is a file with the suffix `.zip`."""
         return Path(place).suffix.lower() == ".zip" and Path(place).is_file()

@@ -25,6 +25,8 @@ YEARS = {f"{part}2017": role for part, role in ROLES.items()} | {f"{part}2014": 
 class Coco(Layout):
     """Images by the COCO JSONs below a folder."""
 
+    stands_alone = False
+
     prefix, expected = "coco", "a JSON with `images`, `annotations` and `categories`, and the images that it names"
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:

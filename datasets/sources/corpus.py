@@ -15,6 +15,8 @@ PREFIX = "corpus:"
 class PackagedCorpus:
     """Lists packaged corpora that are in the cache."""
 
+    stands_alone = False
+
     def accepts(self, place: str) -> bool:
         """Whether the place begins with `corpus:`."""
         return place.startswith(PREFIX)

@@ -16,6 +16,8 @@ from ..walking import is_dicomdir
 class DicomDir:
     """Lists the files that a DICOMDIR references."""
 
+    stands_alone = False
+
     def accepts(self, place: str) -> bool:
         """Whether the place is a file named DICOMDIR."""
         return is_dicomdir(Path(place).name) and Path(place).is_file()

@@ -22,6 +22,8 @@ REAL = "real"
 class FaceForensics(Layout):
     """The folder layout of FaceForensics++."""
 
+    stands_alone = False
+
     prefix, expected = "faceforensics", "original_sequences/... and manipulated_sequences/METHOD/COMPRESSION/videos/..."
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:

@@ -13,6 +13,8 @@ from ..reading import Reader
 class SingleFile:
     """A file that was named outright, so a link is followed: the user asked for it."""
 
+    stands_alone = True
+
     def accepts(self, place: str) -> bool:
         """Whether anything exists under this path."""
         return os.path.lexists(place)

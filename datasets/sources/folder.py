@@ -12,6 +12,8 @@ from ..walking import walk
 class Folder:
     """Lists folder trees."""
 
+    stands_alone = False
+
     def accepts(self, place: str) -> bool:
         """Whether the place is a folder."""
         return Path(place).is_dir()

@@ -21,6 +21,8 @@ FOLDER = "a folder (end the pattern in **/* to read what is in it)"
 class Pattern:
     """Lists the matches of a glob pattern."""
 
+    stands_alone = False
+
     def accepts(self, place: str) -> bool:
         """Whether the place holds a wildcard and is not itself a path."""
         return glob.has_magic(place) and not os.path.lexists(place) and not is_remote(place)

@@ -14,6 +14,8 @@ ROLES = {"train": "train", "val": "validation", "valid": "validation", "validati
 class ImageFolder(Layout):
     """The folder layout of torchvision's `ImageFolder`."""
 
+    stands_alone = False
+
     prefix, expected = "imagefolder", "[train|val|test/]CLASS/.../NAME"
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:

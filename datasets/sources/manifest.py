@@ -38,6 +38,8 @@ Row = Mapping[str, str | None]
 class Manifest:
     """Lists the images that a CSV or Parquet table names."""
 
+    stands_alone = False
+
     def accepts(self, place: str) -> bool:
         """Whether the place is a file with the suffix of a table."""
         return Path(place).suffix.lower() in SUFFIXES and Path(place).is_file()

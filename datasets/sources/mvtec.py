@@ -15,6 +15,8 @@ from ..layout import Layout, Names
 class MVTec(Layout):
     """The folder layout of MVTec AD."""
 
+    stands_alone = False
+
     prefix, expected = "mvtec", "[CATEGORY/]train/good/NAME.png or [CATEGORY/]test/DEFECT/NAME.png"
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:

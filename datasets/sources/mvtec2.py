@@ -20,6 +20,8 @@ MASKS = "ground_truth"
 class MVTec2(Layout):
     """The folder layout of MVTec AD 2."""
 
+    stands_alone = False
+
     prefix, expected = "mvtec2", "[CATEGORY/]train/good/NAME.png or [CATEGORY/]test_public/{good,bad}/NAME.png"
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:

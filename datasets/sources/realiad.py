@@ -26,6 +26,8 @@ Told = Mapping[str, tuple[str, str | None]]  # role and defect by image
 class RealIAD(Layout):
     """The folder layout of Real-IAD."""
 
+    stands_alone = False
+
     prefix, expected = "realiad", "[realiad_SIZE/][CATEGORY/]{OK/PIECE,NG/DEFECT/PIECE}/NAME.jpg"
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:

@@ -24,6 +24,8 @@ from ..walking import DICOMDIR, EMPTY, HEAD, HIDDEN, NAMED_PLACES, NO_IMAGE, Lis
 class Elsewhere:
     """Lists object stores, and takes single files by HTTP."""
 
+    stands_alone = False
+
     def accepts(self, place: str) -> bool:
         """Whether the place is such an address."""
         return is_remote(place)

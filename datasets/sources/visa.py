@@ -25,6 +25,8 @@ IMAGES, NORMAL = ("Data", "Images"), "Normal"
 class VisA(Layout):
     """The folder layout of VisA."""
 
+    stands_alone = False
+
     prefix, expected = "visa", "[OBJECT/]Data/Images/{Normal,Anomaly}/NAME.JPG"
 
     def facts(self, root: Path, names: Sequence[tuple[str, ...]]) -> list[dict[str, Any] | None]:

@@ -98,7 +98,11 @@ class Dask:
             if self.address == "local"
             else {"address": self.address}
         )
-        with Client(**place) as client:
+        try:
+            client = Client(**place)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"no Dask scheduler answers at {self.address}: {error}") from error
+        with client:
             futures = client.map(partial(_keeping_memory, function), list(specs), retries=MAX_RESTARTS, pure=False)
             for future in as_done(futures):
                 yield future.result()

@@ -14,6 +14,7 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import ExplicitVRBigEndian
 from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
@@ -132,7 +133,7 @@ def test_a_name_in_free_text_is_found_wherever_it_stands(tmp_path: Path) -> None
     data.SoftwareVersions = ["v1", "Zoltan"]
     data.add_new((0x0018, 0x1FFE), "UN", b"seen by zoltan")
     data.ICCProfile = b"profile of quackenbush"
-    assert {"quackenbush", "zoltan", "77120"} <= naming_words(data)
+    assert {"quackenbush", "zoltan", "77120"} <= naming_words(data).folded
     done = deidentify(data, Profile(), Pseudonyms(b"k" * 32))
     assert "ConvolutionKernel" in done.named
     assert not data.ConvolutionKernel
@@ -309,3 +310,138 @@ def test_what_a_worker_says_is_checked(lie: dict[str, Any], monkeypatch: pytest.
         monkeypatch.setattr(worker, "_ask", lambda message, files=(): asked(message, files) | lie)
         with path.open("rb") as file, pytest.raises(DecodingStopped, match="invalid"):
             worker.deidentify(file)
+
+
+FAMILY = "\u0418\u0432\u0430\u043d\u043e\u0432"  # Ivanov
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("SeriesNumber", "47110815"),
+        ("RescaleIntercept", "47110815"),
+        ("ICCProfile", FAMILY.encode()),
+        ("ICCProfile", FAMILY.encode("iso8859-5")),
+        ("ICCProfile", "Smithson".encode("utf-16-le")),
+        ("SequenceName", "b 19500203"),
+        ("SequenceName", "ADM998877"),
+        ("SequenceName", "STU998877"),
+        ("SequenceName", "Musterstadt"),
+        ("SequenceName", "ROOMNINE"),
+    ],
+)
+def test_what_names_somebody_goes_wherever_and_however_it_is_written(keyword: str, value: Any, tmp_path: Path) -> None:
+    data = pydicom.dcmread(slice_of(tmp_path / "in.dcm", body()))
+    data.SpecificCharacterSet, data.PatientName, data.PatientID = "ISO_IR 192", f"{FAMILY}^Smithson", "47110815"
+    data.AdmissionID, data.StudyID, data.StationName = "ADM998877", "STU998877", "ROOMNINE"
+    data.InstitutionAddress, data.PatientBirthDate, data.Manufacturer = "5 Musterstadt", "19500203", "Maker"
+    setattr(data, keyword, value)
+    deidentify(data, Profile.of([]), Pseudonyms(bytes(32)))
+    assert not data.get(keyword)
+    assert data.Manufacturer == "Maker"
+
+
+def test_numbers_that_spell_a_name_go(tmp_path: Path) -> None:
+    data = pydicom.dcmread(slice_of(tmp_path / "in.dcm", body()))
+    table_ = Dataset()
+    table_.add_new(0x00283002, "US", [5, 0, 16])
+    table_.add_new(
+        0x00283006, "US", [int.from_bytes(pair, "little") for pair in (b"Qu", b"ac", b"ke", b"nb", b"us", b"h\0")]
+    )
+    data.ModalityLUTSequence = Sequence([table_])
+    deidentify(data, Profile.of([]), Pseudonyms(bytes(32)))
+    assert not data.ModalityLUTSequence[0].LUTData
+
+
+def test_pixels_written_anew_keep_their_values(tmp_path: Path) -> None:
+    stored = body()
+    path = slice_of(tmp_path / "in.dcm", stored, BitsStored=12, HighBit=11)
+    data = pydicom.dcmread(path)
+    data.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    data.PixelData = stored.astype(">u2").tobytes()
+    clean_pixels(data)
+    assert np.array_equal(np.frombuffer(data.PixelData, ">u2").reshape(stored.shape), stored)
+
+    shifted = pydicom.dcmread(path)
+    shifted.BitsStored, shifted.HighBit = 8, 15
+    shifted.PixelData = (((stored >> 4).astype(np.uint16) << 8) | 77).tobytes()
+    clean_pixels(shifted)
+    assert shifted.HighBit == 7
+    assert np.array_equal(shifted.pixel_array, stored >> 4), "and 77 is nowhere"
+
+
+def _coloured(kind: str, path: Path) -> Dataset:
+    """Text that is seen in its colours alone: 0 and 1 are neighbours, red is as bright as green."""
+    ink = np.zeros((256, 256), np.uint8)
+    cv2.putText(ink, "QUACKENBUSH", (8, 60), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 1, 2, cv2.LINE_8)
+    ink = ink > 0
+    data: Dataset = pydicom.dcmread(slice_of(path, ink.astype(np.uint8) + 100))
+    if kind == "palette":
+        table_ = np.zeros(256, np.uint16)
+        table_[101] = 65535
+        data.PhotometricInterpretation = "PALETTE COLOR"
+        for colour in ("Red", "Green", "Blue"):
+            setattr(data, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])
+            setattr(data, f"{colour}PaletteColorLookupTableData", table_.tobytes())
+    else:
+        pixels = np.where(ink[..., None], (200, 0, 0), (0, 200, 0)).astype(np.uint8)
+        data.PhotometricInterpretation, data.SamplesPerPixel, data.PlanarConfiguration = "RGB", 3, 0
+        data.PixelData = pixels.tobytes()
+    return data
+
+
+@pytest.mark.parametrize("kind", ["palette", "colours"])
+def test_text_is_looked_for_in_what_is_seen(kind: str, tmp_path: Path) -> None:
+    data = _coloured(kind, tmp_path / "in.dcm")
+    assert clean_pixels(data) > 0
+    assert clean_pixels(data) == 0
+
+
+def test_values_around_masked_text_stay(tmp_path: Path) -> None:
+    grey = np.clip(with_text(body(), "QUACKENBUSH Z", (8, 24), 1.0) // 12, 0, 255).astype(np.uint8)
+    data = pydicom.dcmread(slice_of(tmp_path / "in.dcm", grey))
+    pixels = np.stack([grey, np.full_like(grey, 100), np.full_like(grey, 160)], -1)
+    data.PhotometricInterpretation, data.SamplesPerPixel, data.PlanarConfiguration = "YBR_FULL", 3, 0
+    data.PixelData = pixels.tobytes()
+    assert clean_pixels(data) > 0
+    after = np.frombuffer(data.PixelData, np.uint8).reshape(pixels.shape)
+    same = (after == pixels).all(-1)
+    assert same.mean() > 0.5
+    assert set(map(tuple, after[~same])) == {(0, 128, 128)}
+
+
+def test_frames_are_looked_at_again_after_masking(tmp_path: Path) -> None:
+    frames = np.stack([body(k) for k in range(6)])
+    frames[2] = with_text(frames[2], "QUACKENBUSH Z", (8, 24), 1.0)
+    path = slice_of(tmp_path / "in.dcm", frames, NumberOfFrames=6)
+    with (
+        closing(Deidentifier(Limits(), Profile.of([]), Pseudonyms(bytes(32)), "mask")) as worker,
+        path.open("rb") as file,
+    ):
+        done, content = worker.deidentify(file)
+    assert done.masked > 0
+    assert len(content) > frames.nbytes
+
+
+def test_a_file_cut_short_keeps_out_no_whole_one(tmp_path: Path) -> None:
+    path = slice_of(tmp_path / "in/b.dcm", body())
+    data = pydicom.dcmread(path)
+    del data.PixelData
+    data.save_as(tmp_path / "in/a.dcm")
+    result = CliRunner().invoke(
+        app,
+        [
+            "deidentify",
+            str(tmp_path / "in"),
+            "-o",
+            str(tmp_path / "out"),
+            "--key",
+            str(tmp_path / "k"),
+            "--text",
+            "leave",
+        ],
+    )
+    assert result.exit_code == 1
+    assert "cut short" in result.output
+    (written,) = (tmp_path / "out").rglob("*.dcm")
+    assert "PixelData" in pydicom.dcmread(written)

@@ -106,6 +106,52 @@ def test_results_go_to_a_web_service_and_studies_come_from_both(
         assert [each.name for each in out.iterdir()] == [folder.name], "nothing half is left"
 
 
+def test_results_of_our_own_do_not_come_back_as_questions(archive: Archive, detector: Path, tmp_path: Path) -> None:
+    """A capture is an image by its class."""
+    paths = study(tmp_path / "in")
+    list(peer_of(archive.dimse, Caller()).store(paths))
+    uid = str(dcmread(paths[0]).StudyInstanceUID)
+    with running(tmp_path / "node", detector, "--to", archive.dimse, "--results", "sc") as node:
+        assert node.send(paths) == [0, 0, 0]
+        until(lambda: "OT" in archive.modalities(), "the capture in the archive")
+        out = tmp_path / "out"
+        assert CliRunner().invoke(app, ["retrieve", archive.web, "--study", uid, "-o", str(out)]).exit_code == 0
+        (folder,) = out.iterdir()
+        assert len(list(folder.iterdir())) == 3
+        captures = sorted((tmp_path / "node/results").rglob("*.dcm"))
+        assert captures
+        assert node.send(captures) == [0] * len(captures), "taken, and left alone"
+        until(lambda: "left alone" in node.log.read_text(), "word of it")
+    with sqlite3.connect(tmp_path / "node/jobs.sqlite") as database:
+        assert database.execute("SELECT count(*) FROM service_jobs").fetchone() == (1,)
+
+
+def test_a_node_that_could_flag_nothing_does_not_start(detector: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["node", "--detector", str(detector), "--folder", str(tmp_path / "n"), "--alpha", "0.001"]
+    )
+    assert "needs at least 999 normal groups" in str(result.exception)
+
+
+def test_what_is_not_judged_is_told_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    from oddpixel.node.deliver import _tell
+    from oddpixel.service.queue import Job, State
+
+    errors = [
+        {"type": "InvalidImage", "message": "another unit"},
+        {"type": "CorruptFile", "message": "of Miller"},
+        None,
+    ]
+    job = Job(
+        id="1", client="dicom", kind="study", sha256=None, name="", options={}, version="1", state=State.DONE, attempts=1,
+        result={"items": [{"error": each} for each in errors], "objects": []}, created=0.0, finished=1.0,
+    )  # fmt: skip
+    _tell(job)
+    assert "1 of 3 images of a study were not judged: another unit" in caplog.text
+    assert "CorruptFile" in caplog.text
+    assert "Miller" not in caplog.text
+
+
 def test_an_archive_is_told_to_send_studies_to_the_node(archive: Archive, detector: Path, tmp_path: Path) -> None:
     paths = study(tmp_path / "in")
     list(peer_of(archive.dimse, Caller()).store(paths))

@@ -11,7 +11,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -281,3 +284,77 @@ def test_names_become_harmless_and_keep_their_suffix() -> None:
     assert safe_name("C:\\x\\scan.dcm") == "scan.dcm"
     assert safe_name("...") == "file"
     assert safe_name("ü" * 300 + ".jpg").endswith(".jpg")
+
+
+def test_a_file_that_names_others_is_not_followed(service: Served, tmp_path: Path) -> None:
+    """Whoever may send a table must not read what the service can: other clients' files, or the machine's."""
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(png(photograph(96)))
+    for content, name in (
+        (f"path\n{secret}\n".encode(), "m.csv"),
+        (b"path\n../../files\n", "m.tsv"),
+        (b"path\n/etc/passwd\n", "m.csv"),
+        (b"", "DICOMDIR"),
+    ):
+        answers = [ask(service.client(), f"/v1/{kind}", content, name=name) for kind in ("audit", "score", "study")]
+        answers.append(ask(service.client(), "/v1/generate", content, name=name, width=64, height=64))
+        assert [answer.status_code for answer in answers] == [422] * 4
+        assert {answer.json()["error"]["type"] for answer in answers} == {"UnsafePath"}
+        assert not any(hidden in answer.text for answer in answers for hidden in ("secret", "root:", "first bytes"))
+
+
+def test_nothing_is_read_of_those_without_a_token_or_of_what_is_too_large(service: Served) -> None:
+    """The body never comes: the answer does not wait for it."""
+    import socket
+    from urllib.parse import urlsplit
+
+    address = urlsplit(service.address)
+    lab = f"authorization: Bearer {TOKENS['lab']}\r\n"
+    for header, status in (("", b"401"), (lab, b"413")):
+        with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+            request = f"POST /v1/score HTTP/1.1\r\nhost: x\r\n{header}content-type: multipart/form-data; boundary=b\r\n"
+            connection.sendall(f"{request}content-length: 300000000\r\n\r\n--b\r\n".encode())
+            assert connection.recv(200).split()[1] == status
+
+    def endless() -> Iterator[bytes]:
+        yield b'--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        for _ in range(64):
+            yield b"\0" * 2**20
+
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    try:
+        status = service.client().post("/v1/score", content=endless(), headers=headers).status_code
+    except httpx.TransportError:  # the connection was closed while there was more to come
+        status = 413
+    assert status == 413
+    assert service.client().get("/health/ready").status_code == 200
+
+
+def test_several_pictures_are_refused_in_words(service: Served) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for k in range(2):
+            archive.writestr(f"{k}.png", png(photograph(96)))
+    answer = ask(service.client(), "/v1/audit", file.getvalue(), name="a.zip")
+    assert answer.status_code == 422
+    assert "one at a time" in answer.json()["error"]["message"]
+
+
+def test_accepted_jobs_wait_while_a_detector_is_exchanged(detector: Path, tmp_path: Path) -> None:
+    shutil.copytree(detector, tmp_path / "current")
+    with serving(tmp_path / "s", "--detector", str(tmp_path / "current"), "--workers", "0") as served:
+        ids = [ask(served.client(), "/v1/jobs/score", png(surface(k)), f"{k}").json()["job"] for k in range(2)]
+        served.stop()
+    queue = Queue(f"sqlite:///{tmp_path / 's/jobs.sqlite'}")
+    worker = Worker(queue, Spool(tmp_path / "s"), Models(tmp_path / "current"))
+    (tmp_path / "current").rename(tmp_path / "gone")
+    running = threading.Thread(target=worker.run, args=(os.getppid(),))
+    running.start()
+    time.sleep(2)
+    assert all((job := queue.get(each)) is not None and job.is_open for each in ids)
+    (tmp_path / "gone").rename(tmp_path / "current")
+    until(lambda: all((job := queue.get(each)) is not None and not job.is_open for each in ids), "the jobs")
+    worker.stopping.set()
+    running.join()
+    assert [getattr(queue.get(each), "state", None) for each in ids] == ["done", "done"]
+    queue.close()

@@ -79,6 +79,8 @@ def sources(exported: Exported, left_out: list[str]) -> Iterator[Source]:
             with files.open(decided.row) as file:
                 last = ((name, decided.row.sha256), _header(file))
         data = last[1]
+        if not str(data.get("SOPInstanceUID", "") or ""):
+            raise NotExported("has no SOP Instance UID, by which a result could name it")
         if int(data.get("NumberOfFrames", 1) or 1) < 2:
             return Source(decided, data)
         if frame is None:
@@ -90,9 +92,13 @@ def sources(exported: Exported, left_out: list[str]) -> Iterator[Source]:
 
 def by_object(sources: Iterator[Source]) -> Iterator[list[Source]]:
     """Frames of one object together; an image by itself."""
-    for _, group in itertools.groupby(sources, lambda source: str(source.data.get("SOPInstanceUID", id(source)))):
-        frames = list(group)
-        yield from [frames] if all(source.frame is not None for source in frames) else ([source] for source in frames)
+
+    def original(source: Source) -> tuple[str, str | None]:
+        item = source.row.item if source.frame is None else file_and_frame(source.row.item)[0]
+        return item, source.row.sha256
+
+    for _, group in itertools.groupby(sources, original):
+        yield list(group)
 
 
 def _header(file: BinaryIO) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from oddpixel.datasets.dicom_groups import PER_FRAME, SHARED, FunctionalGroups
+from oddpixel.errors import NotExported
 
 LEFT_OUT = ("NumberOfFrames", "FrameIncrementPointer", "PixelData", PER_FRAME, SHARED)
 GROUPS = {
@@ -20,6 +21,8 @@ GROUPS = {
     "PlaneOrientationSequence": ("ImageOrientationPatient",),
     "PlanePositionSequence": ("ImagePositionPatient",),
 }
+FARTHEST = 1e5  # mm; no scanner reaches a hundred metres
+UNSQUARE = 1e-2  # how far row and column directions may be from being square and of length one
 DERIVED = "DerivationImageSequence"
 
 
@@ -47,6 +50,20 @@ def alone(data: Any, index: int) -> Any:
         del frame.FrameOfReferenceUID  # without a position it says nothing of where the frame lies
     frame.SOPClassUID = SecondaryCaptureImageStorage
     return frame
+
+
+def check_place(frame: Any) -> None:
+    """Check that a position and an orientation are ones. Raises: NotExported."""
+    position, cosines = frame.get("ImagePositionPatient"), frame.get("ImageOrientationPatient")
+    if position is not None:
+        values = np.asarray(position, float).ravel()
+        if len(values) != 3 or not (np.abs(values) < FARTHEST).all():
+            raise NotExported("states a position that is none (ImagePositionPatient)")
+    if cosines is not None:
+        values = np.asarray(cosines, float).ravel()
+        directions = values.reshape(2, 3) if len(values) == 6 else np.zeros((2, 3))
+        if not np.allclose(directions @ directions.T, np.eye(2), atol=UNSQUARE):
+            raise NotExported("states an orientation that is none (ImageOrientationPatient)")
 
 
 def refer_to_frame(result: Any, data: Any, index: int) -> None:

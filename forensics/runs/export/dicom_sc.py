@@ -29,7 +29,8 @@ def _capture(exported: Exported, of: Sequence[Source], number: int) -> Any | Non
     if row.map is None:
         return None
     heat, picture = read_evidence(exported.run, row.map)
-    shown = _with_text(overlay(heat, picture, exported.threshold), f"odd: p = {row.p_value:.3g}")
+    which = "" if source.frame is None else f", frame {source.frame + 1}"
+    shown = _with_text(overlay(heat, picture, exported.threshold), f"odd: p = {row.p_value:.3g}{which}")
     capture = hd.sc.SCImage.from_ref_dataset(
         ref_dataset=source.data,
         pixel_array=shown,
@@ -42,7 +43,19 @@ def _capture(exported: Exported, of: Sequence[Source], number: int) -> Any | Non
     )
     if "Laterality" not in capture:
         capture.Laterality = ""  # type 2C (PS3.3 C.7.3.1): empty where it is not known
+    capture.SourceImageSequence = [_reference(source)]
     return capture
+
+
+def _reference(source: Source) -> Any:
+    """To the image, and the frame, that is shown."""
+    from pydicom.dataset import Dataset
+
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.data.SOPClassUID, source.data.SOPInstanceUID
+    if source.frame is not None:
+        item.ReferencedFrameNumber = source.frame + 1
+    return item
 
 
 def _with_text(picture: np.ndarray, caption: str) -> np.ndarray:

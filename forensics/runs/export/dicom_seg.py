@@ -17,7 +17,7 @@ from oddpixel import __version__
 
 from ..regions import Region
 from .dicom import MODEL, SCHEME, Source, equipment, software, write_objects
-from .dicom_frame import alone, refer_to_frame
+from .dicom_frame import alone, check_place, refer_to_frame
 from .exported import Export, Exported
 
 LONGEST_LABEL = 64  # characters of LO and UT as readers show them
@@ -48,6 +48,7 @@ def _segmentation(exported: Exported, of: Sequence[Source], number: int) -> Any 
     if not masks:
         return None
     shown = source.data if source.frame is None else alone(source.data, source.frame)
+    check_place(shown)
     segmentation = hd.seg.Segmentation(
         source_images=[shown],
         pixel_array=np.stack(masks, -1).astype(np.uint8)[None],

@@ -66,7 +66,11 @@ def _group(exported: Exported, source: Source) -> Any:
     for name, meaning in (("p_value", "Conformal p-value among normal images"), ("q_value", "q-value over the run")):
         if (value := getattr(row, name)) is not None:
             measurements.append(measured(name, meaning, value))
-    flag_code = Code("flagged", SCHEME, "Flagged") if row.flagged else Code("not-flagged", SCHEME, "Not flagged")
+    flag_code = Code("not-flagged", SCHEME, "Not flagged")
+    if row.flagged and row.item in exported.odd_themselves:
+        flag_code = Code("flagged", SCHEME, "Flagged")
+    elif row.flagged:
+        flag_code = Code("flagged-by-another", SCHEME, "Not odd by itself; another image of its group is flagged")
     evaluations = [
         hd.sr.QualitativeEvaluation(name=Code("decision", SCHEME, "Decision of the software"), value=flag_code)
     ]

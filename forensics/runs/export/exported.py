@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from oddpixel.errors import NotExported, OddPixelError, UnreadableInput
 
 from ..heat_map import on_image, read_evidence
 from ..regions import Region, standing_regions
-from ..rows import Row, encoded
+from ..rows import Row, encoded, odd_themselves
 from ..run import Run
 from ..table import RunTable
 from ..verdicts import UNDECIDED, Chain, Verdict, Verdicts, standing
@@ -104,6 +105,12 @@ class Exported:
         """The evidence above which a place of a map is marked."""
         threshold: float | None = (self.run.record.get("decision") or {}).get("map_threshold")
         return threshold
+
+    @cached_property
+    def odd_themselves(self) -> set[str]:
+        """Items that are odd by themselves; the others of a flagged group only share it with one."""
+        rows = [row for row in RunTable(self.run).rows() if row.error is None]
+        return odd_themselves(rows, (self.run.record.get("decision") or {}).get("flagged_up_to"))
 
     def marked(self, row: Row) -> np.ndarray | None:
         """The mask of marked places, `[h, w]` at the original's size; None where there is no map."""

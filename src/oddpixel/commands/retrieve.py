@@ -31,7 +31,7 @@ def retrieve(
 ) -> None:
     """Find studies by C-FIND or QIDO-RS, and fetch them by C-GET or WADO-RS, each into a folder of its own, or have them sent
     elsewhere by C-MOVE."""
-    from oddpixel.console import print_table
+    from oddpixel.console import shown
     from oddpixel.envelope import envelope
     from oddpixel.errors import UsageError
 
@@ -56,7 +56,10 @@ def retrieve(
         if json:
             print(envelope("retrieve", studies=found))
         else:
-            print_table(STUDY_KEYS, [[each[name] for name in STUDY_KEYS] for each in found])
+            # The UID is what --study takes: a line of its own, whatever the terminal's width.
+            for one in found:
+                print(one["StudyInstanceUID"])
+                print("  " + "  ".join(shown(one[name]) for name in STUDY_KEYS[1:] if one[name]))
         return
     studies = list(dict.fromkeys(uids))
     done = list(retrieved(other, studies, out) if out is not None else move(other, studies, checked_aet(to or "")))

@@ -7,9 +7,11 @@ which is the same object with the same UID.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from oddpixel.errors import OddPixelError
 from oddpixel.service.queue import Job, Question, Queue, State
@@ -19,6 +21,7 @@ from .arrivals import Arrivals, Delivery
 from .peers import Peer
 
 FIRST_WAIT, LONGEST_WAIT = 2.0, 600.0  # seconds until the next try, twice as long after each
+MOST_REASONS = 3
 log = logging.getLogger(__name__)
 
 
@@ -53,6 +56,8 @@ class Deliverer:
         count = 0
         for delivery, job in deliveries:
             names = [str(name) for name in (job.result or {}).get("objects", [])]
+            if delivery.attempts == 0 and delivery.sent == 0:
+                _tell(job)
             count += self._send(delivery, names)
         return count
 
@@ -85,3 +90,16 @@ class Deliverer:
         else:
             log.info("results delivered: %d objects", sent)
         return sent - delivery.sent
+
+
+def _tell(job: Job) -> None:
+    """Say which images of a study were not judged, and why: nothing of them comes to the archive."""
+    items = (job.result or {}).get("items", [])
+    why = Counter(_why(item["error"]) for item in items if item.get("error"))
+    for reason, count in why.most_common(MOST_REASONS):
+        log.warning("%d of %d images of a study were not judged: %s", count, len(items), reason)
+
+
+def _why(error: Mapping[str, Any]) -> str:
+    """Messages about pixels are our own words; others may quote the file."""
+    return str(error["message"]) if error["type"] == "InvalidImage" else str(error["type"])

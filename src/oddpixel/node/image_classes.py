@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
+from io import BufferedIOBase
+
+from oddpixel.forensics.runs.export.dicom import MANUFACTURER
 
 
 @cache
@@ -13,3 +16,14 @@ def image_classes() -> tuple[str, ...]:
 
     uids = [UID(str(context.abstract_syntax)) for context in AllStoragePresentationContexts]
     return tuple(str(uid) for uid in uids if "Image Storage" in uid.name)
+
+
+def is_ours(file: BufferedIOBase) -> bool:
+    """Whether an object is a result of OddPixel's: a capture is an image by its class, but no question."""
+    from pydicom import dcmread
+
+    try:
+        head = dcmread(file, stop_before_pixels=True, force=True, specific_tags=["Manufacturer"])
+        return str(head.get("Manufacturer", "")) == MANUFACTURER
+    except Exception:  # of what is no data set anything may come; others will say what it is
+        return False

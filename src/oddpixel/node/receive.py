@@ -22,7 +22,7 @@ from oddpixel.service.spool import Spool
 
 from .arrivals import Arrivals
 from .credentials import Credentials
-from .image_classes import image_classes
+from .image_classes import image_classes, is_ours
 
 SUCCESS, OUT_OF_RESOURCES, DOES_NOT_MATCH = 0x0000, 0xA700, 0xA900
 SECONDS = 30.0  # without a word of the peer
@@ -115,6 +115,10 @@ class Receiver:
         except Exception:  # of what is no data set anything may come
             log.warning("an object without a study was refused")
             return DOES_NOT_MATCH
+        with open(event.dataset_path, "rb") as file:
+            if is_ours(file):
+                log.info("a result of our own was left alone")
+                return SUCCESS
         try:
             sha256 = self.spool.keep(event.dataset_path, self.door.most_bytes)
             is_new = self.arrivals.note(study, instance, sha256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from oddpixel.errors import OddPixelError, PeerError, UsageError, describe
 
 from .arrivals import hashed
+from .image_classes import is_ours
 from .peers import Peer
 
 SHOWN = 16  # characters of a study's name
@@ -65,10 +67,13 @@ def _one(peer: Peer, study: str, folder: Path) -> int:
 
         def keep(content: bytes) -> None:
             nonlocal count
+            if is_ours(io.BytesIO(content)):
+                return
             count += 1
             (coming / f"{count:05d}.dcm").write_bytes(content)
 
-        if peer.retrieve(study, keep) == 0:
+        peer.retrieve(study, keep)
+        if count == 0:
             raise PeerError("the peer has no image of this study")
         shutil.move(coming, folder)
     return count

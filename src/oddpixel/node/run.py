@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from oddpixel.errors import OddPixelError
+from oddpixel.forensics.detect.guarantee import guarantee
+from oddpixel.forensics.detect.store import read_record
 from oddpixel.service.models import version_of
 from oddpixel.service.queue import Queue
 from oddpixel.service.serve import Place, Workers
@@ -50,6 +52,7 @@ class Results:
 def run_node(place: Place, door: Door, results: Results, *, workers: int, token: str | None = None) -> None:
     """Receive and answer until interrupted. Raises: UsageError, ModelError."""
     version_of(place.detector)
+    _check_can_flag(place, results.options["alpha"])
     caller = Caller(aet=door.aet, credentials=door.credentials, token=token)
     peers = {address: peer_of(address, caller) for address in results.peers}
     place.folder.mkdir(parents=True, exist_ok=True)
@@ -96,6 +99,15 @@ def run_node(place: Place, door: Door, results: Results, *, workers: int, token:
         crew.stop()
         arrivals.close()
         queue.close()
+
+
+def _check_can_flag(place: Place, alpha: float) -> None:
+    """Refuse to start with a detector that can flag nothing: its reports would say "not flagged" of everything.
+
+    Raises: CalibrationTooSmall, ModelError.
+    """
+    assert place.detector is not None
+    guarantee(int(read_record(place.detector)["num_calibration_groups"]), alpha, None)
 
 
 def _again_and_again(act: Callable[[], Any], seconds: float, stopping: threading.Event) -> None:

@@ -30,6 +30,7 @@ from oddpixel import __version__
 from oddpixel.errors import ModelError, OddPixelError, TooLarge, UnsafePath, UsageError
 
 from .clients import Clients
+from .door import NO_PROVIDER, NO_TOKEN, Door
 from .kinds import Kind, kinds
 from .metrics import Metrics
 from .models import version_of
@@ -181,6 +182,8 @@ def application(service: Service) -> FastAPI:
     # Without the interactive pages: they load scripts from elsewhere.
     app = FastAPI(title="OddPixel", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
 
+    app.add_middleware(Door, clients=service.clients, most_bytes=service.max_bytes)
+
     @app.middleware("http")
     async def told(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
         started = time.perf_counter()
@@ -201,9 +204,9 @@ def application(service: Service) -> FastAPI:
             client = await asyncio.to_thread(service.clients.named, request.headers.get("authorization"))
         except UsageError as error:
             logger.warning(json.dumps({"provider": str(error)}))
-            raise HTTPException(503, "who issues tokens cannot be reached; come back later") from error
+            raise HTTPException(503, NO_PROVIDER) from error
         if client is None:
-            raise HTTPException(401, "a token is needed: Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"})
+            raise HTTPException(401, NO_TOKEN, {"www-authenticate": "Bearer"})
         request.state.client = client
         if wait := service.clients.wait(client):
             raise too_many("requests come too fast", wait)
@@ -340,7 +343,8 @@ def _add(app: FastAPI, service: Service, kind: Kind, client_of: Any, question: A
 def said(job: Job, *, accepted: bool = False) -> Response:
     """A job as JSON: 202 while it is open, 422 with the reason where it failed."""
     content = {
-        "job": job.id, "kind": job.kind, "state": job.state, "version": job.version, "attempts": job.attempts,
+        "job": job.id, "kind": job.kind, "state": job.state, "attempts": job.attempts,
+        "version": (job.result or {}).get("version", job.version),  # of what answered, once something has
         "result": None if job.state == State.FAILED else job.result,
         "error": job.result if job.state == State.FAILED else None,
     }  # fmt: skip
@@ -360,8 +364,16 @@ def _options(kind: Kind, options: str | None) -> dict[str, Any]:
     try:
         return kind.options.model_validate_json(options or "{}").model_dump(mode="json")
     except ValidationError as error:
-        places = [{"where": ["options", *map(str, each["loc"])], "why": each["msg"]} for each in error.errors()]
+        places = [
+            {"where": ["options", *map(str, each["loc"])], "why": _why_not(each, kind)} for each in error.errors()
+        ]
         raise HTTPException(422, places) from error
+
+
+def _why_not(error: Any, kind: Kind) -> str:
+    if error["type"] == "extra_forbidden":
+        return f"there is no such option; options are {', '.join(kind.options.model_fields)}"
+    return str(error["msg"])
 
 
 def _why(error: dict[str, Any]) -> str:

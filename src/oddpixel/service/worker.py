@@ -20,7 +20,8 @@ from typing import Any
 
 from oddpixel.border import ENDS_BATCH, typed
 from oddpixel.datasets.decoders import FROM_SHARD_TO_SHARD
-from oddpixel.errors import CorruptFile
+from oddpixel.datasets.source import check_stands_alone
+from oddpixel.errors import CorruptFile, ModelError
 
 from .kinds import Task, kinds
 from .models import Models
@@ -30,6 +31,7 @@ from .spool import Spool
 IDLE, LONGEST_IDLE = 0.005, 0.1  # seconds between looks into the queue
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 LONGEST_NAME = 80
+EXCHANGE_SECONDS = 60.0  # that a detector may be away, or not whole, while another is put into its place
 
 
 class Worker:
@@ -53,10 +55,23 @@ class Worker:
                     continue
                 idle = IDLE
                 for job in jobs:
-                    self.queue.finish(self.name, [(job.id, self.answer(job))])
+                    if self._is_ready_for(job):
+                        self.queue.finish(self.name, [(job.id, self.answer(job))])
         finally:
             self.queue.give_back(self.name)
             FROM_SHARD_TO_SHARD.close()
+
+    def _is_ready_for(self, job: Job) -> bool:
+        """Wait while a detector is exchanged: an accepted job must not fail of that. False where the worker is to stop."""
+        end = time.monotonic() + EXCHANGE_SECONDS
+        while kinds()[job.kind].needs_detector and time.monotonic() < end:
+            try:
+                self.models.detector()
+                break
+            except ModelError:
+                if self.stopping.wait(0.5):
+                    return False
+        return True
 
     def answer(self, job: Job) -> dict[str, Any] | Exception:
         """The answer to one job, or the error that stands for it."""
@@ -86,6 +101,7 @@ class Worker:
         path = folder / safe_name(job.name)
         with contextlib.suppress(FileExistsError):
             os.link(source, path)
+        check_stands_alone(path)
         return path
 
     def _renew(self) -> None:

@@ -15,10 +15,11 @@ from pydicom import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import EnhancedCTImageStorage, RTDoseStorage, UltrasoundMultiFrameImageStorage
 
+from oddpixel.errors import NotExported
 from oddpixel.forensics.detect.decide import Rule
 from oddpixel.forensics.detect.flag import Incoming, flag_into
 from oddpixel.forensics.runs.export import export
-from oddpixel.forensics.runs.export.dicom_frame import alone
+from oddpixel.forensics.runs.export.dicom_frame import alone, check_place
 from oddpixel.forensics.runs.run import Run
 from tests.dashboards.conftest import made
 from tests.datasets.dicom_maker import make_slice
@@ -130,6 +131,9 @@ def test_a_report_holds_all_frames_of_an_object(flagged: Run, tmp_path: Path) ->
         groups = hd.sr.srread(file).content.get_image_measurement_groups()
         numbers = [item.referenced_frame_numbers for group in groups for item in group.source_images]
         assert numbers == [[1], [2], [3]]
+        decisions = [group.get_qualitative_evaluations()[0].value.meaning for group in groups]
+        others = "Not odd by itself; another image of its group is flagged"
+        assert decisions == [others, "Flagged", others], "a group is flagged, and one frame of it is odd"
     # The same again makes the same objects; of fewer frames they are others.
     export(flagged, "sr", tmp_path / "again")
     export(flagged, "sr", tmp_path / "fewer", items=["film.dcm#0", "film.dcm#1"])
@@ -145,7 +149,29 @@ def test_captures_are_one_a_frame(flagged: Run, tmp_path: Path) -> None:
     export(flagged, "sc", tmp_path / "sc")
     files = sorted((tmp_path / "sc").iterdir())
     assert len(files) == 3, "of each odd frame"
+    for file in files:
+        (source,) = pydicom.dcmread(file).SourceImageSequence
+        assert source.ReferencedFrameNumber == 2
     _valid(files)
+
+
+@pytest.mark.parametrize(
+    ("position", "cosines"),
+    [
+        ([0, 0], [1, 0, 0, 0, 1, 0]),
+        ([0, 0, 1e30], [1, 0, 0, 0, 1, 0]),
+        ([0, 0, 0], [0] * 6),
+        ([0, 0, 0], [1, 0, 0, 1, 0, 0]),
+    ],
+)
+def test_places_that_are_none_are_not_repeated(position: list[float], cosines: list[float]) -> None:
+    data = Dataset()
+    check_place(data)
+    data.ImagePositionPatient, data.ImageOrientationPatient = [0.0, 1.5, -3.0], [0.8, 0.6, 0, -0.6, 0.8, 0]
+    check_place(data)
+    data.ImagePositionPatient, data.ImageOrientationPatient = position, cosines
+    with pytest.raises(NotExported, match="that is none"):
+        check_place(data)
 
 
 def test_a_frame_without_a_position_lies_nowhere() -> None:

@@ -97,3 +97,9 @@ def peer_of(address: str, caller: Caller) -> Peer:
         if (peer := kind.parse(address, caller)) is not None:
             return peer
     raise UsageError(f"{address} is no address of a DICOM node: give AET@host:port or https://host/path")
+
+
+def in_words(value: Any) -> str:
+    """The value of an element as text; several with commas."""
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    return ", ".join(map(str, value)) if several else str(value or "")

@@ -12,7 +12,7 @@ from typing import Any
 from oddpixel.errors import PeerError
 
 from ..image_classes import image_classes
-from . import NO_IMAGES, STUDY_KEYS, Caller, Kind
+from . import NO_IMAGES, STUDY_KEYS, Caller, Kind, in_words
 
 ADDRESS = re.compile(r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[0-9a-fA-F:]+\]|[^@:/\s]+):(?P<port>\d{1,5})")
 PENDING = (0xFF00, 0xFF01)
@@ -115,7 +115,7 @@ class DimsePeer:
             for status, answer in association.send_c_find(query, Find):
                 self._check(status, "search")
                 if answer is not None:
-                    found.append({name: str(answer.get(name, "") or "") for name in shown})
+                    found.append({name: in_words(answer.get(name)) for name in shown})
         return found
 
     def _check(self, status: Any, what: str) -> None:

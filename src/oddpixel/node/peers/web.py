@@ -11,7 +11,7 @@ from typing import Any
 
 from oddpixel.errors import PeerError, UsageError
 
-from . import NO_IMAGES, STUDY_KEYS, Caller, Kind
+from . import NO_IMAGES, STUDY_KEYS, Caller, Kind, in_words
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class WebPeer:
 
         found = self._asked(lambda: self.client.search_for_studies(search_filters=dict(keys), fields=list(STUDY_KEYS)))
         answers = [Dataset.from_json(each) for each in found]
-        return [{name: str(answer.get(name, "") or "") for name in STUDY_KEYS} for answer in answers]
+        return [{name: in_words(answer.get(name)) for name in STUDY_KEYS} for answer in answers]
 
     def move(self, study: str, title: str) -> int:
         """DICOMweb has no such service. Raises: UsageError."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from oddpixel.errors import UnsupportedFormat
 from oddpixel.forensics.audit.audited import Options as AuditOptions
 from oddpixel.forensics.audit.run import Handling, audit_into
 
@@ -42,6 +43,8 @@ class Audit:
         options = AuditOptions(checks=given["checks"], alpha=given["alpha"], aids=given["aids"])
         handling = Handling(max_megapixels=task.models.max_megapixels, with_pdf=given["pdf"], examiner="oddpixel serve")
         done = audit_into(task.out / "run", (str(task.path),), options, handling)
+        if len(done.items) != 1:
+            raise UnsupportedFormat(f"the file holds {len(done.items)} pictures; send one at a time")
         (item,) = done.items
         folder = None if item["error"] is not None else done.run.path / item["report"]
         paths = [] if folder is None else sorted(path for path in folder.rglob("*") if path.is_file())

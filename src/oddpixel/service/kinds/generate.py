@@ -31,7 +31,7 @@ class Generate:
     needs_detector = False
     options = GenerateOptions
     summary = "Make synthetic references, of a label or like an image."
-    example = {"items": [{"file": "photograph-0.png", "seed": 0}], "files": ["made/photograph-0.png"]}  # noqa: RUF012
+    example = {"items": [{"item": "photograph-0.png", "seed": 0}], "files": ["made/photograph-0.png"]}  # noqa: RUF012
 
     def run(self, task: Task) -> dict[str, Any]:
         """One item a picture; pictures and their records are files of the job."""
@@ -46,7 +46,9 @@ class Generate:
         size = None if width is None else (height, width)
         like = None if task.path is None else str(task.path)
         items = make(Request(size=size, like=like, **given), generator(), task.out / "made", overwrite=True)
-        paths = sorted(path for path in (task.out / "made").rglob("*") if path.is_file())
+        paths = sorted(
+            path for path in (task.out / "made").rglob("*") if path.is_file() and not path.name.startswith(".")
+        )
         return {"items": items, "files": [str(path.relative_to(task.out)) for path in paths]}
 
 
