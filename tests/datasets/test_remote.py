@@ -256,6 +256,8 @@ def test_a_file_by_http(web: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (image,) = open_source(f"{web}/a%20b.png?signature=1")
     assert image.source == "a b.png"
     assert isinstance(image, Image)
+    with pytest.raises(UsageError, match="signed"):
+        open_source(f"{web}/a%20b.png?X-Amz-Signature=1")
     (missing,) = open_source(f"{web}/missing.png")
     assert isinstance(missing, Unreadable)
     assert isinstance(missing.error, MissingFile)
