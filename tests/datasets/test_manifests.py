@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from oddpixel.datasets.confined import WORKER_ENVIRONMENT
 from oddpixel.datasets.containers import CONTAINERS
 from oddpixel.datasets.manifests import LONGEST, MOST, read_manifest
-from oddpixel.datasets.sandbox import WORKER_ENVIRONMENT
 from oddpixel.forensics.audit.facts.c2pa import MEANINGS, facts_from
 from oddpixel.forensics.audit.facts.fact import Fact
 from oddpixel.provenance import c2pa_library
