@@ -34,6 +34,7 @@ def deidentify(
     """Write DICOM files without what names somebody, by the basic profile of PS3.15 E. Look at a sample before you share it."""
     from oddpixel.console import progress, shown
     from oddpixel.counting import counted
+    from oddpixel.datasets.listing import reasons
     from oddpixel.datasets.source import open_source
     from oddpixel.envelope import envelope
     from oddpixel.errors import UsageError
@@ -72,6 +73,8 @@ def deidentify(
     else:
         masked = sum(each.masked for each in done)
         print(f"{counted(len(done) - len(failed), 'file')} written to {out}, {counted(masked, 'place')} of text masked")
+        for reason, count in reasons(source.left_out).items():
+            print(f"not looked at: {counted(count, 'file')}, {reason}")
         for each in failed:
             print(f"left out: {shown(each.item)}: {each.error['message'] if each.error else ''}")
     if failed:
