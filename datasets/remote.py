@@ -123,7 +123,7 @@ class Remote:
             except OddPixelError:
                 raise
             except FileNotFoundError as error:
-                raise MissingFile("it is no longer there") from error
+                raise MissingFile("there is no such file there, or no more") from error
             except PermissionError as error:
                 raise NotPermitted("the server does not let you read it; check your credentials") from error
             except Exception as error:  # of libraries of stores, each its own
