@@ -41,6 +41,7 @@ class Worker:
         self.queue, self.spool, self.models = queue, spool, models
         self.name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.stopping = threading.Event()
+        self.away_since: float | None = None  # of the detector
 
     def run(self, parent: int) -> None:
         """Answer jobs until `stopping` is set, or the process that started this one is gone."""
@@ -62,15 +63,22 @@ class Worker:
             FROM_SHARD_TO_SHARD.close()
 
     def _is_ready_for(self, job: Job) -> bool:
-        """Wait while a detector is exchanged: an accepted job must not fail of that. False where the worker is to stop."""
-        end = time.monotonic() + EXCHANGE_SECONDS
-        while kinds()[job.kind].needs_detector and time.monotonic() < end:
+        """Wait while a detector is exchanged: an accepted job must not fail of that. False where the worker is to stop.
+
+        One that stays away is waited for once, not once for every job.
+        """
+        while kinds()[job.kind].needs_detector:
             try:
                 self.models.detector()
-                break
             except ModelError:
+                self.away_since = self.away_since or time.monotonic()
+                if time.monotonic() > self.away_since + EXCHANGE_SECONDS:
+                    break
                 if self.stopping.wait(0.5):
                     return False
+            else:
+                self.away_since = None
+                break
         return True
 
     def answer(self, job: Job) -> dict[str, Any] | Exception:
