@@ -61,7 +61,7 @@ def _is_padding(stream: bytes, length: int) -> bool:
 
 def _probed(stream: bytes) -> list[str]:
     end = stream.rfind(END_OF_IMAGE)
-    data = stream[: end if end >= 0 else len(stream)]
+    data = stream[: end if end >= 0 else len(stream)].rstrip(b"\xff")  # fill bytes before a marker (B.1.1.2)
     expected = _decoded(data)
     if expected is None:
         return [NOT_CHECKED]

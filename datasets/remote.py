@@ -20,9 +20,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -68,16 +69,18 @@ class Remote:
         url: with its scheme.
         size: in bytes; None where the server does not say.
         version: changes with the content, as far as the server tells.
+        listed: stands for the version where it tells nothing: what was listed anew is fetched anew.
     """
 
     url: str
     size: int | None = None
     version: str = ""
+    listed: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False, repr=False)
 
     @property
     def path(self) -> Path:
         """Where it lies here once it is fetched: another version is another file."""
-        key = hashlib.sha256(f"{self.url}\n{self.version}".encode()).hexdigest()[:16]
+        key = hashlib.sha256(f"{self.url}\n{self.version or self.listed}".encode()).hexdigest()[:16]
         parts = self.url.partition("://")[2].split("/")  # a key of a store may hold ? and #
         if (address := urlsplit(self.url)).scheme.lower() in WEB:
             parts = [address.netloc, *unquote(address.path).split("/")]

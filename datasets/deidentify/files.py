@@ -14,7 +14,7 @@ from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
 from oddpixel.errors import NotDeidentified, OddPixelError, describe
 
-from .profile import Profile
+from .profile import CLEAN_PIXELS, Profile
 from .pseudonyms import Pseudonyms
 from .sandboxed import Deidentifier
 from .transform import Text
@@ -64,7 +64,10 @@ def _one(entry: Entry, out: Path, worker: Deidentifier) -> Deidentified:
     try:
         temporary.write_bytes(content)
         if path.exists() and path.read_bytes() != content:
-            raise NotDeidentified("another file of the same SOP Instance UID has been written already")
+            raise NotDeidentified(
+                "another file of the same SOP Instance UID, or the same one by other options, has been written already; "
+                "name another folder with -o"
+            )
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -77,7 +80,8 @@ def report(done: list[Deidentified], profile: Profile, text: Text) -> str:
         {"number": number} | vars(each) | {"item": None, "error": _told(each.error)}
         for number, each in enumerate(done, start=1)
     ]
-    said = {"profile": profile.codes, "text": text, "written": sum(each.error is None for each in done), "files": files}
+    codes = profile.codes if text == "leave" else [*profile.codes, CLEAN_PIXELS]
+    said = {"profile": codes, "text": text, "written": sum(each.error is None for each in done), "files": files}
     return json.dumps(said, indent=1)
 
 

@@ -17,8 +17,10 @@ from typing import Any
 from oddpixel import __version__
 from oddpixel.errors import NotDeidentified
 
+from .dates_and_uids import SHORTEST_UNKNOWN, dates_in, forms_of, uids_in
 from .profile import CLEAN_PIXELS, MEANINGS, Action, Profile
 from .pseudonyms import Pseudonyms, moved
+from .vocabulary import TERMS
 
 FREE = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
 TEXTS = FREE | {"AE", "CS"}
@@ -29,31 +31,24 @@ FORMS = {
 }  # fmt: skip
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 CODE = ("CodeValue", "LongCodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning")
-PUBLISHED = (
-    "DCM",
-    "SCT",
-    "SRT",
-    "SNM3",
-    "LN",
-    "UCUM",
-    "RADLEX",
-    "FMA",
-)  # coding schemes whose meanings anybody can read
+PUBLISHED = ("DCM", "SCT", "SRT", "SNM3", "LN", "UCUM", "RADLEX", "FMA")  # coding schemes that anybody can read
 NAMING = (
     "PatientName", "PatientID", "OtherPatientIDs", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName",
     "ReferringPhysicianName", "PerformingPhysicianName", "OperatorsName", "NameOfPhysiciansReadingStudy",
     "AccessionNumber", "InstitutionName", "PatientAddress", "PatientTelephoneNumbers", "IssuerOfPatientID",
     "InstitutionAddress", "InstitutionalDepartmentName",
 )  # fmt: skip
-ALSO_NAMING = (
-    "AdmissionID",
-    "StudyID",
-    "StationName",
-    "PatientBirthDate",
-)  # by their long words alone: others are like "CT1"
+# By their long words alone: others are like "CT1".
+ALSO_NAMING = ("AdmissionID", "StudyID", "StationName", "PatientBirthDate")
+NUMBERING = (
+    "PlacerOrderNumberImagingServiceRequest", "FillerOrderNumberImagingServiceRequest", "RequestedProcedureID",
+    "PlacerOrderNumberImagingServiceRequestRetired", "FillerOrderNumberImagingServiceRequestRetired",
+    "PlacerOrderNumberProcedure", "FillerOrderNumberProcedure", "ScheduledProcedureStepID", "PerformedProcedureStepID",
+)  # fmt: skip # by their numbers alone: others are like "HEAD"
 SHORTEST, FOUND_INSIDE = 2, 4  # characters of a word that is looked for, and of one that is looked for within others
 OF_MANY = ("Manufacturer", "ManufacturerModelName", "Modality", "BodyPartExamined")  # what stations are called by, too
 LONG_NUMBER = 5  # digits of a number that is compared with identifiers
+REAL = frozenset(("FD", "FL"))
 NUMBERS = frozenset(("US", "SS", "UL", "SL", "UV", "SV"))  # several of them may spell something
 ENCODINGS = (
     "utf-8", "utf-16-le", "utf-16-be", "latin-1", "iso8859-2", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8",
@@ -66,6 +61,7 @@ DUMMIES: dict[str, Any] = {
     "AS": "000Y", "DA": "19000101", "DT": "19000101000000", "TM": "000000", "DS": "0", "IS": "0", "FD": 0.0, "FL": 0.0,
     "SS": 0, "US": 0, "SL": 0, "UL": 0, "SV": 0, "UV": 0, "UR": "http://removed.invalid", "CS": "REMOVED",
 }  # fmt: skip
+REPLACED = {"removed", DUMMIES["CS"], DUMMIES["UR"], ""}
 
 
 @dataclass(frozen=True)
@@ -75,10 +71,13 @@ class Words:
     Arguments:
         folded: without accents and case.
         encoded: as bytes, in every way in which such bytes may have been written.
+        dates, uids: of the data set, which tell who and when it was as well.
     """
 
     folded: frozenset[str]
     encoded: frozenset[bytes]
+    dates: frozenset[str] = frozenset()
+    uids: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -104,7 +103,7 @@ class Done:
 def deidentify(data: Any, profile: Profile, pseudonyms: Pseudonyms) -> Done:
     """De-identify a data set in place. Raises: NotDeidentified where something that names somebody remains."""
     words = naming_words(data, profile.kept)
-    identity = _text(data, "PatientID") or _text(data, "PatientName") or _text(data, "StudyInstanceUID")
+    identity = _identity(data)
     done, days = Done(), pseudonyms.days(identity)
     _walk(data, profile, pseudonyms, days, words, done)
     data.PatientID = data.PatientName = pseudonyms.patient(identity)
@@ -117,6 +116,14 @@ def deidentify(data: Any, profile: Profile, pseudonyms: Pseudonyms) -> Done:
     if remaining := sorted({element.keyword for element in _strings(data) if names(element, words)}):
         raise NotDeidentified(f"{', '.join(remaining)} would still name somebody; the file was not written")
     return done
+
+
+def _identity(data: Any) -> str:
+    """Whose the data set is: an ID together with who issued it, since two hospitals count alike."""
+    patient, issuer = _text(data, "PatientID"), _text(data, "IssuerOfPatientID")
+    if patient:
+        return f"{patient}\0{issuer}" if issuer else patient
+    return _text(data, "PatientName") or _text(data, "StudyInstanceUID")
 
 
 def sign(data: Any, codes: list[str]) -> None:
@@ -147,28 +154,44 @@ def naming_words(data: Any, kept: Collection[str] = ()) -> Words:
     """
     found: set[str] = set()
     written: set[str] = set()
+    dates: set[str] = set()
+    uids: set[str] = set()
     common = {word for name in OF_MANY for word in WORD.findall(str(data.get(name, "")).casefold())}
     for element in data.iterall():
         if element.keyword in kept:
             continue
+        if element.VR in ("DA", "DT"):
+            dates |= {value[:8] for value in WORD.findall(_as_written(element.value)) if len(value) >= 8}
+        elif element.VR == "UI":
+            uids |= uids_in(_as_written(element.value))
+        elif element.keyword in NUMBERING:
+            here = {word for word in WORD.findall(_text_of(element)) if len(word) >= LONG_NUMBER}
+            found |= {word for word in here if not word.isalpha()}
         least = FOUND_INSIDE if element.keyword in ALSO_NAMING else SHORTEST
         if element.keyword in (*NAMING, *ALSO_NAMING) or element.VR == "PN":
             here = {word for word in WORD.findall(_text_of(element)) if len(word) >= least or not word.isascii()}
             found |= here - common if element.keyword in ALSO_NAMING else here
             words = WORD.findall(_as_written(element.value))
             written |= {word for word in words if len(word) >= FOUND_INSIDE or not word.isascii()}
-    return Words(frozenset(found), _encoded(written))
+    as_bytes = {form.encode() for form in uids.union(*(forms_of(date) for date in dates))}
+    return Words(frozenset(found), _encoded(written) | as_bytes, frozenset(dates), frozenset(uids))
 
 
 def names(element: Any, words: Words) -> bool:
-    """Whether an element holds one of the words: long ones and those of other scripts anywhere, short ones by themselves."""
+    """Whether an element holds one of the words: long ones and those of other scripts anywhere, short ones by themselves; or
+    a date or UID of the data set."""
     text = _text_of(element)
+    if not words.dates.isdisjoint(dates_in(text)) or not words.uids.isdisjoint(uids_in(text)):
+        return True
     if any(word in text for word in words.folded if len(word) >= FOUND_INSIDE or not word.isascii()):
         return True
     if isinstance(element.value, bytes):
         content = ESCAPES.sub(b"", element.value)
         return any(word in content for word in words.encoded)
-    return element.VR not in NUMBERS and not words.folded.isdisjoint(WORD.findall(text))
+    has_words = (
+        element.VR not in NUMBERS and element.keyword not in CODE[:-1]
+    )  # codes are short, and mean something else
+    return has_words and not words.folded.isdisjoint(WORD.findall(text))
 
 
 def _encoded(written: Collection[str]) -> frozenset[bytes]:
@@ -194,6 +217,8 @@ def _text_of(element: Any) -> str:
         text = value.decode("latin-1")
     elif element.VR in NUMBERS:
         text = _spelt(value)
+    elif element.VR == "CS":
+        text = " ".join(each for each in _values(element) if each not in TERMS)
     else:
         text = _as_written(value)
     folded = unicodedata.normalize("NFKD", text).casefold()
@@ -220,15 +245,19 @@ def _walk(
     """Arguments:
     texts: whether free texts may stay, in a sequence that the profile does not replace.
     """
-    is_local = "CodingSchemeDesignator" in data and data.CodingSchemeDesignator not in PUBLISHED
+    is_local = data.get("CodingSchemeDesignator") not in PUBLISHED
     for element in list(data):
         action = _action(element, profile)
+        if element.keyword in profile.kept and element.VR == "UI":
+            continue
         if element.VR == "SQ" and action in (Action.KEEP, Action.MAP, Action.DUMMY):
             for item in element.value:
                 _walk(item, profile, pseudonyms, days, words, done, texts and action is not Action.DUMMY)
             continue
         if action is Action.KEEP:
-            action = _kept(element, words, done, texts=texts and not (is_local and element.keyword == "CodeMeaning"))
+            is_code = element.keyword in CODE and not is_local  # of a scheme that names nobody
+            is_meaning = element.keyword == "CodeMeaning" and is_local and "CodingSchemeDesignator" in data
+            action = _kept(element, words, done, texts=(texts or is_code) and not is_meaning)
         if action is Action.REMOVE:
             del data[element.tag]
         elif action is Action.EMPTY or (action is Action.MAP and element.VR != "UI"):
@@ -238,7 +267,8 @@ def _walk(
         elif action is Action.MAP:
             element.value = _each(element.value, pseudonyms.uid)
         elif action is Action.MOVE:
-            element.value = _each(element.value, lambda value: moved(value, days)) if _is_formed(element) else None
+            action = action if any(_values(element)) and _is_formed(element) else Action.EMPTY
+            element.value = _each(element.value, lambda value: moved(value, days)) if action is Action.MOVE else None
         if action is not Action.KEEP:
             done.note(action, element.keyword)
 
@@ -257,43 +287,52 @@ def _kept(element: Any, words: Words, done: Done, *, texts: bool) -> Action:
     """What is done to an element that the profile keeps."""
     if element.VR in FORMS:
         return Action.KEEP if _is_formed(element) and not _is_identifier(element, words) else Action.EMPTY
-    if element.VR in NUMBERS and names(element, words):
+    if element.VR in NUMBERS | REAL and (names(element, words) or _is_identifier(element, words)):
         done.named.add(element.keyword)
         return Action.EMPTY
     if element.VR == "UI":
         return Action.KEEP if _is_registered(element) else Action.MAP
-    if element.VR in (TEXTS | BINARY) and element.keyword not in PIXELS and names(element, words):
+    if element.VR in (TEXTS | BINARY) and element.keyword not in PIXELS and _tells(element, words):
         done.named.add(element.keyword)
-        return Action.EMPTY
-    is_code = element.keyword in CODE and (texts or element.keyword != "CodeMeaning")
-    return Action.DUMMY if not texts and element.VR in FREE and not is_code else Action.KEEP
+        return (
+            Action.DUMMY if element.VR == "CS" or element.keyword in CODE else Action.EMPTY
+        )  # which must not be empty
+    return Action.DUMMY if not texts and element.VR in FREE else Action.KEEP
+
+
+def _tells(element: Any, words: Words) -> bool:
+    """Whether a text names somebody, or is free and holds any date or UID."""
+    text = _text_of(element) if element.VR in FREE else ""
+    return names(element, words) or bool(dates_in(text) or uids_in(text, SHORTEST_UNKNOWN))
 
 
 def _is_identifier(element: Any, words: Words) -> bool:
     """Whether a number is one by which the data set names somebody."""
-    digits = WORD.findall(_as_written(element.value))
+    digits = set(WORD.findall(_as_written(element.value)))
+    for value in _values(element):
+        with suppress(ValueError, OverflowError):
+            digits.add(str(int(float(value))))
     return any(len(each) >= LONG_NUMBER and each in words.folded for each in digits)
+
+
+def _values(element: Any) -> list[str]:
+    """The values of an element, as they are written."""
+    value = element.value
+    is_one = value is None or isinstance(value, str) or not isinstance(value, Sequence)
+    return [str(each) for each in ([value] if is_one else value) if each is not None]
 
 
 def _is_formed(element: Any) -> bool:
     """Whether dates, times and numbers are written as such."""
-    values = (
-        [element.value] if isinstance(element.value, str) or not isinstance(element.value, Sequence) else element.value
-    )
-    return all(
-        value is None or not str(value).strip() or re.fullmatch(FORMS[element.VR], str(value).strip())
-        for value in values
-    )
+    values = [value.strip() for value in _values(element)]
+    return all(not value or re.fullmatch(FORMS[element.VR], value) for value in values)
 
 
 def _is_registered(element: Any) -> bool:
     """Whether UIDs are ones of the standard, which name nobody."""
     from pydicom.uid import UID_dictionary
 
-    values = (
-        [element.value] if isinstance(element.value, str) or not isinstance(element.value, Sequence) else element.value
-    )
-    return all(not value or str(value) in UID_dictionary for value in values)
+    return all(not value or value in UID_dictionary for value in _values(element))
 
 
 def _dummy(element: Any, pseudonyms: Pseudonyms) -> Any:
@@ -301,8 +340,6 @@ def _dummy(element: Any, pseudonyms: Pseudonyms) -> Any:
         return _each(element.value, pseudonyms.uid)
     if element.VR in BINARY:
         return b"\0\0"
-    if element.VR == "PN":
-        return ""
     return DUMMIES.get(element.VR, "removed")
 
 
@@ -316,7 +353,8 @@ def _each(value: Any, change: Any) -> Any:
 
 def _strings(data: Any) -> Iterator[Any]:
     for element in data.iterall():
-        if element.VR in (TEXTS | BINARY) and element.keyword not in (*OURS, *PIXELS):
+        is_dummy = set(_values(element)) <= REPLACED if element.VR in TEXTS else False
+        if element.VR in (TEXTS | BINARY) and element.keyword not in (*OURS, *PIXELS) and not is_dummy:
             yield element
 
 

@@ -40,7 +40,7 @@ PATIENT = (
 DEVICE = (
     "DeviceSerialNumber", "DeviceUID", "PlateID", "CassetteID", "GantryID", "DetectorID", "GeneratorID", "StationName",
     "ScheduledStationName", "PerformedStationName", "ScheduledStationAETitle", "PerformedStationAETitle",
-    "DeviceDescription", "DetectorActiveOrigin",
+    "DeviceDescription", "DetectorActiveOrigin", "DeviceID", "GridID", "RadiationMachineName",
 )  # fmt: skip
 RETAINED = {"patient": ("113108", PATIENT), "device": ("113109", DEVICE)}
 BASIC, CLEAN_PIXELS, MODIFIED_DATES = "113100", "113101", "113107"
@@ -51,6 +51,22 @@ MEANINGS = {
     "113108": "Retain Patient Characteristics Option",
     "113109": "Retain Device Identity Option",
 }
+# What the table does not list, and what holds texts, addresses or numbers of a place all the same.
+UNLISTED = {
+    **dict.fromkeys(
+        ("RetrieveURL", "RetrieveURI", "StorageURL", "StoredInstanceBaseURI", "FolderAccessURI", "FileAccessURI",
+         "NTPSourceAddress", "HL7InstanceIdentifier", "LocalNamespaceEntityID", "UniversalEntityID", "ContactURI",
+         "ContactDisplayName", "OwnerID", "PrinterName", "PrintQueueID", "PrintJobID", "StorageMediaFileSetID", "DeviceID",
+         "GridID", "AssignedLocation", "BoardingPassID", "ItineraryID", "OverrideReason"),
+        Action.REMOVE,
+    ),
+    **dict.fromkeys(
+        ("PlacerOrderNumberImagingServiceRequestRetired", "FillerOrderNumberImagingServiceRequestRetired",
+         "PlacerOrderNumberProcedure", "FillerOrderNumberProcedure", "RadiationMachineName"),
+        Action.EMPTY,
+    ),
+}  # fmt: skip
+COMMENTS = ("Comment", "Comments", "CommentTrial")  # as keywords end
 BIRTH = 0x00100030, 0x00100032, 0x00100033, 0x00100034, 0x00100035  # dates that no option keeps
 
 
@@ -99,6 +115,9 @@ class Profile:
             return Action.KEEP
         if listed is None and vr == "PN":
             return Action.EMPTY
+        if listed is None and keyword.endswith(COMMENTS):
+            return Action.REMOVE
+        listed = listed or UNLISTED.get(keyword)
         return listed or Action.KEEP
 
 

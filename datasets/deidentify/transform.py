@@ -47,17 +47,17 @@ def transformed(
 
     Raises: NotDeidentified.
     """
-    import pydicom
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about oddities of the original
         try:
-            data = pydicom.dcmread(file)
+            data = _read(file)
             data.walk(lambda *_: None)  # reads on to the end
         except MemoryError:
             raise
         except Exception as error:  # of a hostile file anything may come
             raise NotDeidentified("is not a DICOM file, or a damaged one") from error
+        if "SOPInstanceUID" not in data and "MediaStorageSOPInstanceUID" in data.file_meta:
+            data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID
         if not str(data.get("SOPInstanceUID", "") or ""):
             raise NotDeidentified("it has no SOP Instance UID, by which it would be known")
         for keyword in ("SOPInstanceUID", "StudyInstanceUID", "PatientID"):
@@ -74,6 +74,26 @@ def transformed(
     actions = {str(action): count for action, count in done.actions.items()}
     names = str(data.PatientID), _last(data, "StudyInstanceUID"), _last(data, "SOPInstanceUID")
     return Done(names, actions, elements, sorted(done.named), masked), content
+
+
+def _read(file: BinaryIO) -> Any:
+    """The data set of a file, or one that stands without the standard's file header, as old archives keep them."""
+    import pydicom
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    try:
+        return pydicom.dcmread(file)
+    except pydicom.errors.InvalidDicomError:
+        file.seek(0)
+        data = pydicom.dcmread(file, force=True)
+        if "SOPClassUID" not in data or "SOPInstanceUID" not in data:
+            raise
+        implicit, little = data.original_encoding
+        data.file_meta = FileMetaDataset()
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        data.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+        return data
 
 
 def _written(data: Any) -> bytes:

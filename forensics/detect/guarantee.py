@@ -22,6 +22,8 @@ from oddpixel.errors import CalibrationTooSmall, UsageError
 if TYPE_CHECKING:
     from .power import Found
 
+SMALLEST = 1e-15  # a rate that no number of groups will ever promise
+
 
 @dataclass(frozen=True, kw_only=True)
 class Guarantee:
@@ -68,7 +70,7 @@ def guarantee(num_calibration: int, alpha: float, confidence: float | None = Non
         sure = "" if confidence is None else f" at {confidence:g} confidence"
         raise CalibrationTooSmall(
             f"a false-alarm rate of {alpha:g}{sure} needs at least {needed} normal groups, got {num_calibration}; "
-            f"use a larger --alpha or add normals"
+            f"use a larger alpha or add normals"
         )
     if confidence is None:
         return Guarantee(alpha=alpha, confidence=None, num_calibration=num_calibration, threshold=alpha)
@@ -81,8 +83,8 @@ def groups_needed(alpha: float, confidence: float | None = None) -> int:
     """The fewest calibration groups with which anything can be flagged."""
     _check(alpha, confidence)
     if confidence is None:
-        return math.ceil(1 / alpha - 1e-9) - 1
-    return math.ceil(math.log1p(-confidence) / math.log1p(-alpha) - 1e-9)
+        return math.ceil(1 / max(alpha, SMALLEST) - 1e-9) - 1
+    return math.ceil(math.log1p(-confidence) / math.log1p(-max(alpha, SMALLEST)) - 1e-9)
 
 
 def smallest_alpha(num_calibration: int, confidence: float | None = None) -> float:

@@ -136,7 +136,10 @@ def executor(
     if dask is not None:
         return Dask(dask, num_workers)
     if rank is None and world is None and "RANK" in os.environ and "WORLD_SIZE" in os.environ:
-        rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        try:
+            rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        except ValueError as error:
+            raise UsageError("RANK and WORLD_SIZE of the environment are no whole numbers") from error
     if rank is not None or world is not None:
         if rank is None or world is None:
             raise UsageError("--rank and --world belong together")

@@ -218,6 +218,113 @@ def test_two_files_of_one_uid_do_not_overwrite_each_other(tmp_path: Path) -> Non
     assert messages[2] is not None
 
 
+def coded(value: str, scheme: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return item
+
+
+def cleaned(data: Dataset, path: Path) -> bytes:
+    deidentify(data, Profile.of([]), Pseudonyms(bytes(32)))
+    data.save_as(path, enforce_file_format=True)
+    return path.read_bytes()
+
+
+def test_codes_of_people_and_places_go_and_those_of_the_standard_stay(tmp_path: Path) -> None:
+    data = pydicom.dcmread(slice_of(tmp_path / "in.dcm", body()))
+    operator = Dataset()
+    operator.PersonIdentificationCodeSequence = Sequence([coded("EMP00417", "99HOSP", "Dr. Doe")])
+    data.OperatorIdentificationSequence = Sequence([operator])
+    data.InstitutionCodeSequence = Sequence([coded("KH-0815XYZ", "99LOC", "Clinic")])
+    data.AnatomicRegionSequence = Sequence([coded("51185008", "SCT", "Chest")])
+    content = cleaned(data, tmp_path / "out.dcm")
+    for secret in (b"EMP00417", b"99HOSP", b"KH-0815XYZ", b"99LOC", b"Doe", b"Clinic"):
+        assert secret not in content
+    assert data.AnatomicRegionSequence[0].CodeValue == "51185008"
+    assert data.AnatomicRegionSequence[0].CodeMeaning == "Chest"
+
+
+def test_dates_uids_and_order_numbers_go_from_texts_too(tmp_path: Path) -> None:
+    """A date that stays as it was beside one that moved tells by how much all of a patient's moved."""
+    data = pydicom.dcmread(slice_of(tmp_path / "in.dcm", body()))
+    data.StudyDate, data.PatientBirthDate = "20040119", "19500101"
+    data.PlacerOrderNumberImagingServiceRequest = "PLACER5551"
+    data.add_new(0x00402006, "SH", "PLACER5551")
+    data.TrackingID, data.RetrieveURL = f"of {data.SOPInstanceUID}", f"http://x/{data.StudyInstanceUID}"
+    data.ConvolutionKernel = ["B30", "19 Jan 2004", "2004-01-19", "01/19/2004"]
+    data.ProtocolName, data.DoseComment, data.FilterType = "PLACER5551", "seen 20040119", "A 1950-01-01"
+    secrets = [str(data.SOPInstanceUID), str(data.StudyInstanceUID), "5551", "Jan 2004", "2004-01-19", "20040119"]
+    content = cleaned(data, tmp_path / "out.dcm")
+    for secret in (*secrets, "1950-01-01", "01/19/2004"):
+        assert secret.encode() not in content, secret
+
+
+def test_what_the_standard_defines_stays_whatever_somebody_is_called(tmp_path: Path) -> None:
+    data = pydicom.dcmread(slice_of(tmp_path / "in.dcm", body()))
+    data.PatientName, data.PatientID, data.OperatorsName = "REMO^CT", "CQ500-CT-310", "Enter Text"
+    data.Manufacturer, data.ValueType, data.RelationshipType = "Maker", "TEXT", "HAS OBS CONTEXT"
+    data.ConceptNameCodeSequence = Sequence([coded("TEXT1", "TEXT", "Text")])
+    data.SeriesDescription = "of Remo"
+    content = cleaned(data, tmp_path / "out.dcm")
+    assert (data.Modality, data.ValueType, data.RelationshipType) == ("CT", "TEXT", "HAS OBS CONTEXT")
+    assert data.ConceptNameCodeSequence[0].CodingSchemeDesignator == "removed", "it must not be empty"
+    assert b"Remo" not in content
+
+
+def test_the_same_number_at_two_hospitals_is_two_people(tmp_path: Path) -> None:
+    names = set()
+    for issuer in ("A", "B", ""):
+        data = pydicom.dcmread(slice_of(tmp_path / "in.dcm", body()))
+        data.PatientID, data.IssuerOfPatientID = "0001", issuer
+        deidentify(data, Profile.of([]), Pseudonyms(bytes(32)))
+        names.add(str(data.PatientID))
+    assert len(names) == 3
+
+
+def test_numbers_equal_to_an_identifier_go_however_they_are_kept(tmp_path: Path) -> None:
+    data = pydicom.dcmread(slice_of(tmp_path / "in.dcm", body()))
+    data.PatientID = "47110815"
+    data.RescaleSlope, data.DataPointRows, data.ExposureTimeInms = "47110815.0", 47110815, 47110815.0
+    deidentify(data, Profile.of([]), Pseudonyms(bytes(32)))
+    assert not data.RescaleSlope
+    assert not data.DataPointRows
+    assert not data.ExposureTimeInms
+
+
+def test_a_device_that_is_kept_keeps_its_uid(tmp_path: Path) -> None:
+    data = pydicom.dcmread(slice_of(tmp_path / "in.dcm", body(), DeviceUID="1.2.3.4.5.6.7.8.9"))
+    deidentify(data, Profile.of(["device"]), Pseudonyms(bytes(32)))
+    assert data.DeviceUID == "1.2.3.4.5.6.7.8.9"
+
+
+def test_a_data_set_without_a_file_header_is_read(tmp_path: Path) -> None:
+    data = pydicom.dcmread(slice_of(tmp_path / "a.dcm", body()))
+    (tmp_path / "in").mkdir()
+    with (tmp_path / "in/bare.dcm").open("wb") as file:
+        pydicom.dcmwrite(
+            file, data, implicit_vr=False, little_endian=True, force_encoding=True, enforce_file_format=False
+        )
+    content = (tmp_path / "in/bare.dcm").read_bytes()
+    start = content.index(b"\x08\x00")
+    (tmp_path / "in/bare.dcm").write_bytes(content[start:])
+    result = ran(tmp_path / "in", "-o", tmp_path / "out", "--key", tmp_path / "k", "--text", "leave")
+    assert result.exit_code == 0, result.output
+    (written,) = (tmp_path / "out").rglob("*.dcm")
+    assert np.array_equal(pydicom.dcmread(written).pixel_array, body())
+
+
+def test_what_was_written_is_no_input_and_reports_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slice_of(tmp_path / "in/a.dcm", body())
+    monkeypatch.chdir(tmp_path / "in")
+    for _ in range(2):
+        result = ran(".", "-o", "shared", "--key", tmp_path / "k", "--text", "leave")
+        assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "in/shared").rglob("*.dcm"))) == 1
+    assert "in shared itself" in result.stdout
+    assert (tmp_path / "in/shared/report-2.json").exists()
+    assert isinstance(ran("a.dcm", "-o", "a.dcm", "--key", tmp_path / "k", "--text", "leave").exception, UsageError)
+
+
 def test_the_table_is_the_standards() -> None:
     found = table()
     assert len(found) > 600

@@ -66,6 +66,13 @@ def test_a_jpeg_cut_short_is_refused(name: str) -> None:
                 check_jpeg(begun + ending)
 
 
+@pytest.mark.parametrize("name", JPEGS)
+def test_fill_bytes_before_the_end_are_no_damage(name: str) -> None:
+    """DCMTK fills odd lengths up with one (T.81, B.1.1.2)."""
+    whole = JPEGS[name]
+    assert check_jpeg(whole[: whole.rindex(END)] + b"\xff" + END) == []
+
+
 def test_a_progressive_jpeg_cut_between_scans_is_noted() -> None:
     whole = JPEGS["progressive"]
     scans = [match.start() for match in re.finditer(b"\xff\xda", whole)]

@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ import pytest
 from PIL import Image as Pillow
 
 from oddpixel.datasets.limits import Limits
-from oddpixel.datasets.remote import Remote, spool, sweep
+from oddpixel.datasets.remote import Remote, by_http, spool, sweep
 from oddpixel.datasets.source import open_source
 from oddpixel.errors import MissingFile, TooLarge, UnsafePath, UsageError
 from oddpixel.forensics.inspection.inspect import inspect_into
@@ -272,6 +272,36 @@ def test_a_file_by_http(web: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in ("http://[bad/x.png", "http:///x.png"):
         with pytest.raises(UsageError):
             open_source(wrong)
+
+
+def test_what_has_no_version_is_fetched_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many servers send neither an ETag nor a date: a copy of another time would be read for what is there now."""
+    monkeypatch.setenv("ODDPIXEL_HOSTS", "127.0.0.1")
+    monkeypatch.setenv("ODDPIXEL_SPOOL", str(tmp_path / "spool"))
+    content = [b"first"]
+
+    class Bare(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", str(len(content[0])))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(content[0])
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Bare)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/a.png"
+    for content[0] in (b"first", b"another"):
+        remote = by_http(address)
+        remote.fetch(Limits())
+        assert remote.path.read_bytes() == content[0]
+    server.shutdown()
+    server.server_close()
 
 
 def test_the_spool_lets_go_of_what_was_wanted_least_lately(tmp_path: Path) -> None:

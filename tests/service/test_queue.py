@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sql
+from sqlalchemy.exc import OperationalError
 
 from oddpixel.errors import CorruptFile
-from oddpixel.service.queue import AT_ONCE, MOST_ATTEMPTS, Question, Queue, State, jobs
+from oddpixel.service.models import Models
+from oddpixel.service.queue import AT_ONCE, LEASE_SECONDS, MOST_ATTEMPTS, Question, Queue, State, jobs
+from oddpixel.service.spool import Spool
+from oddpixel.service.worker import Worker
 from tests.forensics.runs import postgresql
 
 ASKED = Question(client="lab", kind="score", sha256="0" * 64, name="a.png", options={"alpha": 0.05}, version="1")
@@ -109,6 +115,46 @@ def test_what_is_given_back_or_cancelled(queue: Queue) -> None:
     assert {job.id for job in queue.finished_among([job.id, failed.id, "none"])} == {job.id, failed.id}
     assert set(queue.expire(time.time() + 1)) == {job.id, failed.id}
     assert queue.counts() == {}
+
+
+def test_only_what_a_worker_is_at_is_held(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that could not be finished, since the disk was full, would be held for ever by the worker that goes on."""
+    stuck, under_way = queue.submit(ASKED), queue.submit(replace(ASKED, name="b"))
+    assert len(queue.claim("w", 2)) == 2
+    later = time.time() + 2 * LEASE_SECONDS
+    monkeypatch.setattr(time, "time", lambda: later)
+    queue.renew("w", [under_way.id])
+    (again,) = queue.claim("x", 2)
+    assert again.id == stuck.id
+
+
+def test_what_a_worker_could_not_finish_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = Queue(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+    job = queue.submit(ASKED)
+    worker = Worker(queue, Spool(tmp_path / "spool"), Models(None))
+    monkeypatch.setattr(worker, "answer", lambda job: {})
+
+    def away(*_: object) -> None:
+        raise OperationalError("no room", None, Exception())
+
+    with monkeypatch.context() as without_room:
+        without_room.setattr(queue, "finish", away)
+        without_room.setattr(queue, "give_back", lambda name: None)
+        with pytest.raises(OperationalError):
+            worker.run(os.getppid())
+    assert worker.at == ()
+    finished = queue.finish
+
+    def last(*given: Any) -> list[str]:
+        worker.stopping.set()
+        return finished(*given)
+
+    monkeypatch.setattr(queue, "finish", last)
+    worker.run(os.getppid())
+    found = queue.get(job.id)
+    queue.close()
+    assert found is not None
+    assert found.state == State.DONE
 
 
 def test_many_workers_share_without_doing_anything_twice(queue: Queue) -> None:

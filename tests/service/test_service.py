@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,10 +18,12 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from PIL import Image as Pillow
 
 from oddpixel.errors import UsageError
@@ -28,7 +31,7 @@ from oddpixel.forensics.audit.audited import Options as AuditOptions
 from oddpixel.forensics.audit.run import audit_into
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.store import save
-from oddpixel.service.clients import Bucket, read_tokens
+from oddpixel.service.clients import Bucket, Clients, read_tokens
 from oddpixel.service.models import Models
 from oddpixel.service.queue import Question, Queue
 from oddpixel.service.spool import Spool
@@ -199,9 +202,12 @@ def test_a_job_that_a_killed_worker_left_half_done_is_done_again(tmp_path: Path)
     left = tmp_path / "s" / "given" / "old"
     left.mkdir(parents=True)
     os.utime(left, (0, 0))
-    spool.sweep({sha256}, [])
+    spool.sweep({sha256}, [job.id])
     assert not left.exists()
     assert spool.file(sha256).exists()
+    assert spool.results(job.id).exists()
+    spool.sweep({sha256}, [])
+    assert not spool.results(job.id).exists(), "of a job that was cancelled and asked again"
 
 
 def _is_alive(process: int) -> bool:
@@ -328,6 +334,70 @@ def test_nothing_is_read_of_those_without_a_token_or_of_what_is_too_large(servic
         status = 413
     assert status == 413
     assert service.client().get("/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("form", "name"), [("charset=utf-7", b"+2AA-.png"), ("charset=unicode_escape", rb"\ud800.png")]
+)
+def test_a_name_with_half_a_character_is_a_name(service: Served, form: str, name: bytes) -> None:
+    part = (
+        b'--b\r\ncontent-disposition: form-data; name="file"; filename="' + name + b'"\r\n\r\nno picture\r\n--b--\r\n'
+    )
+    headers = {"content-type": f"multipart/form-data; boundary=b; {form}"}
+    answer = service.client().post("/v1/score", content=part, headers=headers)
+    assert answer.status_code in (200, 400), answer.text
+
+
+def test_unknown_checks_and_archives_are_refused_in_words(service: Served, tmp_path: Path) -> None:
+    client, file = service.client(), {"file": ("a.png", b"no picture")}
+    for checks in ("nope", "../x", ""):
+        answer = client.post("/v1/audit", files=file, data={"options": json.dumps({"checks": checks})})
+        assert answer.status_code == 422, answer.text
+        assert "check" in answer.text
+    answer = client.post("/v1/score", files={"file": ("batch.zip", b"PK\x05\x06" + bytes(18))})
+    assert "job of its own" in answer.text
+    tiny = client.post("/v1/score", files=file, data={"options": '{"alpha": 1e-320}'})
+    assert "OverflowError" not in tiny.text
+
+
+def test_who_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand connections that say nothing are all that would be served."""
+    import uvicorn
+
+    from oddpixel.service import door, prompt_requests
+
+    monkeypatch.setattr(prompt_requests, "HEADERS_SECONDS", 0.5)
+    monkeypatch.setattr(door, "SILENT_SECONDS", 1.0)
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            while (await receive()).get("more_body"):
+                pass
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+
+    app = FastAPI()
+    app.add_middleware(door.Door, clients=Clients({}, 1000, 1000), most_bytes=10**6)
+    app.mount("/", answer)
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="error", http=prompt_requests.PromptRequests, limit_concurrency=5, lifespan="off")
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    silent = [socket.create_connection(listening.getsockname()) for _ in range(8)]
+    for number, each in enumerate(silent):
+        each.sendall(b"" if number % 2 else b"POST /v1/score HTTP/1.1\r\nHost: x\r\n")
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    until(lambda: httpx.get(address).status_code == 200, "silent connections are ended")
+    slow = socket.create_connection(listening.getsockname())
+    slow.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+    slow.settimeout(60)
+    assert b" 408 " in slow.recv(1000)
+    for each in (*silent, slow):
+        each.close()
+    server.should_exit = True
+    thread.join(60)
 
 
 def test_several_pictures_are_refused_in_words(service: Served) -> None:

@@ -11,6 +11,7 @@ from oddpixel import __version__
 from .dicom import MANUFACTURER, MODEL, SCHEME, Source, equipment, uid_of, write_objects
 from .exported import Export, Exported
 
+SHOWN = 12  # characters of a hash
 VERDICTS = {"odd": "Odd", "normal": "Normal", "unsure": "Unsure"}
 
 
@@ -53,13 +54,14 @@ def _group(exported: Exported, source: Source) -> Any:
     from pydicom.sr.coding import Code
 
     row = source.row
+    algorithm = _algorithm(exported)
 
     def measured(code: str, meaning: str, value: float) -> Any:
         return hd.sr.Measurement(
             name=Code(code, SCHEME, meaning),
             value=float(value),
             unit=codes.UCUM.NoUnits,
-            algorithm_id=hd.sr.AlgorithmIdentification(name=MODEL, version=__version__),
+            algorithm_id=algorithm,
         )
 
     measurements = [measured("oddness", "Oddness score, higher is odder", float(row.raw or 0.0))]
@@ -88,6 +90,21 @@ def _group(exported: Exported, source: Source) -> Any:
         measurements=measurements,
         qualitative_evaluations=evaluations,
         source_images=[image],
+    )
+
+
+def _algorithm(exported: Exported) -> Any:
+    """What judged, and what it promises; where it promises nothing, why."""
+    import highdicom as hd
+
+    record = exported.run.record
+    detector = (record.get("options") or {}).get("detector")
+    decision = record.get("decision") or {}
+    promise = decision.get("promise") or "nothing is promised about false alarms"
+    return hd.sr.AlgorithmIdentification(
+        name=MODEL,
+        version=f"{__version__}+detector.{detector[:SHOWN]}" if detector else __version__,
+        parameters=[f"promise: {promise}", *(f"warning: {each}" for each in decision.get("warnings") or ())],
     )
 
 

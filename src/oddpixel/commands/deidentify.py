@@ -57,16 +57,17 @@ def deidentify(
     names = [each.strip() for each in (retain or "").split(",") if each.strip()]
     profile = Profile.of(names, move_dates=dates == "move")
     source = open_source(*files, follow_links=follow_links)
-    out.mkdir(parents=True, exist_ok=True)
+    written = folder_for(out)
+    entries = [entry for entry in source.entries if written not in entry.path.resolve().parents]
     if out.resolve() in key.resolve().parents:
         raise UsageError(f"{key} would lie beside the files: whoever has both can tell whom a pseudonym stands for")
     pseudonyms = Pseudonyms(key_of(key))
     done = []
-    with progress("de-identifying", len(source.entries)) as advance:
-        for each in deidentify_files(list(source.entries), out, profile, pseudonyms, text):  # type: ignore[arg-type]
+    with progress("de-identifying", len(entries)) as advance:
+        for each in deidentify_files(entries, out, profile, pseudonyms, text):  # type: ignore[arg-type]
             done.append(each)
             advance()
-    (out / "report.json").write_text(report(done, profile, text))  # type: ignore[arg-type]
+    unused_name(out / "report.json").write_text(report(done, profile, text))  # type: ignore[arg-type]
     failed = [each for each in done if each.error is not None]
     if json:
         print(envelope("deidentify", out=str(out), items=done))
@@ -75,10 +76,33 @@ def deidentify(
         print(f"{counted(len(done) - len(failed), 'file')} written to {out}, {counted(masked, 'place')} of text masked")
         for reason, count in reasons(source.left_out).items():
             print(f"not looked at: {counted(count, 'file')}, {reason}")
-        for each in failed:
-            print(f"left out: {shown(each.item)}: {each.error['message'] if each.error else ''}")
+        if len(entries) < len(source.entries):
+            print(f"not looked at: {counted(len(source.entries) - len(entries), 'file')} in {out} itself")
+        for number, each in enumerate(done, start=1):
+            if each.error is not None:
+                print(f"left out: {shown(each.item)} (number {number} of the report): {each.error['message']}")
     if failed:
         raise typer.Exit(3 if len(failed) == len(done) else 1)
+
+
+def folder_for(out: Path) -> Path:
+    """The folder, made where it is not there, as an absolute path. Raises: UsageError."""
+    from oddpixel.errors import UsageError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be the folder for the files: {error.strerror or error}") from error
+    return out.resolve()
+
+
+def unused_name(path: Path) -> Path:
+    """The path, or one with a number: the report of an earlier run stays."""
+    number = 1
+    while path.exists():
+        number += 1
+        path = path.with_name(f"report-{number}.json")
+    return path
 
 
 COMMAND = deidentify

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +58,8 @@ def retrieve(
             print(envelope("retrieve", studies=found))
         else:
             # The UID is what --study takes: a line of its own, whatever the terminal's width.
+            if not found:
+                print("no study matches", file=sys.stderr)
             for one in found:
                 print(one["StudyInstanceUID"])
                 print("  " + "  ".join(shown(one[name]) for name in STUDY_KEYS[1:] if one[name]))

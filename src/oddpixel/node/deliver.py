@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from oddpixel.counting import counted
 from oddpixel.errors import OddPixelError
 from oddpixel.service.queue import Job, Question, Queue, State
 from oddpixel.service.spool import Spool
@@ -88,13 +89,17 @@ class Deliverer:
             why = error if isinstance(error, OddPixelError) else type(error).__name__
             log.warning("a peer did not take its results, next try in %.0f s: %s", wait, why)
         else:
-            log.info("results delivered: %d objects", sent)
+            log.info("results delivered: %s", counted(sent, "object"))
         return sent - delivery.sent
 
 
 def _tell(job: Job) -> None:
     """Say which images of a study were not judged, and why: nothing of them comes to the archive."""
     items = (job.result or {}).get("items", [])
+    flagged = sum(bool(item.get("flagged")) for item in items)
+    log.info("a study of %s was judged, %d flagged", counted(len(items), "image"), flagged)
+    for warning in (job.result or {}).get("warnings", []):
+        log.warning("of this study: %s", warning)
     why = Counter(_why(item["error"]) for item in items if item.get("error"))
     for reason, count in why.most_common(MOST_REASONS):
         log.warning("%d of %d images of a study were not judged: %s", count, len(items), reason)

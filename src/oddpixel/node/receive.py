@@ -142,7 +142,7 @@ class Receiver:
 
 
 def _rejected(event: Any) -> None:
-    log.warning("an association was rejected: caller or called title is not one that this node knows")
+    log.warning("an association was rejected: as many as may be are open, or a title is not one that this node knows")
 
 
 def checked_aet(title: str) -> str:

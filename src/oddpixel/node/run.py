@@ -14,8 +14,7 @@ from typing import Any
 
 from oddpixel.errors import OddPixelError
 from oddpixel.forensics.detect.guarantee import guarantee
-from oddpixel.forensics.detect.store import read_record
-from oddpixel.service.models import version_of
+from oddpixel.service.models import num_groups_of, version_of
 from oddpixel.service.queue import Queue
 from oddpixel.service.serve import Place, Workers
 from oddpixel.service.spool import Spool
@@ -68,8 +67,8 @@ def run_node(place: Place, door: Door, results: Results, *, workers: int, token:
 
     def sweep() -> None:
         kept = arrivals.waiting_jobs()
-        expired = queue.expire(time.time() - results.keep_seconds, kept)
-        spool.sweep(queue.files() | arrivals.waiting_files(), expired)
+        queue.expire(time.time() - results.keep_seconds, kept)
+        spool.sweep(queue.files() | arrivals.waiting_files(), queue.ids())
 
     tasks: list[tuple[Callable[[], Any], float]] = [
         (lambda: studies.hand_in(results.quiet_seconds, version_of(place.detector)), LOOK_SECONDS),
@@ -107,7 +106,7 @@ def _check_can_flag(place: Place, alpha: float) -> None:
     Raises: CalibrationTooSmall, ModelError.
     """
     assert place.detector is not None
-    guarantee(int(read_record(place.detector)["num_calibration_groups"]), alpha, None)
+    guarantee(num_groups_of(place.detector), alpha, None)
 
 
 def _again_and_again(act: Callable[[], Any], seconds: float, stopping: threading.Event) -> None:

@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, File, Form, HTTPException, Request, Response, UploadFile
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from oddpixel import __version__
 from oddpixel.errors import ModelError, OddPixelError, TooLarge, UnsafePath, UsageError
@@ -94,6 +96,7 @@ class Service:
         max_open: jobs that may wait or run; beyond, clients are told to come back.
         wait_seconds: that a request for one answer waits; then it gets a job.
         keep_seconds: that a finished job is kept.
+        is_warm: whether a worker has loaded what it answers with.
     """
 
     queue: Queue
@@ -104,6 +107,7 @@ class Service:
     max_open: int = 1000
     wait_seconds: float = 60.0
     keep_seconds: float = 24 * 3600.0
+    is_warm: Callable[[], bool] = lambda: True
     waiting: dict[str, list[asyncio.Future[Job]]] = field(default_factory=dict)
     finished: list[float] = field(default_factory=list)
 
@@ -163,8 +167,9 @@ class Service:
         """Forget what has expired; for ever."""
         while True:
             with contextlib.suppress(SQLAlchemyError, OSError):
-                expired = await asyncio.to_thread(self.queue.expire, time.time() - self.keep_seconds)
-                await asyncio.to_thread(self.spool.sweep, await asyncio.to_thread(self.queue.files), expired)
+                await asyncio.to_thread(self.queue.expire, time.time() - self.keep_seconds)
+                files, jobs = await asyncio.to_thread(self.queue.files), await asyncio.to_thread(self.queue.ids)
+                await asyncio.to_thread(self.spool.sweep, files, jobs)
             await asyncio.sleep(SWEEP_SECONDS)
 
 
@@ -230,7 +235,7 @@ def application(service: Service) -> FastAPI:
         if file is not None:
             sha256 = await service.spool.take(_parts(file), service.max_bytes)
             metrics.bytes.inc(file.size or 0)
-        name = (file.filename or "file")[:LONGEST_NAME] if file is not None else ""
+        name = "" if file is None else _printable(file.filename or "file")[:LONGEST_NAME]
         return Question(
             client=client, kind=kind.name, sha256=sha256, name=name, options=chosen, version=version, priority=priority
         )
@@ -275,6 +280,8 @@ def application(service: Service) -> FastAPI:
             version_of(service.detector)
         except (SQLAlchemyError, ModelError) as error:
             return JSONResponse({"status": "not ready", "because": type(error).__name__}, 503)
+        if not service.is_warm():
+            return JSONResponse({"status": "not ready", "because": "workers are loading their models"}, 503)
         return JSONResponse({"status": "ready"})
 
     @app.exception_handler(OddPixelError)
@@ -297,6 +304,12 @@ def application(service: Service) -> FastAPI:
     async def full(_: Request, error: OSError) -> Response:
         said = "the file could not be kept; nothing was accepted, try again later"
         return JSONResponse({"detail": said}, 507, {"retry-after": "60"})
+
+    @app.exception_handler(StarletteHTTPException)
+    async def refused(request: Request, error: StarletteHTTPException) -> Response:
+        if isinstance(error.__cause__, OSError):  # while the form was read
+            return await full(request, error.__cause__)
+        return await http_exception_handler(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -380,6 +393,11 @@ def _why(error: dict[str, Any]) -> str:
     if error["type"] == "missing" and error["loc"] == ("body", "file"):
         return "this needs a file: send it as the form field `file`"
     return str(error["msg"])
+
+
+def _printable(name: str) -> str:
+    """A name that can be stored and sent: forms may declare encodings in which half a character comes alone."""
+    return name.encode("utf-8", "replace").decode()
 
 
 async def _parts(file: UploadFile) -> AsyncIterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,10 @@ from .clients import Clients
 
 WITH_BODY = ("POST", "PUT", "PATCH")
 AROUND = 2**21  # bytes of a form beside its file
+SILENT_SECONDS = 30.0  # that a body may stand still, and that it may take beyond what its bytes allow
+SLOWEST = 10_000  # bytes a second
 NO_TOKEN = "a token is needed: Authorization: Bearer TOKEN"
+TOO_SLOW = "the body of the request came too slowly; nothing was accepted, send it again"
 NO_PROVIDER = "who issues tokens cannot be reached; come back later"
 
 
@@ -54,12 +58,20 @@ class Door:
         return None
 
     def _counted(self, receive: Receive) -> Receive:
-        count = 0
+        count, started, is_whole = 0, time.monotonic(), False
 
         async def counted() -> Message:
-            nonlocal count
-            message: Any = await receive()
+            nonlocal count, is_whole
+            if is_whole:  # what comes now is that the client leaves
+                return await receive()
+            try:
+                message: Any = await asyncio.wait_for(receive(), SILENT_SECONDS)
+            except TimeoutError as error:
+                raise HTTPException(408, TOO_SLOW, {"connection": "close"}) from error
             count += len(message.get("body", b""))
+            is_whole = not message.get("more_body", False)
+            if time.monotonic() - started > SILENT_SECONDS + count / SLOWEST:
+                raise HTTPException(408, TOO_SLOW, {"connection": "close"})
             if count > self.most_bytes + AROUND:
                 raise HTTPException(413, self._too_large())
             return dict(message)

@@ -13,9 +13,11 @@ from oddpixel.datasets.reading import Reader
 from oddpixel.errors import ModelError
 from oddpixel.forensics.audit.run import Handling
 from oddpixel.forensics.detect.detector import Detector
-from oddpixel.forensics.detect.store import load
+from oddpixel.forensics.detect.guarantee import groups_needed, rate_text, smallest_alpha
+from oddpixel.forensics.detect.store import load, read_record
 
 RECORD = "detector.json"
+ALPHA = 0.05  # where a client asks for no other
 SHOWN = 12  # characters of a hash
 
 
@@ -31,6 +33,21 @@ def version_of(detector: Path | None) -> str:
     except OSError as error:
         raise ModelError(f"the detector cannot be read: {error.strerror or error}") from error
     return f"{__version__}+detector.{digest[:SHOWN]}"
+
+
+def num_groups_of(detector: Path) -> int:
+    """How many groups a detector is calibrated on. Raises: ModelError."""
+    return int(read_record(detector)["num_calibration_groups"])
+
+
+def could_flag(detector: Path | None, alpha: float = ALPHA) -> str | None:
+    """Why a detector flags nothing at this rate of false alarms, or None. Raises: ModelError."""
+    if detector is None or (groups := num_groups_of(detector)) >= groups_needed(alpha):
+        return None
+    return (
+        f"the detector is calibrated on {groups} groups and flags nothing at an alpha of {alpha:g}, which needs "
+        f"{groups_needed(alpha)}: ask for an alpha of {rate_text(smallest_alpha(groups))} or more, or add normals"
+    )
 
 
 @dataclass

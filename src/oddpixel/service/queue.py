@@ -182,9 +182,9 @@ class Queue:
             _set(connection, lost, state=State.FAILED, result=json.dumps(error), finished=now)
         return [_job(row) for row in taken]
 
-    def renew(self, worker: str) -> None:
-        """Hold on to all that a worker has claimed."""
-        mine = sql.and_(jobs.c.worker == worker, jobs.c.state == State.RUNNING)
+    def renew(self, worker: str, ids: Sequence[str]) -> None:
+        """Hold on to what a worker is at: one that it could not finish must run out, and be taken up again."""
+        mine = sql.and_(jobs.c.id.in_(ids), jobs.c.worker == worker, jobs.c.state == State.RUNNING)
         with writing(self.engine) as connection:
             connection.execute(jobs.update().where(mine).values(lease=time.time() + LEASE_SECONDS))
 
@@ -253,6 +253,11 @@ class Queue:
             ids = [str(job) for job in found if job not in kept]
             connection.execute(jobs.delete().where(jobs.c.id.in_(ids)))
         return ids
+
+    def ids(self) -> set[str]:
+        """All jobs."""
+        with self.engine.connect() as connection:
+            return {str(job) for job in connection.execute(sql.select(jobs.c.id)).scalars()}
 
     def files(self) -> set[str]:
         """The SHA-256 of all files that jobs are about."""

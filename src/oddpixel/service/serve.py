@@ -7,6 +7,7 @@ stays in the queue for the next start.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,9 +20,10 @@ from oddpixel.errors import UsageError
 
 from .app import Service, application
 from .clients import Clients, Issued
-from .models import version_of
+from .models import could_flag, version_of
+from .prompt_requests import PromptRequests
 from .queue import Queue
-from .spool import Spool
+from .spool import READY, Spool
 
 STOP_SECONDS = 30.0
 LOOK_SECONDS = 0.2
@@ -58,8 +60,15 @@ class Workers:
 
     def start(self) -> None:
         """Start all of them, and watch over them."""
+        shutil.rmtree(self.place.folder / READY, ignore_errors=True)
         self.processes = [self._started() for _ in range(self.count)]
         threading.Thread(target=self._watch, daemon=True).start()
+
+    def is_warm(self) -> bool:
+        """Whether one of them has loaded what it answers with; of those of other machines nothing is known here."""
+        return not self.processes or any(
+            (self.place.folder / READY / str(each.pid)).exists() for each in self.processes
+        )
 
     def stop(self) -> None:
         """Let them finish what they are at; those that take too long are ended, and their jobs stay in the queue."""
@@ -103,6 +112,8 @@ def serve(
     if issued is not None:
         issued.provider.document  # noqa: B018 -- a provider that is not there is told of at once
     version_of(place.detector)
+    if (why_not := could_flag(place.detector)) is not None:
+        print(f"service: {why_not}", file=sys.stderr, flush=True)
     place.folder.mkdir(parents=True, exist_ok=True)
     service = Service(
         Queue(place.url), Spool(place.folder), Clients(tokens, rate, 2 * rate, issued), place.detector,
@@ -114,10 +125,11 @@ def serve(
         raise UsageError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
     crew = Workers(place, workers)
     crew.start()
+    service.is_warm = crew.is_warm
     print(f"service: http://{host}:{listening.getsockname()[1]}/v1/kinds", flush=True)
     config = uvicorn.Config(
         application(service), log_level="warning", access_log=False, server_header=False,
-        timeout_graceful_shutdown=int(STOP_SECONDS), limit_concurrency=1000,
+        timeout_graceful_shutdown=int(STOP_SECONDS), limit_concurrency=1000, http=PromptRequests,
     )  # fmt: skip
     # Uvicorn stops in good order, and then raises the signal again, which must not end this process before its workers.
     for number in (signal.SIGTERM, signal.SIGINT):

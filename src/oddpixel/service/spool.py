@@ -18,6 +18,7 @@ from typing import BinaryIO
 from oddpixel.errors import TooLarge, UnsafePath
 
 CHUNK = 2**20
+READY = "ready"  # a folder with a file for each worker that has loaded its models, named by its process
 SECONDS_KEPT = 3600.0  # of a file that no job is about: its job may be about to be accepted
 
 
@@ -149,11 +150,12 @@ class Spool:
             raise UnsafePath("the job has no such file")
         return path
 
-    def sweep(self, wanted: Collection[str], expired: Collection[str]) -> None:
-        """Drop results of expired jobs, and files that no job is about any more."""
-        for job in expired:
-            shutil.rmtree(self.results(job), ignore_errors=True)
+    def sweep(self, wanted: Collection[str], jobs: Collection[str]) -> None:
+        """Drop results of jobs that are no more, whatever became of them, and files that no job is about."""
         before = time.time() - SECONDS_KEPT
+        for folder in (self.folder / "results").glob("*"):
+            if folder.name not in jobs:
+                shutil.rmtree(folder, ignore_errors=True)
         for path in self.arriving.glob("*"):  # left by connections that broke
             if path.stat().st_mtime < before:
                 path.unlink(missing_ok=True)

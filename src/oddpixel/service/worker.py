@@ -26,7 +26,7 @@ from oddpixel.errors import CorruptFile, ModelError
 from .kinds import Task, kinds
 from .models import Models
 from .queue import LEASE_SECONDS, Job, Queue
-from .spool import Spool
+from .spool import READY, Spool
 
 IDLE, LONGEST_IDLE = 0.005, 0.1  # seconds between looks into the queue
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
@@ -41,11 +41,16 @@ class Worker:
         self.queue, self.spool, self.models = queue, spool, models
         self.name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.stopping = threading.Event()
+        self.at: tuple[str, ...] = ()  # the jobs that it is answering
+        self._renewing = threading.Thread(target=self._renew, daemon=True)
         self.away_since: float | None = None  # of the detector
 
     def run(self, parent: int) -> None:
         """Answer jobs until `stopping` is set, or the process that started this one is gone."""
-        threading.Thread(target=self._renew, daemon=True).start()
+        self._warm_up()
+        self.queue.give_back(self.name)  # what an absence of the database has left under its name
+        if not self._renewing.is_alive():
+            self._renewing.start()
         idle = IDLE
         try:
             while not self.stopping.is_set() and os.getppid() == parent:
@@ -54,13 +59,24 @@ class Worker:
                     self.stopping.wait(idle)
                     idle = min(2 * idle, LONGEST_IDLE)
                     continue
-                idle = IDLE
+                idle, self.at = IDLE, tuple(job.id for job in jobs)
                 for job in jobs:
                     if self._is_ready_for(job):
                         self.queue.finish(self.name, [(job.id, self.answer(job))])
         finally:
+            self.at = ()
             self.queue.give_back(self.name)
             FROM_SHARD_TO_SHARD.close()
+
+    def _warm_up(self) -> None:
+        """Load what the first answer would wait for, and say so."""
+        with contextlib.suppress(ModelError):  # the detector is being exchanged: each job waits for it
+            if self.models.folder is not None:
+                self.models.detector()
+        ready = self.spool.folder / READY / str(os.getpid())
+        with contextlib.suppress(OSError):  # a full disk is told to clients by the service
+            ready.parent.mkdir(exist_ok=True)
+            ready.touch()
 
     def _is_ready_for(self, job: Job) -> bool:
         """Wait while a detector is exchanged: an accepted job must not fail of that. False where the worker is to stop.
@@ -115,7 +131,7 @@ class Worker:
     def _renew(self) -> None:
         while not self.stopping.wait(LEASE_SECONDS / 4):
             with contextlib.suppress(Exception):  # the database may be away for a moment; the lease outlasts it
-                self.queue.renew(self.name)
+                self.queue.renew(self.name, self.at)
 
 
 def safe_name(name: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from oddpixel.errors import UnsupportedFormat
+from oddpixel.errors import UnsupportedFormat, UsageError
 from oddpixel.forensics.audit.audited import Options as AuditOptions
+from oddpixel.forensics.audit.medium import PICTURE
 from oddpixel.forensics.audit.run import Handling, audit_into
 
 from . import Options, Task
@@ -20,6 +21,16 @@ class AuditRequest(Options):
     checks: str | None = Field(None, description="Only these, with commas.")
     aids: bool = Field(False, description="Visual aids, which have no error rate, in the report.")
     pdf: bool = Field(False, description="The report as PDF, too.")
+
+    @field_validator("checks")
+    @classmethod
+    def known(cls, names: str | None) -> str | None:
+        """Names of checks of pictures or films."""
+        try:
+            PICTURE.named(names)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        return names
 
 
 class Audit:

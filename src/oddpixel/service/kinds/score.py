@@ -9,7 +9,7 @@ from pydantic import Field
 
 from oddpixel.border import border
 from oddpixel.datasets.entry import Entry
-from oddpixel.errors import InvalidImage
+from oddpixel.errors import InvalidImage, UnsupportedFormat
 from oddpixel.forensics.detect.guarantee import guarantee
 from oddpixel.forensics.runs.rows import Row, failed_row
 from oddpixel.image import Image, Unreadable
@@ -44,6 +44,12 @@ class Score:
     def run(self, task: Task) -> dict[str, Any]:
         """One item an image of the file; an image that cannot be judged has its error."""
         assert task.path is not None
+        with task.path.open("rb") as file:
+            is_archive = file.read(2) == b"PK"
+        if is_archive:
+            raise UnsupportedFormat(
+                "this is an archive; send each picture as a job of its own, a DICOM study as `study`"
+            )
         version, detector = task.models.detector()
         promised = guarantee(detector.calibrated_.num_groups, task.options["alpha"], None)
 

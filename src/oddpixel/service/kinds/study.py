@@ -36,6 +36,7 @@ class Study:
         "items": [{"item": "study.zip/00001.dcm", "p_value": 0.03, "flagged": True, "error": None}],
         "objects": ["sr/00001-0123456789abcdef.dcm"], "files": ["sr/00001-0123456789abcdef.dcm"],
         "left_out": [], "promise": "at most 0.05 of normal groups are flagged, on average over calibration sets of 34 groups",
+        "warnings": [],
     }  # fmt: skip
 
     def run(self, task: Task) -> dict[str, Any]:
@@ -60,7 +61,8 @@ class Study:
         return {
             "items": [{name: row.as_json()[name] for name in shown} for row in flagged.rows],
             "objects": objects, "files": objects, "left_out": left_out,
-            "promise": flagged.decision.get("promise", ""), "version": version,
+            "promise": flagged.decision.get("promise", ""), "warnings": flagged.decision.get("warnings", []),
+            "version": version,
         }  # fmt: skip
 
 
