@@ -2,52 +2,54 @@
 
 from __future__ import annotations
 
-import datetime
 import re
-from collections.abc import Iterator
-from contextlib import suppress
 
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_NAMED = "|".join(MONTHS)
-_END = r"(?!\d)"
-YEAR_FIRST = re.compile(r"(?<!\d)((?:19|20)\d\d)([-/._ ]?)(\d\d?)\2(\d\d?)" + _END)
-YEAR_LAST = re.compile(r"(?<!\d)(?<!\d\.)(\d\d?)([-/._ ])(\d\d?)\2((?:19|20)\d\d)(?!\.?\d)")
-DAY_MONTH = re.compile(rf"(?<!\d)(\d\d?)(?:[a-z]{2})?[-/., ]*({_NAMED})[a-z]*[-/., ]*((?:19|20)\d\d){_END}")
-MONTH_DAY = re.compile(rf"({_NAMED})[a-z]*[-/., ]*(\d\d?)(?:[a-z]{2})?[-/., ]+((?:19|20)\d\d){_END}")
-UID = re.compile(r"(?<![\d.])[0-2](?:\.\d+){3,}(?![\d.]*\d)")
+_YEAR = r"(?:19|20)\d\d"
+_DAY = r"\d{1,2}"
+_BETWEEN = r"[-/._: ,]{1,3}"
+# What looks like a day in full, in whichever order, with the month as a number or as any word of letters.
+DAYS = tuple(
+    re.compile(form)
+    for form in (
+        rf"(?<!\d){_YEAR}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:\d{{4,6}})?(?!\d)",
+        rf"(?<!\d){_YEAR}{_BETWEEN}{_DAY}{_BETWEEN}{_DAY}(?!\d)",
+        rf"(?<!\d)(?<!\d\.){_DAY}{_BETWEEN}{_DAY}{_BETWEEN}{_YEAR}(?!\.?\d)",
+        rf"(?<!\d){_DAY}[^\W\d]{{0,2}}(?:[-/.,]? ?[^\W\d]+){{1,3}}[-/., ]{{1,3}}{_YEAR}(?!\d)",
+        rf"[^\W\d]{{3,}}\.? (?:[^\W\d]+ )?{_DAY}[^\W\d]{{0,2}}[, ]{{1,3}}(?:\d\d:\d\d(?::\d\d)? )?{_YEAR}(?!\d)",
+        rf"(?<!\d){_YEAR}[-/., ]{{1,3}}[^\W\d]{{3,}}[-/., ]{{1,3}}{_DAY}(?!\d)",
+        rf"(?<!\d){_YEAR} ?[\u5e74\ub144]",  # the year of Chinese, Japanese and Korean dates
+    )
+)
+SHORT_YEAR = re.compile(rf"(?<![\d.])({_DAY})([-/.])({_DAY})\2(\d\d)(?![\d.]*\d)")
+UID = re.compile(r"(?<!\d)[0-2](?:[._]\d+){3,}(?!\d)")
 SHORTEST, SHORTEST_UNKNOWN = 8, 16  # characters; shorter ones are versions of software
 
 
-def dates_in(text: str) -> set[str]:
-    """The days that a text (in lower case) names in full, as YYYYMMDD; one that can be read in two ways in both."""
-    found: set[str] = set()
-    for year, month, day in _candidates(text):
-        with suppress(ValueError):
-            found.add(datetime.date(year, month, day).strftime("%Y%m%d"))
-    return found
-
-
-def _candidates(text: str) -> Iterator[tuple[int, int, int]]:
-    for year, between, month, day in YEAR_FIRST.findall(text):
-        if between or len(month) == len(day) == 2:
-            yield int(year), int(month), int(day)
-    for first, _, second, year in YEAR_LAST.findall(text):
-        yield int(year), int(second), int(first)
-        yield int(year), int(first), int(second)
-    for day, month, year in DAY_MONTH.findall(text):
-        yield int(year), 1 + MONTHS.index(month), int(day)
-    for month, day, year in MONTH_DAY.findall(text):
-        yield int(year), 1 + MONTHS.index(month), int(day)
+def holds_date(text: str, known: frozenset[str]) -> bool:
+    """Whether a text names a day in full, or one of those known (YYYYMMDD) with a year of two digits."""
+    if any(form.search(text) for form in DAYS):
+        return True
+    for first, _, second, year in SHORT_YEAR.findall(text):
+        for month, day in ((first, second), (second, first)):
+            if any(date[2:] == f"{year}{month:0>2}{day:0>2}" for date in known):
+                return True
+    return any(date in text or date[2:] in re.findall(r"\d+", text) for date in known)
 
 
 def forms_of(date: str) -> set[str]:
-    """Ways in which bytes may hold a day that is given as YYYYMMDD."""
+    """Ways in which bytes, or any text, may hold a day that is given as YYYYMMDD."""
     year, month, day = date[:4], date[4:6], date[6:8]
-    return {date, *(between.join(parts) for between in "-/." for parts in ((year, month, day), (day, month, year)))}
+    return {date, *(between.join(parts) for between in "-/.:" for parts in ((year, month, day), (day, month, year)))}
+
+
+def holds_uid(text: str) -> bool:
+    """Whether a text holds a UID that is not the standard's own."""
+    return bool(uids_in(text, SHORTEST_UNKNOWN))
 
 
 def uids_in(text: str, shortest: int = SHORTEST) -> set[str]:
-    """The UIDs in a text that are not the standard's own."""
+    """The UIDs in a text that are not the standard's own, also where they are parts of a file's name."""
     from pydicom.uid import UID_dictionary
 
-    return {uid for uid in UID.findall(text) if len(uid) >= shortest and uid not in UID_dictionary}
+    found = (uid.replace("_", ".") for uid in UID.findall(text))
+    return {uid for uid in found if len(uid) >= shortest and uid not in UID_dictionary}

@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from oddpixel import __version__
 from oddpixel.errors import NotDeidentified
 
-from .dates_and_uids import SHORTEST_UNKNOWN, dates_in, forms_of, uids_in
+from .dates_and_uids import forms_of, holds_date, holds_uid, uids_in
 from .profile import CLEAN_PIXELS, MEANINGS, Action, Profile
 from .pseudonyms import Pseudonyms, moved
 from .vocabulary import TERMS
@@ -30,7 +31,25 @@ FORMS = {
     "IS": r"[+-]?\d{1,12}", "DS": r"[+-]?[\d.]+([eE][+-]?\d+)?",
 }  # fmt: skip
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-CODE = ("CodeValue", "LongCodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning")
+BULK = (
+    "LookupTableData",
+    "LUTData",
+    "WaveformData",
+    "CoordinatesData",
+    "IndexList",
+    "SpectroscopyData",
+)  # as keywords end
+FEWEST_OF_BULK = 128  # bytes, or numbers
+CLASSES = ("SOPClassUID", "TransferSyntaxUID", "CodingSchemeUID")  # as keywords end: what they name is no object
+OF_WHOM = (
+    "Institution",
+    "Person",
+    "Department",
+    "Physician",
+    "Operator",
+    "Organization",
+)  # as sequences of codes are called
+CODE = ("CodeValue", "LongCodeValue", "URNCodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning")
 PUBLISHED = ("DCM", "SCT", "SRT", "SNM3", "LN", "UCUM", "RADLEX", "FMA")  # coding schemes that anybody can read
 NAMING = (
     "PatientName", "PatientID", "OtherPatientIDs", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName",
@@ -46,6 +65,7 @@ NUMBERING = (
     "PlacerOrderNumberProcedure", "FillerOrderNumberProcedure", "ScheduledProcedureStepID", "PerformedProcedureStepID",
 )  # fmt: skip # by their numbers alone: others are like "HEAD"
 SHORTEST, FOUND_INSIDE = 2, 4  # characters of a word that is looked for, and of one that is looked for within others
+FEWEST_BYTES = 4  # of a word that is looked for in bytes: in a megabyte of anything there are all shorter ones
 OF_MANY = ("Manufacturer", "ManufacturerModelName", "Modality", "BodyPartExamined")  # what stations are called by, too
 LONG_NUMBER = 5  # digits of a number that is compared with identifiers
 REAL = frozenset(("FD", "FL"))
@@ -172,6 +192,7 @@ def naming_words(data: Any, kept: Collection[str] = ()) -> Words:
             here = {word for word in WORD.findall(_text_of(element)) if len(word) >= least or not word.isascii()}
             found |= here - common if element.keyword in ALSO_NAMING else here
             words = WORD.findall(_as_written(element.value))
+            words += [a + b for a, b in pairwise(words)] if element.VR == "PN" else []  # a name of two short ones
             written |= {word for word in words if len(word) >= FOUND_INSIDE or not word.isascii()}
     as_bytes = {form.encode() for form in uids.union(*(forms_of(date) for date in dates))}
     return Words(frozenset(found), _encoded(written) | as_bytes, frozenset(dates), frozenset(uids))
@@ -181,7 +202,8 @@ def names(element: Any, words: Words) -> bool:
     """Whether an element holds one of the words: long ones and those of other scripts anywhere, short ones by themselves; or
     a date or UID of the data set."""
     text = _text_of(element)
-    if not words.dates.isdisjoint(dates_in(text)) or not words.uids.isdisjoint(uids_in(text)):
+    spelt = text.replace("_", ".")
+    if any(uid in spelt for uid in words.uids) or any(form in text for date in words.dates for form in forms_of(date)):
         return True
     if any(word in text for word in words.folded if len(word) >= FOUND_INSIDE or not word.isascii()):
         return True
@@ -202,7 +224,7 @@ def _encoded(written: Collection[str]) -> frozenset[bytes]:
             for encoding in ENCODINGS:
                 with suppress(UnicodeEncodeError):
                     found.add(ESCAPES.sub(b"", form.encode(encoding)))
-    return frozenset(each for each in found if len(each) >= SHORTEST)
+    return frozenset(each for each in found if len(each) >= FEWEST_BYTES)
 
 
 def _as_written(value: Any) -> str:
@@ -251,12 +273,15 @@ def _walk(
         if element.keyword in profile.kept and element.VR == "UI":
             continue
         if element.VR == "SQ" and action in (Action.KEEP, Action.MAP, Action.DUMMY):
+            is_whose = action is Action.DUMMY and any(word in element.keyword for word in OF_WHOM)
             for item in element.value:
+                if is_whose and element.keyword.endswith("CodeSequence"):
+                    item.CodingSchemeDesignator = "removed"  # whatever scheme it claims to be of
                 _walk(item, profile, pseudonyms, days, words, done, texts and action is not Action.DUMMY)
             continue
         if action is Action.KEEP:
             is_code = element.keyword in CODE and not is_local  # of a scheme that names nobody
-            is_meaning = element.keyword == "CodeMeaning" and is_local and "CodingSchemeDesignator" in data
+            is_meaning = element.keyword == "CodeMeaning" and is_local
             action = _kept(element, words, done, texts=(texts or is_code) and not is_meaning)
         if action is Action.REMOVE:
             del data[element.tag]
@@ -264,6 +289,8 @@ def _walk(
             element.value = b"" if element.VR in BINARY else None
         elif action is Action.DUMMY:
             element.value = _dummy(element, pseudonyms)
+            if element.keyword == "EncapsulatedDocument" and "EncapsulatedDocumentLength" in data:
+                data.EncapsulatedDocumentLength = len(element.value)
         elif action is Action.MAP:
             element.value = _each(element.value, pseudonyms.uid)
         elif action is Action.MOVE:
@@ -278,32 +305,42 @@ def _action(element: Any, profile: Profile) -> Action:
     from pydicom.datadict import dictionary_has_tag, dictionary_VR
 
     tag = int(element.tag)
-    if not dictionary_has_tag(tag) or element.VR not in dictionary_VR(tag).split(" or "):
+    if not dictionary_has_tag(tag):
+        return Action.REMOVE
+    is_table = element.keyword.endswith(BULK) and element.VR in ("US", "SS", "OW")  # one for the other in older files
+    if element.VR not in dictionary_VR(tag).split(" or ") and not is_table:
         return Action.REMOVE
     return profile.action(tag, element.VR, element.keyword)
 
 
 def _kept(element: Any, words: Words, done: Done, *, texts: bool) -> Action:
     """What is done to an element that the profile keeps."""
+    if _is_bulk(element):
+        return Action.KEEP
     if element.VR in FORMS:
         return Action.KEEP if _is_formed(element) and not _is_identifier(element, words) else Action.EMPTY
     if element.VR in NUMBERS | REAL and (names(element, words) or _is_identifier(element, words)):
         done.named.add(element.keyword)
         return Action.EMPTY
     if element.VR == "UI":
-        return Action.KEEP if _is_registered(element) else Action.MAP
+        return Action.KEEP if element.keyword.endswith(CLASSES) or _is_registered(element) else Action.MAP
     if element.VR in (TEXTS | BINARY) and element.keyword not in PIXELS and _tells(element, words):
         done.named.add(element.keyword)
-        return (
-            Action.DUMMY if element.VR == "CS" or element.keyword in CODE else Action.EMPTY
-        )  # which must not be empty
+        must_not_be_empty = element.VR == "CS" or element.keyword in CODE or not texts
+        return Action.DUMMY if must_not_be_empty and element.VR in TEXTS else Action.EMPTY
     return Action.DUMMY if not texts and element.VR in FREE else Action.KEEP
+
+
+def _is_bulk(element: Any) -> bool:
+    """Whether these are measurements: in enough of them there are the bytes of every short name."""
+    is_known = element.keyword.endswith(BULK) and element.VR in NUMBERS | BINARY
+    return is_known and isinstance(element.value, Sequence) and len(element.value) >= FEWEST_OF_BULK
 
 
 def _tells(element: Any, words: Words) -> bool:
     """Whether a text names somebody, or is free and holds any date or UID."""
     text = _text_of(element) if element.VR in FREE else ""
-    return names(element, words) or bool(dates_in(text) or uids_in(text, SHORTEST_UNKNOWN))
+    return names(element, words) or holds_date(text, words.dates) or holds_uid(text)
 
 
 def _is_identifier(element: Any, words: Words) -> bool:
@@ -354,7 +391,8 @@ def _each(value: Any, change: Any) -> Any:
 def _strings(data: Any) -> Iterator[Any]:
     for element in data.iterall():
         is_dummy = set(_values(element)) <= REPLACED if element.VR in TEXTS else False
-        if element.VR in (TEXTS | BINARY) and element.keyword not in (*OURS, *PIXELS) and not is_dummy:
+        is_bulk = element.keyword in PIXELS or _is_bulk(element)
+        if element.VR in (TEXTS | BINARY) and element.keyword not in OURS and not is_bulk and not is_dummy:
             yield element
 
 
@@ -373,4 +411,4 @@ def _clean_meta(data: Any, pseudonyms: Pseudonyms) -> None:
 
 
 def _text(data: Any, name: str) -> str:
-    return str(data.get(name, "") or "")
+    return str(data.get(name, "") or "").strip(" \0")

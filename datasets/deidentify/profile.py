@@ -57,7 +57,10 @@ UNLISTED = {
         ("RetrieveURL", "RetrieveURI", "StorageURL", "StoredInstanceBaseURI", "FolderAccessURI", "FileAccessURI",
          "NTPSourceAddress", "HL7InstanceIdentifier", "LocalNamespaceEntityID", "UniversalEntityID", "ContactURI",
          "ContactDisplayName", "OwnerID", "PrinterName", "PrintQueueID", "PrintJobID", "StorageMediaFileSetID", "DeviceID",
-         "GridID", "AssignedLocation", "BoardingPassID", "ItineraryID", "OverrideReason"),
+         "GridID", "AssignedLocation", "BoardingPassID", "ItineraryID", "OverrideReason", "CodingSchemeURL", "CodingSchemeName",
+         "CodingSchemeResponsibleOrganization", "UniformResourceLocatorTrial", "HangingProtocolUserGroupName",
+         "ResourceDescription", "ReasonForCancellation", "DataSetSource", "StrainSource", "BreedRegistrationNumber",
+         "AuthorizationEquipmentCertificationNumber", "FilenameInContainer", "EncryptedAttributesSequence"),
         Action.REMOVE,
     ),
     **dict.fromkeys(
@@ -65,8 +68,11 @@ UNLISTED = {
          "PlacerOrderNumberProcedure", "FillerOrderNumberProcedure", "RadiationMachineName"),
         Action.EMPTY,
     ),
+    **dict.fromkeys(
+        ("PixelDataProviderURL", "HangingProtocolCreator", "ImplantAssemblyTemplateIssuer", "ImplantTemplateGroupIssuer"),
+        Action.DUMMY,
+    ),
 }  # fmt: skip
-COMMENTS = ("Comment", "Comments", "CommentTrial")  # as keywords end
 BIRTH = 0x00100030, 0x00100032, 0x00100033, 0x00100034, 0x00100035  # dates that no option keeps
 
 
@@ -115,8 +121,10 @@ class Profile:
             return Action.KEEP
         if listed is None and vr == "PN":
             return Action.EMPTY
-        if listed is None and keyword.endswith(COMMENTS):
+        if listed is None and "Comment" in keyword:
             return Action.REMOVE
+        if listed is None and vr in ("DA", "DT", "TM"):
+            return Action.EMPTY
         listed = listed or UNLISTED.get(keyword)
         return listed or Action.KEEP
 

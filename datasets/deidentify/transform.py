@@ -47,6 +47,8 @@ def transformed(
 
     Raises: NotDeidentified.
     """
+    from pydicom.uid import MediaStorageDirectoryStorage
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about oddities of the original
         try:
@@ -56,6 +58,8 @@ def transformed(
             raise
         except Exception as error:  # of a hostile file anything may come
             raise NotDeidentified("is not a DICOM file, or a damaged one") from error
+        if str(data.file_meta.get("MediaStorageSOPClassUID", "")) == MediaStorageDirectoryStorage:
+            raise NotDeidentified("it is a DICOMDIR, a list of other files; give those files")
         if "SOPInstanceUID" not in data and "MediaStorageSOPInstanceUID" in data.file_meta:
             data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID
         if not str(data.get("SOPInstanceUID", "") or ""):
@@ -89,6 +93,8 @@ def _read(file: BinaryIO) -> Any:
         data = pydicom.dcmread(file, force=True)
         if "SOPClassUID" not in data or "SOPInstanceUID" not in data:
             raise
+        if "TransferSyntaxUID" in data.file_meta:  # but for the preamble it is a file
+            return data
         implicit, little = data.original_encoding
         data.file_meta = FileMetaDataset()
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian

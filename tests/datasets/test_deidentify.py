@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from oddpixel.commands import app
 from oddpixel.datasets.deidentify.burned_in import boxes, clean_pixels
+from oddpixel.datasets.deidentify.dates_and_uids import holds_date, uids_in
 from oddpixel.datasets.deidentify.header import deidentify, naming_words
 from oddpixel.datasets.deidentify.profile import Action, Profile, table
 from oddpixel.datasets.deidentify.pseudonyms import Pseudonyms, key_of, moved
@@ -257,6 +258,99 @@ def test_dates_uids_and_order_numbers_go_from_texts_too(tmp_path: Path) -> None:
     content = cleaned(data, tmp_path / "out.dcm")
     for secret in (*secrets, "1950-01-01", "01/19/2004"):
         assert secret.encode() not in content, secret
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "20210305101500", "2021 Mar 05", "2021-Mar-5", "2021, March 5", "2021:03:05", "Fri Mar 5 10:15:00 2021",
+        "5th of March 2021", "March the 5th, 2021", "5 de marzo de 2021", "5.III.2021", "2021\u5e743\u67085\u65e5",
+        "on 5.3.2021", "2021/3/5", "5.3.21", "05/03/21", "210305",
+    ],
+)  # fmt: skip
+def test_a_day_in_a_text_is_seen_however_it_is_written(text: str) -> None:
+    assert holds_date(text.casefold(), frozenset({"20210305"}))
+
+
+@pytest.mark.parametrize(
+    "text", ["b2000 2 mm", "VA44A_2000", "syngo 2000", "5.3.2.1", "B31f", "t2_tse_2000_sag", "3.1.20"]
+)
+def test_numbers_that_are_no_days_stay(text: str) -> None:
+    assert not holds_date(text, frozenset({"20210305"}))
+
+
+def test_uids_are_seen_inside_of_names_of_files() -> None:
+    uid = "1.2.826.0.1.3680043.8.498.1"
+    for text in (f"ct.{uid}.dcm", uid.replace(".", "_"), f"x/{uid}"):
+        assert uids_in(text), text
+    assert not uids_in("1.2.840.10008.1.2.1"), "the standard's own"
+
+
+def test_measurements_and_tables_are_no_texts(tmp_path: Path) -> None:
+    """In enough numbers there are the bytes of every short name."""
+    data = pydicom.dcmread(slice_of(tmp_path / "in.dcm", body()))
+    data.PatientName, data.PatientID = "Li^Na=\u674e^\u5a1c", "123456"
+    data.RedPaletteColorLookupTableData = bytes(range(256))
+    channel = Dataset()
+    noise = np.random.default_rng(0).integers(0, 256, 240_000, np.uint8).tobytes()
+    channel.add_new("WaveformData", "OW", noise)
+    data.WaveformSequence = Sequence([channel])
+    deidentify(data, Profile.of([]), Pseudonyms(bytes(32)))
+    assert len(data.RedPaletteColorLookupTableData) == 256
+    assert len(data.WaveformSequence[0].WaveformData) == 240_000
+
+
+def test_classes_stay_and_directories_are_refused(tmp_path: Path) -> None:
+    data = pydicom.dcmread(slice_of(tmp_path / "a.dcm", body()))
+    data.SOPClassUID = "1.2.840.113619.4.27"
+    deidentify(data, Profile.of([]), Pseudonyms(bytes(32)))
+    assert data.SOPClassUID == "1.2.840.113619.4.27"
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/LIST").write_bytes(Path(str(get_testdata_file("DICOMDIR"))).read_bytes())
+    result = ran(tmp_path / "in", "-o", tmp_path / "out", "--key", tmp_path / "k", "--text", "leave")
+    assert result.exit_code == 3
+    assert "DICOMDIR" in result.stdout
+
+
+def test_all_dates_go_where_none_is_wanted(tmp_path: Path) -> None:
+    data = pydicom.dcmread(slice_of(tmp_path / "in.dcm", body()))
+    data.SecondaryReviewDate, data.SecondaryReviewTime, data.ExpiryDate = "20210305", "101500", "20300101"
+    deidentify(data, Profile.of([], move_dates=False), Pseudonyms(bytes(32)))
+    assert not data.SecondaryReviewDate
+    assert not data.SecondaryReviewTime
+    assert not data.ExpiryDate
+
+
+def test_padding_is_no_part_of_an_identity(tmp_path: Path) -> None:
+    names = set()
+    for identity in ("HX7788Q", " HX7788Q"):
+        data = pydicom.dcmread(slice_of(tmp_path / "in.dcm", body()))
+        data.PatientID = identity
+        deidentify(data, Profile.of([]), Pseudonyms(bytes(32)))
+        names.add(data.PatientID)
+    assert len(names) == 1
+
+
+def test_a_claimed_scheme_makes_no_code_of_an_institution_anybodys(tmp_path: Path) -> None:
+    data = pydicom.dcmread(slice_of(tmp_path / "in.dcm", body()))
+    data.InstitutionCodeSequence = Sequence([coded("4711", "SCT", "St Mary Hospital")])
+    urn = Dataset()
+    urn.URNCodeValue, urn.CodeMeaning = "urn:hospital:stmary:42", "St Mary"
+    data.InstitutionalDepartmentTypeCodeSequence = Sequence([urn])
+    data.PixelDataProviderURL, data.CodingSchemeName = "https://pacs.stmary.example/x", "St Mary"
+    content = cleaned(data, tmp_path / "out.dcm")
+    assert b"4711" not in content
+    assert b"tmary" not in content.lower().replace(b" ", b"")
+
+
+def test_a_file_without_its_preamble_keeps_its_coding(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    whole = Path(get_testdata_file("JPEG2000.dcm"))
+    (tmp_path / "in/cut.dcm").write_bytes(whole.read_bytes()[132:])
+    result = ran(tmp_path / "in", "-o", tmp_path / "out", "--key", tmp_path / "k", "--text", "leave")
+    assert result.exit_code == 0, result.output
+    (written,) = (tmp_path / "out").rglob("*.dcm")
+    assert np.array_equal(pydicom.dcmread(written).pixel_array, pydicom.dcmread(whole).pixel_array)
 
 
 def test_what_the_standard_defines_stays_whatever_somebody_is_called(tmp_path: Path) -> None:

@@ -81,8 +81,10 @@ def deidentify(
         for number, each in enumerate(done, start=1):
             if each.error is not None:
                 print(f"left out: {shown(each.item)} (number {number} of the report): {each.error['message']}")
+    if len(failed) == len(done):
+        raise typer.Exit(3)
     if failed:
-        raise typer.Exit(3 if len(failed) == len(done) else 1)
+        raise typer.Exit(1)
 
 
 def folder_for(out: Path) -> Path:

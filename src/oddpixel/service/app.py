@@ -83,7 +83,9 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 MISSING: dict[int | str, dict[str, Any]] = REFUSALS | {
     404: refusal("There is no such job or file, or it has expired."),
+    503: refusal("The database cannot be reached."),
 }
+OPEN_OR_DONE: dict[int | str, dict[str, Any]] = MISSING | {202: {"description": "Not finished yet: ask again."}}
 
 
 @dataclass
@@ -243,7 +245,7 @@ def application(service: Service) -> FastAPI:
     for kind in service.offered().values():
         _add(app, service, kind, client_of, question)
 
-    @app.get("/v1/jobs/{job}", summary="Where a job stands, and its answer.", responses=MISSING)
+    @app.get("/v1/jobs/{job}", summary="Where a job stands, and its answer.", responses=OPEN_OR_DONE)
     async def job(found: Annotated[Job, Depends(job_of)]) -> Response:
         return said(found)
 

@@ -37,10 +37,10 @@ EXCHANGE_SECONDS = 60.0  # that a detector may be away, or not whole, while anot
 class Worker:
     """One process that answers jobs."""
 
-    def __init__(self, queue: Queue, spool: Spool, models: Models) -> None:
+    def __init__(self, queue: Queue, spool: Spool, models: Models, stopping: threading.Event | None = None) -> None:
         self.queue, self.spool, self.models = queue, spool, models
         self.name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self.stopping = threading.Event()
+        self.stopping = stopping or threading.Event()
         self.at: tuple[str, ...] = ()  # the jobs that it is answering
         self._renewing = threading.Thread(target=self._renew, daemon=True)
         self.away_since: float | None = None  # of the detector
@@ -70,9 +70,14 @@ class Worker:
 
     def _warm_up(self) -> None:
         """Load what the first answer would wait for, and say so."""
-        with contextlib.suppress(ModelError):  # the detector is being exchanged: each job waits for it
+        try:
             if self.models.folder is not None:
                 self.models.detector()
+        except ModelError:  # it is being exchanged: each job waits for it, and the first that finds it says so
+            return
+        self._say_ready()
+
+    def _say_ready(self) -> None:
         ready = self.spool.folder / READY / str(os.getpid())
         with contextlib.suppress(OSError):  # a full disk is told to clients by the service
             ready.parent.mkdir(exist_ok=True)
@@ -94,6 +99,7 @@ class Worker:
                     return False
             else:
                 self.away_since = None
+                self._say_ready()
                 break
         return True
 
@@ -153,16 +159,20 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    worker = Worker(Queue(given.store), Spool(given.folder), Models(given.detector, given.max_megapixels))
+    stopping, worker = threading.Event(), None
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stopping.set())
-    while True:
+        signal.signal(number, lambda *_: stopping.set())
+    while not stopping.is_set():
         try:
+            if worker is None:
+                models = Models(given.detector, given.max_megapixels)
+                worker = Worker(Queue(given.store), Spool(given.folder), models, stopping)
             return worker.run(given.parent)
-        except Exception:  # the database is away: wait for it, jobs are safe there
-            if worker.stopping.is_set():
+        except Exception:  # the database or the disk is away: wait for it, jobs are safe there
+            if os.getppid() != given.parent:
                 return None
-            time.sleep(1.0)
+            stopping.wait(1.0)
+    return None
 
 
 if __name__ == "__main__":
