@@ -63,37 +63,34 @@ def pydicom_files() -> list[str]:
     return sorted(get_testdata_files())
 
 
-# Whole commands, trainings, browsers and servers: `make quick` leaves them to `make test`.
+# Whole commands, trainings, browsers and servers, folders and modules: `make quick` leaves them to `make test`.
 SLOW = (
-    *("test_tutorials", "test_api", "test_site"),
-    *("test_cli", "test_fuzz", "test_border", "test_docs", "test_packaging", "test_bench_audit"),
-    *("dashboards/test_browser", "dashboards/test_audit_view", "dashboards/test_views", "dashboards/test_hostile_runs"),
+    *("bench", "dashboards", "encoders", "node", "service"),
     *(
-        "dashboards/test_synthetic",
-        "dashboards/test_runs_view",
-        "dashboards/test_plots",
-        "dashboards/test_roles",
-        "dashboards/test_reading",
+        f"generation/test_{name}"
+        for name in ("bundled_cascade", "components", "make", "parity", "pipeline", "training")
     ),
-    *("dashboards/test_access", "dashboards/test_sign_on", "datasets/test_listing", "datasets/test_planting"),
-    *("forensics/test_flag", "forensics/test_training", "forensics/test_export", "forensics/test_export_forms"),
-    *("forensics/test_pyramid_training", "forensics/test_pyramid", "forensics/test_facts", "forensics/test_runs"),
+    *(f"datasets/test_{name}" for name in ("deidentify", "listing", "planting", "remote")),
+    *(f"forensics/audit/test_{name}" for name in ("exiftool", "faces", "generators", "local_edits", "report", "video")),
+    *(f"forensics/density/test_{name}" for name in ("bundled", "onnx", "pyramid", "pyramid_training", "training")),
     *(
-        "forensics/test_exiftool",
-        "forensics/test_generators",
-        "forensics/test_levels",
-        "forensics/test_audit_report",
-        "forensics/test_verdicts",
+        f"forensics/detect/test_{name}"
+        for name in ("expected", "flag", "graph", "levels", "power", "teaching", "watch")
     ),
-    *("forensics/test_expected", "forensics/test_freshness", "forensics/test_watch", "forensics/test_bundled"),
-    *("generation/test_parity", "generation/test_training", "generation/test_pipeline", "generation/test_make"),
-    *("generation/test_components", "generation/test_bundled_cascade"),
+    *(
+        f"forensics/runs/test_{name}"
+        for name in ("executors", "export", "export_frames", "freshness", "runs", "verdicts")
+    ),
+    *(f"test_{name}" for name in ("api", "border", "cli", "docs", "fuzz", "packaging", "shell", "site", "tutorials")),
 )
+TESTS = ROOT / "tests"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow = [TESTS / name for name in SLOW]
     for item in items:
-        if item.path.relative_to(ROOT / "tests").with_suffix("").as_posix() in SLOW:
+        module = item.path.with_suffix("")
+        if any(module == path or path in module.parents for path in slow):
             item.add_marker(pytest.mark.slow)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, SLOW, TESTS
 from tests.patience import PATIENCE, until
 
 BASE = {
@@ -270,3 +270,9 @@ def _rerun(channel: object) -> None:
     message = BackMsg()
     message.rerun_script.query_string = ""
     channel.send(message.SerializeToString())  # type: ignore[attr-defined]
+
+
+def test_what_is_slow_is_there() -> None:
+    """A list of modules that have moved would let `make quick` run everything."""
+    for name in SLOW:
+        assert (TESTS / name).is_dir() or (TESTS / f"{name}.py").is_file(), name

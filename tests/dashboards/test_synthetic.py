@@ -375,8 +375,7 @@ def test_make_watch_compare_and_open_again(chromium: Any, server: Server, tmp_pa
         canvases = page.locator(".pane canvas")
         before = [canvases.nth(k).screenshot() for k in range(2)]
         page.get_by_label("One pixel a pixel").click()
-        page.wait_for_timeout(300)
-        assert all(canvases.nth(k).screenshot() != before[k] for k in range(2))
+        until(lambda: all(canvases.nth(k).screenshot() != before[k] for k in range(2)), "both panes follow")
         page.get_by_label("Fit to window").click()
         # The curtain, by keys and by hand.
         page.get_by_label("Map: Curtain").click()
@@ -496,8 +495,7 @@ def test_a_scans_synthetic_picture_follows_window_and_slices(
         made = page.locator(".pane canvas").nth(1)
         before = made.screenshot()
         page.get_by_label("Window preset").select_option("brain")
-        page.wait_for_timeout(300)
-        assert made.screenshot() != before
+        until(lambda: made.screenshot() != before, "another window")
         middle = made.bounding_box()
         page.mouse.move(middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
         page.get_by_text("synthetic = 40.784 HU").wait_for()

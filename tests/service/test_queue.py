@@ -130,7 +130,7 @@ def test_only_what_a_worker_is_at_is_held(queue: Queue, monkeypatch: pytest.Monk
 
 def test_what_a_worker_could_not_finish_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = Queue(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
-    job = queue.submit(ASKED)
+    job = queue.submit(replace(ASKED, kind="audit"))
     worker = Worker(queue, Spool(tmp_path / "spool"), Models(None))
     monkeypatch.setattr(worker, "answer", lambda job: {})
 
