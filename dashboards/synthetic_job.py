@@ -36,7 +36,7 @@ from .synthetic import LARGEST_SEED, MAKERS, SCHEMA, TITLES, folder_of, name_of
 from .uploads import allowed
 
 MOST_NORMALS = 200
-PARTS = {"capture": "low-resolution blueprint", "high": "stage C", "decode": "stage B"}
+PARTS = {"capture": "low-resolution blueprint", "high": "stage C", "decode": "stage B", "grow": "stage C, larger"}
 
 TEXT_IN_PIXELS = (
     "it is a screen capture that may show text, such as a name, and a synthetic picture of it could show the same"

@@ -24,6 +24,7 @@ from .card import write_card
 from .cascade_schema import CASCADE
 from .conditions.label import LabelConditioner
 from .conditions.reference import ReferenceConditioner
+from .growing import Growth
 from .guidance.guided import GuidanceNetworks, GuidedStageC
 from .guidance.implicit import ImplicitGuidance, ImplicitOptions
 from .guidance.strength import full
@@ -39,6 +40,7 @@ SCHEMA = "oddpixel/cascade/1"
 BUNDLED = "cascade"
 LOW_STEPS, HIGH_STEPS, DECODE_STEPS = 16, 12, 10
 LABEL_SCALE = 1.5  # of guidance without a classifier
+TRAINED_SIDE = 512  # pixels of the largest pictures that guidance is trained on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,13 +111,19 @@ class Cascade(nn.Module):
             self.c, self.b, self.a, self.encoder, conditioner.eval(), self.options.geometry, device, offload
         )
 
-    def sampling(self, size: tuple[int, int]) -> SamplingOptions:
+    def sampling(self, size: tuple[int, int], *, grows: bool = True) -> SamplingOptions:
         """Sampling options for pictures of this size, schedules shifted as in training.
 
         Few steps without fresh noise keep the contrast that DDPM's lose. The label guides the low-resolution pass, which
         guides the other.
+
+        Arguments:
+            grows: large pictures from smaller ones, as `growing` has it; not where an image or controls of the whole size act.
         """
         geometry = self.options.geometry
+        tile = geometry.semantic((TRAINED_SIDE, TRAINED_SIDE))
+        growth = Growth(side=TRAINED_SIDE, steps=HIGH_STEPS, shift=self.options.shift(tile)) if grows else None
+        size = size if growth is None else growth.sizes(size)[0]
         low, high = (
             PassOptions(steps=count, shift=self.options.shift(grid), guidance=Guidance(scale=scale), eta=0.0)
             for count, scale, grid in (
@@ -123,7 +131,8 @@ class Cascade(nn.Module):
                 (HIGH_STEPS, 1.0, geometry.semantic(size)),
             )
         )
-        return SamplingOptions(low=low, high=high, decode=PassOptions(steps=DECODE_STEPS, guidance=Guidance(scale=1.0)))
+        decode = PassOptions(steps=DECODE_STEPS, guidance=Guidance(scale=1.0))
+        return SamplingOptions(low=low, high=high, decode=decode, growth=growth)
 
 
 def save_cascade(folder: Path, cascade: Cascade, record: dict[str, Any]) -> None:

@@ -159,13 +159,17 @@ class Generator:
         return label
 
     def _options(self, request: Request, size: Grid) -> SamplingOptions:
-        options: SamplingOptions = SamplingOptions() if self.cascade is None else self.cascade.sampling(size)
+        grows = request.image is None and request.control is None
+        options: SamplingOptions = (
+            SamplingOptions() if self.cascade is None else self.cascade.sampling(size, grows=grows)
+        )
         if request.steps is None:
             return options
+        growth = options.growth and dataclasses.replace(options.growth, steps=request.steps)
         low, high = (
             dataclasses.replace(pass_options, steps=request.steps) for pass_options in (options.low, options.high)
         )
-        return dataclasses.replace(options, low=low, high=high)
+        return dataclasses.replace(options, low=low, high=high, growth=growth)
 
     def _record(self, request: Request, seed: int, size: Grid, shown: Reference | None, prompt: Any) -> dict[str, Any]:
         return {

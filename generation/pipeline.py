@@ -6,6 +6,8 @@
     4. decode    stage B from the semantic latent, stage A in exact tiles
 
 UltraPixel (Ren et al. 2024). Where a reference gives the low-resolution pass, what is made has its layout and the model's detail.
+A picture larger than guidance was trained for is grown (`growing`), where the options say so: steps 2 to 4 again over tiles
+of twice the size, with the picture made so far in the place of the low-resolution pass.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from .conditions.conditioner import Conditioner
 from .conditions.tokens import Conditions, contrasted
 from .cost import Cost, cost_of, weight_bytes
 from .decoding import Decoder
+from .growing import Growth, Mosaic, tiles, with_colours_of
 from .guidance.guided import GuidedStageC, Plan, Role
 from .sampler import Guidance, PredictNoise, Step, seeded_noise, steps
 from .schedule import CosineSchedule, add_noise
@@ -37,7 +40,7 @@ from .stages.stage_a import TILE, StageA
 from .stages.unet import CascadeUNet
 
 CAPTURED_AT = 0.05
-PARTS = ("low", "capture", "high", "decode")
+PARTS = ("low", "capture", "high", "decode", "grow")
 OnStep = Callable[[str, int, int], None]  # part, steps done, steps in all
 Pictures = Float[Tensor, "_b 3 _h _w"]
 
@@ -70,12 +73,18 @@ class SamplingOptions:
 
     Arguments:
         captures_last_step: features of the last low-resolution step, as the reference takes them; right for 20 steps only.
+        growth: of large pictures, which `low` and `high` then make the first and smallest of; None makes all at once.
     """
 
     low: PassOptions = PassOptions()
     high: PassOptions = PassOptions()
     decode: PassOptions = PassOptions(steps=10, guidance=Guidance(scale=1.0))
     captures_last_step: bool = False
+    growth: Growth | None = None
+
+    def sizes(self, size: Grid) -> list[Grid]:
+        """The sizes on the way to a picture of this size."""
+        return [size] if self.growth is None else self.growth.sizes(size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +94,7 @@ class PipelineOutput:
     Arguments:
         pictures: 0..255.
         semantic: stage C's latents of them.
-        low: the same of the low-resolution pass.
+        low: the same of the low-resolution pass, of the first size where pictures are grown.
     """
 
     pictures: UInt8[np.ndarray, "_b _h _w 3"]
@@ -200,15 +209,24 @@ class UltraPixelPipeline:
         """
         self._check(prompts, size, seeds, negative_prompts, reference, image, strength)
         self._check_memory(size, len(seeds), options)
+        way = options.sizes(size)
+        if len(way) > 1 and (image is not None or controls):
+            raise UsageError("a picture that is grown has no image to start from and no controls; leave growth away")
         conditions = _on(self.conditioner(list(prompts)), self.device)
         negative = None if negative_prompts is None else _on(self.conditioner(list(negative_prompts)), self.device)
-        batch = _Batch(size, tuple(seeds), conditions, negative, tuple(controls), options, on_step)
+        batch = _Batch(way[0], tuple(seeds), conditions, negative, tuple(controls), options, on_step)
         guided = self.c.networks is not None
         with self._resident(self.c):
             low, plan = self._blueprint(batch, reference) if guided else (torch.zeros(0), None)
             start = None if image is None else self._encoded(image, self.geometry.semantic(size))
             semantic = self._high(batch, plan, start, strength)
-        pictures = self._decoded(batch, semantic)[:, :, : size[0], : size[1]]
+        pictures = self._decoded(batch, semantic)
+        for larger in way[1:]:
+            batch = replace(batch, size=larger)
+            smaller = pictures.clamp(0, 1)
+            with self._resident(self.c):
+                semantic = self._grown(batch, smaller)
+            pictures = with_colours_of(smaller, self._decoded(batch, semantic))
         if not bool(torch.isfinite(pictures).all()):
             raise CorruptWeights(
                 "the networks' values overflow: the weights of the cascade or of an adapter are damaged"
@@ -221,18 +239,29 @@ class UltraPixelPipeline:
     def estimate(self, size: Grid, count: int = 1, options: SamplingOptions | None = None) -> Estimate:
         """Estimate what a call will need, from the shapes alone."""
         options = options or SamplingOptions()
-        call = _Calls(self, size, count)
+        first, *larger = options.sizes(size)
+        call = _Calls(self, first, count)
         costs = {"c": call.stage_c(options.high), "b": call.stage_b(options.decode), "a": call.stage_a()}
-        low = call.stage_c(options.low, self.geometry.low(size))
+        low = call.stage_c(options.low, self.geometry.low(first))
+        flops = {
+            "low": options.low.steps * low.flops,
+            "high": options.high.steps * costs["c"].flops,
+            "b": options.decode.steps * costs["b"].flops,
+            "a": costs["a"].flops,
+        }
+        for each in larger:
+            assert options.growth is not None
+            call = _Calls(self, each, count)
+            places = tiles(self.geometry.semantic(each), self._tile_side(options.growth))
+            tile = call.stage_c(self._of_tiles(options), places[0].grid)
+            costs |= {"b": call.stage_b(options.decode), "a": call.stage_a()}
+            flops["grow"] = flops.get("grow", 0.0) + options.growth.steps * len(places) * tile.flops
+            flops["b"] += options.decode.steps * costs["b"].flops
+            flops["a"] += costs["a"].flops
         return Estimate(
             weights={"c": weight_bytes(self.c), "b": weight_bytes(self.b), "a": weight_bytes(self.a)},
             activations={part: cost.peak_bytes for part, cost in costs.items()},
-            flops={
-                "low": options.low.steps * low.flops,
-                "high": options.high.steps * costs["c"].flops,
-                "b": options.decode.steps * costs["b"].flops,
-                "a": costs["a"].flops,
-            },
+            flops=flops,
             available=_available(self.device),
             offload=self.offload,
         )
@@ -240,19 +269,23 @@ class UltraPixelPipeline:
     def _blueprint(self, batch: _Batch, reference: Pictures | None) -> tuple[Tensor, Plan]:
         """The low-resolution latent, and its features."""
         grid = self.geometry.low(batch.size)
-        draw = self._noise("capture", batch.seeds, grid)
-        at = torch.full((len(batch.seeds),), CAPTURED_AT, device=self.device)
-        schedule = CosineSchedule()
         if reference is None:
             x_0, features = self._low(batch, grid)
             if batch.options.captures_last_step:
                 return x_0, Plan(features)
         else:
             x_0 = self._encoded(reference, grid)
+        plan = self._captured(batch, x_0)
+        batch.on_step("capture", 1, 1)
+        return x_0, plan
+
+    def _captured(self, batch: _Batch, x_0: Tensor) -> Plan:
+        """The features of a low-resolution latent, slightly noised."""
+        draw = self._noise("capture", batch.seeds, (x_0.shape[2], x_0.shape[3]))
+        at, schedule = torch.full((len(x_0),), CAPTURED_AT, device=self.device), CosineSchedule()
         noised = add_noise(x_0, draw(), schedule.log_snr(at))
         _, features = self.c.capture(noised, schedule.timestep(at), batch.conditions)
-        batch.on_step("capture", 1, 1)
-        return x_0, Plan(features)
+        return Plan(features)
 
     def _low(self, batch: _Batch, grid: Grid) -> tuple[Tensor, dict[str, Tensor]]:
         """The low-resolution pass: its latent, and the features of its last step."""
@@ -282,8 +315,32 @@ class UltraPixelPipeline:
         draw = self._noise("high", batch.seeds, self.geometry.semantic(batch.size))
         return self._sampled("high", denoise, high, draw, batch.on_step, start, strength).x_0
 
+    def _grown(self, batch: _Batch, smaller: Pictures) -> Tensor:
+        """The semantic latent of the same pictures at twice the size."""
+        growth, geometry = batch.options.growth, self.geometry
+        assert growth is not None
+        grid, plans = geometry.semantic(batch.size), []
+        places = tiles(grid, self._tile_side(growth))
+        for tile in places:
+            shown = tile.part_of(smaller, batch.size, geometry)
+            plans.append(self._captured(batch, self._encoded(shown, geometry.low(tile.grid))))
+        passes = self._of_tiles(batch.options)
+        denoise = contrasted(
+            Mosaic(self.c, places, plans).predict_noise, passes.guidance, batch.conditions, batch.negative
+        )
+        return self._sampled("grow", denoise, passes, self._noise("grow", batch.seeds, grid), batch.on_step).x_0
+
+    def _tile_side(self, growth: Growth) -> int:
+        return self.geometry.semantic((growth.side, growth.side))[0]
+
+    @staticmethod
+    def _of_tiles(options: SamplingOptions) -> PassOptions:
+        assert options.growth is not None
+        return replace(options.high, steps=options.growth.steps, shift=options.growth.shift)
+
     def _decoded(self, batch: _Batch, semantic: Tensor) -> Pictures:
         """Stages B and A: pixels of a semantic latent."""
+        size = batch.size
         decode = batch.options.decode
         with self._resident(self.b), self._resident(self.encoder):
             decoder = Decoder(self.b, self.encoder, semantic)
@@ -292,7 +349,8 @@ class UltraPixelPipeline:
             draw = self._noise("decode", batch.seeds, grid, self.b.config.out_channels)
             latent = decoder.latent(self._sampled("decode", denoise, decode, draw, batch.on_step).x_0)
         with self._resident(self.a):
-            return torch.cat([self.a.decode_tiled(sample[None].to(_precision(self.a))).float() for sample in latent])
+            pixels = [self.a.decode_tiled(sample[None].to(_precision(self.a))).float() for sample in latent]
+        return torch.cat(pixels)[:, :, : size[0], : size[1]]
 
     def _sampled(
         self,

@@ -25,6 +25,7 @@ from oddpixel.generation import pipeline as pipeline_module
 from oddpixel.generation.conditions.nothing import NoConditioner
 from oddpixel.generation.conditions.text import TextConditioner
 from oddpixel.generation.control import Control, ControlNetwork, edges, masked
+from oddpixel.generation.growing import Growth, tiles, with_colours_of
 from oddpixel.generation.guidance.guided import GuidanceNetworks
 from oddpixel.generation.official.load import find, from_official
 from oddpixel.generation.pipeline import Estimate, PassOptions, SamplingOptions, UltraPixelPipeline
@@ -344,3 +345,51 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         from_official(folder)
     with pytest.raises(MissingWeights, match="does not exist"):
         from_official(tmp_path / "nowhere")
+
+
+GROWN = dataclasses.replace(SHORT, growth=Growth(side=128, steps=2, shift=1.0))
+
+
+def test_large_pictures_are_grown_in_tiles(cascade: UltraPixelPipeline) -> None:
+    calls: list[tuple[str, int, int]] = []
+    size = (300, 421)
+    output = cascade(["cat"], size=size, options=GROWN, on_step=lambda *step: calls.append(step))
+    assert GROWN.sizes(size) == [(75, 106), (150, 211), (300, 421)]
+    assert output.pictures.shape == (1, *size, 3)
+    assert output.semantic.shape[2:] == cascade.geometry.semantic(size)
+    twice = ["low"] * 2 + ["capture"] + ["high"] * 2 + ["decode"] * 2 + 2 * (["grow"] * 2 + ["decode"] * 2)
+    assert [part for part, _, _ in calls] == twice
+    again = cascade(["house", "cat"], size=size, seeds=[1, 0], options=GROWN)
+    differs = np.abs(again.pictures[1].astype(int) - output.pictures[0]) > 1
+    assert differs.mean() < 0.1, "the same whatever its mates, but for what random weights make of rounding"
+    work = cascade.estimate(size, options=GROWN).flops
+    assert work["grow"] > work["low"]
+
+
+def test_what_is_grown_is_the_smaller_picture_larger(cascade: UltraPixelPipeline) -> None:
+    """Tiles are told what the smaller picture shows where they are."""
+    smaller = torch.zeros(1, 3, 64, 96)
+    smaller[:, :, :, 48:] = 1
+    size = (128, 192)
+    places = tiles(cascade.geometry.semantic(size), 3)
+    shown = [float(tile.part_of(smaller, size, cascade.geometry).mean()) for tile in places]
+    middles = [(tile.columns.start + tile.columns.stop) / 2 for tile in places]
+    assert (np.diff(np.array(shown)[np.argsort(middles, kind="stable")]) >= 0).all(), "brighter to the right"
+    covered = np.zeros(cascade.geometry.semantic(size))
+    for tile in places:
+        covered[tile.rows, tile.columns] += 1
+    assert covered.min() >= 1
+
+
+def test_what_is_grown_has_no_image_to_start_from(cascade: UltraPixelPipeline) -> None:
+    with pytest.raises(UsageError, match="grown"):
+        cascade(["cat"], size=(300, 420), image=torch.rand(1, 3, 300, 420), strength=0.5, options=GROWN)
+
+
+def test_larger_pictures_keep_the_colours_of_smaller_ones() -> None:
+    rows, columns = torch.meshgrid(torch.linspace(0, 1, 192), torch.linspace(0, 1, 128), indexing="ij")
+    larger = torch.stack([rows, columns, rows * columns])[None]
+    smaller = 0.8 * torch.nn.functional.interpolate(larger, size=(96, 64), mode="area") + 0.1
+    kept = with_colours_of(smaller, larger)
+    means = [torch.nn.functional.interpolate(each, size=(3, 2), mode="area") for each in (smaller, larger, kept)]
+    assert (means[2] - means[0]).abs().mean() < 0.2 * (means[1] - means[0]).abs().mean()

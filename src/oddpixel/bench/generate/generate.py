@@ -22,6 +22,8 @@ from oddpixel.bench.intervals import interval
 from oddpixel.generation.cascade import BUNDLED, Cascade, read_content
 from oddpixel.generation.conditions.tokens import Conditions
 from oddpixel.generation.decoding import Decoder
+from oddpixel.generation.growing import Mosaic, tiles
+from oddpixel.generation.guidance.guided import Plan
 from oddpixel.generation.make import Generator
 from oddpixel.generation.pipeline import UltraPixelPipeline
 from oddpixel.generation.sampler import seeded_noise, steps
@@ -285,8 +287,15 @@ def _one_step_each(generator: Generator, side: int) -> list[dict[str, Any]]:
     latent = torch.randn(1, cascade.options.b.channels, *decoder.grid(geometry, (side, side)))
     t = torch.tensor([0.5])
     options = cascade.sampling((side, side))
+    assert options.growth is not None
+    places = tiles(geometry.semantic((side, side)), geometry.semantic((options.growth.side,) * 2)[0])
+    low = torch.randn(1, cascade.options.c.channels, *geometry.low((side, side)))
+    plan = Plan(cascade.c.capture(low, t, conditions)[1])
+    mosaic = Mosaic(cascade.c, places, [plan] * len(places))
     calls: dict[str, Callable[[], object]] = {
-        f"C, one of {options.high.steps} steps": lambda: cascade.c.predict_noise(semantic, t, conditions),
+        f"C, one of {options.growth.steps} steps over {len(places)} tiles": lambda: mosaic.predict_noise(
+            semantic, t, conditions
+        ),
         f"B, one of {options.decode.steps} steps": lambda: decoder.predict_noise(latent, t, conditions.for_stage_b()),
         "A, once, in tiles": lambda: cascade.a.decode_tiled(latent),
     }
