@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from oddpixel.forensics.density.flat import Flat, log_normal
 from oddpixel.forensics.density.identity import identity_log_likelihood
+from oddpixel.forensics.density.posterior import leading_variances
 from oddpixel.forensics.density.samplers import sampler_for, samplers_for
 from oddpixel.forensics.density.schedules import Schedule, kinds, log_snr, schedule_from
 from oddpixel.forensics.density.schedules.log_snr_uniform import LogSnrUniform
@@ -181,3 +183,29 @@ def test_no_sampler_shrinks_the_image_at_the_finest_levels() -> None:
         *_, x = sampler_for(name, schedule).draw(predict, schedule, noise(), 60, noise)
         # Every sampler loses some variance to its coarse steps; the fault this guards against leaves none.
         assert abs(float(x.std()) - 1) < 0.15, name
+
+
+@pytest.mark.parametrize("count", [3, math.prod(SHAPE)])
+def test_leading_variances_are_the_posteriors(model: Flat, count: int) -> None:
+    """Of Gaussian data with variance v in a direction, sigma^2 v / (alpha^2 v + sigma^2) is left open behind noise."""
+    network = model.network
+    assert isinstance(network, GaussianOracle)
+    x = draw(model, 2, SHAPE)
+    schedule = model.schedule
+    k = int(log_snr(schedule).abs().argmin())
+    alpha, sigma = (float(part[k]) for part in schedule.alpha_sigma())
+
+    def gradient(noisy: Tensor) -> Tensor:
+        density = torch.func.grad(lambda each: network.log_densities(each)[:, k].sum())(noisy)
+        gradient: Tensor = density + noisy
+        return gradient
+
+    generator = torch.Generator().manual_seed(0)
+    found = leading_variances(gradient, x, (alpha, sigma), count, generator=generator)
+    values = torch.linalg.eigvalsh(network.covariance)
+    exact = (values / (alpha**2 * values + sigma**2)).sort(descending=True).values[:count].expand(2, -1)
+    if count == len(values):
+        torch.testing.assert_close(found, exact)
+    else:
+        assert (found <= exact + 1e-9).all()
+        assert (found > 0.8 * exact).all()

@@ -8,6 +8,8 @@ judged on test images; higher is odder.
 *raw NLL*: bits/dim. *two-sided NLL*: its distance from the median (typicality of one image). *NLL less PNG*: input complexity
 (Serra et al. 2020). *log-ratios*: the classifier's outputs by level, relative to noise, one forward pass. *surprise*: actual less
 predicted error of the denoiser by level, one forward and two backward passes a level (`density.surprise`).
+*leading variances*: how much the three most open directions of the posterior leave open, summed over two levels
+(`density.posterior`), of fewer images, since it takes some thirty passes a level; nothing is fitted.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from oddpixel.bench import Report
 from oddpixel.bench.intervals import interval
 from oddpixel.datasets.small_images import load_small
 from oddpixel.forensics.density.flat import Flat
+from oddpixel.forensics.density.posterior import leading_variances
 from oddpixel.forensics.density.schedules import log_snr
 from oddpixel.forensics.density.store import load_flat
 
@@ -33,6 +36,7 @@ from .small_images import bits_per_dim, likelihood_rows, png_bits_per_dim, write
 
 FITTED, JUDGED = 1000, 1000
 LEVELS = (6.0, 4.0, 2.0, 0.0, -2.0)  # log-SNR
+VARIANCE_LEVELS, VARIANCES, FEWER = (4.0, 1.0), 3, 200
 # Fashion-MNIST against MNIST, PixelCNN++ (Ren et al. 2019, "Likelihood ratios for out-of-distribution detection", table 1).
 PUBLISHED = {"PixelCNN++: likelihood": 0.089, "PixelCNN++: likelihood ratio": 0.994}
 
@@ -50,6 +54,8 @@ def run(
         {"score": name, **_auroc(score(features[1]), score(features[2]), seed)}
         for name, score in _scores(features[0]).items()
     ]
+    few = [_variances(loaded, part[:FEWER], seed) for part in (values, digits)]
+    rows.append({"score": "leading variances (EigenScore)", **_auroc(few[0], few[1], seed)})
     rows += [{"score": f"{name}, published", "auroc": value} for name, value in PUBLISHED.items()]
     if sheet_path is not None:
         write_sheet(loaded, values, sheet_path, "Fashion-MNIST model", seed)
@@ -72,6 +78,33 @@ def _features(model: Flat, values: np.ndarray, seed: int) -> Features:
         surprise.append(torch.stack([_surprise(model, x, level, generator) for level in LEVELS], 1))
     nll, png = bits_per_dim(model, images, seed), png_bits_per_dim(values)
     return {"nll": nll, "png": png, "ratios": torch.cat(ratios).numpy(), "surprise": torch.cat(surprise).numpy()}
+
+
+def _variances(model: Flat, values: np.ndarray, seed: int) -> np.ndarray:
+    """The posterior's leading variances of one draw of noise a level, summed."""
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for part in torch.from_numpy(values).split(25):
+        x = model.quanta.to_model(part, generator)
+        of_part = [_leading(model, x, level, generator) for level in VARIANCE_LEVELS]
+        found.append(torch.stack(of_part, 1).sum((1, 2)))
+    return torch.cat(found).numpy()
+
+
+def _leading(model: Flat, x: Tensor, level: float, generator: torch.Generator) -> Tensor:
+    k = int((log_snr(model.schedule) - level).abs().argmin())
+    noisy = model.add_noise(x, torch.full((len(x),), k), torch.randn(x.shape, generator=generator))
+
+    def gradient(noisy: Tensor) -> Tensor:
+        def chosen(noisy: Tensor) -> Tensor:
+            logits = model.logits(noisy)
+            return (logits[:, k] - logits[:, model.schedule.noise]).sum()
+
+        slope: Tensor = torch.func.grad(chosen)(noisy)
+        return slope
+
+    levels = float(model.alpha[k]), float(model.sigma[k])
+    return leading_variances(gradient, noisy, levels, VARIANCES, generator=generator)
 
 
 def _surprise(model: Flat, x: Tensor, level: float, generator: torch.Generator) -> Tensor:
