@@ -39,7 +39,7 @@ def merge_runs(
     folder = default_folder((str(runs[0]),), "merged") if out is None else out
     merged = Run.merge(folder, [Run.open(run) for run in runs])
     print(f"{merged.path}: {counted(len(merged.parts()), 'part')} of {counted(len(runs), 'run')}")
-    if merged.record["command"] == "flag":  # groups and q-values are of all rows together
+    if merged.record["kind"] == "flag":  # groups and q-values are of all rows together
         print(
             f"its decisions are still those of the parts; decide: oddpixel runs decide {merged.path} --detector DETECTOR"
         )
