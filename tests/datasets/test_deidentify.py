@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 from oddpixel.commands import app
 from oddpixel.datasets.deidentify.burned_in import boxes, clean_pixels
 from oddpixel.datasets.deidentify.dates_and_uids import holds_date, uids_in
-from oddpixel.datasets.deidentify.header import deidentify, naming_words
+from oddpixel.datasets.deidentify.header import deidentify
+from oddpixel.datasets.deidentify.naming import naming_words
 from oddpixel.datasets.deidentify.profile import Action, Profile, table
 from oddpixel.datasets.deidentify.pseudonyms import Pseudonyms, key_of, moved
 from oddpixel.datasets.deidentify.sandboxed import Deidentifier

@@ -202,11 +202,17 @@ def test_a_job_that_a_killed_worker_left_half_done_is_done_again(tmp_path: Path)
     left = tmp_path / "s" / "given" / "old"
     left.mkdir(parents=True)
     os.utime(left, (0, 0))
-    spool.sweep({sha256}, [job.id])
+    spool.sweep({sha256}, lambda: [job.id])
     assert not left.exists()
     assert spool.file(sha256).exists()
     assert spool.results(job.id).exists()
-    spool.sweep({sha256}, [])
+
+    def meanwhile() -> list[str]:
+        spool.results("new").mkdir()
+        return []
+
+    spool.sweep({sha256}, meanwhile)
+    assert spool.results("new").exists(), "of a job that came while it swept"
     assert not spool.results(job.id).exists(), "of a job that was cancelled and asked again"
 
 

@@ -68,7 +68,7 @@ def run_node(place: Place, door: Door, results: Results, *, workers: int, token:
     def sweep() -> None:
         kept = arrivals.waiting_jobs()
         queue.expire(time.time() - results.keep_seconds, kept)
-        spool.sweep(queue.files() | arrivals.waiting_files(), queue.ids())
+        spool.sweep(queue.files() | arrivals.waiting_files(), queue.ids)
 
     tasks: list[tuple[Callable[[], Any], float]] = [
         (lambda: studies.hand_in(results.quiet_seconds, version_of(place.detector)), LOOK_SECONDS),

@@ -170,8 +170,8 @@ class Service:
         while True:
             with contextlib.suppress(SQLAlchemyError, OSError):
                 await asyncio.to_thread(self.queue.expire, time.time() - self.keep_seconds)
-                files, jobs = await asyncio.to_thread(self.queue.files), await asyncio.to_thread(self.queue.ids)
-                await asyncio.to_thread(self.spool.sweep, files, jobs)
+                files = await asyncio.to_thread(self.queue.files)
+                await asyncio.to_thread(self.spool.sweep, files, self.queue.ids)
             await asyncio.sleep(SWEEP_SECONDS)
 
 

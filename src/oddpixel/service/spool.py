@@ -150,11 +150,18 @@ class Spool:
             raise UnsafePath("the job has no such file")
         return path
 
-    def sweep(self, wanted: Collection[str], jobs: Collection[str]) -> None:
-        """Drop results of jobs that are no more, whatever became of them, and files that no job is about."""
+    def sweep(self, wanted: Collection[str], jobs: Callable[[], Collection[str]]) -> None:
+        """Drop results of jobs that are no more, whatever became of them, and files that no job is about.
+
+        Arguments:
+            wanted: the files that jobs are about.
+            jobs: gives all jobs there are, asked after the results were listed: those of a job that comes meanwhile stay.
+        """
         before = time.time() - SECONDS_KEPT
-        for folder in (self.folder / "results").glob("*"):
-            if folder.name not in jobs:
+        folders = list((self.folder / "results").glob("*"))
+        known = jobs()
+        for folder in folders:
+            if folder.name not in known:
                 shutil.rmtree(folder, ignore_errors=True)
         for path in self.arriving.glob("*"):  # left by connections that broke
             if path.stat().st_mtime < before:

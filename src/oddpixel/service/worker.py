@@ -78,6 +78,7 @@ class Worker:
         self._say_ready()
 
     def _say_ready(self) -> None:
+        """Leave a file that the service looks for."""
         ready = self.spool.folder / READY / str(os.getpid())
         with contextlib.suppress(OSError):  # a full disk is told to clients by the service
             ready.parent.mkdir(exist_ok=True)

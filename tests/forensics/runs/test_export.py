@@ -233,6 +233,9 @@ def test_dicom_objects_pass_a_validator_and_readers(decided: Run, tmp_path: Path
             for group in hd.sr.srread(files[1]).content.get_image_measurement_groups()
         ]
         assert {each.value.meaning for group in values for each in group} == {"Flagged", "Odd"}
+        told = [str(each.value) for each in pydicom.dcmread(files[1]).iterall() if each.keyword == "TextValue"]
+        promise = decided.record["decision"]["promise"] or "nothing is promised about false alarms"
+        assert f"promise: {promise}" in told
     if form == "sc":
         assert np.ptp(pydicom.dcmread(files[0]).pixel_array.astype(int)) > 100
     export(decided, form, tmp_path / "again")
