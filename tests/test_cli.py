@@ -16,16 +16,15 @@ import pandas as pd
 import pytest
 
 from oddpixel import __version__
+from tests import launch
 from tests.datasets.dicom_maker import make_slice
-from tests.patience import PATIENCE
 
 Save = Callable[..., Path]
 TILE = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
 
 def oddpixel(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "oddpixel", *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    result = launch.run(*arguments)
     if result.stdout.startswith('{\n  "schema"'):
         check_schema(result.stdout)
     return result
@@ -72,7 +71,7 @@ def test_help_answers_at_once() -> None:
     import resource
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    result = oddpixel("--help")
+    result = subprocess.run([sys.executable, "-m", "oddpixel", "--help"], capture_output=True, text=True, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert result.returncode == 0
     assert (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime) < 0.5

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -22,6 +20,7 @@ from oddpixel.forensics.detect.decide import Rule
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.flag import Incoming, flag_into
 from oddpixel.forensics.runs.run import Run
+from tests import launch
 from tests.datasets.dicom_maker import make_slice
 from tests.forensics.detect.test_detector import ODD, surface
 from tests.patience import PATIENCE, until
@@ -110,11 +109,11 @@ class serving:
         port: int = 0,
         options: Sequence[str] = (),
     ) -> None:
-        command = [sys.executable, "-m", "oddpixel", "dashboard", *map(str, (run.path, *more)), "--port", str(port)]
-        command += ["--folder", str(folder / "dashboard"), "--data", str(made), "--max-upload", "1", *options]
-        environment = os.environ | ({"ODDPIXEL_TOKEN": token} if token else {})
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=folder
+        self.process = launch.start(
+            *("dashboard", run.path, *more, "--port", port, "--folder", folder / "dashboard"),
+            *("--data", made, "--max-upload", 1, *options),
+            environment=os.environ | ({"ODDPIXEL_TOKEN": token} if token else {}),
+            cwd=folder,
         )
         self.printed: list[str] = []
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -122,7 +121,6 @@ class serving:
         self.started = Server(self._address(), token, folder / "dashboard", run)
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
         self.printed.extend(iter(self.process.stdout.readline, ""))
 
     def _address(self) -> str:
@@ -152,6 +150,5 @@ class serving:
         self.process.terminate()
         self.process.wait(PATIENCE)
         self.reader.join(PATIENCE)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        self.process.stdout.close()
         assert "Traceback" not in "".join(self.printed), "".join(self.printed)

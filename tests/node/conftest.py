@@ -8,7 +8,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from pydicom.uid import generate_uid
 from oddpixel import open_source
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.store import save
+from tests import launch
 from tests.datasets.dicom_maker import make_slice
 from tests.forensics.detect.test_detector import surface
 from tests.patience import PATIENCE, until
@@ -124,7 +124,7 @@ def archive(running_archive: Archive) -> Archive:
 class Node:
     """A running node."""
 
-    process: subprocess.Popen[str]
+    process: launch.Started
     port: int
     folder: Path
     log: Path
@@ -153,16 +153,11 @@ def running(folder: Path, detector: Path, *options: str) -> Iterator[Node]:
     """A node over a folder, ended at last."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     log = folder.parent / f"{folder.name}-{time.monotonic_ns()}.log"
-    command = [
-        sys.executable, "-m", "oddpixel", "node", "--detector", str(detector), "--folder", str(folder), "--port", "0",
-        "--quiet", "1", "--alpha", "0.1",
-    ]  # fmt: skip
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.PIPE, stderr=file, text=True, env=environment
-        )
-    assert process.stdout is not None
+    process = launch.start(
+        *("node", "--detector", detector, "--folder", folder, "--port", 0, "--quiet", 1, "--alpha", 0.1, *options),
+        stderr=log,
+        environment=os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+    )
     try:
         found = re.search(r":(\d+)$", process.stdout.readline().strip())
         assert found, log.read_text()

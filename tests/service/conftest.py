@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import pytest
 
 from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.store import save
+from tests import launch
 from tests.forensics.detect.test_detector import surface
 from tests.patience import PATIENCE, until
 
@@ -28,7 +28,7 @@ TOKENS = {"lab": "a-token-that-nobody-guesses", "press": "another-that-nobody-gu
 class Served:
     """A running service."""
 
-    process: subprocess.Popen[str]
+    process: launch.Started
     address: str
     log: Path
     folder: Path
@@ -66,24 +66,11 @@ def serving(folder: Path, *options: str) -> Iterator[Served]:
     tokens, log = folder.parent / "tokens", folder.parent / f"{folder.name}-{time.monotonic_ns()}.log"
     folder.parent.mkdir(parents=True, exist_ok=True)
     tokens.write_text("".join(f"{name} {token}\n" for name, token in TOKENS.items()))
-    command = [
-        sys.executable,
-        "-m",
-        "oddpixel",
-        "serve",
-        "--folder",
-        str(folder),
-        "--port",
-        "0",
-        "--tokens",
-        str(tokens),
-    ]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.PIPE, stderr=file, text=True, env=environment
-        )
-    assert process.stdout is not None
+    process = launch.start(
+        *("serve", "--folder", folder, "--port", 0, "--tokens", tokens, *options),
+        stderr=log,
+        environment=os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+    )
     served: Served | None = None
     try:
         line = process.stdout.readline()
