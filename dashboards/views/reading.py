@@ -71,7 +71,12 @@ def read(run: OpenRun, reading: Reading) -> bool:
         }  # fmt: skip
         about = f"{reading.key} {number}"
         component("plates")(
-            data={"about": about, "label": f"Item {number}", "plates": [plate], "tellsWhenSeen": True},
+            data={
+                "about": about,
+                "label": f"Item {number}",
+                "plates": [plate],
+                "seen": st.session_state.get("reading-seen", ""),
+            },
             key="reading-plates",
             on_seen_change=note_seen,
         )

@@ -7,20 +7,29 @@ import { toolbar } from "../shared/toolbar.js";
 import { chosenPlates, FITTED, movedBy, viewAfterKey, zoomedAt } from "./view.js";
 
 const WHEEL = 0.0015; // of a doubling, per unit of the wheel
+const TOLD_AGAIN = 2000; // ms
 
 /** Called by Streamlit at first and after every rerun. */
 export default function mount({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".odd");
+  root.seen = data.seen;
   if (root.plates?.about === data.about) return;
   root.plates = new Plates(root, data);
-  if (data.tellsWhenSeen) tellWhenSeen(root.plates, whileHere(setTriggerValue));
+  if (data.seen !== undefined) tellWhenSeen(root, whileHere(setTriggerValue));
 }
 
-/** Tell which pictures are on the screen, once all of them are, or cannot be. */
-async function tellWhenSeen({ about, stage }, trigger) {
+/**
+ * Tell which pictures are on the screen, once all of them are, or cannot be; again until it is known, since a rerun that
+ * begins at that moment can lose it.
+ */
+async function tellWhenSeen(root, trigger) {
+  const { about, stage } = root.plates;
   await Promise.allSettled([...stage.querySelectorAll("img")].map((image) => image.decode()));
   await new Promise(requestAnimationFrame);
-  if (stage.isConnected) trigger("seen", about);
+  while (stage.isConnected && root.plates.about === about && root.seen !== about) {
+    trigger("seen", about);
+    await new Promise((resolve) => setTimeout(resolve, TOLD_AGAIN));
+  }
 }
 
 class Plates {
