@@ -69,17 +69,15 @@ def read(run: OpenRun, reading: Reading) -> bool:
             "name": "picture", "kind": "picture", "title": f"Item {number}", "explanation": "",
             "address": f"/oddpixel/runs/{run.key}/preview?{query}",
         }  # fmt: skip
-        about = f"{reading.key} {number}"
+        about = f"{reading.key} {reading.readers.index(author())} {number}"  # readers have orders of their own
         component("plates")(
             data={
-                "about": about,
-                "label": f"Item {number}",
-                "plates": [plate],
+                "about": about, "label": f"Item {number}", "plates": [plate],
                 "seen": st.session_state.get("reading-seen", ""),
             },
             key="reading-plates",
             on_seen_change=note_seen,
-        )
+        )  # fmt: skip
     if not may(READER, "Verdicts"):
         return not left
     columns = st.columns(len(BUTTONS) + 1)

@@ -171,7 +171,8 @@ def test_two_read_blindly_and_see_how_far_they_agree(chromium: Any, server: Serv
     with visit(chromium, f"{server.address}/reading?run={server.run.record['id']}") as page:
         hand_out(page, "ann, ben", 3, "March")
         (reading,) = (each.key for each in Readings(server.folder / "readings").all() if each.name == "March")
-        for name, decisions in (("ann", ("odd", "odd", "odd")), ("ben", ("odd", "odd", "normal"))):
+        every = (("ann", ("odd", "odd", "odd")), ("ben", ("odd", "odd", "normal")))
+        for number, (name, decisions) in enumerate(every):
             page.get_by_role("textbox", name="Your name").fill(name)
             page.get_by_role("textbox", name="Your name").press("Enter")
             page.get_by_text("0 of 3 read").wait_for()
@@ -182,12 +183,32 @@ def test_two_read_blindly_and_see_how_far_they_agree(chromium: Any, server: Serv
             for k, decision in enumerate(decisions):
                 page.locator(f'.stage img[alt="Item {k + 1}"]').wait_for()
                 # The button of that picture: for a moment the one before may still be there, and does nothing.
-                page.locator(f".st-key-read-{decision}-{reading}-{k + 1} button").click()
+                page.locator(f".st-key-read-{decision}-{reading}-{number}-{k + 1} button").click()
                 page.get_by_text(f"{k + 1} of 3 read").wait_for()
             page.get_by_text("Decided differently").wait_for()
         page.get_by_text("the same on 2 of 3 items").wait_for()
         page.get_by_role("button", name="Open the case").click()
         page.wait_for_url("**/case?**")
+
+
+def test_at_one_desk_each_reader_gets_their_own_picture(chromium: Any, server: Server) -> None:  # noqa: F811
+    """Who comes next has read as many as who left, and their next item is another."""
+    with visit(chromium, f"{server.address}/reading?run={server.run.record['id']}") as page:
+        names = ("ann", "ben", "cleo", "dan", "eve", "finn")
+        hand_out(page, ", ".join(names), 8, "desk")
+        (reading,) = (each for each in Readings(server.folder / "readings").all() if each.name == "desk")
+        first = {name: reading.order(name)[0] for name in names}
+        other = next(name for name in names if first[name] != first["ann"])
+        for name in ("ann", other):
+            page.get_by_role("textbox", name="Your name").fill(name)
+            page.get_by_role("textbox", name="Your name").press("Enter")
+            asked = f'.stage img[src$="preview?{urlencode({"item": first[name]})}"]'
+            page.locator(asked).wait_for()
+        page.locator(f"[class*='st-key-read-odd-{reading.key}'] button:enabled").click()
+        page.get_by_text("1 of 8 read").wait_for()
+    with closing(Library([server.run.path])) as library:
+        (opened,) = library.runs()
+        assert reading.verdicts(opened) == {name: {} for name in names} | {other: {first[other]: "odd"}}
 
 
 PRESSES = """
@@ -207,6 +228,7 @@ def test_a_quick_key_is_about_the_picture_that_is_on_the_screen(chromium: Any, s
         page.get_by_role("textbox", name="Your name").fill("cleo")
         page.get_by_role("textbox", name="Your name").press("Enter")
         page.get_by_text("0 of 8 read").wait_for()
+        page.locator("[class*='st-key-read-odd'] button:enabled").wait_for()
         page.locator(".stage").focus()
         page.evaluate(PRESSES)
         for wait in (60, 60, 150, 150, 400, 60, 60, 60, 400, 150):
