@@ -85,6 +85,18 @@ class Calibration:
         rows: list[dict[str, Any]] = self.record.get("power", {}).get(stratum, [])
         return rows
 
+    def lasting(self, history: str) -> dict[str, Any] | None:
+        """What everyday alterations that end in a history leave of manipulations: of `n` that were found before them `found`
+        are found after, and whether silence `counts` there. None where it was not measured, or no alteration ends.
+        """
+        lasting: dict[str, Any] | None = self.record.get("lasting", {}).get(history)
+        return lasting
+
+    @property
+    def knows_what_lasts(self) -> bool:
+        """Whether it was measured what alterations leave of manipulations."""
+        return "lasting" in self.record
+
     def likelihood_ratio(self, stratum: str) -> dict[str, Any] | None:
         """The fitted slope and intercept of log10 LR, its bound and its sources; None for an unmeasured stratum."""
         fit: dict[str, Any] | None = self.record.get("likelihood_ratio", {}).get(stratum)

@@ -24,6 +24,8 @@ from .labels import Label
 
 ALPHA = 0.05
 MOST_PLACES = 2  # of a finding, in a sentence; its report has all
+RESIZED = "resized"  # the history of a file that was, as a whole
+RESAMPLING = ("resampling", "resampling-local")  # a peak of either is a sign that it was
 SHARE_OF_NFA = 0.1  # of the level, for all a-contrario tests together
 PROPOSITIONS = (
     "a part of the image differs in its history from the rest, as in the benchmark's manipulations",
@@ -36,12 +38,20 @@ WORDS = ((1.0, "no support"), (2.0, "weak support"), (10.0, "moderate support"),
 EVEN = 1.0  # of a finding whose share was not chosen
 LOUD = -20.0  # log10 NFA: one such finding in 10^20 images without cause, if its model of them holds
 NO_POWER = "no test that counts applies to this file: finding nothing means nothing"
+LOST = (
+    "of {n} manipulations that were found before their pictures were saved or resized as this one was, {found} were found "
+    "afterwards: what an edit leaves may be lost here"
+)
 UNAUDITED = "its rate of false alarms was not shown to hold in images of this kind, so it does not decide; look at it"
 
 
 @runtime_checkable
 class Gated(Protocol):
     """What a verdict needs to know of a file before any test, whether a picture or a film."""
+
+    @property
+    def stratum(self) -> str:
+        """The kind of file."""
 
     @property
     def reference(self) -> str:
@@ -153,6 +163,8 @@ def decide(
         )
     if loud := [finding for finding in findings if _is_loud(finding, gate, calibration)]:
         return verdict(Label.INCONCLUSIVE, *(f"{_said(finding)}; {UNAUDITED}" for finding in loud))
+    if vain := _vain(gate, findings, calibration, missing):
+        return verdict(Label.INCONCLUSIVE, f"nothing was found, but {vain}")
     failed = [finding.check for finding in findings if finding.status == "error"]
     because = (
         f"the one test that applies did not reach the level {alpha:g}"
@@ -160,6 +172,41 @@ def decide(
         else f"none of {len(fused)} tests reached its share of the level {alpha:g}"
     )
     return verdict(Label.NOTHING_FOUND, because, *([f"failed: {', '.join(failed)}"] if failed else []))
+
+
+def histories_of(stratum: str, resampling: Sequence[float]) -> tuple[str, ...]:
+    """What a file's pixels went through, as far as it shows: its stratum, and whether the whole was resized.
+
+    Any peak of resampling is a sign of it, also one that only a part of the image shows. Where none could be looked for, a
+    lossless file counts as resized; a JPEG hides it at any size.
+
+    Arguments:
+        resampling: the statistics of the tests for it that ran.
+    """
+    was_resized = max(resampling) > 0 if resampling else stratum == "lossless"
+    return (stratum, RESIZED) if was_resized else (stratum,)
+
+
+def _vain(gate: Gated, findings: Sequence[Finding], calibration: Calibration, missing: Sequence[str]) -> str | None:
+    """Why it says too little that nothing was found, or None: not all looked, or what they look for may be lost since."""
+    if not calibration.knows_what_lasts:
+        return None
+    if missing:
+        return f"not all tests that count in files of this kind were run: {', '.join(missing)} would have to"
+    able = {check_of(question) for question in calibration.counting(gate.reference)}
+    if failed := [each.check for each in findings if each.status == "error" and check_of(each.check) in able]:
+        return f"{', '.join(failed)} failed"
+    resampling = [each.statistic for each in findings if each.check in RESAMPLING and each.statistic is not None]
+    lossy = [calibration.lasting(each) for each in histories_of(gate.stratum, resampling)]
+    worst = min(
+        (each for each in lossy if each and not each["counts"]),
+        key=lambda each: each["found"] / each["n"],
+        default=None,
+    )
+    if worst is None:
+        return None
+    doubt = "" if resampling else "whether the image was resized cannot be told, and "
+    return f"{doubt}{LOST.format(**worst)}"
 
 
 def _is_loud(finding: Finding, gate: Gated, calibration: Calibration) -> bool:

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image as Pillow
 
 from oddpixel.bench.audit.cases import HISTORIES, MANIPULATIONS, Source, authentic, manipulated
-from oddpixel.bench.audit.fit import ability, calibrated, exceeds, lower_bound, scores
+from oddpixel.bench.audit.fit import ability, exceeds, lower_bound, scores
 from oddpixel.bench.audit.measure import localisation, measure
 from oddpixel.bench.audit.plots import PRIORS, cross_entropy, write_plots
+from oddpixel.bench.audit.rows import calibrated
 from oddpixel.forensics.audit.exhibit import exhibit_of
 from oddpixel.forensics.audit.local_edits.camera import photographed
 from oddpixel.forensics.audit.nfa import REPORTED

@@ -11,7 +11,7 @@ import pytest
 
 from oddpixel.forensics.audit.calibration import Calibration, table
 from oddpixel.forensics.audit.facts import Fact
-from oddpixel.forensics.audit.finding import Finding
+from oddpixel.forensics.audit.finding import Finding, Status
 from oddpixel.forensics.audit.gate import Gate
 from oddpixel.forensics.audit.verdict import adjusted, decide, holm, weights
 
@@ -273,7 +273,8 @@ def test_what_decides_is_evidence_and_nothing_else_that_counts_is() -> None:
 
 
 def test_shares_are_chosen_by_what_the_verdict_itself_would_find() -> None:
-    from oddpixel.bench.audit.fit import LEVEL, _found
+    from oddpixel.bench.audit.fit import _found
+    from oddpixel.bench.audit.rows import LEVEL
 
     random = np.random.default_rng(0)
     ranked, own = 10 ** random.uniform(-4, 0, (300, 3)), 10 ** random.uniform(-5, 0, (300, 2))
@@ -289,3 +290,75 @@ def test_shares_are_chosen_by_what_the_verdict_itself_would_find() -> None:
     (found,) = _found(way, ranked, own, np.array(["splice"] * 300), ["splice"])
     assert found == pytest.approx(np.mean(hits))
     assert 0.05 < found < 0.95
+
+
+LASTING = {
+    "lossless": {"found": 10, "n": 15, "counts": True},
+    "resized": {"found": 154, "n": 209, "counts": False},
+    "jpeg-middle": {"found": 68, "n": 104, "counts": False},
+}
+LOSSY = Calibration(KNOWN.record | {"lasting": LASTING})
+
+
+def every(*others: Finding) -> list[Finding]:
+    """All findings that count in lossless files, none of them evidence; and others."""
+    return [*(by_rank(name, 0.6) for name in sorted(KNOWN.counting("lossless"))), *others]
+
+
+def resampling(statistic: float | None, name: str = "resampling") -> Finding:
+    status: Status = "not-applicable" if statistic is None else "evidence" if statistic > 0 else "no-evidence"
+    return Finding(name, status, statistic, about="history", because="x")
+
+
+def test_silence_counts_only_where_traces_last() -> None:
+    intact = decide(GATE, [], every(resampling(0.0)), calibration=LOSSY)
+    assert intact.label == "no evidence found"
+    resized = decide(GATE, [], every(resampling(9.0)), calibration=LOSSY)
+    assert resized.label == "inconclusive"
+    assert "of 209 manipulations" in resized.because[0]
+    assert "154" in resized.because[0]
+    partly = decide(GATE, [], every(resampling(0.0), resampling(9.0, "resampling-local")), calibration=LOSSY)
+    assert partly.because == resized.because, "few blocks show the peak of a resized picture without much detail"
+    small = decide(GATE, [], every(resampling(None)), calibration=LOSSY)
+    assert small.label == "inconclusive"
+    assert "cannot be told" in small.because[0]
+
+
+def test_silence_of_some_of_the_tests_is_no_answer() -> None:
+    missing = decide(GATE, [], [by_rank("a", 0.6)], calibration=LOSSY)
+    assert missing.label == "inconclusive"
+    assert "not all tests" in missing.because[0]
+    name = "noise-level"
+    broken = [each for each in every(resampling(0.0)) if each.check != name] + [Finding(name, "error")]
+    failed = decide(GATE, [], broken, calibration=LOSSY)
+    assert (failed.label, failed.because[0]) == ("inconclusive", f"nothing was found, but {name} failed")
+
+
+def test_what_is_found_is_told_whatever_was_lost() -> None:
+    found = [by_nfa("jpeg-grid-local", -30.0), resampling(9.0)]
+    assert decide(GATE, [], found, calibration=LOSSY).label == "evidence of manipulation"
+
+
+def test_histories_are_admitted_as_long_as_few_verdicts_turn() -> None:
+    from oddpixel.bench.audit.lasting import lasting
+
+    def row(number: int, form: str, stratum: str, found: bool, resized: bool = False) -> dict[str, Any]:
+        findings = {
+            "jpeg-grid-local": {"statistic": 9.0, "log10_nfa": -9.0 if found else 0.0, "about": "manipulation"},
+            "resampling": {"statistic": float(resized), "log10_nfa": -9.0 * resized, "about": "history"},
+        }
+        return {
+            "source": f"s{number}", "kind": f"splice/{form}", "form": form, "stratum": stratum, "findings": findings,
+            "manipulated": True, "degraded": None,
+        }  # fmt: skip
+
+    strata = ("lossless", "jpeg-high", "jpeg-middle")
+    known = Calibration({"audited": {"jpeg-grid-local": dict.fromkeys(strata, FUSED)}})
+    rows = [row(k, "as it was", "lossless", k < 40) for k in range(50)]
+    rows += [row(k, "jpeg 90", "jpeg-high", k >= 4) for k in range(50)]
+    rows += [row(k, "jpeg 70", "jpeg-middle", k >= 20) for k in range(50)]
+    rows += [row(k, "resized 0.9", "lossless", k >= 30, resized=True) for k in range(50)]
+    left = lasting(rows, known)
+    assert left["jpeg-high"] == {"found": 36, "n": 40, "counts": True}, "what was not found before is not asked about"
+    assert left["jpeg-middle"] == {"found": 20, "n": 40, "counts": False}
+    assert left["resized"] == {"found": 10, "n": 40, "counts": False}

@@ -8,14 +8,11 @@ same coding, and cost.
 
 from __future__ import annotations
 
-import io
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image as Pillow
 from sklearn.metrics import roc_auc_score
@@ -29,6 +26,7 @@ from oddpixel.forensics.audit.exhibit import exhibit_of
 from oddpixel.forensics.audit.judge import answers_of
 from oddpixel.forensics.audit.measurement import Measurement
 
+from .alterations import ALTERATIONS, EVERYDAY, of_altered
 from .cases import FORMS, TILE, Case, Source, authentic, encoded, manipulated, resized, saved, sources
 from .cost import cost
 from .measure import kept, measure
@@ -49,16 +47,12 @@ from .tables import (
 )
 
 TILES = 12  # of each test photograph
-
-
 HOSTS = 2  # of its tiles that are manipulated
-
-
 ROBUST = 12  # sources
-EVERYDAY = ("jpeg 90", "jpeg 80", "jpeg 70", "resized 0.75", "resized 0.9", "resized 1.1")
 QUALITIES = (60, 70, 80, 90, 95)
 
 
+FLIPS = f"what becomes of decided verdicts ({', '.join(EVERYDAY)})"
 Row = Mapping[str, Any]
 
 
@@ -79,9 +73,7 @@ def run(sheets: Path | None = Path("docs/audit")) -> Report:
         jobs.append((source, donor))
     place = cache_folder() / "bench" / "audit.jsonl"
     rows = kept(place, keys, jobs, of_source)
-    first = first_tiles(tiles, keys)[:ROBUST]
-    pairs = [(source, first[(k + 1) % len(first)]) for k, source in enumerate(first)]
-    shaken = kept(place, [f"robust {source.name}" for source, _ in pairs], pairs, of_robustness)
+    shaken = robust(place, first_tiles(tiles, keys))
     stills = kept(place, ["stills"], [0], of_stills)
     tables = {
         "authentic tiles: a test at its own level (P10)": single_alarms(rows),
@@ -93,7 +85,7 @@ def run(sheets: Path | None = Path("docs/audit")) -> Report:
         "localisation where a test counts and finds it, F1 and MCC at one half": localised(rows),
         "generated stills against photographs, same size and coding": generated(stills),
         "robustness: verdicts on altered copies (P9)": robustness(shaken),
-        f"what becomes of decided verdicts ({', '.join(EVERYDAY)})": flips(shaken, EVERYDAY),
+        FLIPS: flips(shaken, EVERYDAY),
         "calibration of likelihood ratios (P11)": calibration(rows),
         "risk and coverage: the verdict answers or abstains": coverage(rows),
         "published by peers, on their own data": PEERS,
@@ -112,6 +104,13 @@ def run(sheets: Path | None = Path("docs/audit")) -> Report:
     ]
     place.unlink(missing_ok=True)
     return Report(tables=tables, notes=notes)
+
+
+def robust(place: Path, tiles: Sequence[Source]) -> list[dict[str, Any]]:
+    """Measured copies of some photographs' tiles, manipulated and not, after every alteration."""
+    first = tiles[:ROBUST]
+    jobs = [(source, first[(k + 1) % len(first)], tuple(ALTERATIONS)) for k, source in enumerate(first)]
+    return kept(place, [f"robust {source.name}" for source in first], jobs, of_altered)
 
 
 def first_tiles(tiles: Sequence[Source], keys: Sequence[str]) -> list[Source]:
@@ -184,42 +183,3 @@ def of_stills(_: int) -> list[dict[str, Any]]:
         source = Source(f"{origin}/{path.stem}", False, small)
         rows.append(measure(Case(origin, source, content)) | {"manipulated": origin == "generated", "form": "jpeg-90"})
     return rows
-
-
-def _as_jpeg(pixels: np.ndarray, quality: int) -> bytes:
-    return encoded(pixels, f"jpeg-{quality}")
-
-
-def _as_resized(pixels: np.ndarray, factor: float) -> bytes:
-    return encoded(resized(pixels, factor), "png")
-
-
-def _noisy(pixels: np.ndarray) -> np.ndarray:
-    noise = np.random.default_rng(0).normal(0, 3, pixels.shape)
-    return np.clip(pixels + noise, 0, 255).round().astype(np.uint8)
-
-
-ALTERED: dict[str, Callable[[np.ndarray], bytes]] = {
-    "as it was": lambda x: encoded(x, "png"),
-    **{f"jpeg {q}": partial(_as_jpeg, quality=q) for q in (100, 95, 90, 80, 70, 60, 50)},
-    **{f"resized {f:g}": partial(_as_resized, factor=f) for f in (0.5, 0.75, 0.9, 1.1, 1.5, 2.0)},
-    "cropped by 3 and 5": lambda x: encoded(x[3:, 5:], "png"),
-    "blurred 0.7": lambda x: encoded(cv2.GaussianBlur(x, (0, 0), 0.7), "png"),
-    "noise of 3": lambda x: encoded(_noisy(x), "png"),
-    "webp 80": lambda x: encoded(x, "webp-80"),
-    "screenshot": lambda x: encoded(np.pad(resized(x, 0.83), ((40, 9), (7, 7), (0, 0)), constant_values=235), "png"),
-}  # fmt: skip
-
-
-def of_robustness(job: tuple[Source, Source]) -> list[dict[str, Any]]:
-    """Measured authentic and manipulated pictures of a tile after each everyday alteration."""
-    source, donor = job
-    pictures = {"authentic": source.picture}
-    for case in manipulated(source, donor, "png", ("splice-shifted", "copy-move")):
-        pictures[case.kind] = np.asarray(Pillow.open(io.BytesIO(case.content)))
-    return [
-        measure(Case(f"{kind}/{name}", source, alter(pixels)), ("residual-mixture",))
-        | {"manipulated": kind != "authentic", "form": name}
-        for kind, pixels in pictures.items()
-        for name, alter in ALTERED.items()
-    ]

@@ -15,6 +15,7 @@ from typing import Any
 from oddpixel.forensics.audit.checks import check_of, checks
 from oddpixel.forensics.audit.gate import FULL_SIZE
 
+from .alterations import EVERYDAY, UNALTERED, of_altered
 from .cases import FORMS, Case, Source, authentic, manipulated, sources
 from .fit import fit
 from .measure import kept, measure
@@ -32,7 +33,17 @@ def main(path: Path) -> None:
     jobs = [
         (source, tiles[(k + 7) % len(tiles)] if k % EVERY == 0 else None) for k, source in enumerate(tiles)
     ]  # fmt: skip
-    fit(fair([*kept(path, [source.name for source in tiles], jobs, of_source), *whole(path)]))
+    measured = fair([*kept(path, [source.name for source in tiles], jobs, of_source), *whole(path)])
+    fit(measured, fair(altered(path, tiles)))
+
+
+def altered(path: Path, tiles: list[Source]) -> list[dict[str, Any]]:
+    """The measured everyday alterations of hosts of manipulations."""
+    jobs = [
+        (source, tiles[(k + 7) % len(tiles)], (UNALTERED, *EVERYDAY))
+        for k, source in enumerate(tiles) if k % EVERY == 0
+    ]  # fmt: skip
+    return kept(path, [f"altered {source.name}" for source, _, _ in jobs], jobs, of_altered)
 
 
 def whole(path: Path) -> list[dict[str, Any]]:

@@ -26,11 +26,12 @@ from sklearn.metrics import roc_auc_score
 
 from oddpixel.forensics.audit import calibration as calibration_module
 from oddpixel.forensics.audit.calibration import PATH, SCHEMA, Calibration
-from oddpixel.forensics.audit.checks import check_of, checks
-from oddpixel.forensics.audit.finding import Finding
 from oddpixel.forensics.audit.gate import FULL_SIZE
 from oddpixel.forensics.audit.nfa import REPORTED
-from oddpixel.forensics.audit.verdict import SHARE_OF_NFA, adjusted, evidence_score
+from oddpixel.forensics.audit.verdict import SHARE_OF_NFA, evidence_score
+
+from .lasting import lasting
+from .rows import BASELINES, LEVEL, Row, as_finding, calibrated, verdict_p
 
 CROWDED = "it would cost the others, which find more in images of this kind, their share of the level"
 MOST_TRIED, MOST_SHARING = 5, 4  # calibrated tests: so many of the most able are tried, so many may count
@@ -39,17 +40,18 @@ FEWEST_OF_A_KIND = 10  # manipulated images
 HARDLY = 0.1  # a share that is not much different from none
 BETTER = 0.05  # of AUC than the better baseline
 USEFUL = 0.7  # AUC
-LEVEL = 0.05
 TAIL = 0.02  # of authentic tiles, from which on their survival is continued as exponential
 FEWEST_BEYOND = 0.002  # of authentic tiles, down to which their survival is counted
-BASELINES = ("plain-error-level", "plain-noise-variance")
-Row = Mapping[str, Any]
 
 
-def fit(rows: list[dict[str, Any]]) -> None:
+def fit(rows: list[dict[str, Any]], altered: list[dict[str, Any]]) -> None:
     """Write the calibration that follows from measured cases.
 
     Its own p-values decide what counts, so it is filled in order.
+
+    Arguments:
+        rows: of all histories and manipulations.
+        altered: of manipulations before and after everyday alterations.
     """
     record: dict[str, Any] = {"schema": SCHEMA}
     authentic = [row for row in rows if not row["manipulated"]]
@@ -59,6 +61,7 @@ def fit(rows: list[dict[str, Any]]) -> None:
     calibration = Calibration(record)
     record["audited"] = audited(rows, calibration)
     record["likelihood_ratio"], record["power"] = weighed(rows, calibration)
+    record["lasting"] = lasting(altered, calibration)
     record["sources"] = len({row["source"] for row in authentic if not row["stratum"].endswith(FULL_SIZE)})
     record["photographs"] = len({row["source"] for row in authentic if row["stratum"].endswith(FULL_SIZE)})
     PATH.write_text(json.dumps(record, indent=0, sort_keys=True) + "\n")
@@ -128,31 +131,6 @@ def scores(rows: Iterable[Row]) -> dict[str, Any]:
         }
         for name, strata in answers.items()
     }
-
-
-def calibrated(finding: str) -> bool:
-    """Whether a finding's p-value comes from authentic images, not from an NFA."""
-    check = checks().get(check_of(finding))
-    return check is not None and check.kind == "calibrated"
-
-
-def by_rank(name: str, stratum: str, calibration: Calibration) -> bool:
-    """Whether a finding's p-value is its rank among authentic images."""
-    return calibrated(name) or bool(calibration.audit(name, stratum).get("by_rank"))
-
-
-def as_finding(name: str, finding: Row, stratum: str, calibration: Calibration) -> Finding | None:
-    """A measured result as the `Finding` that `examine` makes, without pictures; None where it has no p-value."""
-    if finding["about"] == "history" or name in BASELINES:
-        return None
-    share = calibration.audit(name, stratum).get("share")
-    if not by_rank(name, stratum, calibration):
-        return Finding(name, "no-evidence", log10_nfa=finding["log10_nfa"], about=finding["about"])
-    judged = calibration.p_value(name, stratum, finding["statistic"])
-    if judged is None:
-        return None
-    bound = 0.0 if finding["log10_nfa"] is None else min(1.0, 10.0 ** finding["log10_nfa"])
-    return Finding(name, "no-evidence", p_value=max(judged[0], bound), about=finding["about"], share=share)
 
 
 def audited(rows: Sequence[Row], calibration: Calibration) -> dict[str, Any]:
@@ -333,18 +311,6 @@ def _left_out(name: str, stratum: str, row: Row, calibration: Calibration) -> fl
 def lower_bound(count: int, n: int, confidence: float = 0.95) -> float:
     """The one-sided lower confidence bound of a rate (Clopper and Pearson 1934)."""
     return 0.0 if count == 0 else float(beta.ppf(1 - confidence, count, n - count + 1))
-
-
-def verdict_p(row: Row, calibration: Calibration) -> tuple[float | None, list[tuple[Finding, float]]]:
-    """Holm's p-value over the findings that count, and each finding with its own adjusted one."""
-    fused = [
-        finding
-        for name, measured in row["findings"].items()
-        if (finding := as_finding(name, measured, row["stratum"], calibration)) is not None
-        and calibration.audit(name, row["stratum"])["fused"]
-    ]
-    p_values = adjusted(fused)
-    return min(p_values, default=None), list(zip(fused, p_values, strict=True))
 
 
 def weighed(rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -19,8 +19,9 @@ from oddpixel.forensics.audit.labels import Label
 from oddpixel.forensics.audit.nfa import REPORTED
 from oddpixel.forensics.audit.verdict import ALPHA, evidence_score, weights
 
+from .alterations import KINDS, UNALTERED
 from .cases import FORMS, MANIPULATIONS
-from .fit import BASELINES, as_finding, calibrated, verdict_p
+from .rows import BASELINES, as_finding, calibrated, histories, verdict_p
 
 Row = Mapping[str, Any]
 STRONGEST = {"statistic": np.inf, "log10_nfa": -np.inf, "about": "manipulation"}
@@ -75,9 +76,13 @@ def label(row: Row) -> str:
     p, adjusted_findings = verdict_p(row, table())
     if any(adjusted <= ALPHA and finding.about == "manipulation" for finding, adjusted in adjusted_findings):
         return Label.MANIPULATION
-    if row["degraded"] or p is None:
-        return Label.INCONCLUSIVE
-    return Label.NOTHING_FOUND
+    return Label.INCONCLUSIVE if is_silent(row, p) else Label.NOTHING_FOUND
+
+
+def is_silent(row: Row, p: float | None) -> bool:
+    """Whether the verdict on a case abstains where it finds nothing."""
+    lasting = [table().lasting(history) for history in histories(row)]
+    return bool(row["degraded"]) or p is None or any(each and not each["counts"] for each in lasting)
 
 
 def shifted(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -208,11 +213,11 @@ def generated(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def robustness(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The share of detected cases after each alteration, and how many verdicts it changes."""
     answers = []
-    before = {(row["source"], row["kind"].partition("/")[0]): label(row) for row in rows if row["form"] == "as it was"}
+    before = {(row["source"], row["kind"].partition("/")[0]): label(row) for row in rows if row["form"] == UNALTERED}
     for name in dict.fromkeys(row["form"] for row in rows):
         here = [row for row in rows if row["form"] == name]
         answer: dict[str, Any] = {"altered": name}
-        for kind in ("authentic", "splice-shifted", "copy-move"):
+        for kind in ("authentic", *KINDS):
             labels = [label(row) for row in here if row["kind"].startswith(f"{kind}/")]
             answer[f"{kind}: found"] = labels.count(Label.MANIPULATION) / len(labels)
         flipped = [label(row) != before[row["source"], row["kind"].partition("/")[0]] for row in here]
@@ -226,7 +231,7 @@ def robustness(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def flips(rows: Sequence[Row], alterations: Sequence[str]) -> list[dict[str, Any]]:
     """What becomes of decided verdicts under everyday alterations: of evidence, and of authentic pictures without any."""
-    before = {(row["source"], row["kind"].partition("/")[0]): label(row) for row in rows if row["form"] == "as it was"}
+    before = {(row["source"], row["kind"].partition("/")[0]): label(row) for row in rows if row["form"] == UNALTERED}
     answers = []
     for truth in ("manipulated", "authentic"):
         decided = Label.MANIPULATION if truth == "manipulated" else Label.NOTHING_FOUND
@@ -322,20 +327,14 @@ def cllr(first: np.ndarray, second: np.ndarray) -> float:
 
 def coverage(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The shares of answers and of wrong answers, by alpha. Over authentic and manipulated cases that weigh alike."""
-    cases = [
-        (row["manipulated"], verdict_p(row, table())[0], row["degraded"])
-        for row in rows
-        if not row["kind"].startswith("square")
-    ]
+    judged = [(row, verdict_p(row, table())[0]) for row in rows if not row["kind"].startswith("square")]
     answers = []
     for alpha in (0.01, 0.05, 0.2):
         rates = {}
         for is_manipulated in (True, False):
-            here = [(p, degraded) for truth, p, degraded in cases if truth is is_manipulated]
-            called = [p is not None and p <= alpha for p, _ in here]
-            silent = [
-                not hit and (p is None or bool(degraded)) for hit, (p, degraded) in zip(called, here, strict=True)
-            ]
+            here = [(row, p) for row, p in judged if row["manipulated"] is is_manipulated]
+            called = [p is not None and p <= alpha for _, p in here]
+            silent = [not hit and is_silent(row, p) for hit, (row, p) in zip(called, here, strict=True)]
             rates[is_manipulated] = float(np.mean(called)), float(np.mean(silent))
         answers.append(
             {
