@@ -23,6 +23,7 @@ from .calibration import Calibration, table
 from .checks import Check
 from .exhibit import Exhibit
 from .finding import Finding
+from .gate import Gate
 from .measurement import Answer, Measurement, NotApplicable, Question
 from .nfa import REPORTED
 
@@ -44,7 +45,7 @@ def examine(
             findings += [_judged(check, asked, exhibit, table()) for asked in asked_of(check, exhibit)]
         except Exception as error:
             findings.append(Finding(check.name, "error", because=f"{type(error).__name__}: {error}"[:300]))
-    return [_with_audit(finding, exhibit.gate.reference) for finding in findings]
+    return [_with_audit(finding, exhibit.gate) for finding in findings]
 
 
 def answers_of(check: Check, exhibit: Exhibit) -> list[Answer]:
@@ -201,18 +202,15 @@ def _placed(details: Mapping[str, Any], place: Place) -> dict[str, Any]:
     return dict(details) | {"regions": [[a + top, b + left, c + top, d + left] for a, b, c, d in details["regions"]]}
 
 
-def _with_audit(finding: Finding, reference: str) -> Finding:
+def _with_audit(finding: Finding, gate: Gate) -> Finding:
     """With what was measured of its error rate on images like this one."""
     if finding.status in ("not-applicable", "error") or finding.about == "history":
         return finding
-    audit = table().audit(finding.check, reference)
-    fused = (
-        "counts in the verdict"
-        if audit["fused"]
-        else f"shown only, it does not count in the verdict: {audit['because']}"
-    )
+    audit = table().audit(finding.check, gate.reference)
+    because = gate.foreign or (None if audit["fused"] else audit["because"])
+    fused = "counts in the verdict" if because is None else f"shown only, it does not count in the verdict: {because}"
     rate = ""
-    if "false_alarms" in audit:
+    if "false_alarms" in audit and gate.foreign is None:
         rate = f"measured: {audit['false_alarms']} of {audit['n']} authentic images of this kind at its level; "
     return replace(finding, reliability="; ".join(filter(None, [finding.reliability, rate + fused])))
 

@@ -58,6 +58,10 @@ class Gated(Protocol):
         """The authentic files that statistics are compared with."""
 
     @property
+    def foreign(self) -> str | None:
+        """Why no test of the file can count, or None."""
+
+    @property
     def degraded(self) -> str | None:
         """Why a negative result would mean nothing, or None."""
 
@@ -152,8 +156,9 @@ def decide(
         return verdict(Label.MANIPULATION, *(_said(finding) for finding in parts))
     if hits:
         return verdict(Label.ANOMALOUS, *(_said(finding) for finding in hits))
+    loud = [_said(finding) for finding in findings if _is_loud(finding, gate, calibration)]
     if gate.degraded:
-        return verdict(Label.INCONCLUSIVE, gate.degraded)
+        return verdict(Label.INCONCLUSIVE, gate.degraded, *loud)
     if not findings:
         return verdict(Label.INCONCLUSIVE, "none of the tests that were asked for is one of this kind of file")
     if not fused:
@@ -161,8 +166,8 @@ def decide(
             Label.INCONCLUSIVE,
             f"no test with a known rate of false alarms applies to this file ({gate.reference}); why not stands with each test",
         )
-    if loud := [finding for finding in findings if _is_loud(finding, gate, calibration)]:
-        return verdict(Label.INCONCLUSIVE, *(f"{_said(finding)}; {UNAUDITED}" for finding in loud))
+    if loud:
+        return verdict(Label.INCONCLUSIVE, *(f"{each}; {UNAUDITED}" for each in loud))
     if vain := _vain(gate, findings, calibration, missing):
         return verdict(Label.INCONCLUSIVE, f"nothing was found, but {vain}")
     failed = [finding.check for finding in findings if finding.status == "error"]
@@ -221,9 +226,12 @@ def _is_loud(finding: Finding, gate: Gated, calibration: Calibration) -> bool:
 
 
 def counts(finding: Finding, gate: Gated, calibration: Calibration) -> bool:
-    """Whether a finding is fused: it has a p-value, is not about history, and its audited rate of false alarms held."""
+    """Whether a finding is fused: it has a p-value, is not about history, and its audited rate of false alarms held on files
+    like this one.
+    """
     return (
-        finding.status in ("evidence", "no-evidence")
+        gate.foreign is None
+        and finding.status in ("evidence", "no-evidence")
         and finding.about != "history"
         and finding.probability is not None
         and bool(calibration.audit(finding.check, gate.reference)["fused"])

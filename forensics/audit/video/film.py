@@ -44,7 +44,7 @@ class FilmGate:
     damaged: int
 
     stratum = reference = VIDEO
-    too_small = None
+    too_small = foreign = None
 
     @property
     def degraded(self) -> str | None:

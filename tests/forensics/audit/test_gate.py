@@ -1,0 +1,73 @@
+"""The gate: what is no photograph is known, and nothing that was measured on photographs counts there."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from oddpixel.forensics.audit.checks import checks
+from oddpixel.forensics.audit.exhibit import LUMA, exhibit_of
+from oddpixel.forensics.audit.gate import strokes
+from oddpixel.forensics.audit.judge import examine
+from oddpixel.forensics.audit.verdict import decide, settled
+
+SCREENS = Path(__file__).parents[3] / "docs" / "dashboard"
+
+
+def encoded(pixels: np.ndarray, form: str, **options: int) -> bytes:
+    file = io.BytesIO()
+    Pillow.fromarray(pixels).save(file, form, **options)
+    return file.getvalue()
+
+
+def page(photo: np.ndarray) -> np.ndarray:
+    """Twenty-eight times the same line beside a photograph."""
+    picture = Pillow.new("RGB", (1000, 800), (250, 250, 252))
+    draw = ImageDraw.Draw(picture)
+    for row in range(28):
+        draw.text(
+            (30, 20 + 27 * row),
+            "Total amount due: 1,204.00 EUR (net 30 days)",
+            (30, 30, 40),
+            ImageFont.load_default(18),
+        )
+    picture.paste(Pillow.fromarray(photo).resize((400, 266)), (560, 300))
+    return np.asarray(picture)
+
+
+@pytest.mark.parametrize(("form", "options"), [("PNG", {}), ("JPEG", {"quality": 75}), ("JPEG", {"quality": 95})])
+def test_repeated_text_is_no_manipulation(photo: np.ndarray, form: str, options: dict[str, int]) -> None:
+    exhibit = exhibit_of(encoded(page(photo), form, **options), "page")
+    chosen = [checks()["copy-move"]]
+    findings = settled(examine(exhibit, chosen), exhibit.gate)
+    verdict = decide(exhibit.gate, [], findings)
+    assert verdict.label == "inconclusive"
+    assert "a page or a screen" in verdict.because[0]
+    assert verdict.p_value is None
+    assert verdict.likelihood_ratio is None
+    assert all("does not count" in each.reliability for each in findings if each.status != "not-applicable")
+    if findings[0].log10_nfa is not None and findings[0].log10_nfa <= -20:
+        assert any("copy-move" in reason for reason in verdict.because), "what is loud is told all the same"
+
+
+@pytest.mark.parametrize("quality", [None, 90, 70])
+def test_photographs_are_no_pages(photo: np.ndarray, quality: int | None) -> None:
+    content = encoded(photo, "PNG") if quality is None else encoded(photo, "JPEG", quality=quality)
+    assert exhibit_of(content, "photo").gate.foreign is None
+
+
+def test_most_screens_of_the_dashboard_are_known() -> None:
+    files = sorted(SCREENS.glob("*.webp"))
+    shares = [strokes(np.asarray(Pillow.open(file).convert("RGB")).astype(np.float32) @ LUMA) for file in files]
+    assert len(files) >= 10
+    assert np.mean([share is not None for share in shares]) >= 0.8
+
+
+@pytest.mark.parametrize("size", [(0, 64), (7, 7), (64, 64), (65, 71)])
+def test_small_and_plain_pictures_have_no_strokes(size: tuple[int, int]) -> None:
+    assert strokes(np.zeros(size, np.float32)) is None
