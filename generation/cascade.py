@@ -132,7 +132,7 @@ class Cascade(nn.Module):
             )
         )
         decode = PassOptions(steps=DECODE_STEPS, guidance=Guidance(scale=1.0))
-        return SamplingOptions(low=low, high=high, decode=decode, growth=growth)
+        return SamplingOptions(low=low, high=high, decode=decode, growth=growth, keeps_colours=True)
 
 
 def save_cascade(folder: Path, cascade: Cascade, record: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ from oddpixel.errors import CorruptWeights, NotEnoughMemory, UsageError
 from .conditions.conditioner import Conditioner
 from .conditions.tokens import Conditions, contrasted
 from .cost import Cost, cost_of, weight_bytes
+from .deblocking import deblocked
 from .decoding import Decoder
 from .growing import Growth, Mosaic, tiles, with_colours_of
 from .guidance.guided import GuidedStageC, Plan, Role
@@ -74,6 +75,7 @@ class SamplingOptions:
     Arguments:
         captures_last_step: features of the last low-resolution step, as the reference takes them; right for 20 steps only.
         growth: of large pictures, which `low` and `high` then make the first and smallest of; None makes all at once.
+        keeps_colours: what is made after a reference has its coarse colours (`growing.with_colours_of`).
     """
 
     low: PassOptions = PassOptions()
@@ -81,6 +83,7 @@ class SamplingOptions:
     decode: PassOptions = PassOptions(steps=10, guidance=Guidance(scale=1.0))
     captures_last_step: bool = False
     growth: Growth | None = None
+    keeps_colours: bool = False
 
     def sizes(self, size: Grid) -> list[Grid]:
         """The sizes on the way to a picture of this size."""
@@ -221,6 +224,8 @@ class UltraPixelPipeline:
             start = None if image is None else self._encoded(image, self.geometry.semantic(size))
             semantic = self._high(batch, plan, start, strength)
         pictures = self._decoded(batch, semantic)
+        if reference is not None and options.keeps_colours:
+            pictures = with_colours_of(reference.to(pictures), pictures)
         for larger in way[1:]:
             batch = replace(batch, size=larger)
             smaller = pictures.clamp(0, 1)
@@ -350,7 +355,10 @@ class UltraPixelPipeline:
             latent = decoder.latent(self._sampled("decode", denoise, decode, draw, batch.on_step).x_0)
         with self._resident(self.a):
             pixels = [self.a.decode_tiled(sample[None].to(_precision(self.a))).float() for sample in latent]
-        return torch.cat(pixels)[:, :, : size[0], : size[1]]
+        pictures = torch.cat(pixels)
+        if decoder.split is not None:  # every place of its semantic latent is a block
+            pictures = deblocked(pictures, round(self.geometry.compression))
+        return pictures[:, :, : size[0], : size[1]]
 
     def _sampled(
         self,

@@ -202,15 +202,12 @@ def _vain(gate: Gated, findings: Sequence[Finding], calibration: Calibration, mi
     if failed := [each.check for each in findings if each.status == "error" and check_of(each.check) in able]:
         return f"{', '.join(failed)} failed"
     resampling = [each.statistic for each in findings if each.check in RESAMPLING and each.statistic is not None]
-    lossy = [calibration.lasting(each) for each in histories_of(gate.stratum, resampling)]
-    worst = min(
-        (each for each in lossy if each and not each["counts"]),
-        key=lambda each: each["found"] / each["n"],
-        default=None,
-    )
-    if worst is None:
+    histories = histories_of(gate.stratum, resampling)
+    lossy = [each for history in histories if (each := calibration.lasting(history)) and not each["counts"]]
+    if not lossy:
         return None
-    doubt = "" if resampling else "whether the image was resized cannot be told, and "
+    worst = min(lossy, key=lambda each: each["found"] / each["n"])
+    doubt = "whether the image was resized cannot be told, and " if RESIZED in histories and not resampling else ""
     return f"{doubt}{LOST.format(**worst)}"
 
 

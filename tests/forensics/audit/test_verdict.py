@@ -324,6 +324,15 @@ def test_silence_counts_only_where_traces_last() -> None:
     assert "cannot be told" in small.because[0]
 
 
+def test_a_small_jpeg_is_a_jpeg() -> None:
+    """Only of lossless files it would matter whether they were resized."""
+    counting = {name: {"jpeg-middle": FUSED, **strata} for name, strata in KNOWN.record["audited"].items()}
+    known = Calibration(LOSSY.record | {"audited": counting})
+    small = decide(replace(GATE, quality=80), [], every(resampling(None)), calibration=known)
+    assert small.label == "inconclusive"
+    assert small.because[0].startswith("nothing was found, but of 104 manipulations")
+
+
 def test_silence_of_some_of_the_tests_is_no_answer() -> None:
     missing = decide(GATE, [], [by_rank("a", 0.6)], calibration=LOSSY)
     assert missing.label == "inconclusive"
