@@ -168,8 +168,8 @@ def decide(
         )
     if loud:
         return verdict(Label.INCONCLUSIVE, *(f"{each}; {UNAUDITED}" for each in loud))
-    if vain := _vain(gate, findings, calibration, missing):
-        return verdict(Label.INCONCLUSIVE, f"nothing was found, but {vain}")
+    if little := _why_silence_says_little(gate, findings, calibration, missing):
+        return verdict(Label.INCONCLUSIVE, f"nothing was found, but {little}")
     failed = [finding.check for finding in findings if finding.status == "error"]
     because = (
         f"the one test that applies did not reach the level {alpha:g}"
@@ -192,7 +192,9 @@ def histories_of(stratum: str, resampling: Sequence[float]) -> tuple[str, ...]:
     return (stratum, RESIZED) if was_resized else (stratum,)
 
 
-def _vain(gate: Gated, findings: Sequence[Finding], calibration: Calibration, missing: Sequence[str]) -> str | None:
+def _why_silence_says_little(
+    gate: Gated, findings: Sequence[Finding], calibration: Calibration, missing: Sequence[str]
+) -> str | None:
     """Why it says too little that nothing was found, or None: not all looked, or what they look for may be lost since."""
     if not calibration.knows_what_lasts:
         return None
