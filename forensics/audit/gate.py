@@ -14,6 +14,7 @@ from jaxtyping import Float32
 from oddpixel.counting import counted
 from oddpixel.datasets.containers import CONTAINERS
 
+from .borders import without_borders
 from .facts.jpeg import nearest_quality
 from .grid_votes import votes_of
 
@@ -28,6 +29,7 @@ HIGH, MIDDLE = 90, 70  # JPEG qualities where strata begin
 # Both from a public detector's own measurements of when its answers stop meaning anything (degraded-input gate).
 BLOCKY, SMOOTH = 1.8, 0.528
 FEW_COLOURS, FEW_GREYS = 256, 32
+PIXELS_A_COLOUR = 64  # a small photograph has few colours, too
 EVEN, STRONG = 2, 96  # grey levels: the range of a block that is even, and of one with a stroke or a strong edge
 # Of blocks even; of strong ones those beside an even one; of blocks both. None of 216 photographs reaches all three, of 30 things
 # cut out on white two do, of 35 screens and plots 31, printed text does.
@@ -73,16 +75,17 @@ class Gate:
         moved = grid not in (None, (0, 0))
         compressions = (0 if quality is None else 1) + (grid is not None and (quality is None or moved))
         luma = exhibit.luma
+        top, left, bottom, right = without_borders(exhibit.pixels)
         return cls(
             width, height, exhibit.container, quality, grid, compressions, blockiness(luma), step_ratio(luma),
-            few_colours(exhibit.pixels), strokes(luma), exhibit.num_pictures,
+            few_colours(exhibit.pixels), strokes(luma[top:bottom, left:right]), exhibit.num_pictures,
         )  # fmt: skip
 
     @property
     def stratum(self) -> Stratum:
         """The stratum: the kind of authentic images that this one is compared with."""
         if self.quality is not None:
-            return "jpeg-high" if self.quality >= HIGH else "jpeg-middle" if self.quality >= MIDDLE else "jpeg-low"
+            return stratum_of(self.quality)
         if self.container is not None and CONTAINERS[self.container].has_own_blocks:
             return "lossy-other"
         return "lossless" if self.grid is None else "once-jpeg"
@@ -142,10 +145,19 @@ class Gate:
         return record | {"stratum": self.stratum, "reference": self.reference, "degraded": self.degraded}
 
 
+def stratum_of(quality: int) -> Stratum:
+    """The stratum of a JPEG of this quality."""
+    return "jpeg-high" if quality >= HIGH else "jpeg-middle" if quality >= MIDDLE else "jpeg-low"
+
+
 def few_colours(pixels: Float32[np.ndarray, "h w c"]) -> int | None:
-    """The number of colours, where no photograph has so few; else None."""
-    most = FEW_COLOURS if pixels.shape[2] == 3 else FEW_GREYS
-    packed = np.rint(pixels).astype(np.int64) @ (256 ** np.arange(pixels.shape[2]))
+    """The number of colours, where no photograph of this size has so few; else None. Grey is grey in three channels, too."""
+    channels = pixels.shape[2]
+    is_grey = channels < 3 or bool(
+        (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all()
+    )
+    most = min(FEW_GREYS if is_grey else FEW_COLOURS, max(pixels.shape[0] * pixels.shape[1] // PIXELS_A_COLOUR, 2))
+    packed = np.rint(pixels).astype(np.int64) @ (256 ** np.arange(channels))
     sample = len(np.unique(packed[:: max(1, packed.shape[0] // 256)]))
     return len(np.unique(packed)) if sample <= most and len(np.unique(packed)) <= most else None
 

@@ -31,6 +31,7 @@ Place = tuple[int, int]  # of a tile's first row and column
 TILE = 384
 MOST_TILES = 256  # 38 megapixels; of a larger image these are spread evenly, and the finding says which share they are
 LEVEL = 0.01  # p from which a check that does not count calls it evidence; for those that count, the verdict says (`settled`)
+NO_PHOTOGRAPH = "this is no photograph (see the verdict)"
 MAPPED = 0.05  # p up to which a map is kept, for the verdict may call it evidence
 
 
@@ -207,7 +208,7 @@ def _with_audit(finding: Finding, gate: Gate) -> Finding:
     if finding.status in ("not-applicable", "error") or finding.about == "history":
         return finding
     audit = table().audit(finding.check, gate.reference)
-    because = gate.foreign or (None if audit["fused"] else audit["because"])
+    because = NO_PHOTOGRAPH if gate.foreign else None if audit["fused"] else audit["because"]
     fused = "counts in the verdict" if because is None else f"shown only, it does not count in the verdict: {because}"
     rate = ""
     if "false_alarms" in audit and gate.foreign is None:

@@ -20,11 +20,13 @@ from .calibration import Calibration, table
 from .checks import check_of
 from .facts.fact import Fact
 from .finding import Finding, Status
+from .gate import stratum_of
 from .labels import Label
 
 ALPHA = 0.05
 MOST_PLACES = 2  # of a finding, in a sentence; its report has all
 RESIZED = "resized"  # the history of a file that was, as a whole
+TWICE = "double-jpeg"  # the question whether it was a JPEG before its last saving
 RESAMPLING = ("resampling", "resampling-local")  # a peak of either is a sign that it was
 SHARE_OF_NFA = 0.1  # of the level, for all a-contrario tests together
 PROPOSITIONS = (
@@ -39,8 +41,8 @@ EVEN = 1.0  # of a finding whose share was not chosen
 LOUD = -20.0  # log10 NFA: one such finding in 10^20 images without cause, if its model of them holds
 NO_POWER = "no test that counts applies to this file: finding nothing means nothing"
 LOST = (
-    "of {n} manipulations that were found before their pictures were saved or resized as this one was, {found} were found "
-    "afterwards: what an edit leaves may be lost here"
+    "{seen}; of {n} manipulations that were found before such a change {found} were found after it, so the traces of an edit "
+    "may be lost"
 )
 UNAUDITED = "its rate of false alarms was not shown to hold in images of this kind, so it does not decide; look at it"
 
@@ -179,38 +181,49 @@ def decide(
     return verdict(Label.NOTHING_FOUND, because, *([f"failed: {', '.join(failed)}"] if failed else []))
 
 
-def histories_of(stratum: str, resampling: Sequence[float]) -> tuple[str, ...]:
-    """What a file's pixels went through, as far as it shows: its stratum, and whether the whole was resized.
+def histories_of(stratum: str, resampling: Sequence[float], first_quality: int | None = None) -> tuple[str, ...]:
+    """What a file's pixels went through, as far as it shows: its stratum, an earlier JPEG, and whether the whole was resized.
 
-    Any peak of resampling is a sign of it, also one that only a part of the image shows. Where none could be looked for, a
-    lossless file counts as resized; a JPEG hides it at any size.
+    Any peak of resampling is a sign of the last, also one that only a part of the image shows. Where none could be looked for,
+    a lossless file counts as resized; a JPEG hides it at any size.
 
     Arguments:
         resampling: the statistics of the tests for it that ran.
+        first_quality: of the JPEG that it was before its last saving, where one is seen.
     """
     was_resized = max(resampling) > 0 if resampling else stratum == "lossless"
-    return (stratum, RESIZED) if was_resized else (stratum,)
+    earlier = () if first_quality is None else (stratum_of(first_quality),)
+    return tuple(dict.fromkeys((stratum, *earlier, *((RESIZED,) if was_resized else ()))))
 
 
 def _why_silence_says_little(
     gate: Gated, findings: Sequence[Finding], calibration: Calibration, missing: Sequence[str]
 ) -> str | None:
-    """Why it says too little that nothing was found, or None: not all looked, or what they look for may be lost since."""
+    """None where it says enough that nothing was found. Else not all looked, or what they look for may be lost since."""
     if not calibration.knows_what_lasts:
         return None
     if missing:
-        return f"not all tests that count in files of this kind were run: {', '.join(missing)} would have to"
+        names = ", ".join(dict.fromkeys(check_of(question) for question in missing))
+        return f"not every test that may count in files of this kind was run: {names} would have to be"
     able = {check_of(question) for question in calibration.counting(gate.reference)}
     if failed := [each.check for each in findings if each.status == "error" and check_of(each.check) in able]:
         return f"{', '.join(failed)} failed"
     resampling = [each.statistic for each in findings if each.check in RESAMPLING and each.statistic is not None]
-    histories = histories_of(gate.stratum, resampling)
-    lossy = [each for history in histories if (each := calibration.lasting(history)) and not each["counts"]]
-    if not lossy:
-        return None
-    worst = min(lossy, key=lambda each: each["found"] / each["n"])
-    doubt = "whether the image was resized cannot be told, and " if RESIZED in histories and not resampling else ""
-    return f"{doubt}{LOST.format(**worst)}"
+    quality = next((each.details.get("first_quality") for each in findings if each.check == TWICE), None)
+    seen = {
+        "jpeg-middle": "it is a JPEG of quality 70 to 89",
+        RESIZED: "it shows signs of resizing" if resampling else "whether it was resized cannot be told at this size",
+    }
+    if quality is not None:
+        seen[stratum_of(quality)] = f"it shows an earlier saving as JPEG of quality {quality}"
+    if quality is not None and stratum_of(quality) == "jpeg-low":
+        return f"{seen['jpeg-low']}, which removes the traces that tests look for"
+    lossy = [
+        (left["found"] / left["n"], LOST.format(seen=seen[history], **left))
+        for history in histories_of(gate.stratum, resampling, quality)
+        if (left := calibration.lasting(history)) and not left["counts"]
+    ]
+    return min(lossy)[1] if lossy else None
 
 
 def _is_loud(finding: Finding, gate: Gated, calibration: Calibration) -> bool:

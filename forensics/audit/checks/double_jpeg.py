@@ -67,18 +67,21 @@ class DoubleJpeg:
             yield NotApplicable(self.name, "its quantisation is too fine to show an earlier one")
             return
         quality, gain, support = _first_quality(blocks, unquantised, table, usable)
+        is_seen = gain >= SEEN
         yield Measurement(
-            self.name, statistic=gain, limits=LIMITS, details={"first_quality": quality},
-            because=f"under a first saving at quality {quality} its coefficients are {gain:.4f} nats each more likely",
+            self.name, statistic=gain, limits=LIMITS, details={"first_quality": quality} if is_seen else {},
+            because=f"under a first saving at quality {quality} its coefficients are {gain:.4f} nats each more likely"
+            if is_seen
+            else "no earlier saving at another quality is seen",
         )  # fmt: skip
         against = -block_means(support, WINDOW)
-        score = float(against.max()) if gain >= SEEN else 0.0
+        score = float(against.max()) if is_seen else 0.0
         shown = np.clip(against / max(score, 1e-9), 0, 1) if score > 0 else np.zeros_like(against)
         picture = enlarged(shown, WINDOW * 8, exhibit.size)
         yield Measurement(
             "double-jpeg-local", statistic=max(score, 0.0), map=picture, limits=LIMITS,
             because=f"one part speaks against a first saving by {score:.1f} nats a block, the rest for it"
-            if gain >= SEEN
+            if is_seen
             else "the image as a whole was not saved before at a lower quality, as far as is seen",
             details={"regions": boxes(picture > 0.5)},
         )  # fmt: skip

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float32, Int
 
+from ..borders import without_borders
 from ..exhibit import Exhibit
 from ..measurement import Answer, Measurement, Question
 from ..windows import boxes, enlarged
@@ -46,8 +47,10 @@ class LocalEdits:
         return trained_on()
 
     def applies(self, exhibit: Exhibit) -> str | None:
-        """Why the image cannot be tested: it is too small to have a region and a rest."""
-        return f"smaller than {SMALLEST} x {SMALLEST} pixels" if min(exhibit.size) < SMALLEST else None
+        """Why the image cannot be tested: within its plain borders it is too small to have a region and a rest."""
+        top, left, bottom, right = without_borders(exhibit.pixels)
+        is_small = min(bottom - top, right - left) < SMALLEST
+        return f"smaller than {SMALLEST} x {SMALLEST} pixels, plain borders left out" if is_small else None
 
     def measure(self, exhibit: Exhibit) -> Iterator[Answer]:
         """The largest log-odds of a region, with a map of the places that the likeliest regions agree on."""
@@ -65,17 +68,18 @@ CHECK = LocalEdits()
 
 
 def log_odds(exhibit: Exhibit) -> tuple[Float32[np.ndarray, "n"], Int[np.ndarray, "n 4"]]:
-    """The log-odds of all regions, and their boxes in places of 8 pixels."""
+    """The log-odds of all regions within plain borders, and their boxes in places of 8 pixels."""
     import torch
 
     from ..local_edits.regions import regions_in
     from ..local_edits.store import bundled_network
 
     colours = exhibit.pixels[..., :3] if exhibit.pixels.shape[2] >= 3 else exhibit.pixels[..., :1].repeat(3, 2)
+    top, left, bottom, right = without_borders(exhibit.pixels)
     with torch.inference_mode():
-        descriptions, regions = regions_in(colours)
+        descriptions, regions = regions_in(colours[top:bottom, left:right])
         odds: Float32[np.ndarray, "n"] = bundled_network()(descriptions).numpy()
-    return odds, regions
+    return odds, regions + np.array([top, left, top, left]) // PLACE
 
 
 def agreement(

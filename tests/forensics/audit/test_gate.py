@@ -10,9 +10,11 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from oddpixel.forensics.audit.borders import without_borders
 from oddpixel.forensics.audit.checks import checks
+from oddpixel.forensics.audit.checks.local_edits import log_odds
 from oddpixel.forensics.audit.exhibit import LUMA, exhibit_of
-from oddpixel.forensics.audit.gate import strokes
+from oddpixel.forensics.audit.gate import few_colours, strokes
 from oddpixel.forensics.audit.judge import examine
 from oddpixel.forensics.audit.verdict import decide, settled
 
@@ -71,3 +73,46 @@ def test_most_screens_of_the_dashboard_are_known() -> None:
 @pytest.mark.parametrize("size", [(0, 64), (7, 7), (64, 64), (65, 71)])
 def test_small_and_plain_pictures_have_no_strokes(size: tuple[int, int]) -> None:
     assert strokes(np.zeros(size, np.float32)) is None
+
+
+def bordered(photo: np.ndarray, width: int, level: int = 255) -> np.ndarray:
+    return np.pad(photo, ((width, width), (width, width), (0, 0)), constant_values=level)
+
+
+@pytest.mark.parametrize("level", [255, 0, 128])
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_a_plain_border_makes_no_page(photo: np.ndarray, level: int, form: str) -> None:
+    assert exhibit_of(encoded(bordered(photo, 50, level), form), "photo").gate.foreign is None
+
+
+def test_borders_are_left_out_in_whole_places(photo: np.ndarray) -> None:
+    rows, columns = photo.shape[:2]
+    assert without_borders(photo.astype(np.float32)) == (0, 0, rows, columns)
+    assert without_borders(bordered(photo, 50).astype(np.float32)) == (
+        56,
+        56,
+        (rows + 50) // 8 * 8,
+        (columns + 50) // 8 * 8,
+    )
+    assert without_borders(np.zeros((80, 90, 3), np.float32)) == (0, 0, 0, 0)
+    assert without_borders(np.zeros((0, 90, 3), np.float32)) == (0, 0, 0, 0)
+
+
+def test_a_border_is_no_local_edit(photo: np.ndarray) -> None:
+    plain, framed = (
+        log_odds(exhibit_of(encoded(picture, "PNG"), "x"))
+        for picture in (photo[:384, :384], bordered(photo[:384, :384], 64))
+    )
+    assert framed[0].max() == pytest.approx(plain[0].max(), abs=1e-3)
+    assert (framed[1][framed[0].argmax()] - plain[1][plain[0].argmax()]).tolist() == [8, 8, 8, 8]
+    nothing = checks()["local-edits"].applies(exhibit_of(encoded(bordered(photo[:64, :64], 200), "PNG"), "x"))
+    assert nothing is not None
+    assert "borders" in nothing
+
+
+def test_grey_is_grey_in_three_channels_too(photo: np.ndarray) -> None:
+    grey = photo.mean(2).round()
+    assert few_colours(grey[..., None].astype(np.float32)) is None
+    assert few_colours(grey[..., None].repeat(3, 2).astype(np.float32)) is None
+    assert few_colours((photo // 64 * 64).astype(np.float32)) is not None
+    assert few_colours(photo[:64, :64].astype(np.float32)) is None, "a small photograph has few colours"

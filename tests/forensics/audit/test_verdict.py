@@ -330,13 +330,31 @@ def test_a_small_jpeg_is_a_jpeg() -> None:
     known = Calibration(LOSSY.record | {"audited": counting})
     small = decide(replace(GATE, quality=80), [], every(resampling(None)), calibration=known)
     assert small.label == "inconclusive"
-    assert small.because[0].startswith("nothing was found, but of 104 manipulations")
+    assert small.because[0].startswith("nothing was found, but it is a JPEG of quality 70 to 89; of 104 manipulations")
+
+
+@pytest.mark.parametrize(
+    ("first", "label"),
+    [(None, "no evidence found"), (95, "no evidence found"), (80, "inconclusive"), (30, "inconclusive")],
+)
+def test_an_earlier_jpeg_is_a_part_of_the_history(first: int | None, label: str) -> None:
+    counting = {name: {"jpeg-high": FUSED, **strata} for name, strata in KNOWN.record["audited"].items()}
+    known = Calibration(LOSSY.record | {"audited": counting})
+    twice = Finding(
+        "double-jpeg", "no-evidence", 0.5, about="history", details={} if first is None else {"first_quality": first}
+    )
+    verdict = decide(replace(GATE, quality=95), [], every(resampling(0.0), twice), calibration=known)
+    assert verdict.label == label
+    if first is not None and label == "inconclusive":
+        assert f"an earlier saving as JPEG of quality {first}" in verdict.because[0]
 
 
 def test_silence_of_some_of_the_tests_is_no_answer() -> None:
     missing = decide(GATE, [], [by_rank("a", 0.6)], calibration=LOSSY)
     assert missing.label == "inconclusive"
-    assert "not all tests" in missing.because[0]
+    assert "not every test" in missing.because[0]
+    assert "jpeg-grid" in missing.because[0], "by the names that --checks takes"
+    assert "jpeg-grid-local" not in missing.because[0]
     name = "noise-level"
     broken = [each for each in every(resampling(0.0)) if each.check != name] + [Finding(name, "error")]
     failed = decide(GATE, [], broken, calibration=LOSSY)

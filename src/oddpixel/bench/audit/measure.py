@@ -52,6 +52,8 @@ def measure(case: Case, skip: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def _row(measured: Measurement, about: About, case: Case) -> dict[str, Any]:
     row: dict[str, Any] = {"statistic": measured.statistic, "log10_nfa": measured.log10_nfa, "about": about}
+    if "first_quality" in measured.details:
+        row["first_quality"] = measured.details["first_quality"]
     if case.mask is not None and measured.map is not None:
         row |= localisation(measured.map > 0.5, case.mask)
     return row

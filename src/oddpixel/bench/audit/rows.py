@@ -9,7 +9,7 @@ from oddpixel.forensics.audit.calibration import Calibration
 from oddpixel.forensics.audit.checks import check_of, checks
 from oddpixel.forensics.audit.finding import Finding
 from oddpixel.forensics.audit.gate import FULL_SIZE
-from oddpixel.forensics.audit.verdict import RESAMPLING, adjusted, histories_of
+from oddpixel.forensics.audit.verdict import RESAMPLING, TWICE, adjusted, histories_of
 
 LEVEL = 0.05
 BASELINES = ("plain-error-level", "plain-noise-variance")
@@ -55,5 +55,7 @@ def verdict_p(row: Row, calibration: Calibration) -> tuple[float | None, list[tu
 
 def histories(row: Row) -> tuple[str, ...]:
     """The histories of a measured case, as the verdict names them."""
-    resampling = [row["findings"][name]["statistic"] for name in RESAMPLING if name in row["findings"]]
-    return histories_of(row["stratum"].removesuffix(FULL_SIZE), resampling)
+    findings = row["findings"]
+    resampling = [findings[name]["statistic"] for name in RESAMPLING if name in findings]
+    first_quality = findings.get(TWICE, {}).get("first_quality")
+    return histories_of(row["stratum"].removesuffix(FULL_SIZE), resampling, first_quality)
