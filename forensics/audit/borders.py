@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32
 
-EVEN = 2  # grey levels: the range of a row that holds nothing, saved as a JPEG too
+EVEN = 2  # grey levels: the range of a row or block that holds nothing, saved as a JPEG too
 PLACE = 8  # pixels: what is left keeps a file's grid of blocks
 Box = tuple[int, int, int, int]
 

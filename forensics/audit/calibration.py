@@ -28,6 +28,7 @@ import numpy as np
 
 PATH = Path(__file__).with_name("calibration.json")
 SCHEMA = "oddpixel/audit-calibration/1"
+NOTHING_LASTS = "jpeg-low"  # the history in which no test counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +92,11 @@ class Calibration:
         """
         lasting: dict[str, Any] | None = self.record.get("lasting", {}).get(history)
         return lasting
+
+    def keeps_traces(self, history: str) -> bool:
+        """Whether silence counts in files of a history: unless it was measured that too little lasts, or nothing does."""
+        lasting = self.lasting(history)
+        return history != NOTHING_LASTS and (lasting is None or bool(lasting["counts"]))
 
     @property
     def knows_what_lasts(self) -> bool:

@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from oddpixel.counting import counted
 from oddpixel.datasets.containers import CONTAINERS
 
-from .borders import without_borders
+from .borders import EVEN, without_borders
 from .facts.jpeg import nearest_quality
 from .grid_votes import votes_of
 
@@ -30,7 +30,7 @@ HIGH, MIDDLE = 90, 70  # JPEG qualities where strata begin
 BLOCKY, SMOOTH = 1.8, 0.528
 FEW_COLOURS, FEW_GREYS = 256, 32
 PIXELS_A_COLOUR = 64  # a small photograph has few colours, too
-EVEN, STRONG = 2, 96  # grey levels: the range of a block that is even, and of one with a stroke or a strong edge
+STRONG = 96  # grey levels: the range of a block with a stroke or a strong edge
 # Of blocks even; of strong ones those beside an even one; of blocks both. None of 216 photographs reaches all three, of 30 things
 # cut out on white two do, of 35 screens and plots 31, printed text does.
 MUCH_EVEN, ON_EVEN, STROKES = 0.25, 0.3, 0.025

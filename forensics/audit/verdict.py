@@ -16,7 +16,7 @@ import numpy as np
 
 from oddpixel.counting import counted
 
-from .calibration import Calibration, table
+from .calibration import NOTHING_LASTS, Calibration, table
 from .checks import check_of
 from .facts.fact import Fact
 from .finding import Finding, Status
@@ -212,18 +212,19 @@ def _why_silence_says_little(
     quality = next((each.details.get("first_quality") for each in findings if each.check == TWICE), None)
     seen = {
         "jpeg-middle": "it is a JPEG of quality 70 to 89",
+        NOTHING_LASTS: "it is a JPEG of quality below 70",
         RESIZED: "it shows signs of resizing" if resampling else "whether it was resized cannot be told at this size",
     }
     if quality is not None:
         seen[stratum_of(quality)] = f"it shows an earlier saving as JPEG of quality {quality}"
-    if quality is not None and stratum_of(quality) == "jpeg-low":
-        return f"{seen['jpeg-low']}, which removes the traces that tests look for"
-    lossy = [
-        (left["found"] / left["n"], LOST.format(seen=seen[history], **left))
-        for history in histories_of(gate.stratum, resampling, quality)
-        if (left := calibration.lasting(history)) and not left["counts"]
-    ]
-    return min(lossy)[1] if lossy else None
+    lossy = [each for each in histories_of(gate.stratum, resampling, quality) if not calibration.keeps_traces(each)]
+    if NOTHING_LASTS in lossy:
+        return f"{seen[NOTHING_LASTS]}, which removes the traces that tests look for"
+    measured = [(left["found"] / left["n"], each, left) for each in lossy if (left := calibration.lasting(each))]
+    if not measured:
+        return None
+    _, history, left = min(measured, key=lambda each: each[0])
+    return LOST.format(seen=seen[history], **left)
 
 
 def _is_loud(finding: Finding, gate: Gated, calibration: Calibration) -> bool:

@@ -118,6 +118,8 @@ def measure(case: Case, with_tiles: bool) -> dict[str, Any]:
                 "statistic": strongest.statistic, "log10_nfa": strongest.log10_nfa, "about": about,
                 "num_tiles": len(asked.measured),
             }  # fmt: skip
+            if "first_quality" in strongest.details:
+                row["first_quality"] = strongest.details["first_quality"]
             if with_tiles and about != "history":
                 row["tiles"] = sorted(float(f"{answer.statistic:.5g}") for answer, _ in asked.measured)
             if case.mask is not None and strongest.map is not None:

@@ -76,13 +76,12 @@ def label(row: Row) -> str:
     p, adjusted_findings = verdict_p(row, table())
     if any(adjusted <= ALPHA and finding.about == "manipulation" for finding, adjusted in adjusted_findings):
         return Label.MANIPULATION
-    return Label.INCONCLUSIVE if is_silent(row, p) else Label.NOTHING_FOUND
+    return Label.INCONCLUSIVE if abstains(row, p) else Label.NOTHING_FOUND
 
 
-def is_silent(row: Row, p: float | None) -> bool:
+def abstains(row: Row, p: float | None) -> bool:
     """Whether the verdict on a case abstains where it finds nothing."""
-    lasting = [table().lasting(history) for history in histories(row)]
-    return bool(row["degraded"]) or p is None or any(each and not each["counts"] for each in lasting)
+    return bool(row["degraded"]) or p is None or not all(map(table().keeps_traces, histories(row)))
 
 
 def shifted(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -334,7 +333,7 @@ def coverage(rows: Sequence[Row]) -> list[dict[str, Any]]:
         for is_manipulated in (True, False):
             here = [(row, p) for row, p in judged if row["manipulated"] is is_manipulated]
             called = [p is not None and p <= alpha for _, p in here]
-            silent = [not hit and is_silent(row, p) for hit, (row, p) in zip(called, here, strict=True)]
+            silent = [not hit and abstains(row, p) for hit, (row, p) in zip(called, here, strict=True)]
             rates[is_manipulated] = float(np.mean(called)), float(np.mean(silent))
         answers.append(
             {
