@@ -44,7 +44,7 @@ LOST = (
     "{seen}; of {n} manipulations that were found before such a change {found} were found after it, so the traces of an edit "
     "may be lost"
 )
-UNAUDITED = "its rate of false alarms was not shown to hold in images of this kind, so it does not decide; look at it"
+UNAUDITED = "it does not decide in images of this kind, as calibrated ({because}); look at it"
 
 
 @runtime_checkable
@@ -158,9 +158,9 @@ def decide(
         return verdict(Label.MANIPULATION, *(_said(finding) for finding in parts))
     if hits:
         return verdict(Label.ANOMALOUS, *(_said(finding) for finding in hits))
-    loud = [_said(finding) for finding in findings if _is_loud(finding, gate, calibration)]
+    loud = [finding for finding in findings if _is_loud(finding, gate, calibration)]
     if gate.degraded:
-        return verdict(Label.INCONCLUSIVE, gate.degraded, *loud)
+        return verdict(Label.INCONCLUSIVE, gate.degraded, *map(_said, loud))
     if not findings:
         return verdict(Label.INCONCLUSIVE, "none of the tests that were asked for is one of this kind of file")
     if not fused:
@@ -169,7 +169,10 @@ def decide(
             f"no test with a known rate of false alarms applies to this file ({gate.reference}); why not stands with each test",
         )
     if loud:
-        return verdict(Label.INCONCLUSIVE, *(f"{each}; {UNAUDITED}" for each in loud))
+        audits = [(each, calibration.audit(each.check, gate.reference)["because"]) for each in loud]
+        reasons = [f"{_said(each)}; {UNAUDITED.format(because=because)}" for each, because in audits]
+        # The ratio knows nothing of them, and would speak against what the reader is asked to look at.
+        return replace(verdict(Label.INCONCLUSIVE, *reasons), likelihood_ratio=None)
     if little := _why_silence_says_little(gate, findings, calibration, missing):
         return verdict(Label.INCONCLUSIVE, f"nothing was found, but {little}")
     failed = [finding.check for finding in findings if finding.status == "error"]

@@ -78,6 +78,8 @@ def test_what_was_not_audited_is_not_passed_over_where_it_is_loud() -> None:
     verdict = decide(GATE, [], [by_nfa("unheard-of", -300.0), by_rank("a", 0.6)], calibration=KNOWN)
     assert verdict.label == "inconclusive"
     assert any("unheard-of" in reason and "does not decide" in reason for reason in verdict.because)
+    assert any("not audited on images of this kind" in reason for reason in verdict.because)
+    assert verdict.likelihood_ratio is None, "it would speak against what one is asked to look at"
     assert verdict.p_value == decide(GATE, [], [by_rank("a", 0.6)], calibration=KNOWN).p_value
 
 
