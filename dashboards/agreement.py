@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int
-from scipy.stats import beta
+
+from oddpixel.proportion import exact_interval
 
 CONFIDENCE = 0.95
 Z = 1.959964  # of the normal distribution, two-sided
@@ -66,10 +67,7 @@ def agreement(first: Sequence[Hashable], second: Sequence[Hashable], labels: Seq
 
 def share_with_interval(hits: int, count: int) -> tuple[float, float, float]:
     """A share with its exact 95 % interval (Clopper and Pearson 1934); `count` is at least 1."""
-    tail = (1 - CONFIDENCE) / 2
-    low = float(beta.ppf(tail, hits, count - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(1 - tail, hits + 1, count - hits)) if hits < count else 1.0
-    return hits / count, low, high
+    return hits / count, *exact_interval(hits, count, CONFIDENCE)
 
 
 def _kappa(table: Int[np.ndarray, "k k"]) -> tuple[float, float, float] | None:

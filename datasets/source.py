@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -19,12 +19,14 @@ from oddpixel.errors import NoImages, UnsafePath, UsageError
 from oddpixel.image import Image, Unreadable
 
 from .entry import Entry
+from .formats import promised_format
 from .group_key import group_key
 from .limits import Limits
 from .listing import LeftOut, Listing, merged, reasons
 from .reading import Reader
 from .series import arrange
-from .sources import listers
+from .sources import Lister, listers
+from .sources.file import SingleFile
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +112,7 @@ def open_source(
         by_shot: of a video, only the middle frame of every shot.
         follow_links: walk folders that links lead to, inside the place alone.
 
-    Raises: UsageError where nothing is to be found at a place.
+    Raises: UsageError where nothing is to be found at a place; of several, one that names a file is that file's error row.
 
     DICOM slices are grouped by series and sorted along the slice normal; everything else keeps the order of its path.
     """
@@ -118,7 +120,7 @@ def open_source(
         limits=limits, num_workers=num_workers, sandboxed=sandboxed, any_suffix=any_suffix, every=every,
         by_shot=by_shot, follow_links=follow_links,
     )  # fmt: skip
-    listing = merged([_listing(place, reader) for place in places])
+    listing = merged([_listing(place, reader) for place in _expected(places)])
     return FileSource(tuple(arrange(listing.entries, reader)), reader, listing.left_out, listing.notes)
 
 
@@ -152,8 +154,21 @@ def check_stands_alone(path: Path) -> None:
         raise UnsafePath("a file that names others is not followed; send the images themselves, or a zip of them")
 
 
+def _expected(places: Sequence[str | Path]) -> Sequence[str | Path]:
+    """The places, where something may be listed at all of them: a file that is not there is listed if others are.
+
+    Raises: UsageError.
+    """
+    missing = [place for place in places if _lister(place) is None]
+    names_a_file = all(promised_format(Path(place).name) is not None for place in missing)
+    if missing and (len(missing) == len(places) or not names_a_file):
+        raise UsageError(f"{missing[0]}: no such file or folder, and no pattern that matches anything")
+    return places
+
+
 def _listing(place: str | Path, reader: Reader) -> Listing:
-    for lister in listers():
-        if lister.accepts(str(place)):
-            return lister.listing(str(place), reader)
-    raise UsageError(f"{place}: no such file or folder, and no pattern that matches anything")
+    return (_lister(place) or SingleFile()).listing(str(place), reader)
+
+
+def _lister(place: str | Path) -> Lister | None:
+    return next((lister for lister in listers() if lister.accepts(str(place))), None)

@@ -25,6 +25,7 @@ BASE = {
     "errors",
     "naming",
     "parallel",
+    "proportion",
     "places",
     "figure",
     "envelope",

@@ -102,8 +102,15 @@ def audit_entry(
     exhibit = read_exhibit(entry, decoder, limits)
     on_check("facts")
     declared = _manifest(exhibit.container or "", decoder, options)
-    facts = [*facts_of(exhibit.content, entry.member or entry.path.name), *declared]
+    facts = [*facts_of(exhibit.content, entry.member or entry.path.name), *_samples(exhibit), *declared]
     return audited(exhibit, facts, options, chosen, on_check)
+
+
+def _samples(exhibit: Exhibit) -> list[Fact]:
+    if exhibit.used_bits is None:
+        return []
+    because = "brightened for the tests and for the eye: the largest value of that many bits is white"
+    return [Fact("samples", f"{exhibit.used_bits} of {exhibit.bits} bits are in use", because)]
 
 
 def _audited_film(

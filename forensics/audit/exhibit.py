@@ -18,7 +18,7 @@ from jaxtyping import Float32, UInt8
 from oddpixel.datasets.coefficients import Coefficients
 from oddpixel.datasets.entry import Entry
 from oddpixel.datasets.limits import Limits
-from oddpixel.datasets.sandbox import Decoder
+from oddpixel.datasets.sandbox import Decoder, Pixels
 from oddpixel.errors import CorruptFile, UnreadableInput, UnsupportedFormat
 
 from .facts import container
@@ -42,6 +42,7 @@ class Exhibit:
         coefficients: of a JPEG, else None.
         may_show_text: whether a name may be burned into the pixels: then no picture of it is written.
         num_pictures: that the file holds; only the first is examined.
+        used_bits: where a container of 16 holds fewer, as a camera's raw 10 or 12; else None.
         part_of: the whole, of a tile: its gate decides what applies.
     """
 
@@ -52,6 +53,7 @@ class Exhibit:
     coefficients: Coefficients | None = None
     may_show_text: bool = False
     num_pictures: int = 1
+    used_bits: int | None = None
     part_of: Exhibit | None = field(default=None, repr=False)
     _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -140,12 +142,11 @@ def read_exhibit(entry: Entry, decoder: Decoder, limits: Limits) -> Exhibit:
         raise UnreadableInput(
             f"its samples are in {stored.unit}, not those of a display image; only display images can be audited"
         )
-    pixels = np.ascontiguousarray(stored.array.transpose(1, 2, 0)) * np.float32(255)
-    if stored.bits == 8:
-        np.rint(pixels, out=pixels)
     may_show_text = "text_in_pixels" in facts.header.meta
-    frames = facts.header.frames
-    return Exhibit(entry.name, content, pixels, stored.bits, coefficients, may_show_text, num_pictures=frames)
+    return Exhibit(
+        entry.name, content, _grey_levels(stored), stored.bits, coefficients, may_show_text, facts.header.frames,
+        stored.meta.get("used_bits"),
+    )  # fmt: skip
 
 
 def exhibit_of(content: bytes, name: str = "image") -> Exhibit:
@@ -161,5 +162,13 @@ def exhibit_of(content: bytes, name: str = "image") -> Exhibit:
         file.seek(0, io.SEEK_SET)
         decoder.open(file, name)
         stored, coefficients = decoder.as_stored(), decoder.coefficients()
-    pixels = np.ascontiguousarray(stored.array.transpose(1, 2, 0)) * np.float32(255)
-    return Exhibit(name, content, np.rint(pixels) if stored.bits == 8 else pixels, stored.bits, coefficients)
+    return Exhibit(
+        name, content, _grey_levels(stored), stored.bits, coefficients, used_bits=stored.meta.get("used_bits")
+    )
+
+
+def _grey_levels(stored: Pixels) -> Float32[np.ndarray, "h w c"]:
+    """0..255; of a container of 16 bits that holds fewer, the largest value of those is white."""
+    white = stored.meta["display"]["value"][1] if "used_bits" in stored.meta else 1.0
+    pixels: np.ndarray = np.ascontiguousarray(stored.array.transpose(1, 2, 0)) * np.float32(255 / white)
+    return np.rint(pixels) if stored.bits == 8 else pixels

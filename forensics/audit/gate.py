@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from oddpixel.counting import counted
 from oddpixel.datasets.containers import CONTAINERS
 
-from .borders import EVEN, without_borders
+from .borders import EVEN, Box, without_borders
 from .facts.jpeg import nearest_quality
 from .grid_votes import votes_of
 
@@ -51,6 +51,7 @@ class Gate:
         palette: how many colours it has, where these are so few that it was drawn or reduced to a palette.
         strokes: the share of blocks with a stroke on an even ground, where these are so many that it is a page or a screen.
         num_pictures: in the file; only the first is examined.
+        inner: top, left, bottom and right of what plain borders leave, where it has such.
     """
 
     width: int
@@ -64,6 +65,7 @@ class Gate:
     palette: int | None = None
     strokes: float | None = None
     num_pictures: int = 1
+    inner: Box | None = None
 
     @classmethod
     def of(cls, exhibit: Exhibit) -> Gate:
@@ -75,10 +77,11 @@ class Gate:
         moved = grid not in (None, (0, 0))
         compressions = (0 if quality is None else 1) + (grid is not None and (quality is None or moved))
         luma = exhibit.luma
-        top, left, bottom, right = without_borders(exhibit.pixels)
+        inner = top, left, bottom, right = without_borders(exhibit.pixels)
         return cls(
             width, height, exhibit.container, quality, grid, compressions, blockiness(luma), step_ratio(luma),
             few_colours(exhibit.pixels), strokes(luma[top:bottom, left:right]), exhibit.num_pictures,
+            None if inner == (0, 0, height, width) else inner,
         )  # fmt: skip
 
     @property
@@ -140,7 +143,9 @@ class Gate:
 
     def as_json(self) -> dict[str, Any]:
         """The measurements as they stand in a report, with the stratum and the reason for degradation."""
-        record = asdict(self) | {"grid": None if self.grid is None else list(self.grid)}
+        record = asdict(self) | {
+            name: value and list(value) for name, value in (("grid", self.grid), ("inner", self.inner))
+        }
         record |= {name: round(record[name], 4) for name in ("blockiness", "step_ratio")}
         return record | {"stratum": self.stratum, "reference": self.reference, "degraded": self.degraded}
 

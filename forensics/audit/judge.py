@@ -83,7 +83,8 @@ def asked_of(check: Check, exhibit: Exhibit) -> Iterator[Asked]:
     by_tile = {question.name: question for question in check.questions if question.name not in whole}
     if whole:
         for answer in answers_of(check, exhibit):
-            if answer.question in whole or (isinstance(answer, NotApplicable) and not by_tile):
+            # Why the check does not apply is said once, by its tiles where it has any.
+            if not by_tile if isinstance(answer, NotApplicable) else answer.question in whole:
                 yield Asked(whole.get(answer.question), [answer], [(0, 0)])
     if by_tile:
         places = tiles(exhibit)

@@ -176,10 +176,11 @@ def decide(
     if little := _why_silence_says_little(gate, findings, calibration, missing):
         return verdict(Label.INCONCLUSIVE, f"nothing was found, but {little}")
     failed = [finding.check for finding in findings if finding.status == "error"]
+    names = ", ".join(finding.check for finding in fused)
     because = (
-        f"the one test that applies did not reach the level {alpha:g}"
+        f"the one test that counts here ({names}) did not reach the level {alpha:g}"
         if len(fused) == 1
-        else f"none of {len(fused)} tests reached its share of the level {alpha:g}"
+        else f"none of the {len(fused)} tests that count here ({names}) reached its share of the level {alpha:g}"
     )
     return verdict(Label.NOTHING_FOUND, because, *([f"failed: {', '.join(failed)}"] if failed else []))
 

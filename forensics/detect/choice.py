@@ -14,7 +14,6 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 from oddpixel.datasets.planting import plant
 from oddpixel.errors import OddPixelError
@@ -90,5 +89,7 @@ def found_at_few_alarms(normal: Sequence[float], odd: Sequence[float]) -> float:
 
 def auroc(normal: Sequence[float] | np.ndarray, odd: Sequence[float] | np.ndarray) -> float:
     """The area under the ROC curve, by ranks; ties count half."""
+    from scipy.stats import rankdata
+
     ranks = rankdata([*normal, *odd])[len(normal) :]
     return float((ranks.sum() - len(odd) * (len(odd) + 1) / 2) / (len(normal) * len(odd)))

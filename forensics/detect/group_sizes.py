@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import mannwhitneyu
 
 from oddpixel.counting import counted
 
@@ -91,5 +90,7 @@ class Sizes:
 def _are_larger(incoming: Sequence[int], calibration: Sequence[int], num_tests: int) -> bool:
     if max(incoming) <= min(calibration):
         return False
+    from scipy.stats import mannwhitneyu
+
     test = mannwhitneyu(incoming, calibration, alternative="greater", method="asymptotic")
     return bool(test.pvalue <= SIZE_LEVEL / num_tests)

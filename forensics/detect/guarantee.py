@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scipy.stats import beta
+from scipy.special import betainc
 
 from oddpixel.counting import counted
 from oddpixel.errors import CalibrationTooSmall, UsageError
@@ -104,7 +104,7 @@ def _largest_count(n: int, alpha: float, confidence: float) -> int:
     low, high = 1, n
     while low < high:
         middle = (low + high + 1) // 2
-        if beta.cdf(alpha, middle, n + 1 - middle) >= confidence:
+        if betainc(middle, n + 1 - middle, alpha) >= confidence:
             low = middle
         else:
             high = middle - 1

@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
 
 from oddpixel.counting import counted
 from oddpixel.datasets.planting import Planted, plant
 from oddpixel.errors import OddPixelError
 from oddpixel.image import Image
+from oddpixel.proportion import exact_interval
 
 from .choice import KINDS
 
@@ -222,9 +222,7 @@ def _from(ladder: Sequence[Found]) -> Found | None:
 
 def _found(kind: str, strength: float, trials: Sequence[Trial], threshold: float) -> Found:
     count, found = len(trials), sum(each.raw > threshold for each in trials)
-    tail = (1 - CONFIDENCE) / 2
-    low = float(beta.ppf(tail, found, count - found + 1)) if found else 0.0
-    high = float(beta.ppf(1 - tail, found + 1, count - found)) if found < count else 1.0
+    low, high = exact_interval(found, count, CONFIDENCE)
     amount = float(np.median([each.amount for each in trials]))
     return Found(kind, strength, amount, found, count, low, high)
 

@@ -63,6 +63,20 @@ def test_globs_and_several_places(save: Save, tmp_path: Path) -> None:
         names(tmp_path / "nothing")
 
 
+def test_of_several_places_a_missing_file_is_an_error_row_and_a_missing_folder_an_error(
+    save: Save, tmp_path: Path
+) -> None:
+    save(TILE, "a/1.png")
+    source = open_source(tmp_path / "a", tmp_path / "a/2.png", sandboxed=False)
+    there, missing = source
+    assert isinstance(there, Image)
+    assert isinstance(missing, Unreadable)
+    assert (missing.source, type(missing.error), str(missing.error)) == ("2.png", MissingFile, "no such file")
+    for places in ([tmp_path / "a", tmp_path / "b"], [tmp_path / "1.png", tmp_path / "2.png"]):
+        with pytest.raises(UsageError, match="no such file or folder"):
+            open_source(*places)
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_manifest_gives_groups_labels_and_masks(kind: str, save: Save, tmp_path: Path) -> None:
     save(TILE, "x/1.png")

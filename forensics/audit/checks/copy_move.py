@@ -171,7 +171,7 @@ def _same_noise(luma: Float32[np.ndarray, "h w"], copy: Copy) -> tuple[float, fl
     Where both places are smooth; P by Fisher's z.
     """
     import cv2
-    from scipy.stats import norm
+    from scipy.special import log_ndtr
 
     left, top = np.floor(copy.target.min(0)).astype(int)
     right, bottom = np.ceil(copy.target.max(0)).astype(int) + 1
@@ -196,7 +196,7 @@ def _same_noise(luma: Float32[np.ndarray, "h w"], copy: Copy) -> tuple[float, fl
     correlation = float((x * y).sum() / max(np.sqrt((x * x).sum() * (y * y).sum()), 1e-9))
     n = inside.sum() / TOGETHER
     z = np.arctanh(np.clip(correlation, -0.9999, 0.9999)) * np.sqrt(max(n - 3, 1))
-    return correlation, float(norm.logsf(z) / np.log(10))
+    return correlation, float(log_ndtr(-z) / np.log(10))
 
 
 def _residual(picture: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:

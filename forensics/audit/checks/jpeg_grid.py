@@ -70,10 +70,12 @@ CHECK = JpegGrid()
 
 
 def _of_the_whole(votes: Votes) -> Measurement:
-    log10_nfa = float(votes.log10_nfa.min())
     grid = votes.grid
+    log10_nfa = 0.0 if votes.is_interpolated else float(votes.log10_nfa.min())
     because = (
-        "no 8 x 8 grid stands out over the whole image"
+        "no 8 x 8 grid stands out over the whole image; one of 4 x 4 pixels does, as resizing leaves it"
+        if votes.is_interpolated
+        else "no 8 x 8 grid stands out over the whole image"
         if grid is None
         else "the pixels were a JPEG, on the grid of this file"
         if grid == (0, 0)

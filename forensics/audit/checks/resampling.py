@@ -10,18 +10,22 @@ Left out: peaks of JPEG's 8 x 8 grid and of demosaicing (multiples of 1/8), and 
 frequency f has a peak in the spectrum of the residual itself, and its magnitude one at 2 f.
 
 A peak that most of the image shares is its history. One that only a part has is evidence that the part was resized by
-itself.
+itself. Factors such as 4/5 and 4/3 have theirs where JPEG's grid would have some, so in lossless images without a grid these
+are a sign of the image's history, too, and so are zeros of interpolation (`grid_votes`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Bool, Float32, Float64
 
 from ..exhibit import Exhibit
+from ..grid_votes import Votes, votes_of
 from ..measurement import Answer, Measurement, Question
 from ..nfa import REPORTED
 from ..windows import boxes, enlarged
@@ -30,7 +34,8 @@ WINDOW, STEP = 256, 128
 LARGEST = 1024  # the middle of the image that speaks for the whole
 RING, HOLE = 12, 2  # neighbours within 12 bins but not within 2
 NEAR = 12  # bins from the origin: slow changes of contrast
-BY_GRID = 2  # bins about multiples of 1/8
+GRID, MOSAIC = 1 / 8, 1 / 2  # cycles a pixel that JPEG's blocks and demosaicing have the multiples of
+BY_GRID = 2  # bins about such a multiple
 CONTENT = -2.0  # log10 P at which the residual's own spectrum has a peak
 PLACE = 64  # pixels of the blocks in which a peak is looked for again
 SHARED = 0.5  # of blocks from which a peak is the whole image's
@@ -47,12 +52,15 @@ class Peak:
     """The strongest spectral peak of a window.
 
     Arguments:
-        log10_nfa: of this window alone.
+        log10_nfa: of this window alone, or of all together.
         frequency: cycles a pixel by row and column.
     """
 
     log10_nfa: float
     frequency: tuple[float, float]
+
+
+NO_PEAK = Peak(0.0, (0.0, 0.0))
 
 
 class Resampling:
@@ -80,13 +88,17 @@ class Resampling:
         """The lowest NFA of a spectral peak, for the whole image or, where few windows share it, for a part."""
         residual = second_difference(exhibit.luma)
         windows = _windows(exhibit.size)
-        peaks = [peak for window in windows if (peak := _peak(residual[window])) is not None]
-        best = min(peaks, key=lambda peak: peak.log10_nfa, default=Peak(0.0, (0.0, 0.0)))
-        nfa = min(best.log10_nfa + float(np.log10(len(windows))), 0.0)
-        is_found = nfa <= REPORTED
+        peaks = [_peaks(residual[window]) for window in windows]
+        best, on_grid = (_strongest([each[k] for each in peaks], len(windows)) for k in range(2))
+        is_found = best.log10_nfa <= REPORTED
         share, where = _where(residual, best.frequency, exhibit.size) if is_found else (0.0, None)
-        yield _finding("resampling", nfa, best.frequency, is_found and share >= SHARED, None)
-        yield _finding("resampling-local", nfa, best.frequency, is_found and share < SHARED, where)
+        if share < SHARED and exhibit.gate.stratum == "lossless" and on_grid.log10_nfa <= REPORTED:
+            yield _sign(on_grid, _where(residual, on_grid.frequency, exhibit.size)[0])
+        elif share < SHARED and (votes := votes_of(exhibit)).is_interpolated:
+            yield _of_zeros(votes)
+        else:
+            yield _finding("resampling", best, is_found and share >= SHARED, None)
+        yield _finding("resampling-local", best, is_found and share < SHARED, where)
 
 
 CHECK = Resampling()
@@ -123,23 +135,39 @@ def power_of(part: Float32[np.ndarray, "n n"]) -> Float64[np.ndarray, "n n2"]:
     return np.square(np.abs(np.fft.rfft2((part - part.mean()) * window)))
 
 
-def _peak(part: Float32[np.ndarray, "n n"]) -> Peak | None:
-    """The strongest that neither grid nor content explains."""
+def _strongest(peaks: Sequence[Peak], num_windows: int) -> Peak:
+    """The one with the lowest NFA, which is now of all windows together."""
+    best = min(peaks, key=lambda peak: peak.log10_nfa)
+    return replace(best, log10_nfa=min(best.log10_nfa + float(np.log10(num_windows)), 0.0))
+
+
+def _peaks(part: Float32[np.ndarray, "n n"]) -> tuple[Peak, Peak]:
+    """The strongest that neither grid nor content explains, and the strongest at a frequency of JPEG's grid that demosaicing
+    does not have and content does not explain.
+    """
+    logs = _log10_p(power_of(np.abs(part)))
+    anywhere, on_grid, on_mosaic = _once(logs.shape), _multiples(logs.shape, GRID), _multiples(logs.shape, MOSAIC)
+    own = cache(lambda: _log10_p(power_of(part)))
+    return _peak(part, logs, anywhere & ~on_grid, own), _peak(part, logs, anywhere & on_grid & ~on_mosaic, own)
+
+
+def _peak(part: np.ndarray, logs: np.ndarray, looked_at: np.ndarray, own: Callable[[], np.ndarray]) -> Peak:
+    """The strongest of those looked at that content does not explain.
+
+    Arguments:
+        own: gives log10 P of the residual's own spectrum.
+    """
     side = len(part)
-    logs, looked_at = _log10_p(power_of(np.abs(part)))
     values = np.where(looked_at, logs, 0.0).ravel()
     most = np.argpartition(values, CANDIDATES)[:CANDIDATES]
-    own: np.ndarray | None = None
     for flat in most[np.argsort(values[most], kind="stable")]:
         nfa = float(values[flat] + np.log10(looked_at.sum()))
         if nfa > 0:
-            return None
+            break
         row, column = divmod(int(flat), logs.shape[1])
-        if own is None:
-            own = _log10_p(power_of(part))[0]
-        if not _by_content(own, row, column):
+        if not _by_content(own(), row, column):
             return Peak(nfa, ((row if row <= side // 2 else row - side) / side, column / side))
-    return None
+    return NO_PEAK
 
 
 def _by_content(own: np.ndarray, row: int, column: int) -> bool:
@@ -157,24 +185,39 @@ def _by_content(own: np.ndarray, row: int, column: int) -> bool:
     return False
 
 
-def _log10_p(power: np.ndarray) -> tuple[Float64[np.ndarray, "n n2"], np.ndarray]:
-    """log10 P(T > t) at every frequency, and which count."""
+def _log10_p(power: np.ndarray) -> Float64[np.ndarray, "n n2"]:
+    """log10 P(T > t) at every frequency."""
     from scipy.ndimage import uniform_filter
 
-    side = power.shape[0]
     wide, narrow = 2 * RING + 1, 2 * HOLE + 1
     modes = ("wrap", "mirror")
     around = uniform_filter(power, wide, mode=modes) * wide**2 - uniform_filter(power, narrow, mode=modes) * narrow**2
     count = wide**2 - narrow**2
     ratio = power / np.maximum(around / count, 1e-12)
-    rows = np.minimum(np.arange(side), side - np.arange(side))[:, None]
-    columns = np.arange(power.shape[1])[None]
-    eighth = side / 8
-    on_grid = [np.abs(axis - np.rint(axis / eighth) * eighth) <= BY_GRID for axis in (rows, columns)]
-    looked_at = ~(on_grid[0] & on_grid[1]) & ~((rows <= NEAR) & (columns <= NEAR))
-    looked_at &= (columns > 0) | (np.arange(side)[:, None] <= side // 2)  # each frequency once
     m = count // 4  # Hann's window makes neighbours hang together: about four are worth one
-    return -m * np.log10(1 + ratio / m), looked_at
+    answer: np.ndarray = -m * np.log10(1 + ratio / m)
+    return answer
+
+
+def _bins(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The distance from frequency zero, by row and by column."""
+    side = shape[0]
+    return np.minimum(np.arange(side), side - np.arange(side))[:, None], np.arange(shape[1])[None]
+
+
+def _once(shape: tuple[int, int]) -> Bool[np.ndarray, "n n2"]:
+    """Each frequency once, without the slow changes of contrast."""
+    rows, columns = _bins(shape)
+    answer: np.ndarray = ~((rows <= NEAR) & (columns <= NEAR))
+    return answer & ((columns > 0) | (np.arange(shape[0])[:, None] <= shape[0] // 2))
+
+
+def _multiples(shape: tuple[int, int], frequency: float) -> Bool[np.ndarray, "n n2"]:
+    """Where both frequencies are multiples of one."""
+    unit = shape[0] * frequency
+    down, right = (np.abs(axis - np.rint(axis / unit) * unit) <= BY_GRID for axis in _bins(shape))
+    answer: np.ndarray = down & right
+    return answer
 
 
 def _where(
@@ -201,23 +244,45 @@ def _where(
     return float(here.sum() / max(busy.sum(), 1)), enlarged(here, PLACE, size)
 
 
-def _finding(
-    name: str, nfa: float, frequency: tuple[float, float], is_found: bool, where: Float32[np.ndarray, "h w"] | None
-) -> Measurement:
-    whole = name == "resampling"
-    shown = [round(cycles, 4) for cycles in frequency]
+def _sign(peak: Peak, share: float) -> Measurement:
+    """Of a peak at a frequency of JPEG's grid, in an image where no grid is found."""
+    shown = [round(cycles, 4) for cycles in peak.frequency]
     because = (
-        f"{'the image' if whole else 'a part by itself'} was resized or rotated: a peak at {shown} cycles a pixel"
-        if is_found
-        else f"no peak of resizing that {'most of the image shares' if whole else 'a part has by itself'}"
+        f"the image shows signs of resizing: a peak at {shown} cycles a pixel, in {share:.0%} of its blocks. "
+        "A JPEG grid too faint to be found has such peaks, too"
     )
-    details = {"frequency": shown, "enlarged_by": _factors(frequency)} if is_found else {}
-    regions = {"regions": boxes(where > 0)} if is_found and where is not None else {}
+    details = {"frequency": shown, "enlarged_by": _factors(peak.frequency)}
+    return _measured("resampling", peak, because, details)
+
+
+def _of_zeros(votes: Votes) -> Measurement:
+    """Of zeros that come back more often than a JPEG's blocks do."""
+    because = (
+        "the image shows signs of resizing: windows with many zero coefficients come back every 4 pixels or more often"
+    )
+    return _measured("resampling", Peak(float(votes.log10_nfa.min()), (0.25, 0.25)), because, {})
+
+
+def _finding(name: str, peak: Peak, is_found: bool, where: Float32[np.ndarray, "h w"] | None) -> Measurement:
+    whole = name == "resampling"
+    shown = [round(cycles, 4) for cycles in peak.frequency]
+    if not is_found:
+        because = f"no peak of resizing that {'most of the image shares' if whole else 'a part has by itself'}"
+        return _measured(name, NO_PEAK, because, {})
+    because = f"{'the image' if whole else 'a part by itself'} was resized or rotated: a peak at {shown} cycles a pixel"
+    regions = {} if where is None else {"regions": boxes(where > 0)}
+    return _measured(
+        name, peak, because, {"frequency": shown, "enlarged_by": _factors(peak.frequency)} | regions, where
+    )
+
+
+def _measured(
+    name: str, peak: Peak, because: str, details: dict[str, Any], where: Float32[np.ndarray, "h w"] | None = None
+) -> Measurement:
+    nfa = peak.log10_nfa
     return Measurement(
-        name, statistic=-nfa if is_found else 0.0, log10_nfa=nfa if is_found else 0.0,
-        because=because, map=where if is_found else None,
-        details=details | regions, limits=LIMITS,
-    )  # fmt: skip
+        name, statistic=abs(nfa), log10_nfa=nfa, because=because, map=where, details=details, limits=LIMITS
+    )
 
 
 def _factors(frequency: tuple[float, float]) -> list[float]:

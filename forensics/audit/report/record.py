@@ -59,7 +59,7 @@ def record_of(audited: Audited, options: Options, name: str, case: str | None = 
         "aids": [_aid(name) for name in _aids(audited, options)],
         "pictures": PICTURES_LEFT_OUT if exhibit.may_show_text else None,
         "innocent_explanations": list(medium.innocent),
-        "not_examined": [*medium.not_examined, *_not_altered(audited, options), *left_out],
+        "not_examined": [*medium.not_examined, *_borders(audited), *_not_altered(audited, options), *left_out],
         "reproduce": _command(options, name),
         **({"timeline": plain(exhibit.as_json | {"picture": STRIP})} if isinstance(exhibit, Film) else {}),
     }
@@ -86,6 +86,15 @@ def files_of(audited: Audited, options: Options) -> dict[str, bytes]:
     for name, aid in _aids(audited, options).items():
         files[f"aids/{name}.png"] = _png(aid.draw(audited.exhibit))
     return files
+
+
+def _borders(audited: Audited) -> list[str]:
+    inner = None if isinstance(audited.exhibit, Film) else audited.exhibit.gate.inner
+    if inner is None:
+        return []
+    top, left, bottom, right = inner
+    place = f"rows {top} to {bottom}, columns {left} to {right}" if top < bottom else "none of it"
+    return [f"what lies in plain borders, where one region is compared with the rest: what is left is {place}"]
 
 
 def _not_altered(audited: Audited, options: Options) -> list[str]:

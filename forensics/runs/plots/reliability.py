@@ -8,17 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import beta
 
 from oddpixel.errors import NotPlotted
 from oddpixel.figure import FAINT, USUAL, new_figure, tidy
+from oddpixel.proportion import exact_intervals
 
 from .plotted import Plot, Plotted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TAIL = 0.025
 ALPHAS = np.linspace(0.01, 1, 100)
 
 
@@ -31,8 +30,7 @@ def draw(plotted: Plotted) -> Figure:
             "no image is known as normal: decide in `oddpixel dashboard`, or name a place with labels (--labels)"
         )
     count, number = (p_values[None] <= ALPHAS[:, None]).sum(1), len(p_values)
-    low = np.where(count > 0, beta.ppf(TAIL, count, number - count + 1), 0.0)
-    high = np.where(count < number, beta.ppf(1 - TAIL, count + 1, number - count), 1.0)
+    low, high = exact_intervals(count, np.full(len(count), number))
     figure = new_figure(4.6, 4.4)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, label="promised")

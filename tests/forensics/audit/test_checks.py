@@ -181,6 +181,32 @@ def test_resizing_of_all_is_history_and_of_a_part_is_not() -> None:
     assert found["resampling"].status == "no-evidence"
 
 
+@pytest.mark.parametrize("factor", [0.8, 4 / 3])
+def test_resizing_by_which_peaks_lie_where_a_jpeg_grid_has_its_own_is_seen_where_there_is_none(factor: float) -> None:
+    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    resized = cv2.resize(photograph(), None, fx=factor, fy=factor, interpolation=method)
+    found = findings("resampling", png(resized))["resampling"]
+    assert found.status == "evidence"
+    assert all(abs(4 * each - round(4 * each)) < 0.05 for each in found.details["frequency"])
+    jpeg = cv2.imdecode(cv2.imencode(".jpg", photograph(), [cv2.IMWRITE_JPEG_QUALITY, 80])[1], cv2.IMREAD_COLOR)
+    assert findings("resampling", png(jpeg))["resampling"].status == "no-evidence", "a grid has such peaks, too"
+    assert findings("resampling", png(photograph()))["resampling"].status == "no-evidence"
+
+
+@pytest.mark.parametrize("factor", [4 / 3, 2.0])
+def test_zeros_of_interpolation_are_no_jpeg_grid(factor: float) -> None:
+    enlarged = cv2.resize(photograph(), None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    exhibit = exhibit_of(png(enlarged), "enlarged")
+    votes = votes_of(exhibit)
+    assert (votes.is_interpolated, votes.grid, exhibit.gate.stratum) == (votes.leading is not None, None, "lossless")
+    assert votes.is_interpolated or factor == 2.0
+    assert findings("jpeg-grid", png(enlarged))["jpeg-grid"].status == "no-evidence"
+    assert findings("resampling", png(enlarged))["resampling"].status == "evidence"
+    for quality in (60, 90):
+        jpeg = cv2.imdecode(cv2.imencode(".jpg", enlarged, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+        assert exhibit_of(png(jpeg), "jpeg").gate.grid == (0, 0)
+
+
 @pytest.mark.parametrize("turn", [0.0, 30.0])
 def test_a_copy_is_found_moved_or_turned(turn: float) -> None:
     picture = photograph().copy()

@@ -121,3 +121,14 @@ def test_grey_is_grey_in_three_channels_too(photo: np.ndarray) -> None:
     assert few_colours(grey[..., None].repeat(3, 2).astype(np.float32)) is None
     assert few_colours((photo // 64 * 64).astype(np.float32)) is not None
     assert few_colours(photo[:64, :64].astype(np.float32)) is None, "a small photograph has few colours"
+
+
+def test_sixteen_bits_that_hold_twelve_are_seen_as_twelve(photo: np.ndarray) -> None:
+    fine = photo[..., 0].astype(np.uint16) * 16 + np.arange(photo.shape[1], dtype=np.uint16) % 16
+    twelve = exhibit_of(encoded(fine, "TIFF"), "raw.tiff")
+    eight = exhibit_of(encoded(photo[..., 0], "PNG"), "photo.png")
+    assert (twelve.used_bits, twelve.gate.palette, twelve.gate.foreign) == (12, None, None)
+    assert np.abs(twelve.pixels - eight.pixels).max() < 1.01
+    full = exhibit_of(encoded(fine * 16, "TIFF"), "full.tiff")
+    assert full.used_bits is None
+    assert np.abs(full.pixels - eight.pixels).max() < 1.01

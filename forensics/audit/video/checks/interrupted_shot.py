@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.stats import t as student
+from scipy.special import stdtr
 
 from ..event import REPORTED, Event, apart
 from ..timeline import LEAST, Timeline, distance
@@ -79,4 +79,4 @@ def _chance(gap: float, others: np.ndarray, lag: int) -> float:
     deviation = max(float(others.std()), LEAST_DEVIATION)
     score = (np.log(gap + LEAST) - float(others.mean())) / deviation
     free = max(FEWEST_FREE, len(others) / lag)
-    return float(student.cdf(score / np.sqrt(1 + lag / len(others)), free))
+    return float(stdtr(free, score / np.sqrt(1 + lag / len(others))))

@@ -27,7 +27,7 @@ from oddpixel.forensics.audit.judge import answers_of
 from oddpixel.forensics.audit.measurement import Measurement
 
 from .alterations import ALTERATIONS, EVERYDAY, of_altered
-from .cases import FORMS, TILE, Case, Source, authentic, encoded, manipulated, resized, saved, sources
+from .cases import TILE, Case, Source, authentic, encoded, in_all_forms, resized, saved, sources
 from .cost import cost
 from .measure import kept, measure
 from .plots import write_plots
@@ -141,8 +141,8 @@ def of_source(job: tuple[Source, Source | None]) -> list[dict[str, Any]]:
     source, donor = job
     rows = [measure(case) | {"manipulated": False, "form": case.kind} for case in authentic(source)]
     if donor is not None:
-        for form in FORMS:
-            rows += [measure(case) | {"manipulated": True, "form": form} for case in manipulated(source, donor, form)]
+        made = in_all_forms(source, donor)
+        rows += [measure(case) | {"manipulated": True, "form": form} for case, form in made]
         rows += [measure(case) | {"manipulated": True, "form": "png"} for case in squares(source, donor)]
     return rows
 

@@ -8,7 +8,6 @@ of them: `forensics/audit/calibration.json`. Test photographs are never opened.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from oddpixel.forensics.audit.checks import check_of, checks
 from oddpixel.forensics.audit.gate import FULL_SIZE
 
 from .alterations import EVERYDAY, UNALTERED, of_altered
-from .cases import FORMS, Case, Source, authentic, manipulated, sources
+from .cases import CALIBRATED_OF_JPEGS, Source, authentic, in_all_forms, sources
 from .fit import fit
 from .measure import kept, measure
 from .photographs import of_photograph, of_published, photographs, published
@@ -83,15 +82,10 @@ def of_source(job: tuple[Source, Source | None]) -> list[dict[str, Any]]:
     """The measured cases of one source; manipulated ones where a donor is given."""
     source, donor = job
     rows = [measure(case) | {"manipulated": False} for case in authentic(source)]
-    rows += [measure(case) | {"manipulated": True, "form": form} for case, form in _manipulated(source, donor)]
-    return rows
-
-
-def _manipulated(source: Source, donor: Source | None) -> Iterator[tuple[Case, str]]:
     if donor is not None:
-        for form in FORMS:
-            for case in manipulated(source, donor, form):
-                yield case, form
+        made = in_all_forms(source, donor, of_jpegs=CALIBRATED_OF_JPEGS)
+        rows += [measure(case) | {"manipulated": True, "form": form} for case, form in made]
+    return rows
 
 
 if __name__ == "__main__":

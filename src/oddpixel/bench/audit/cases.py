@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -272,10 +272,35 @@ MANIPULATIONS: dict[str, Make] = {
     "into-jpeg": into_jpeg, "out-of-jpeg": out_of_jpeg, "other-mosaic": other_mosaic,
 }  # fmt: skip
 FORMS = ("png", "jpeg-95", "jpeg-75")  # in which each is saved
+OF_JPEGS = "-of-jpegs"  # as a manipulation's name goes on where host and donor were JPEGs before, as most pictures were
+AMONG_JPEGS = ("splice", "splice-resized", "seamless", "copy-move", "copy-turned", "median", "blurred", "inpainted")
+KINDS = (*MANIPULATIONS, *(f"{kind}{OF_JPEGS}" for kind in AMONG_JPEGS))
+CALIBRATED_OF_JPEGS = ("png",)  # the forms in which the calibration has them
+QUALITIES = (70, 95)  # of those, each drawn for itself
 
 
-def manipulated(host: Source, donor: Source, form: str, kinds: tuple[str, ...] | None = None) -> Iterator[Case]:
+def manipulated(host: Source, donor: Source, form: str, kinds: Sequence[str] | None = None) -> Iterator[Case]:
     """A host with each kind of manipulation, or those named, encoded in one form."""
     for kind in kinds or MANIPULATIONS:
-        pixels, mask = MANIPULATIONS[kind](host, donor, host.random(kind))
+        random = host.random(kind)
+        made = kind.removesuffix(OF_JPEGS)
+        before = (host, donor) if made == kind else (_was_jpeg(host, random), _was_jpeg(donor, random))
+        pixels, mask = MANIPULATIONS[made](*before, random)
         yield Case(kind, host, encoded(pixels, form), mask)
+
+
+def in_all_forms(
+    host: Source, donor: Source, kinds: Sequence[str] = tuple(MANIPULATIONS), of_jpegs: Sequence[str] = FORMS
+) -> Iterator[tuple[Case, str]]:
+    """A host with each kind of manipulation in each form, and those that can be of what were JPEGs in some forms."""
+    for form in FORMS:
+        for case in manipulated(host, donor, form, kinds):
+            yield case, form
+    for form in of_jpegs:
+        for case in manipulated(host, donor, form, [f"{kind}{OF_JPEGS}" for kind in kinds if kind in AMONG_JPEGS]):
+            yield case, form
+
+
+def _was_jpeg(source: Source, random: np.random.Generator) -> Source:
+    quality = int(random.integers(QUALITIES[0], QUALITIES[1] + 1))
+    return replace(source, picture=saved(source.picture, f"jpeg-{quality}"))

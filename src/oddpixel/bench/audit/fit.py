@@ -21,7 +21,6 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
 from sklearn.metrics import roc_auc_score
 
 from oddpixel.forensics.audit import calibration as calibration_module
@@ -29,6 +28,7 @@ from oddpixel.forensics.audit.calibration import PATH, SCHEMA, Calibration
 from oddpixel.forensics.audit.gate import FULL_SIZE
 from oddpixel.forensics.audit.nfa import REPORTED
 from oddpixel.forensics.audit.verdict import SHARE_OF_NFA, evidence_score
+from oddpixel.proportion import exact_interval
 
 from .lasting import lasting
 from .rows import BASELINES, LEVEL, Row, as_finding, calibrated, verdict_p
@@ -310,7 +310,7 @@ def _left_out(name: str, stratum: str, row: Row, calibration: Calibration) -> fl
 
 def lower_bound(count: int, n: int, confidence: float = 0.95) -> float:
     """The one-sided lower confidence bound of a rate (Clopper and Pearson 1934)."""
-    return 0.0 if count == 0 else float(beta.ppf(1 - confidence, count, n - count + 1))
+    return exact_interval(count, n, 2 * confidence - 1)[0]
 
 
 def weighed(rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -22,7 +22,7 @@ from oddpixel.forensics.audit.judge import asked_of
 from oddpixel.forensics.audit.local_edits.camera import photographed
 from oddpixel.forensics.audit.measurement import About
 
-from .cases import CORPORA, FORMS, TILE, Case, Pixels, Source, authentic, manipulated, resized
+from .cases import CALIBRATED_OF_JPEGS, CORPORA, FORMS, TILE, Case, Pixels, Source, authentic, in_all_forms, resized
 from .measure import baselines, localisation
 
 REDUCED = (0.55, 0.8)
@@ -77,11 +77,8 @@ def of_photograph(job: tuple[Source, Source | None, bool]) -> list[dict[str, Any
     ]
     if donor is not None:
         donor = Source(donor.name, donor.camera, fitted(donor.picture, source.picture.shape))
-        for form in FORMS:
-            rows += [
-                measure(case, False) | {"manipulated": True, "form": form}
-                for case in manipulated(source, donor, form, KINDS)
-            ]
+        made = in_all_forms(source, donor, KINDS, CALIBRATED_OF_JPEGS if with_tiles else FORMS)
+        rows += [measure(case, False) | {"manipulated": True, "form": form} for case, form in made]
     return rows
 
 

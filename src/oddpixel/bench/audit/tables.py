@@ -20,7 +20,8 @@ from oddpixel.forensics.audit.nfa import REPORTED
 from oddpixel.forensics.audit.verdict import ALPHA, evidence_score, weights
 
 from .alterations import KINDS, UNALTERED
-from .cases import FORMS, MANIPULATIONS
+from .cases import FORMS
+from .cases import KINDS as MADE
 from .rows import BASELINES, as_finding, calibrated, histories, verdict_p
 
 Row = Mapping[str, Any]
@@ -111,7 +112,7 @@ def by_test(rows: Sequence[Row]) -> list[dict[str, Any]]:
             here = [row for row in rows if row["stratum"] == stratum and name in row["findings"]]
             normal = [row for row in here if not row["manipulated"]]
             best: dict[str, Any] | None = None
-            for kind in MANIPULATIONS:
+            for kind in MADE:
                 changed = [row for row in here if row["manipulated"] and row["kind"] == kind]
                 if len(changed) < 10 or len(normal) < 20:
                     continue
@@ -134,7 +135,7 @@ def by_verdict(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The share of each manipulation that the verdict detects, per coding in which it was measured, with intervals."""
     answers = []
     changed = [row for row in rows if row["manipulated"]]
-    for kind in [kind for kind in MANIPULATIONS if any(row["kind"] == kind for row in changed)]:
+    for kind in [kind for kind in MADE if any(row["kind"] == kind for row in changed)]:
         answer: dict[str, Any] = {"manipulation": kind}
         for form in FORMS:
             here = [row for row in changed if row["kind"] == kind and row["form"] == form]

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
 
 from oddpixel.bench.intervals import interval
 from oddpixel.datasets.planting import plant
@@ -19,6 +18,7 @@ from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.guarantee import guarantee
 from oddpixel.forensics.detect.power import STRENGTHS
 from oddpixel.image import Image
+from oddpixel.proportion import exact_interval
 
 from .kinds import grey_of
 from .planted import SETS, as_image, pictures
@@ -81,8 +81,7 @@ def _sets(seed: int) -> Iterator[tuple[str, list[Image], list[Image]]]:
 
 def _cell(name: str, hits: list[bool], predicted: Any) -> dict[str, Any]:
     found, count = sum(hits), len(hits)
-    low = float(beta.ppf(0.025, found, count - found + 1)) if found else 0.0
-    high = float(beta.ppf(0.975, found + 1, count - found)) if found < count else 1.0
+    low, high = exact_interval(found, count)
     return {
         "set": name, "kind": predicted.kind, "strength": predicted.strength,
         "predicted": predicted.share, "predicted low": predicted.low, "predicted high": predicted.high,
