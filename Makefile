@@ -9,7 +9,7 @@ BIOME := $(BIN)/node node_modules/@biomejs/biome/bin/biome
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: setup demo test quick coverage fuzz check wheel sbom bench screens docs format clean
+.PHONY: setup demo test quick stress coverage fuzz check wheel sbom bench screens docs format clean
 
 setup: $(READY)
 
@@ -34,10 +34,14 @@ demo: setup
 	echo "all four jobs:           oddpixel"
 
 test: setup
-	@started=$$SECONDS; $(BIN)/python -m pytest -n 2 --dist worksteal; echo "tests took $$((SECONDS - started)) s"
+	@started=$$SECONDS; $(BIN)/python -m pytest -n 2 --dist worksteal -m "not stress"; echo "tests took $$((SECONDS - started)) s"
 
 quick: setup
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" -x -q
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not stress" -x -q
+
+# Kills, changes at random, many users at once: the same again and again, ten minutes of it.
+stress: setup
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m stress
 
 coverage: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov=oddpixel --cov-report=term:skip-covered

@@ -12,7 +12,7 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-from tests import typecheck  # noqa: F401 -- the hook below looks it up by name
+from tests import shared, typecheck  # noqa: F401 -- the hook below looks it up by name
 
 # Every annotation of a tensor's shape is checked by beartype while tests run.
 install_import_hook("oddpixel", "tests.typecheck.check")
@@ -94,6 +94,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shared.end()
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    shared.begin()
+    config.addinivalue_line(
+        "markers", "stress: kills, changes at random and many users, again and again; `make stress`"
+    )
     config.addinivalue_line("markers", "slow: whole commands, trainings, browsers; left out of `make quick`")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

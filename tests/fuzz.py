@@ -32,6 +32,7 @@ from oddpixel.datasets.reading import read_entry
 from oddpixel.datasets.sandbox import SandboxedDecoder
 from oddpixel.errors import OddPixelError
 from oddpixel.image import Image, Unreadable
+from tests import shared
 
 KEY = b"fuzz"
 LIMITS = Limits(max_pixels=4_000_000, wall_seconds=60)
@@ -179,15 +180,13 @@ def fuzz_folders(numbers: range, outcomes: Outcomes) -> None:
 
 def _folders(place: Path) -> Iterator[tuple[Path, Callable[[Path], str]]]:
     from oddpixel.forensics.density.store import find_model
-    from oddpixel.forensics.detect import store
     from oddpixel.forensics.detect.decide import Rule
-    from oddpixel.forensics.detect.detector import Detector
     from oddpixel.forensics.detect.flag import Incoming, flag_into
     from oddpixel.forensics.runs.run import Run
     from oddpixel.forensics.runs.verdicts import Verdicts
     from tests.forensics.detect.test_detector import surface
 
-    store.save(Detector(chooses=False).fit([surface(k) for k in range(24)]), place / "detector")
+    shutil.copytree(shared.surfaces(24), place / "detector")
     (place / "incoming").mkdir()
     for k in range(6):
         Pillow.fromarray(surface(600 + k)).save(place / f"incoming/{k}.png")
@@ -266,4 +265,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    shared.begin()
+    try:
+        sys.exit(main())
+    finally:
+        shared.end()

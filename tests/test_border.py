@@ -26,13 +26,13 @@ from oddpixel.errors import CorruptFile, Defect, NotEnoughMemory, OddPixelError,
 from oddpixel.forensics.detect import watch as watching
 from oddpixel.forensics.detect.decide import Rule
 from oddpixel.forensics.detect.detector import Detector
-from oddpixel.forensics.detect.store import save
 from oddpixel.forensics.runs.export import export
 from oddpixel.forensics.runs.originals import OriginalFiles
 from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.table import RunTable
 from tests.forensics.detect.test_detector import surface
 from tests.patience import PATIENCE
+from tests.shared import surfaces
 
 
 class PanicError(BaseException):
@@ -139,10 +139,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("detector") / "d"
-    save(Detector(channels=["density vector"], chooses=False).fit([surface(k) for k in range(24)]), folder)
-    return folder
+def detector() -> Path:
+    return surfaces(24, channels=["density vector"])
 
 
 def pairs(steps: list[str], faults: list[BaseException]) -> Any:

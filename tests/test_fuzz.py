@@ -11,6 +11,7 @@ COUNTS = {"files": 250, "facts": 250, "folders": 80}
 
 @pytest.mark.parametrize("kind", sorted(COUNTS))
 @pytest.mark.filterwarnings("default")
+@pytest.mark.stress
 def test_every_mutated_input_ends_in_an_answer(kind: str) -> None:
     outcomes = fuzz.Outcomes()
     fuzz.KINDS[kind](range(COUNTS[kind]), outcomes)

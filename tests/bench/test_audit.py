@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from oddpixel.bench.audit.cases import HISTORIES, MANIPULATIONS, Source, authentic, manipulated
+from oddpixel.bench.audit.cases import (
+    FORMS,
+    HISTORIES,
+    MANIPULATIONS,
+    OF_JPEGS,
+    Source,
+    authentic,
+    in_all_forms,
+    manipulated,
+)
 from oddpixel.bench.audit.fit import ability, exceeds, lower_bound, scores
 from oddpixel.bench.audit.measure import localisation, measure
 from oddpixel.bench.audit.plots import PRIORS, cross_entropy, write_plots
@@ -40,11 +49,20 @@ def test_a_manipulation_changes_what_its_mask_says_and_repeats(kind: str) -> Non
         assert (pixels[one.mask] != HOST.picture[one.mask]).any(1).mean() > 0.3
 
 
+def test_what_is_made_of_jpegs_is_made_of_jpegs() -> None:
+    plain, of_jpegs = (next(manipulated(HOST, DONOR, "png", (kind,))) for kind in ("copy-move", f"copy-move{OF_JPEGS}"))
+    assert exhibit_of(plain.content).gate.stratum == "lossless"
+    assert exhibit_of(of_jpegs.content).gate.grid == (0, 0)
+    made = [(case.kind, form) for case, form in in_all_forms(HOST, DONOR, ("splice", "into-jpeg"), ("png",))]
+    assert made == [(kind, form) for form in FORMS for kind in ("splice", "into-jpeg")] + [(f"splice{OF_JPEGS}", "png")]
+
+
 def test_histories_land_in_their_strata() -> None:
     strata = {case.kind: exhibit_of(case.content).gate.stratum for case in authentic(HOST)}
     assert strata == {
         "never-jpeg": "lossless", "resized": "lossless", "jpeg-95": "jpeg-high", "jpeg-75-95": "jpeg-high",
-        "jpeg-75": "jpeg-middle", "jpeg-50": "jpeg-low", "jpeg-75-png": "once-jpeg", "webp-80": "lossy-other",
+        "jpeg-75": "jpeg-middle", "two-jpegs-75": "jpeg-middle", "three-jpegs-80": "jpeg-middle", "jpeg-50": "jpeg-low",
+        "jpeg-75-png": "once-jpeg", "webp-80": "lossy-other",
     }  # fmt: skip
     assert list(strata) == list(HISTORIES)
 

@@ -15,15 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from oddpixel.forensics.detect import store
 from oddpixel.forensics.detect.decide import Rule
-from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.flag import Incoming, flag_into
 from oddpixel.forensics.runs.run import Run
 from tests import launch
 from tests.datasets.dicom_maker import make_slice
 from tests.forensics.detect.test_detector import ODD, surface
 from tests.patience import PATIENCE, until
+from tests.shared import shared, surfaces
 
 HOSTILE = "<img src=x onerror=document.title='pwned'>.png"
 SCRIPT = "<script>document.title='pwned'</script>"
@@ -33,12 +32,17 @@ SLICES = 6
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """detector/, incoming/, run/: 20 images of a surface, odd ones, hostile names, a broken file, a CT series."""
-    place = tmp_path_factory.mktemp("made")
-    store.save(Detector(chooses=False).fit([surface(k) for k in range(44)]), place / "detector")
+def made() -> Path:
+    """detector/, incoming/, run/, normals/: 20 images of a surface, odd ones, hostile names, a broken file, a CT series."""
+    return shared("made", make_run)
+
+
+def make_run(place: Path) -> None:
     incoming = place / "incoming"
-    incoming.mkdir()
+    incoming.mkdir(parents=True)
+    (place / "normals").mkdir()
+    for k in range(5):
+        Pillow.fromarray(surface(900 + k)).save(place / f"normals/n{k}.png")
     for k in range(20):
         Pillow.fromarray(surface(600 + k)).save(incoming / f"normal-{k:02d}.png")
     for name, image in ODD.items():
@@ -56,9 +60,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             StudyID="1", AccessionNumber="A1", ReferringPhysicianName="Roe^Ann", SeriesNumber=1, Manufacturer=SCRIPT,
             PositionReferenceIndicator="", WindowCenter=40, WindowWidth=400,
         )  # fmt: skip
-    flagged = flag_into(place / "run", Incoming(places=(str(incoming),)), place / "detector", Rule(alpha=0.1))
-    assert flagged is not None
-    return place
+
+    detector = Path(shutil.copytree(surfaces(44), place / "detector"))
+    assert flag_into(place / "run", Incoming(places=(str(incoming),)), detector, Rule(alpha=0.1)) is not None
 
 
 @pytest.fixture

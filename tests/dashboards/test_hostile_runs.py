@@ -248,6 +248,7 @@ def test_a_token_on_the_command_line_is_refused(tmp_path: Path) -> None:
         _token(None, tmp_path / "nothing")
 
 
+@pytest.mark.stress
 def test_mutated_runs_are_opened_or_refused(run: Run, made: Path) -> None:
     """Bytes of run.json, of a part and of the verdicts' store, changed at random: a typed error, or rows."""
     generator = random.Random(0)

@@ -52,11 +52,7 @@ def opened(run: Run, made: Path) -> Iterator[OpenRun]:
 
 @pytest.fixture(scope="session")
 def normals(made: Path) -> Path:
-    folder = made / "normals"
-    folder.mkdir()
-    for k in range(5):
-        Pillow.fromarray(surface(900 + k)).save(folder / f"n{k}.png")
-    return folder
+    return made / "normals"
 
 
 def quickly(image: Image, options: Options) -> Made:

@@ -52,6 +52,7 @@ def visitor(chromium: Any, entrance: str, name: str, aborts: random.Random) -> A
     return page
 
 
+@pytest.mark.stress
 def test_a_thousand_verdicts_from_four_browsers(chromium: Any, fixed: tuple[Run, Path, Path, int]) -> None:  # noqa: F811
     run, made, place, port = fixed
     chance = random.Random(0)

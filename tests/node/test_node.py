@@ -173,6 +173,7 @@ def test_an_archive_is_told_to_send_studies_to_the_node(archive: Archive, detect
         peer_of(archive.web, Caller()).move(uid, "ODDPIXEL")
 
 
+@pytest.mark.stress
 def test_nothing_is_lost_when_the_node_is_killed_or_the_archive_is_away(
     archive: Archive, detector: Path, tmp_path: Path
 ) -> None:

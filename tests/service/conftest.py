@@ -15,11 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from oddpixel.forensics.detect.detector import Detector
-from oddpixel.forensics.detect.store import save
 from tests import launch
-from tests.forensics.detect.test_detector import surface
 from tests.patience import PATIENCE, until
+from tests.shared import surfaces
 
 TOKENS = {"lab": "a-token-that-nobody-guesses", "press": "another-that-nobody-guesses"}
 
@@ -96,10 +94,8 @@ def _is_ready(address: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("service-detector") / "d"
-    save(Detector(channels=["density vector"], chooses=False).fit([surface(k) for k in range(24)]), folder)
-    return folder
+def detector() -> Path:
+    return surfaces(24, channels=["density vector"])
 
 
 @pytest.fixture(scope="module")

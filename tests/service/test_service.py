@@ -100,6 +100,7 @@ def test_an_audit_as_a_job_with_its_report(service: Served) -> None:
     assert service.client("press").get(f"/v1/jobs/{said['job']}/files/{page}").status_code == 404
 
 
+@pytest.mark.stress
 def test_requests_at_random_are_answered_as_described(service: Served) -> None:
     checks = (
         "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,ignored_auth"
@@ -162,6 +163,7 @@ def test_metrics_and_log_name_no_file_and_the_description_is_whole(service: Serv
     assert set(service.client().get("/v1/kinds").json()["kinds"]) == {"score", "audit", "density", "generate", "study"}
 
 
+@pytest.mark.stress
 def test_workers_killed_at_random_lose_and_double_nothing(detector: Path, tmp_path: Path) -> None:
     with serving(tmp_path / "s", "--detector", str(detector)) as served:
         client, dice = served.client(), random.Random(0)

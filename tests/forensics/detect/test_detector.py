@@ -24,6 +24,7 @@ from oddpixel.forensics.detect.normals import images_of
 from oddpixel.forensics.detect.observation import Observer
 from oddpixel.forensics.detect.prepare import Preparation
 from oddpixel.image import Image
+from tests.shared import surfaces
 
 SIDE = 40
 
@@ -65,7 +66,7 @@ def fitted() -> Detector:
 
 @pytest.fixture(scope="module")
 def plain() -> Detector:
-    return Detector(chooses=False).fit([surface(k) for k in range(44)])
+    return store.load(surfaces(44))
 
 
 @pytest.mark.parametrize("kind", ODD)

@@ -30,12 +30,12 @@ from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.table import RunTable
 from tests.datasets.dicom_maker import make_slice
 from tests.forensics.detect.test_detector import ODD, surface
+from tests.shared import surfaces
 
 
 @pytest.fixture(scope="module")
-def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("detector") / "d"
-    return store.save(Detector(chooses=False).fit([surface(k) for k in range(44)]), folder)
+def detector() -> Path:
+    return surfaces(44)
 
 
 @pytest.fixture(scope="module")

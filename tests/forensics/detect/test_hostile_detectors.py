@@ -18,22 +18,14 @@ from safetensors.numpy import load_file, save_file
 from oddpixel.errors import CorruptWeights, OddPixelError
 from oddpixel.forensics.density.store import find_model, load_model
 from oddpixel.forensics.detect import store
-from oddpixel.forensics.detect.detector import Detector
 from oddpixel.generation.cascade import load_cascade, save_cascade
 from tests.forensics.detect.test_detector import surface
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("made") / "detector"
-    store.save(Detector(chooses=False).fit([surface(k) for k in range(24)]), place)
-    return place
+from tests.shared import surfaces
 
 
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    shutil.copytree(made, tmp_path / "detector")
-    return tmp_path / "detector"
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(surfaces(24), tmp_path / "detector"))
 
 
 def rewritten(path: Path, **fields: Any) -> None:
@@ -221,6 +213,7 @@ def test_calibrations_that_are_not_finite_are_refused(column: str, value: float,
         store.load(folder)
 
 
+@pytest.mark.stress
 def test_bytes_changed_at_random(folder: Path) -> None:
     """Each file in turn, the hashes made to agree again where that is possible: loaded, or a typed error."""
     generator = random.Random(0)

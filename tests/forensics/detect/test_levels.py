@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from oddpixel.forensics.detect.prepare import Preparation
 from oddpixel.image import Image
 from tests.datasets.dicom_maker import make_slice
 from tests.forensics.detect.test_detector import surface
+from tests.shared import surfaces
 
 PREPARE = Preparation(unit="display", side=64)
 
@@ -210,7 +212,7 @@ def test_levels_are_kept_with_the_detector(tmp_path: Path) -> None:
 
 
 def test_folders_of_earlier_versions_open_and_judge_as_before(tmp_path: Path) -> None:
-    folder = store.save(Detector(chooses=False).fit([surface(k) for k in range(24)]), tmp_path / "d")
+    folder = Path(shutil.copytree(surfaces(24), tmp_path / "d"))
     record = json.loads((folder / "detector.json").read_text())
     del record["levels"], record["selection"], record["options"]["normal_labels"]
     (folder / "detector.json").write_text(json.dumps(record))
@@ -226,7 +228,7 @@ def test_folders_of_earlier_versions_open_and_judge_as_before(tmp_path: Path) ->
     "learned", [{"unit": "feet", "low": 0, "high": 1}, {"unit": "display", "low": 1, "high": 0}, {"unit": "display"}, 7]
 )
 def test_levels_that_cannot_be_are_a_damaged_detector(learned: object, tmp_path: Path) -> None:
-    folder = store.save(Detector(chooses=False).fit([surface(k) for k in range(24)]), tmp_path / "d")
+    folder = Path(shutil.copytree(surfaces(24), tmp_path / "d"))
     record = json.loads((folder / "detector.json").read_text())
     record["levels"]["learned"] = learned
     (folder / "detector.json").write_text(json.dumps(record))
@@ -255,7 +257,7 @@ def test_runs_of_earlier_versions_without_notes_are_read(tmp_path: Path) -> None
 
     from oddpixel.forensics.runs.table import RunTable
 
-    detector = store.save(Detector(chooses=False).fit([surface(k) for k in range(44)]), tmp_path / "d")
+    detector = surfaces(44)
     (tmp_path / "in").mkdir()
     Pillow.fromarray(surface(90)).save(tmp_path / "in/x.png")
     found = flag_into(tmp_path / "run", Incoming(places=(str(tmp_path / "in"),)), detector, Rule(alpha=0.1))
@@ -277,7 +279,7 @@ def test_nothing_of_a_screen_is_drawn_by_any_command(tmp_path: Path) -> None:
     from oddpixel.forensics.density.store import load_model
     from oddpixel.forensics.inspection.inspect import inspect_into
 
-    detector = store.save(Detector(chooses=False).fit([surface(k) for k in range(44)]), tmp_path / "d")
+    detector = surfaces(44)
     colours = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     screen = make_slice(
         tmp_path / "in/screen.dcm", colours, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0,

@@ -9,21 +9,18 @@ import pytest
 from PIL import Image as Pillow
 
 from oddpixel.forensics.detect.decide import Rule
-from oddpixel.forensics.detect.detector import Detector
-from oddpixel.forensics.detect.store import save
 from oddpixel.forensics.detect.watch import watch_folder
 from oddpixel.forensics.runs.rows import Row
 from oddpixel.forensics.runs.run import Run
 from oddpixel.forensics.runs.table import RunTable
 from oddpixel.forensics.runs.verdicts import Verdicts
 from tests.forensics.detect.test_detector import surface
+from tests.shared import surfaces
 
 
 @pytest.fixture(scope="module")
-def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("detector") / "d"
-    save(Detector(channels=["density vector"], chooses=False).fit([surface(k) for k in range(24)]), folder)
-    return folder
+def detector() -> Path:
+    return surfaces(24, channels=["density vector"])
 
 
 @pytest.fixture

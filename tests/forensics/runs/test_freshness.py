@@ -20,13 +20,12 @@ from oddpixel.forensics.detect.detector import Detector
 from oddpixel.forensics.detect.flag import Flagged, Incoming, flag_into
 from oddpixel.forensics.inspection.inspect import inspect_into
 from tests.forensics.detect.test_detector import ODD, surface
+from tests.shared import surfaces
 
 
 @pytest.fixture(scope="module")
-def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made") / "detector"
-    store.save(Detector(chooses=False).fit([surface(k) for k in range(24)]), folder)
-    return folder
+def detector() -> Path:
+    return surfaces(24)
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ def rows(path: Path) -> list[Row]:
     return RunTable(Run.open(path)).rows()
 
 
+@pytest.mark.stress
 def test_killed_twenty_times_every_item_has_exactly_one_row(tmp_path: Path) -> None:
     folder, out = images(tmp_path / "in", 1000), tmp_path / "run"
     chance, kills = random.Random(0), 0

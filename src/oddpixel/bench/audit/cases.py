@@ -128,6 +128,8 @@ def resized(pixels: Pixels, factor: float) -> UInt8[np.ndarray, "p q 3"]:
     return cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=method)
 
 
+FIRST_QUALITIES = range(50, 99)  # of pictures that were saved as JPEG more than once, drawn for each
+
 # What happened to authentic images; the last form is the file's.
 HISTORIES: dict[str, Callable[[Pixels], bytes]] = {
     "never-jpeg": lambda tile: encoded(tile, "png"),
@@ -135,10 +137,17 @@ HISTORIES: dict[str, Callable[[Pixels], bytes]] = {
     "jpeg-95": lambda tile: encoded(tile, "jpeg-95"),
     "jpeg-75-95": lambda tile: encoded(saved(tile, "jpeg-75"), "jpeg-95"),
     "jpeg-75": lambda tile: encoded(tile, "jpeg-75"),
+    "two-jpegs-75": lambda tile: encoded(saved(tile, _drawn_form(tile)), "jpeg-75"),
+    "three-jpegs-80": lambda tile: encoded(saved(tile, _drawn_form(tile), "jpeg-85"), "jpeg-80"),
     "jpeg-50": lambda tile: encoded(tile, "jpeg-50"),
     "jpeg-75-png": lambda tile: encoded(saved(tile, "jpeg-75"), "png"),
     "webp-80": lambda tile: encoded(tile, "webp-80"),
 }
+
+
+def _drawn_form(pixels: Pixels) -> str:
+    """A JPEG whose quality is drawn from the pixels themselves."""
+    return f"jpeg-{FIRST_QUALITIES[zlib.crc32(pixels.tobytes()) % len(FIRST_QUALITIES)]}"
 
 
 def authentic(source: Source, histories: tuple[str, ...] | None = None) -> Iterator[Case]:

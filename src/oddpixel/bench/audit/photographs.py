@@ -29,7 +29,9 @@ REDUCED = (0.55, 0.8)
 LARGEST = 2.5e6  # pixels after reduction: what larger ones add are seconds, not sources
 SMALLEST = 600  # pixels of the longer side: more than one tile
 SOURCES = (*CORPORA, "web-photographs", "nuthatch")
-HISTORIES = ("never-jpeg", "resized", "jpeg-95", "jpeg-75-95", "jpeg-75", "jpeg-75-png")
+HISTORIES = (
+    "never-jpeg", "resized", "jpeg-95", "jpeg-75-95", "jpeg-75", "two-jpegs-75", "three-jpegs-80", "jpeg-75-png",
+)  # fmt: skip
 AS_PUBLISHED = "as-published"
 KINDS = (
     "splice-shifted", "splice", "splice-resized", "seamless", "copy-move", "copy-turned", "inpainted", "into-jpeg",
