@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,9 @@ from .references import Reference, size_like
 from .request import PLACES, STRENGTH, Request
 from .sizes import Grid
 
+logger = logging.getLogger(__name__)
 DEFAULT_SIZE = (512, 512)
+STRETCHED = 1.05  # as high, or as wide, as things were: from here on it is said
 LEAST_LIKE = 1.45  # sides of the low-resolution pass: what guidance was trained on
 LABEL_OF_UNIT = {"HU": "ct"}
 
@@ -110,6 +113,11 @@ class Generator:
                 f"a picture like another needs an area of {least} x {least} pixels or more, got {size[0]} x {size[1]}: "
                 "smaller ones do not keep its layout"
             )
+        if shown is not None and not 1 / STRETCHED < (factor := shown.stretched(size)) < STRETCHED:
+            logger.warning(
+                "things get %.2f times as %s as they are in %s; without --size its proportions are kept",
+                max(factor, 1 / factor), "high" if factor > 1 else "wide", shown.name,
+            )  # fmt: skip
         prompt = self._prompt(request, shown)
         controls = ControlInputs.of(self.adapter, given.control, given.mask, size)
         for seed in range(request.seed, request.seed + request.count):

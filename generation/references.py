@@ -62,7 +62,12 @@ class Reference:
             "unit": self.unit,
             "window": list(self.window),
             "spacing_mm": scaled,
+            "stretched": round(self.stretched(size), 4),
         }
+
+    def stretched(self, size: Grid) -> float:
+        """How much higher its things get in a picture of this size, for their width; 1 where the proportions are kept."""
+        return size[0] * self.size[1] / (self.size[0] * size[1])
 
 
 def read_reference(place: str) -> Reference:

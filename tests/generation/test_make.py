@@ -66,6 +66,12 @@ def test_another_scan_is_shown_between_its_own_percentiles() -> None:
     assert 0 <= float(shown.pixels.min()) <= float(shown.pixels.max()) <= 1
 
 
+def test_other_proportions_are_noted() -> None:
+    shown = reference_of(scan("HU", np.zeros((1, 64, 32))))
+    assert shown.facts((128, 64))["stretched"] == 1
+    assert shown.facts((64, 64))["stretched"] == 0.5
+
+
 @pytest.mark.parametrize("size", [(100, 100), (300, 200), (3000, 4000)])
 def test_a_size_like_another_keeps_its_proportions(size: tuple[int, int]) -> None:
     height, width = size_like(size)

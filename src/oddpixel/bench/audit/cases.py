@@ -284,7 +284,7 @@ FORMS = ("png", "jpeg-95", "jpeg-75")  # in which each is saved
 OF_JPEGS = "-of-jpegs"  # as a manipulation's name goes on where host and donor were JPEGs before, as most pictures were
 AMONG_JPEGS = ("splice", "splice-resized", "seamless", "copy-move", "copy-turned", "median", "blurred", "inpainted")
 KINDS = (*MANIPULATIONS, *(f"{kind}{OF_JPEGS}" for kind in AMONG_JPEGS))
-CALIBRATED_OF_JPEGS = ("png",)  # the forms in which the calibration has them
+CALIBRATED_OF_JPEGS = ("png", "jpeg-75")  # the forms in which the calibration has them
 QUALITIES = (70, 95)  # of those, each drawn for itself
 
 

@@ -36,6 +36,10 @@ from .rows import BASELINES, LEVEL, Row, as_finding, calibrated, verdict_p
 CROWDED = "it would cost the others, which find more in images of this kind, their share of the level"
 MOST_TRIED, MOST_SHARING = 5, 4  # calibrated tests: so many of the most able are tried, so many may count
 PARTS = 10  # in which the level is shared
+# Tests that some everyday history moves which no authentic image here went through: their rank says nothing of it.
+UNMEASURED = {
+    "resampling-local": "authentic images that were enlarged as a whole and saved since are not among those measured"
+}
 FEWEST_OF_A_KIND = 10  # manipulated images
 HARDLY = 0.1  # a share that is not much different from none
 BETTER = 0.05  # of AUC than the better baseline
@@ -275,6 +279,8 @@ def _judged(
     audit |= {"false_alarms": int(alarms), "nominal": nominal}
     if not calibrated(name):
         audit["by_rank"] = exceeds(name, rows)
+    if name in UNMEASURED:
+        return audit | {"fused": False, "because": UNMEASURED[name]}
     if ours["auc"] < USEFUL or ours["auc"] < ours["baseline"] + BETTER:
         return audit | {
             "fused": False,
