@@ -25,7 +25,7 @@ from .judge import examine
 from .medium import FILM, PICTURE
 from .sensitivity import Altered, sensitivity_of
 from .trust import TrustList, joined
-from .verdict import ALPHA, Verdict, decide, settled
+from .verdict import ALPHA, Verdict, counts, decide, settled
 from .video.audited import audit_film, measured
 from .video.checks import timeline_checks
 from .video.film import Film
@@ -73,6 +73,17 @@ class Audited:
     sensitivity: list[Altered] = field(default_factory=list)
     faces: list[JudgedFace] = field(default_factory=list)
     calibration: Calibration = field(default_factory=table)
+
+    @property
+    def evidence(self) -> list[Finding]:
+        """The findings that decide: they count, and reach their share of the level; the strongest first."""
+        gate = self.exhibit.gate
+        deciding = [
+            finding
+            for finding in self.findings
+            if finding.status == "evidence" and counts(finding, gate, self.calibration)
+        ]
+        return sorted(deciding, key=lambda finding: finding.probability or 0.0)
 
 
 def is_film(entry: Entry, limits: Limits) -> bool:

@@ -300,10 +300,6 @@ def _row(run: Run, audited: Audited, entry: Entry, sha256: str) -> Row:
         np.ascontiguousarray(exhibit.pixels.transpose(2, 0, 1)) / np.float32(255), exhibit.bits, "display", None,
         exhibit.name, sha256, exhibit.name, {"format": exhibit.container, **_text(exhibit)},
     )  # fmt: skip
-    counted = sorted(
-        (each for each in audited.findings if each.status == "evidence" and each.about != "history"),
-        key=lambda each: each.probability or 1.0,
-    )
     p_value = verdict.p_value
     because = f"{verdict.label}: {'; '.join(verdict.because)}"
     return Row(
@@ -319,9 +315,9 @@ def _row(run: Run, audited: Audited, entry: Entry, sha256: str) -> Row:
         thumbnail=run.write_thumbnail(image),
         reasons=(
             Reason("verdict", p_value, because),
-            *(Reason(finding.check, finding.probability, finding.because) for finding in counted),
+            *(Reason(finding.check, finding.probability, finding.because) for finding in audited.evidence),
         ),
-        map=_map(run, image, [finding.map for finding in counted if finding.map is not None]),
+        map=_map(run, image, [finding.map for finding in audited.evidence if finding.map is not None]),
     )
 
 

@@ -16,12 +16,15 @@ from PIL.PngImagePlugin import PngInfo
 
 from oddpixel.datasets.source import open_source
 from oddpixel.forensics.audit.aids import aids
-from oddpixel.forensics.audit.audited import Options
+from oddpixel.forensics.audit.audited import Audited, Options
 from oddpixel.forensics.audit.calibration import table
+from oddpixel.forensics.audit.exhibit import exhibit_of
+from oddpixel.forensics.audit.finding import Finding
 from oddpixel.forensics.audit.medium import PICTURE
 from oddpixel.forensics.audit.report.custody import unbroken
 from oddpixel.forensics.audit.run import AuditRun, Handling, audit_into
 from oddpixel.forensics.audit.trust import TrustList, read_trust_lists
+from oddpixel.forensics.audit.verdict import decide
 from oddpixel.image import Image
 from tests.forensics.audit.images import another, jpeg, photograph, png, spliced
 from tests.test_cli import oddpixel
@@ -372,3 +375,13 @@ def test_a_c2pa_verdict_names_the_trust_lists_it_rests_on(tmp_path: Path) -> Non
     assert [each.partition(":")[0] for each in facts["C2PA: trust lists"]["value"]] == ["others.pem", "ours.pem"]
     assert facts["C2PA: time stamp"]["value"] == "none"
     assert "no authority" in facts["C2PA: time stamp"]["because"]
+
+
+def test_only_what_counts_is_a_rows_reason() -> None:
+    shown = [
+        Finding(name, "evidence", p_value=p, because="seen")
+        for name, p in (("residual-mixture", 0.001), ("local-edits", 0.004), ("copy-move", 0.002))
+    ]
+    exhibit = exhibit_of(png(photograph()), "photo.png")
+    audited = Audited(exhibit, [], shown, decide(exhibit.gate, [], shown))
+    assert [finding.check for finding in audited.evidence] == ["copy-move", "local-edits"]
