@@ -58,7 +58,7 @@ class LocalEdits:
         places = agreement(odds, regions, (exhibit.size[0] // PLACE, exhibit.size[1] // PLACE))
         picture = enlarged(places, PLACE, exhibit.size)
         found = boxes(picture > 0.5, most=3)
-        because = f"the region whose traces are least like the rest's: log-odds {odds.max():.1f} of another history"
+        because = f"one region is least like the rest in its traces (log-odds {odds.max():.1f} of another history)"
         yield Measurement(self.name, float(odds.max()), because, map=picture, limits=LIMITS, details={"regions": found})
 
 
