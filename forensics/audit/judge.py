@@ -124,9 +124,13 @@ def _by_nfa(measured: Measurement, question: Question) -> Finding:
 
 
 def _bounded(measured: Measurement, question: Question, exhibit: Exhibit, calibration: Calibration) -> Finding:
-    """By its NFA; where authentic images were seen to exceed it, p is not below the rank among them."""
+    """By its NFA; where authentic photographs were seen to exceed it, p is not below the rank among them."""
     finding = _by_nfa(measured, question)
-    if measured.log10_nfa is None or not calibration.audit(question.name, exhibit.gate.reference).get("by_rank"):
+    if (
+        measured.log10_nfa is None
+        or exhibit.gate.foreign
+        or not calibration.audit(question.name, exhibit.gate.reference).get("by_rank")
+    ):
         return finding
     ranked = _rank(calibration, question, exhibit, measured.statistic, 1)
     p, n = ranked or (1.0, 0)
