@@ -120,7 +120,8 @@ def open_source(
         limits=limits, num_workers=num_workers, sandboxed=sandboxed, any_suffix=any_suffix, every=every,
         by_shot=by_shot, follow_links=follow_links,
     )  # fmt: skip
-    listing = merged([_listing(place, reader) for place in _expected(places)])
+    _check_there(places)
+    listing = merged([_listing(place, reader) for place in places])
     return FileSource(tuple(arrange(listing.entries, reader)), reader, listing.left_out, listing.notes)
 
 
@@ -154,16 +155,12 @@ def check_stands_alone(path: Path) -> None:
         raise UnsafePath("a file that names others is not followed; send the images themselves, or a zip of them")
 
 
-def _expected(places: Sequence[str | Path]) -> Sequence[str | Path]:
-    """The places, where something may be listed at all of them: a file that is not there is listed if others are.
-
-    Raises: UsageError.
-    """
+def _check_there(places: Sequence[str | Path]) -> None:
+    """Refuse what nothing can be listed at; a file that is not there is listed where something else is. Raises: UsageError."""
     missing = [place for place in places if _lister(place) is None]
-    names_a_file = all(promised_format(Path(place).name) is not None for place in missing)
-    if missing and (len(missing) == len(places) or not names_a_file):
+    names_files = all(promised_format(Path(place).name) is not None for place in missing)
+    if missing and (len(missing) == len(places) or not names_files):
         raise UsageError(f"{missing[0]}: no such file or folder, and no pattern that matches anything")
-    return places
 
 
 def _listing(place: str | Path, reader: Reader) -> Listing:
